@@ -1,0 +1,52 @@
+// IP addresses and prefixes as values, one form for both families.
+//
+// An IPv4 address is kept as the IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2), so that one
+// comparison, one table and one hash serve both families; a prefix length counts from the first of
+// the 128 bits (10.0.0.0/8 has length 104). The decoder refuses mapped addresses on the wire, so
+// the two families never meet.
+//
+// Thread contract: plain values.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tcpeek::engine {
+
+struct Address {
+  std::array<std::uint8_t, 16> bytes{};
+
+  [[nodiscard]] bool is_v4() const noexcept;
+  auto operator<=>(const Address&) const = default;
+};
+
+struct Prefix {
+  Address address;          // host bits are zero
+  std::uint8_t length = 0;  // 0..128
+
+  // An IPv6 prefix never contains an IPv4 address, not even ::/0.
+  [[nodiscard]] bool contains(const Address& a) const noexcept;
+  auto operator<=>(const Prefix&) const = default;
+};
+
+// 192.0.2.1 or 2001:db8::1 without brackets; nothing else. An IPv4 address in IPv6 clothes
+// (::ffff:192.0.2.1) is refused: it is written as IPv4.
+[[nodiscard]] std::optional<Address> parse_address(std::string_view text);
+
+struct ParsedPrefix {
+  Prefix prefix;
+  bool host_bits_cleared = false;
+};
+
+// ADDRESS or ADDRESS/LENGTH, IPv6 with or without brackets, the length inside or after them. The
+// length is the one of the family: 0..32 or 0..128.
+[[nodiscard]] std::optional<ParsedPrefix> parse_prefix(std::string_view text);
+
+[[nodiscard]] std::string to_string(const Address& address);
+[[nodiscard]] std::string to_string(const Prefix& prefix);
+
+}  // namespace tcpeek::engine

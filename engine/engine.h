@@ -1,0 +1,87 @@
+// The program put together: captures, counts, tells and serves until it is asked to stop.
+//
+// Order of a start: what needs privileges first (packet sockets, the UNIX socket), then they are
+// dropped, then the readers begin. Nothing that fails leaves anything behind: every resource has an
+// owner here, and they go in the opposite order.
+//
+// Thread contract: made and run by the main thread, which is the reactor's.
+// Errors: UsageError for what the command line got wrong; std::system_error and std::runtime_error,
+// in words for people, for what the machine refused.
+#pragma once
+
+#include <latch>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/aggregator.h"
+#include "engine/event_fd.h"
+#include "engine/filter_matcher.h"
+#include "engine/interfaces.h"
+#include "engine/line_writer.h"
+#include "engine/log.h"
+#include "engine/mailbox.h"
+#include "engine/options.h"
+#include "engine/reporter.h"
+#include "engine/shard.h"
+#include "engine/sizing.h"
+#include "ipc/legacy_reply.h"
+#include "ipc/reactor.h"
+#include "ipc/unix_server.h"
+#include "ring/capture_filter.h"
+#include "ring/links.h"
+
+namespace tcpeek::engine {
+
+class Engine {
+ public:
+  // Opens everything and drops privileges.
+  Engine(const Options& options, LineWriter& standard_error, LineWriter& standard_output, Log& log);
+  ~Engine();
+
+  // Until SIGINT or SIGTERM; then reads what was captured and prints the summary.
+  void run();
+
+ private:
+  void check_filter() const;
+  void open_capture();
+  void open_socket();
+  void drop_privileges();
+  void print_banner();
+  void start_readers();
+  void watch();
+  void serve(std::string word, ipc::UnixServer::Reply reply);
+  void on_links_changed();
+  void on_second(const ipc::Snapshot& snapshot);
+  void finish();
+  [[nodiscard]] ipc::Snapshot snapshot_frame() const;
+
+  const Options options_;
+  LineWriter& standard_error_;
+  LineWriter& standard_output_;
+  Log& log_;
+
+  ring::CaptureFilter capture_filter_;
+  FilterMatcher matcher_;
+  ring::LinkState links_;
+  Interfaces interfaces_;
+  ring::LinkEvents link_events_;
+  Sizing sizing_;
+  ClockReading start_;
+
+  EventFd report_ready_;
+  ipc::Reactor reactor_;
+  std::vector<std::unique_ptr<Mailbox>> mailboxes_;
+  std::latch last_sent_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::optional<ipc::UnixServer> server_;
+  std::optional<Aggregator> aggregator_;
+  std::optional<Reporter> reporter_;
+  ipc::RefreshMarks refresh_marks_;
+
+  bool links_pending_ = false;
+  std::uint64_t dropped_told_ = 0;
+  bool not_local_told_ = false;
+};
+
+}  // namespace tcpeek::engine

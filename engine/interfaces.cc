@@ -1,0 +1,117 @@
+#include "engine/interfaces.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace tcpeek::engine {
+namespace {
+
+std::string names_of(const ring::LinkState& state) {
+  std::vector<std::string> names;
+  for (const ring::Link& link : state.links) names.push_back(link.name);
+  constexpr std::size_t kShown = 12;
+  const bool more = names.size() > kShown;
+  if (more) names.resize(kShown);
+  return fmt::format("{}{}", fmt::join(names, ", "), more ? ", ..." : "");
+}
+
+ring::CaptureTarget find_target(const std::string& name, const ring::LinkState& state) {
+  if (name == "any") return {name, 0, ring::Access::network_layer};
+  const ring::Link* link = state.find(name);
+  if (link == nullptr) {
+    throw std::runtime_error(fmt::format(
+        "cannot capture on {}: there is no such interface; choose with -i from: any, {}", name,
+        names_of(state)));
+  }
+  return {name, link->index, ring::access_for(*link)};
+}
+
+Address to_address(const ring::LinkAddress& a) noexcept {
+  Address address;
+  if (!a.v4) {
+    address.bytes = a.bytes;
+    return address;
+  }
+  address.bytes[10] = address.bytes[11] = 0xff;
+  std::copy_n(a.bytes.begin(), 4, address.bytes.begin() + 12);
+  return address;
+}
+
+}  // namespace
+
+Interfaces::Interfaces(const std::vector<std::string>& names, std::vector<Prefix> local_networks,
+                       const ring::LinkState& state)
+    : local_networks_(std::move(local_networks)) {
+  for (const std::string& name : names) targets_.push_back(find_target(name, state));
+  if (targets_.empty()) {
+    const auto chosen = ring::default_interface(state);
+    if (!chosen) {
+      throw std::runtime_error(fmt::format(
+          "cannot choose an interface: none is up besides loopback; name one with -i from: any, {}",
+          names_of(state)));
+    }
+    targets_.push_back(find_target(*chosen, state));
+  }
+  for (const ring::CaptureTarget& target : targets_) {
+    dropped_before_.push_back(device_drops(target, state));
+    stats_.push_back({.name = target.name, .link_type = ring::link_type_name(target.access)});
+  }
+  update(state);
+}
+
+bool Interfaces::watches(std::uint32_t index) const noexcept {
+  return std::any_of(targets_.begin(), targets_.end(), [&](const ring::CaptureTarget& target) {
+    return target.index == 0 || target.index == index;
+  });
+}
+
+std::uint32_t Interfaces::loopback_index(const ring::CaptureTarget& target) const noexcept {
+  for (const ring::Link& link : links_) {
+    if (link.loopback && (target.index == 0 || target.index == link.index)) return link.index;
+  }
+  return 0;
+}
+
+Locality Interfaces::locality(const ring::LinkState& state) const {
+  std::vector<Address> addresses;
+  for (const ring::LinkAddress& a : state.addresses) {
+    if (watches(a.index)) addresses.push_back(to_address(a));
+  }
+  std::vector<std::uint32_t> loopbacks;
+  for (const ring::Link& link : state.links) {
+    if (link.loopback && watches(link.index)) loopbacks.push_back(link.index);
+  }
+  return {std::move(addresses), local_networks_, std::move(loopbacks)};
+}
+
+std::uint64_t Interfaces::device_drops(const ring::CaptureTarget& target,
+                                       const ring::LinkState& state) const noexcept {
+  std::uint64_t dropped = 0;
+  for (const ring::Link& link : state.links) {
+    if (target.index == 0 || target.index == link.index) dropped += link.if_dropped;
+  }
+  return dropped;
+}
+
+void Interfaces::update(const ring::LinkState& state) {
+  links_ = state.links;
+  for (std::size_t i = 0; i < targets_.size(); ++i) {
+    const std::uint64_t dropped = device_drops(targets_[i], state);
+    // A device that was made anew counts from zero.
+    if (dropped < dropped_before_[i]) dropped_before_[i] = 0;
+    stats_[i].if_dropped = dropped - dropped_before_[i];
+    const ring::Link* link = state.find(targets_[i].name);
+    stats_[i].up = targets_[i].index == 0 || (link != nullptr && link->up);
+  }
+}
+
+std::string Interfaces::name_of(std::uint16_t index) const {
+  for (const ring::Link& link : links_) {
+    if (static_cast<std::uint16_t>(link.index) == index) return link.name;
+  }
+  return fmt::format("if{}", index);
+}
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,70 @@
+#include "engine/line_writer.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace tcpeek::engine {
+
+LineWriter::LineWriter(int descriptor)
+    : descriptor_(descriptor), terminal_(::isatty(descriptor) == 1) {}
+
+void LineWriter::line(std::string_view text) {
+  if (backlog_.size() - written_ + text.size() + 1 > kMaxBacklog) flush();
+  if (backlog_.size() - written_ + text.size() + 1 > kMaxBacklog) {
+    ++lost_;
+    return;
+  }
+  backlog_.append(text);
+  backlog_.push_back('\n');
+}
+
+void LineWriter::drop_backlog() noexcept {
+  const auto begin = backlog_.begin() + static_cast<std::ptrdiff_t>(written_);
+  lost_ += static_cast<std::uint64_t>(std::count(begin, backlog_.end(), '\n'));
+  backlog_.clear();
+  written_ = 0;
+}
+
+// True if there may be more to write now.
+bool LineWriter::write_some(int wait_ms) noexcept {
+  if (written_ == backlog_.size()) return false;
+  pollfd polled{descriptor_, POLLOUT, 0};
+  if (::poll(&polled, 1, wait_ms) <= 0) return false;
+  const std::size_t size = std::min<std::size_t>(backlog_.size() - written_, PIPE_BUF);
+  const auto n = ::write(descriptor_, backlog_.data() + written_, size);
+  if (n < 0) {
+    if (errno == EINTR || errno == EAGAIN) return errno == EINTR;
+    drop_backlog();
+    return false;
+  }
+  written_ += static_cast<std::size_t>(n);
+  if (written_ == backlog_.size()) {
+    backlog_.clear();
+    written_ = 0;
+  }
+  return true;
+}
+
+void LineWriter::flush() noexcept {
+  while (write_some(0)) {
+  }
+  if (written_ > kMaxBacklog / 2) {
+    backlog_.erase(0, written_);
+    written_ = 0;
+  }
+}
+
+void LineWriter::flush_for(std::chrono::milliseconds patience) noexcept {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (written_ < backlog_.size()) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0 || !write_some(static_cast<int>(left.count()))) return;
+  }
+}
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,47 @@
+// Writes lines to standard error or output without ever waiting for whoever reads them.
+//
+// How it works: lines gather in a buffer; flush() writes what the descriptor takes now. A pipe that
+// poll() calls writable has room for PIPE_BUF bytes, so writes of that size do not block, and the
+// descriptor stays in the mode it was given to us in (it is shared with the shell). When the reader
+// is too slow the buffer fills to its bound and whole lines are dropped and counted; when there is
+// nobody to read any more, likewise.
+//
+// Thread contract: one thread's.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tcpeek::engine {
+
+class LineWriter {
+ public:
+  static constexpr std::size_t kMaxBacklog = std::size_t{1} << 20;
+
+  // The descriptor is not owned.
+  explicit LineWriter(int descriptor);
+
+  // A line of text, newline added. Dropped and counted if the backlog is full.
+  void line(std::string_view text);
+  void flush() noexcept;
+  // Waits for the reader until `patience` is over; for the last words.
+  void flush_for(std::chrono::milliseconds patience) noexcept;
+
+  [[nodiscard]] bool terminal() const noexcept { return terminal_; }
+  [[nodiscard]] std::uint64_t lost() const noexcept { return lost_; }
+
+ private:
+  [[nodiscard]] bool write_some(int wait_ms) noexcept;
+  void drop_backlog() noexcept;
+
+  int descriptor_;
+  bool terminal_;
+  std::string backlog_;
+  std::size_t written_ = 0;  // of backlog_
+  std::uint64_t lost_ = 0;
+};
+
+}  // namespace tcpeek::engine

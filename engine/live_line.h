@@ -1,0 +1,19 @@
+// The live lines of the terminal, in the original's columns (SPEC section 4). Pure: values in, text
+// out.
+//
+// An IPv6 address widens its column; nothing else moves.
+#pragma once
+
+#include <string>
+
+#include "ipc/outcome_event.h"
+
+namespace tcpeek::engine {
+
+// The two lines above the first outcome.
+[[nodiscard]] std::string live_header();
+
+// Local time, as the original has it. With colour the result stands out: for terminals.
+[[nodiscard]] std::string live_line(const ipc::OutcomeEvent& event, bool colour);
+
+}  // namespace tcpeek::engine

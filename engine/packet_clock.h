@@ -1,0 +1,74 @@
+// Turns the wall-clock stamps of live packets into times that no clock step can shake.
+//
+// The kernel stamps packets with CLOCK_REALTIME, which an operator or NTP may set back and forth;
+// timeouts and durations must not notice. The tracker's time is CLOCK_MONOTONIC moved once, at
+// start, to agree with the wall clock. A stamp becomes tracker time by the difference between the
+// two clocks; that difference is looked at for every block of packets, and a change beyond kStep is
+// a clock step. A stamp that would then lie in the future (taken before a step back, read after it)
+// is as late as now at most.
+//
+// Thread contract: one clock per reader; read_clocks() is any thread's.
+#pragma once
+
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+
+#include "flowtable/time.h"
+
+namespace tcpeek::engine {
+
+struct ClockReading {
+  std::chrono::nanoseconds wall{0};
+  std::chrono::nanoseconds monotonic{0};
+};
+
+[[nodiscard]] inline ClockReading read_clocks() noexcept {
+  const auto read = [](clockid_t id) {
+    timespec t{};
+    static_cast<void>(::clock_gettime(id, &t));
+    return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+  };
+  return {read(CLOCK_REALTIME), read(CLOCK_MONOTONIC)};
+}
+
+class PacketTimeline {
+ public:
+  // The readers of one program share the reading taken at start.
+  explicit PacketTimeline(const ClockReading& start) noexcept
+      : base_(start.wall - start.monotonic), difference_(base_) {}
+
+  // Looks at both clocks; call it before reading what has been captured until now.
+  void observe(const ClockReading& now) noexcept {
+    now_ = now.monotonic;
+    const auto difference = now.wall - now.monotonic;
+    if (std::chrono::abs(difference - difference_) > kStep) difference_ = difference;
+  }
+
+  // When observe() was called.
+  [[nodiscard]] flowtable::PacketTime now() const noexcept {
+    return flowtable::PacketTime(now_ + base_);
+  }
+
+  [[nodiscard]] flowtable::PacketTime at(std::chrono::nanoseconds stamp) const noexcept {
+    const auto monotonic = std::min(stamp - difference_, now_ + kStep);
+    return flowtable::PacketTime(monotonic + base_);
+  }
+
+  // What the wall clock says of a tracker time, as people read it.
+  [[nodiscard]] std::chrono::nanoseconds wall(flowtable::PacketTime time) const noexcept {
+    return time.time_since_epoch() - base_ + difference_;
+  }
+
+ private:
+  // Slewing moves both clocks alike; what differs by more is a step, even a leap second's.
+  static constexpr std::chrono::milliseconds kStep{100};
+
+  std::chrono::nanoseconds base_;
+  std::chrono::nanoseconds difference_;
+  std::chrono::nanoseconds now_{0};
+};
+
+}  // namespace tcpeek::engine

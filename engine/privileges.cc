@@ -1,0 +1,82 @@
+#include "engine/privileges.h"
+
+#include <cap-ng.h>
+#include <fmt/format.h>
+#include <pwd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <stdexcept>
+#include <vector>
+
+#include "engine/text.h"
+
+namespace tcpeek::engine {
+namespace {
+
+template <class Lookup>
+std::optional<passwd> look_up(Lookup lookup, std::vector<char>& buffer) {
+  passwd entry{};
+  passwd* found = nullptr;
+  for (buffer.resize(1024);; buffer.resize(buffer.size() * 2)) {
+    const int error = lookup(&entry, buffer.data(), buffer.size(), &found);
+    if (error != ERANGE) break;
+  }
+  return found != nullptr ? std::optional(entry) : std::nullopt;
+}
+
+}  // namespace
+
+User find_user(const std::string& text) {
+  std::vector<char> buffer;
+  auto entry =
+      look_up([&](passwd* e, char* data, std::size_t size,
+                  passwd** found) { return ::getpwnam_r(text.c_str(), e, data, size, found); },
+              buffer);
+  const auto number = parse_number(text, 0, 0xffff'fffe);
+  if (!entry && number) {
+    entry = look_up(
+        [&](passwd* e, char* data, std::size_t size, passwd** found) {
+          return ::getpwuid_r(static_cast<uid_t>(*number), e, data, size, found);
+        },
+        buffer);
+  }
+  if (!entry) {
+    throw std::runtime_error(
+        fmt::format("cannot run as user {}: there is no such user; give a name or number of "
+                    "/etc/passwd with -u",
+                    in_quotes(text)));
+  }
+  return {entry->pw_name, entry->pw_uid, entry->pw_gid};
+}
+
+void become(const User& user) {
+  if (::geteuid() != 0) {
+    if (::getuid() == user.uid) return;
+    throw std::runtime_error(
+        fmt::format("cannot become user {}: only root can; start tcpeek as root, or as {} with "
+                    "CAP_NET_RAW and without -u",
+                    user.name, user.name));
+  }
+  capng_clear(CAPNG_SELECT_BOTH);
+  const auto flags = static_cast<capng_flags_t>(CAPNG_INIT_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
+  const int result = capng_change_id(static_cast<int>(user.uid), static_cast<int>(user.gid), flags);
+  if (result != 0) {
+    throw std::runtime_error(fmt::format("cannot become user {} (uid {}): {}", user.name, user.uid,
+                                         std::strerror(errno)));
+  }
+}
+
+void drop_capabilities() {
+  capng_clear(CAPNG_SELECT_CAPS);
+  if (capng_apply(CAPNG_SELECT_CAPS) != 0) {
+    throw std::runtime_error(fmt::format("cannot drop capabilities: {}", std::strerror(errno)));
+  }
+  // Nothing that we might be made to execute gives them back.
+  static_cast<void>(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+}  // namespace tcpeek::engine

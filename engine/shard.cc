@@ -1,0 +1,358 @@
+// The reader's loop. Its parts in the order of a packet's way: rings, decoding, mail, tracking;
+// then what is done between batches: sweep, report, sleep.
+
+#include "engine/shard.h"
+
+#include <linux/if_packet.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <array>
+
+#include "ring/capture_filter.h"
+
+namespace tcpeek::engine {
+namespace {
+
+using flowtable::PacketTime;
+using flowtable::Segment;
+using std::chrono::milliseconds;
+
+// Packets of one turn; bounds how long reports and sweeps wait under load.
+constexpr std::size_t kTurnPackets = 4096;
+// A slice of the sweep: 5,120 attempts, well under a millisecond even if all of them end.
+constexpr std::size_t kSweepSlice = 512;
+constexpr std::chrono::seconds kSweepRound{1};
+constexpr milliseconds kLossInterval{50};
+constexpr milliseconds kDrainDeadline{500};
+
+// Blocks reach us this much later than their first packet at most: the retire timeout, once more
+// for kernels that count it in jiffies.
+milliseconds settling(const ShardConfig& config) noexcept {
+  return 2 * config.ring_retire;
+}
+
+ring::SteeringEnd steering_end(const flowtable::IpAddress& address, std::uint16_t port) noexcept {
+  const std::span<const std::uint8_t> bytes(address);
+  return {flowtable::is_v4(address) ? bytes.last(4) : bytes, port};
+}
+
+bool checksum_waived(std::uint32_t status) noexcept {
+  return (status & (TP_STATUS_CSUMNOTREADY | TP_STATUS_CSUM_VALID)) != 0;
+}
+
+void block_all_signals() noexcept {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
+}  // namespace
+
+Shard::Shard(ShardConfig config, std::vector<ShardSource> sources, const FilterMatcher& matcher,
+             Locality locality, std::span<const std::unique_ptr<Mailbox>> mailboxes,
+             const EventFd& report_ready)
+    : config_(config),
+      sources_(std::move(sources)),
+      mailboxes_(mailboxes),
+      report_ready_(report_ready),
+      locality_(std::make_unique<const Locality>(std::move(locality))),
+      outcomes_(config.tell_outcomes),
+      timeline_(config.start),
+      counter_(matcher, locality_, outcomes_, timeline_),
+      cursors_(sources_.size()) {
+  for (const auto& mailbox : mailboxes_) slips_.push_back(mailbox->slip());
+  batch_.reserve(Tracker::kBatch);
+  report_.outcomes.filters.resize(matcher.counted().size());
+  report_.sockets.resize(sources_.size());
+}
+
+Shard::~Shard() {
+  stop();
+  join();
+}
+
+void Shard::start(std::latch& last_sent) {
+  std::promise<void> started;
+  auto ready = started.get_future();
+  thread_ = std::thread([this, &started, &last_sent] { run(started, last_sent); });
+  ready.get();
+}
+
+void Shard::stop() noexcept {
+  stopping_.store(true, std::memory_order_release);
+  wake_.notify();
+}
+
+void Shard::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Shard::request_report() noexcept {
+  requested_.fetch_add(1, std::memory_order_release);
+  wake_.notify();
+}
+
+void Shard::pin() const {
+  if (!config_.cpu) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(*config_.cpu, &set);
+  const int error = ::pthread_setaffinity_np(::pthread_self(), sizeof set, &set);
+  if (error != 0) {
+    throw std::system_error(
+        error, std::generic_category(),
+        "pinning reader " + std::to_string(config_.id) + " to CPU " + std::to_string(*config_.cpu));
+  }
+}
+
+void Shard::run(std::promise<void>& started, std::latch& last_sent) noexcept {
+  try {
+    block_all_signals();
+    pin();
+    tracker_ = std::make_unique<Tracker>(config_.tracker, counter_);
+  } catch (...) {
+    last_sent.count_down();
+    started.set_exception(std::current_exception());
+    return;
+  }
+  timeline_.observe(read_clocks());
+  swept_at_ = looked_for_loss_at_ = timeline_.now();
+  started.set_value();
+
+  while (!stopping_.load(std::memory_order_acquire)) {
+    if (!turn()) wait();
+  }
+  drain();
+  last_sent.arrive_and_wait();
+  read_letters(PacketTime::max());
+  write_report();
+}
+
+bool Shard::turn() noexcept {
+  timeline_.observe(read_clocks());
+  static_cast<void>(locality_.pick_up());
+  const bool read = read_rings();
+  look_for_loss();
+  const bool behind = sweep();
+  report_if_wanted();
+  return read || behind;
+}
+
+// The source whose packet is next in time, if it is certain that no other will show an earlier one.
+RingCursor* Shard::earliest(std::size_t& source) noexcept {
+  if (cursors_.size() == 1) {
+    source = 0;
+    return cursors_[0].fill(sources_[0].socket.ring()) ? &cursors_[0] : nullptr;
+  }
+  RingCursor* first = nullptr;
+  bool silent = false;
+  for (std::size_t i = 0; i < cursors_.size(); ++i) {
+    if (!cursors_[i].fill(sources_[i].socket.ring())) {
+      silent = true;
+      continue;
+    }
+    if (first == nullptr || cursors_[i].packet().time_ns < first->packet().time_ns) {
+      first = &cursors_[i];
+      source = i;
+    }
+  }
+  if (first == nullptr || !silent) return first;
+  const PacketTime at = timeline_.at(std::chrono::nanoseconds(first->packet().time_ns));
+  return at <= timeline_.now() - settling(config_) ? first : nullptr;
+}
+
+bool Shard::read_rings() noexcept {
+  std::size_t packets = 0;
+  std::size_t source = 0;
+  RingCursor* cursor = nullptr;
+  while (packets < kTurnPackets && (cursor = earliest(source)) != nullptr) {
+    const ring::RingPacket& packet = cursor->packet();
+    read_until_ = timeline_.at(std::chrono::nanoseconds(packet.time_ns));
+    // A letter waits for its place in time; then the batch in hand must not overtake it.
+    if (letter_waiting()) {
+      track_batch();
+      read_letters(read_until_);
+    }
+    take(packet, sources_[source].link);
+    cursor->consume();
+    if (batch_.size() == Tracker::kBatch) track_batch();
+    ++packets;
+  }
+  track_batch();
+  if (cursor == nullptr) {
+    // Everything older has been handed over by now.
+    const bool holding = std::any_of(cursors_.begin(), cursors_.end(),
+                                     [](const RingCursor& c) { return c.filled(); });
+    const PacketTime settled = timeline_.now() - settling(config_);
+    if (!holding) read_until_ = std::max(read_until_, settled);
+    read_letters(settled);
+  }
+  return packets > 0;
+}
+
+void Shard::take(const ring::RingPacket& packet, flowtable::Link link) noexcept {
+  const flowtable::Frame frame{
+      .bytes = packet.bytes,
+      .wire_length = packet.wire_length,
+      .ethertype = packet.protocol,
+      .checksum_waived = checksum_waived(packet.status),
+      .interface = packet.interface,
+      .time = read_until_,
+  };
+  Segment& segment = batch_.emplace_back();
+  if (const auto reason = flowtable::decode(link, config_.verify, frame, segment)) {
+    undecoded_.add(*reason);
+    batch_.pop_back();
+  } else if (mail_if_foreign(segment)) {
+    batch_.pop_back();
+  }
+}
+
+bool Shard::mail_if_foreign(const Segment& segment) noexcept {
+  const auto readers = static_cast<unsigned>(mailboxes_.size());
+  if (readers == 1) return false;
+  const auto& key = segment.key;
+  const unsigned owner =
+      ring::owner(ring::steering_hash(config_.steering, steering_end(key.low_address, key.low_port),
+                                      steering_end(key.high_address, key.high_port)),
+                  readers);
+  if (owner == config_.id) return false;
+  if (mailboxes_[owner]->send(slips_[owner], segment)) {
+    ++mailed_out_;
+  } else {
+    ++mailbox_full_;
+  }
+  return true;
+}
+
+void Shard::track_batch() noexcept {
+  tracker_->on_segments(batch_);
+  batch_.clear();
+}
+
+bool Shard::letter_waiting() noexcept {
+  if (mailboxes_.size() == 1) return false;
+  if (letter_) return true;
+  Segment letter;
+  if (!mailboxes_[config_.id]->receive(letter)) return false;
+  letter_ = letter;
+  ++mailed_in_;
+  return true;
+}
+
+void Shard::read_letters(PacketTime until) noexcept {
+  while (letter_waiting() && letter_->time <= until) {
+    tracker_->on_segment(*letter_);
+    letter_.reset();
+  }
+}
+
+// Asked often enough that a loss is known before an attempt that it may have hit can time out.
+void Shard::look_for_loss() noexcept {
+  const PacketTime now = timeline_.now();
+  if (now - looked_for_loss_at_ < kLossInterval) return;
+  looked_for_loss_at_ = now;
+  std::uint64_t lost = mailbox_full_;
+  for (ShardSource& source : sources_) lost += source.socket.statistics().dropped;
+  for (const RingCursor& cursor : cursors_) lost += cursor.unreadable();
+  if (lost != lost_) tracker_->note_loss(now);
+  lost_ = lost;
+}
+
+bool Shard::sweep() noexcept {
+  const PacketTime now = timeline_.now();
+  const auto groups = static_cast<std::int64_t>(tracker_->table().group_count());
+  const auto due = groups * (now - swept_at_) / kSweepRound;
+  if (due <= 0) return false;
+  const auto slice = std::min<std::int64_t>(due, kSweepSlice);
+  tracker_->sweep(read_until_, static_cast<std::size_t>(slice));
+  // What this slice leaves stays due, up to one round.
+  swept_at_ = std::max(swept_at_ + slice * std::chrono::nanoseconds(kSweepRound) / groups,
+                       now - kSweepRound);
+  return due > slice;
+}
+
+milliseconds Shard::patience() const noexcept {
+  const bool holding =
+      letter_.has_value() ||
+      std::any_of(cursors_.begin(), cursors_.end(), [](const RingCursor& c) { return c.filled(); });
+  if (holding) return config_.ring_retire / 2;
+  const auto& table = tracker_->table();
+  const bool idle = table.pending() == 0 && table.remembered() == 0 && mailboxes_.size() == 1;
+  return idle ? milliseconds(500) : milliseconds(50);
+}
+
+void Shard::wait() noexcept {
+  constexpr std::size_t kMostSources = 64;
+  std::array<pollfd, kMostSources + 1> polled;
+  const std::size_t sources = std::min(sources_.size(), kMostSources);
+  for (std::size_t i = 0; i < sources; ++i) {
+    // A ring whose block we hold stays readable: it is not asked.
+    const short wanted = cursors_[i].filled() ? 0 : POLLIN;
+    polled[i] = {sources_[i].socket.descriptor(), wanted, 0};
+  }
+  polled[sources] = {wake_.descriptor(), POLLIN, 0};
+  const int ready = ::poll(polled.data(), sources + 1, static_cast<int>(patience().count()));
+  if (ready <= 0) return;
+  if (polled[sources].revents != 0) wake_.clear();
+  for (std::size_t i = 0; i < sources; ++i) {
+    if ((polled[i].revents & POLLERR) != 0) static_cast<void>(sources_[i].socket.take_error());
+  }
+}
+
+bool Shard::rings_drained() noexcept {
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    const ring::SocketStatistics& counted = sources_[i].socket.statistics();
+    const std::uint64_t read = cursors_[i].consumed() + cursors_[i].unreadable();
+    if (counted.seen - counted.dropped > read) return false;
+  }
+  return true;
+}
+
+void Shard::drain() noexcept {
+  for (ShardSource& source : sources_) {
+    try {
+      source.socket.set_filter(ring::reject_all());
+    } catch (const std::system_error&) {
+      // Then the deadline ends it.
+    }
+  }
+  const auto deadline = read_clocks().monotonic + kDrainDeadline;
+  while (!rings_drained() && read_clocks().monotonic < deadline) {
+    if (!turn()) wait();
+  }
+  look_for_loss();
+}
+
+void Shard::report_if_wanted() noexcept {
+  const std::uint64_t wanted = requested_.load(std::memory_order_acquire);
+  if (reported_.load(std::memory_order_relaxed) == wanted) return;
+  write_report();
+  reported_.store(wanted, std::memory_order_release);
+  report_ready_.notify();
+}
+
+void Shard::write_report() noexcept {
+  report_.outcomes = counter_.counts();
+  report_.tracker = tracker_->counts();
+  report_.undecoded = undecoded_;
+  report_.delivered = report_.unreadable = 0;
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    report_.sockets[i] = sources_[i].socket.statistics();
+    report_.delivered += cursors_[i].consumed() + cursors_[i].unreadable();
+    report_.unreadable += cursors_[i].unreadable();
+  }
+  report_.mailed_out = mailed_out_;
+  // A letter that waits for its place in time still is in the mailbox.
+  report_.mailed_in = mailed_in_ - (letter_ ? 1 : 0);
+  report_.mailbox_full = mailbox_full_;
+  report_.pending = tracker_->table().pending();
+  report_.remembered = tracker_->table().remembered();
+  report_.capacity = tracker_->table().capacity();
+}
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,28 @@
+// Reading big-endian fields from bytes whose length was checked before.
+//
+// Thread contract: pure functions. Precondition: offset + size of the field <= bytes.size().
+#pragma once
+
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace tcpeek::flowtable {
+
+using Bytes = std::span<const std::byte>;
+
+[[nodiscard]] inline std::uint8_t byte_at(Bytes bytes, std::size_t offset) noexcept {
+  assert(offset < bytes.size());
+  return std::to_integer<std::uint8_t>(bytes[offset]);
+}
+
+[[nodiscard]] inline std::uint16_t u16_at(Bytes bytes, std::size_t offset) noexcept {
+  return static_cast<std::uint16_t>(byte_at(bytes, offset) << 8 | byte_at(bytes, offset + 1));
+}
+
+[[nodiscard]] inline std::uint32_t u32_at(Bytes bytes, std::size_t offset) noexcept {
+  return std::uint32_t{u16_at(bytes, offset)} << 16 | u16_at(bytes, offset + 2);
+}
+
+}  // namespace tcpeek::flowtable

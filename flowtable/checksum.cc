@@ -1,0 +1,17 @@
+#include "flowtable/checksum.h"
+
+namespace tcpeek::flowtable {
+
+void ChecksumSum::add(Bytes bytes) noexcept {
+  std::size_t at = 0;
+  for (; at + 2 <= bytes.size(); at += 2) sum_ += u16_at(bytes, at);
+  if (at < bytes.size()) sum_ += static_cast<std::uint32_t>(byte_at(bytes, at)) << 8;
+}
+
+bool ChecksumSum::valid() const noexcept {
+  std::uint64_t sum = sum_;
+  while ((sum >> 16) != 0) sum = (sum & 0xffff) + (sum >> 16);
+  return sum == 0xffff;
+}
+
+}  // namespace tcpeek::flowtable

@@ -1,0 +1,25 @@
+// The Internet checksum (RFC 1071) over bytes as captured.
+//
+// Thread contract: pure functions.
+#pragma once
+
+#include <cstdint>
+
+#include "flowtable/bytes.h"
+
+namespace tcpeek::flowtable {
+
+// A one's complement sum on its way; bytes are added in order, an odd run only as the last one.
+class ChecksumSum {
+ public:
+  void add(Bytes bytes) noexcept;
+  void add(std::uint32_t word) noexcept { sum_ += word; }
+
+  // Whether a sum that included the checksum field itself says that all is well.
+  [[nodiscard]] bool valid() const noexcept;
+
+ private:
+  std::uint64_t sum_ = 0;
+};
+
+}  // namespace tcpeek::flowtable

@@ -1,0 +1,264 @@
+// How it reads: link header, then IP header, then TCP or ICMP, each a function that takes the bytes
+// left and returns a reason to stop or goes on. `Packet` carries what the IP headers said.
+
+#include "flowtable/decode.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "flowtable/checksum.h"
+
+namespace tcpeek::flowtable {
+namespace {
+
+using Stop = std::optional<Ignored>;
+
+constexpr std::uint16_t kEtherIpv4 = 0x0800;
+constexpr std::uint16_t kEtherIpv6 = 0x86dd;
+constexpr std::uint8_t kProtocolIcmp = 1;
+constexpr std::uint8_t kProtocolTcp = 6;
+constexpr std::uint8_t kProtocolIcmpv6 = 58;
+constexpr std::size_t kMaxTags = 8;
+constexpr std::size_t kMaxExtensionHeaders = 8;
+
+constexpr bool is_vlan(std::uint16_t ethertype) noexcept {
+  return ethertype == 0x8100 || ethertype == 0x88a8 || ethertype == 0x9100;
+}
+
+// What the IP headers said of their payload.
+struct Packet {
+  IpAddress source{};
+  IpAddress destination{};
+  Bytes payload;                   // captured part
+  std::size_t payload_length = 0;  // by the headers' word
+  std::uint8_t protocol = 0;
+  bool first_fragment = false;  // more follow
+  bool rerouted = false;  // a routing header is under way: the addresses are not the final ones
+};
+
+IpAddress mapped(Bytes four) noexcept {
+  IpAddress address{};
+  std::copy(kMappedPrefix.begin(), kMappedPrefix.end(), address.begin());
+  for (std::size_t i = 0; i < 4; ++i) address[12 + i] = byte_at(four, i);
+  return address;
+}
+
+IpAddress address_at(Bytes bytes, std::size_t offset) noexcept {
+  IpAddress address{};
+  for (std::size_t i = 0; i < address.size(); ++i) address[i] = byte_at(bytes, offset + i);
+  return address;
+}
+
+// The part of `bytes` after `offset` that lies within `length` bytes of the whole.
+Bytes rest_of(Bytes bytes, std::size_t offset, std::size_t length) noexcept {
+  const std::size_t end = std::min(bytes.size(), length);
+  return offset < end ? bytes.subspan(offset, end - offset) : Bytes{};
+}
+
+Stop parse_ipv4(Bytes bytes, std::size_t wire_length, Packet& out) noexcept {
+  constexpr std::size_t kHeader = 20;
+  if (bytes.size() < kHeader) return Ignored::truncated;
+  if (byte_at(bytes, 0) >> 4 != 4) return Ignored::bad_ip_header;
+  const std::size_t header = (byte_at(bytes, 0) & 0x0fU) * 4U;
+  if (header < kHeader) return Ignored::bad_ip_header;
+  if (bytes.size() < header) return Ignored::truncated;
+
+  // Zero: a segmentation offload's packet, too long for the field.
+  std::size_t total = u16_at(bytes, 2);
+  if (total == 0) total = wire_length;
+  if (total < header) return Ignored::bad_ip_header;
+
+  const std::uint16_t fragment = u16_at(bytes, 6);
+  if ((fragment & 0x1fffU) != 0) return Ignored::later_fragment;
+
+  out.first_fragment = (fragment & 0x2000U) != 0;
+  out.protocol = byte_at(bytes, 9);
+  out.source = mapped(bytes.subspan(12, 4));
+  out.destination = mapped(bytes.subspan(16, 4));
+  out.payload = rest_of(bytes, header, total);
+  out.payload_length = total - header;
+  return std::nullopt;
+}
+
+// The length of the extension header that begins `bytes`, which holds at least 8 bytes of it.
+std::size_t extension_length(std::uint8_t type, Bytes bytes) noexcept {
+  constexpr std::uint8_t kFragment = 44;
+  constexpr std::uint8_t kAuthentication = 51;
+  if (type == kFragment) return 8;
+  const std::size_t units = byte_at(bytes, 1);
+  return type == kAuthentication ? (units + 2) * 4 : (units + 1) * 8;
+}
+
+constexpr bool is_extension(std::uint8_t type) noexcept {
+  return type == 0 || type == 43 || type == 44 || type == 51 || type == 60;
+}
+
+// Steps over the extension headers at the start of out.payload.
+Stop skip_extensions(std::uint8_t next, Packet& out) noexcept {
+  for (std::size_t seen = 0; is_extension(next); ++seen) {
+    if (seen == kMaxExtensionHeaders || out.payload_length < 8) return Ignored::extension_headers;
+    if (out.payload.size() < 8) return Ignored::truncated;
+    const std::size_t length = extension_length(next, out.payload);
+    if (length > out.payload_length) return Ignored::extension_headers;
+    if (length > out.payload.size()) return Ignored::truncated;
+    if (next == 44) {
+      const std::uint16_t fragment = u16_at(out.payload, 2);
+      if ((fragment & 0xfff8U) != 0) return Ignored::later_fragment;
+      out.first_fragment = out.first_fragment || (fragment & 1U) != 0;
+    }
+    if (next == 43 && byte_at(out.payload, 3) != 0) out.rerouted = true;
+    next = byte_at(out.payload, 0);
+    out.payload = out.payload.subspan(length);
+    out.payload_length -= length;
+  }
+  out.protocol = next;
+  return std::nullopt;
+}
+
+Stop parse_ipv6(Bytes bytes, Packet& out) noexcept {
+  constexpr std::size_t kHeader = 40;
+  if (bytes.size() < kHeader) return Ignored::truncated;
+  if (byte_at(bytes, 0) >> 4 != 6) return Ignored::bad_ip_header;
+  const std::size_t length = u16_at(bytes, 4);
+  if (length == 0) return Ignored::jumbogram;
+  out.source = address_at(bytes, 8);
+  out.destination = address_at(bytes, 24);
+  if (is_v4(out.source) || is_v4(out.destination)) return Ignored::mapped_address;
+  out.payload = rest_of(bytes, kHeader, kHeader + length);
+  out.payload_length = length;
+  return skip_extensions(byte_at(bytes, 6), out);
+}
+
+// RFC 9293 section 3.1, RFC 8200 section 8.1. What was not captured whole cannot be verified.
+bool transport_checksum_valid(const Packet& packet) noexcept {
+  if (packet.first_fragment || packet.rerouted || packet.payload.size() < packet.payload_length) {
+    return true;
+  }
+  ChecksumSum sum;
+  if (packet.protocol != kProtocolIcmp) {
+    sum.add(std::as_bytes(std::span(packet.source)));
+    sum.add(std::as_bytes(std::span(packet.destination)));
+    // The mapped prefix of IPv4 addresses adds 0xffff twice, which is zero in one's complement.
+    sum.add(static_cast<std::uint32_t>(packet.payload_length));
+    sum.add(packet.protocol);
+  }
+  sum.add(packet.payload);
+  return sum.valid();
+}
+
+void set_key(const Packet& packet, Bytes ports, Segment& segment) noexcept {
+  const DirectedKey directed =
+      make_key({packet.source, u16_at(ports, 0)}, {packet.destination, u16_at(ports, 2)});
+  segment.key = directed.key;
+  segment.sender = directed.sender;
+}
+
+Stop parse_tcp(const Packet& packet, Segment& segment) noexcept {
+  constexpr std::size_t kHeader = 20;
+  constexpr std::size_t kThroughFlags =
+      14;  // a capture cut right after them still tells all we need
+  const Ignored short_header =
+      packet.first_fragment ? Ignored::cut_first_fragment : Ignored::bad_tcp_header;
+  if (packet.payload_length < kHeader) return short_header;
+  if (packet.payload.size() < kThroughFlags) return Ignored::truncated;
+  const std::size_t header = (byte_at(packet.payload, 12) >> 4) * std::size_t{4};
+  if (header < kHeader) return Ignored::bad_tcp_header;
+  if (header > packet.payload_length) return short_header;
+
+  set_key(packet, packet.payload, segment);
+  segment.kind = SegmentKind::tcp;
+  segment.sequence = u32_at(packet.payload, 4);
+  segment.acknowledgment = u32_at(packet.payload, 8);
+  segment.flags = byte_at(packet.payload, 13);
+  segment.payload = static_cast<std::uint16_t>(std::min<std::size_t>(
+      packet.payload_length - header, std::numeric_limits<std::uint16_t>::max()));
+  return std::nullopt;
+}
+
+// The start of the packet that an ICMP error quotes: RFC 792 promises 8 bytes beyond its IP header.
+Stop parse_quote(Bytes quote, bool v6, Segment& segment) noexcept {
+  constexpr std::size_t kPromised = 8;
+  Packet packet;
+  // What is quoted may be shorter than its headers say; a reason to stop says little about it.
+  const Stop stop = v6 ? parse_ipv6(quote, packet) : parse_ipv4(quote, quote.size(), packet);
+  if (stop || packet.protocol != kProtocolTcp) return Ignored::other_icmp;
+  if (packet.payload.size() < kPromised) return Ignored::other_icmp;
+  set_key(packet, packet.payload, segment);
+  segment.kind = SegmentKind::unreachable;
+  segment.sequence = u32_at(packet.payload, 4);
+  segment.acknowledgment = 0;
+  segment.flags = 0;
+  segment.payload = 0;
+  return std::nullopt;
+}
+
+bool tells_unreachable(std::uint8_t protocol, std::uint8_t type, std::uint8_t code) noexcept {
+  constexpr std::uint8_t kFragmentationNeeded = 4;
+  if (protocol == kProtocolIcmpv6) return type == 1;
+  return type == 3 && code != kFragmentationNeeded;
+}
+
+Stop parse_icmp(const Packet& packet, Segment& segment) noexcept {
+  constexpr std::size_t kHeader = 8;
+  if (packet.payload_length < kHeader) return Ignored::other_icmp;
+  if (packet.payload.size() < kHeader) return Ignored::truncated;
+  if (!tells_unreachable(packet.protocol, byte_at(packet.payload, 0), byte_at(packet.payload, 1))) {
+    return Ignored::other_icmp;
+  }
+  return parse_quote(packet.payload.subspan(kHeader), packet.protocol == kProtocolIcmpv6, segment);
+}
+
+bool ip_header_checksum_valid(Bytes bytes) noexcept {
+  ChecksumSum sum;
+  sum.add(bytes.first((byte_at(bytes, 0) & 0x0fU) * 4U));
+  return sum.valid();
+}
+
+Stop parse_network(std::uint16_t ethertype, Bytes bytes, std::size_t wire_length, Verify verify,
+                   const Frame& frame, Segment& segment) noexcept {
+  const bool v6 = ethertype == kEtherIpv6;
+  if (!v6 && ethertype != kEtherIpv4) return Ignored::not_ip;
+  Packet packet;
+  if (const Stop stop = v6 ? parse_ipv6(bytes, packet) : parse_ipv4(bytes, wire_length, packet)) {
+    return stop;
+  }
+  if (verify != Verify::none && !v6 && !ip_header_checksum_valid(bytes)) {
+    return Ignored::ip_checksum;
+  }
+  const bool tcp = packet.protocol == kProtocolTcp;
+  const bool icmp = packet.protocol == (v6 ? kProtocolIcmpv6 : kProtocolIcmp);
+  if (!tcp && !icmp) return Ignored::not_tcp;
+  if (const Stop stop = tcp ? parse_tcp(packet, segment) : parse_icmp(packet, segment)) return stop;
+  if (verify == Verify::ip_and_transport && !frame.checksum_waived &&
+      !transport_checksum_valid(packet)) {
+    return Ignored::transport_checksum;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Ignored> decode(Link link, Verify verify, const Frame& frame,
+                              Segment& segment) noexcept {
+  constexpr std::size_t kEthernetHeader = 14;
+  constexpr std::size_t kTag = 4;
+  std::uint16_t ethertype = frame.ethertype;
+  std::size_t at = 0;
+  if (link == Link::ethernet) {
+    if (frame.bytes.size() < kEthernetHeader) return Ignored::truncated;
+    ethertype = u16_at(frame.bytes, 12);
+    at = kEthernetHeader;
+  }
+  for (std::size_t tags = 0; is_vlan(ethertype); ++tags) {
+    if (tags == kMaxTags) return Ignored::not_ip;
+    if (frame.bytes.size() < at + kTag) return Ignored::truncated;
+    ethertype = u16_at(frame.bytes, at + 2);
+    at += kTag;
+  }
+  segment.interface = frame.interface;
+  segment.time = frame.time;
+  const std::size_t wire_length = frame.wire_length > at ? frame.wire_length - at : 0;
+  return parse_network(ethertype, frame.bytes.subspan(at), wire_length, verify, frame, segment);
+}
+
+}  // namespace tcpeek::flowtable

@@ -1,0 +1,43 @@
+// From bytes to a Segment: one frame in, a segment or the reason why there is none out.
+//
+// Every length is checked against what was captured before a byte is read; what the headers claim
+// is checked against each other. Fragments other than the first are never read as TCP. IPv4 with
+// options, IPv6 with up to eight extension headers (hop-by-hop, routing, fragment, destination,
+// AH), VLAN tags of either type several deep; ICMP and ICMPv6 destination unreachable that quote as
+// little as 8 bytes of TCP.
+//
+// Source: RFC 791, RFC 8200, RFC 4302 (AH length), RFC 9293, RFC 792, RFC 4443, IEEE 802.1Q.
+// Thread contract: pure function. Nothing here allocates or throws.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "flowtable/bytes.h"
+#include "flowtable/ignored.h"
+#include "flowtable/segment.h"
+
+namespace tcpeek::flowtable {
+
+// What stands at the first byte of a frame.
+enum class Link : std::uint8_t {
+  ethernet,
+  network,  // no link header: the payload of Frame::ethertype begins at once
+};
+
+enum class Verify : std::uint8_t { none, ip_header, ip_and_transport };
+
+struct Frame {
+  Bytes bytes;                    // as much as was captured
+  std::uint32_t wire_length = 0;  // as long as it was
+  std::uint16_t ethertype = 0;    // for Link::network
+  bool checksum_waived = false;   // not computed yet, or verified by the hardware already
+  std::uint32_t interface = 0;
+  PacketTime time{};
+};
+
+// Fills `segment` and returns nothing, or the reason.
+[[nodiscard]] std::optional<Ignored> decode(Link link, Verify verify, const Frame& frame,
+                                            Segment& segment) noexcept;
+
+}  // namespace tcpeek::flowtable

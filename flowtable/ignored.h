@@ -1,0 +1,72 @@
+// Why a packet moved no attempt: every packet read from a ring is either used or counted here once.
+//
+// Thread contract: constants.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace tcpeek::flowtable {
+
+enum class Ignored : std::uint8_t {
+  // Decoding.
+  not_ip,
+  not_tcp,
+  truncated,       // the capture ends inside a header
+  bad_ip_header,   // version, header length or total length lie
+  bad_tcp_header,  // the data offset lies
+  mapped_address,  // an IPv4-mapped address in an IPv6 header
+  jumbogram,
+  extension_headers,  // more than eight, or a lying one
+  later_fragment,
+  cut_first_fragment,  // a first fragment without the whole TCP header
+  other_icmp,          // ICMP that is no destination unreachable about TCP
+  ip_checksum,
+  transport_checksum,
+  // Tracking.
+  no_attempt,  // belongs to no attempt in sight: established connections, mostly
+  after_outcome,
+  does_not_fit,    // sequence or acknowledgment number of no attempt's
+  proves_nothing,  // fits, and tells nothing new
+  blind_rst,
+  foreign_icmp,     // an ICMP error that quotes no SYN in sight
+  other_interface,  // a repetition seen by another interface
+};
+
+inline constexpr std::array<std::string_view, 20> kIgnoredNames{"not_ip",
+                                                                "not_tcp",
+                                                                "truncated",
+                                                                "bad_ip_header",
+                                                                "bad_tcp_header",
+                                                                "mapped_address",
+                                                                "jumbogram",
+                                                                "extension_headers",
+                                                                "later_fragment",
+                                                                "cut_first_fragment",
+                                                                "other_icmp",
+                                                                "ip_checksum",
+                                                                "transport_checksum",
+                                                                "no_attempt",
+                                                                "after_outcome",
+                                                                "does_not_fit",
+                                                                "proves_nothing",
+                                                                "blind_rst",
+                                                                "foreign_icmp",
+                                                                "other_interface"};
+
+inline constexpr std::size_t kIgnoredReasons = kIgnoredNames.size();
+static_assert(static_cast<std::size_t>(Ignored::other_interface) + 1 == kIgnoredReasons);
+
+// A count of each reason; written by one thread.
+struct IgnoredCounts {
+  std::array<std::uint64_t, kIgnoredReasons> counts{};
+
+  void add(Ignored reason) noexcept { ++counts[static_cast<std::size_t>(reason)]; }
+  [[nodiscard]] std::uint64_t operator[](Ignored reason) const noexcept {
+    return counts[static_cast<std::size_t>(reason)];
+  }
+};
+
+}  // namespace tcpeek::flowtable

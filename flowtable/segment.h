@@ -1,0 +1,49 @@
+// A decoded TCP segment, or the one that an ICMP error quotes: all that the tracker needs of a
+// packet.
+//
+// Thread contract: plain values; one may be handed to another reader's mailbox.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "flowtable/flow_key.h"
+#include "flowtable/time.h"
+
+namespace tcpeek::flowtable {
+
+namespace tcp_flag {
+inline constexpr std::uint8_t fin = 0x01;
+inline constexpr std::uint8_t syn = 0x02;
+inline constexpr std::uint8_t rst = 0x04;
+inline constexpr std::uint8_t ack = 0x10;
+}  // namespace tcp_flag
+
+enum class SegmentKind : std::uint8_t {
+  tcp,
+  unreachable,  // quoted by an ICMP destination unreachable; only key, sender and sequence are
+                // known
+};
+
+struct Segment {
+  FlowKey key;
+  std::uint32_t sequence = 0;
+  std::uint32_t acknowledgment = 0;
+  std::uint32_t interface = 0;  // index of the interface that saw it
+  PacketTime time{};
+  std::uint16_t payload = 0;  // bytes of TCP data, by the IP header's word
+  std::uint8_t flags = 0;
+  SegmentKind kind = SegmentKind::tcp;
+  Sender sender = Sender::low;
+
+  // SPEC section 1: whatever else is set, this opens an attempt.
+  [[nodiscard]] bool opens() const noexcept {
+    constexpr auto deciding = tcp_flag::syn | tcp_flag::ack | tcp_flag::rst | tcp_flag::fin;
+    return kind == SegmentKind::tcp && (flags & deciding) == tcp_flag::syn;
+  }
+};
+
+static_assert(std::is_trivially_copyable_v<Segment> && sizeof(Segment) <= 72,
+              "segments are batched and mailed by copying");
+
+}  // namespace tcpeek::flowtable

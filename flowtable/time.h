@@ -1,0 +1,23 @@
+// Time as the packets tell it: nanoseconds on the capture's own clock.
+//
+// There is no now() here: time is data that comes in with segments and with calls, so that a
+// capture file expires by its own clock and no test waits. Live, the engine hands in packet times
+// freed of wall clock steps (engine/packet_clock.h).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace tcpeek::flowtable {
+
+struct PacketClock {
+  using duration = std::chrono::nanoseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<PacketClock, duration>;
+  static constexpr bool is_steady = false;
+};
+
+using PacketTime = PacketClock::time_point;
+
+}  // namespace tcpeek::flowtable

@@ -1,0 +1,228 @@
+// The tracker ties decoding to outcomes: it looks a segment's attempt up, moves it by the state
+// machine, ends what has waited too long, and tells an observer what began and what became of it.
+//
+// How time works: an attempt that had no handshake segment for `timeout` has ended at that very
+// moment, whenever the tracker comes to see it: when the next segment of the same 4-tuple arrives,
+// or when the sweep passes. So counts depend on the packets alone, not on when the sweep runs or
+// which reader owns the flow. An attempt that never stops repeating itself ends after kMaxAge.
+//
+// An attempt with an outcome is remembered for `remember`, room permitting, so that late copies of
+// its segments are known for what they are.
+//
+// Observer: noexcept members
+//   void opened(Attempt&)                    may set tag and marks
+//   void ended(const Attempt&, const Ending&)
+//   void late_synack(const Attempt&)         a SYN/ACK repeated after success
+//
+// Thread contract: owned by one reader. Nothing here allocates, locks or throws after construction.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <span>
+
+#include "flowtable/attempt.h"
+#include "flowtable/ending.h"
+#include "flowtable/ignored.h"
+#include "flowtable/table.h"
+
+namespace tcpeek::flowtable {
+
+struct TrackerConfig {
+  std::uint64_t capacity = 1'000'000;  // pending attempts
+  std::chrono::seconds timeout{60};
+  std::chrono::seconds remember{60};
+  std::chrono::microseconds copy_window{2000};
+  KeyHash::Secret secret{};
+};
+
+struct TrackerCounts {
+  std::uint64_t used = 0;  // segments that moved or repeated an attempt
+  std::uint64_t syn_copies = 0;
+  std::uint64_t synack_copies = 0;
+  std::uint64_t late_syns = 0;
+  IgnoredCounts ignored;
+};
+
+template <class Observer>
+class Tracker {
+ public:
+  // Keeps 32-bit microseconds from wrapping (71 minutes).
+  static constexpr std::chrono::seconds kMaxAge{3600};
+  static constexpr std::size_t kBatch = 32;
+
+  Tracker(const TrackerConfig& config, Observer& observer)
+      : timeout_(std::min(config.timeout, kMaxAge)),
+        remember_(config.remember),
+        copy_window_us_(static_cast<std::uint32_t>(config.copy_window.count())),
+        observer_(observer),
+        table_(config.capacity, config.secret) {}
+
+  void on_segment(const Segment& segment) noexcept { on_hashed(segment, table_.hash(segment.key)); }
+
+  // The same for up to kBatch segments, with the memory they need fetched side by side: one
+  // dependent cache miss per packet would already be more time than line rate leaves
+  // (docs/performance.md).
+  void on_segments(std::span<const Segment> segments) noexcept {
+    std::array<std::uint64_t, kBatch> hashes;
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+      hashes[i] = table_.hash(segments[i].key);
+      table_.prefetch(hashes[i]);
+    }
+    for (std::size_t i = 0; i < segments.size(); ++i) table_.prefetch_slot(hashes[i]);
+    for (std::size_t i = 0; i < segments.size(); ++i) on_hashed(segments[i], hashes[i]);
+  }
+
+  // Ends and forgets what has fallen due by `now` in the next `groups` groups of the table, going
+  // round.
+  void sweep(PacketTime now, std::size_t groups) noexcept {
+    const Tick tick = Tick::at(now);
+    groups = std::min(groups, table_.group_count());
+    while (groups > 0) {
+      const std::size_t part = std::min(groups, table_.group_count() - sweep_at_);
+      table_.sweep(sweep_at_, part, tick, [&](Slot slot) { on_due(slot, now); });
+      sweep_at_ = (sweep_at_ + part) % table_.group_count();
+      groups -= part;
+    }
+  }
+
+  void sweep_all(PacketTime now) noexcept { sweep(now, table_.group_count()); }
+
+  // Packets were lost up to `until`: timeouts of attempts begun before are uncertain.
+  void note_loss(PacketTime until) noexcept { last_loss_ = std::max(last_loss_, until); }
+
+  [[nodiscard]] const TrackerCounts& counts() const noexcept { return counts_; }
+  [[nodiscard]] const AttemptTable& table() const noexcept { return table_; }
+
+ private:
+  void on_hashed(const Segment& segment, std::uint64_t hash) noexcept {
+    const auto slot = table_.find(segment.key, hash);
+    if (!slot || forgotten(*slot, segment.time)) return on_unknown(segment, hash);
+
+    Attempt& attempt = table_[*slot];
+    if (attempt.pending() && due_at(attempt) <= segment.time) time_out(*slot, due_at(attempt));
+    const Phase before = attempt.handshake.phase;
+    const Event event = step(attempt.handshake, as_step(attempt, segment), copy_window_us_);
+    if (event == Event::superseded) {
+      conclude(*slot, timeout_in(before, attempt, segment.time));
+      return open_at(*slot, segment, hash);
+    }
+    if (event == Event::reopened) return open_at(*slot, segment, hash);
+    on_event(*slot, event, segment.time);
+  }
+
+  void on_unknown(const Segment& segment, std::uint64_t hash) noexcept {
+    if (segment.opens()) return open(segment, hash);
+    counts_.ignored.add(segment.kind == SegmentKind::unreachable ? Ignored::foreign_icmp
+                                                                 : Ignored::no_attempt);
+  }
+
+  // A remembered attempt whose time is up counts as gone, though the sweep has yet to pass.
+  bool forgotten(Slot slot, PacketTime now) noexcept {
+    if (table_[slot].pending() || !table_.deadline(slot).reached_at(Tick::at(now))) return false;
+    table_.erase(slot);
+    return true;
+  }
+
+  void on_event(Slot slot, Event event, PacketTime at) noexcept {
+    if (is_ignored(event)) return counts_.ignored.add(reason_of(event));
+    ++counts_.used;
+    switch (event) {
+      case Event::syn_copy:
+        ++counts_.syn_copies;
+        break;
+      case Event::synack_copy:
+        ++counts_.synack_copies;
+        break;
+      case Event::late_syn:
+        ++counts_.late_syns;
+        return;
+      case Event::late_synack:
+        return observer_.late_synack(table_[slot]);
+      default:
+        break;
+    }
+    if (is_outcome(event)) return conclude(slot, ending_of(event, at));
+    if (table_[slot].pending()) table_.set_deadline(slot, Tick::not_before(due_at(table_[slot])));
+  }
+
+  void open(const Segment& segment, std::uint64_t hash) noexcept {
+    const bool full = table_.pending() >= table_.capacity();
+    const AttemptTable::Place place = table_.place(hash, full);
+    if (place.evicts) {
+      observer_.ended(table_[place.slot], {.result = Result::evicted, .at = segment.time});
+    }
+    open_at(place.slot, segment, hash);
+  }
+
+  void open_at(Slot slot, const Segment& segment, std::uint64_t hash) noexcept {
+    ++counts_.used;
+    Attempt& attempt = table_.put(slot, segment.key, hash);
+    attempt.first_syn = segment.time;
+    attempt.handshake = begin(as_step(attempt, segment));
+    attempt.set_initiator(segment.sender);
+    table_.set_deadline(slot, Tick::not_before(due_at(attempt)));
+    observer_.opened(attempt);
+  }
+
+  void on_due(Slot slot, PacketTime now) noexcept {
+    Attempt& attempt = table_[slot];
+    if (!attempt.pending()) return table_.erase(slot);
+    if (due_at(attempt) <= now) time_out(slot, due_at(attempt));
+  }
+
+  void time_out(Slot slot, PacketTime at) noexcept {
+    Attempt& attempt = table_[slot];
+    const Ending timeout = timeout_in(attempt.handshake.phase, attempt, at);
+    expire(attempt.handshake);
+    conclude(slot, timeout);
+  }
+
+  // The handshake is already in a phase with an outcome.
+  void conclude(Slot slot, const Ending& ending) noexcept {
+    observer_.ended(table_[slot], ending);
+    table_.set_remembered(slot);
+    table_.set_deadline(slot, Tick::not_before(ending.at + remember_));
+  }
+
+  [[nodiscard]] Ending timeout_in(Phase phase, const Attempt& attempt,
+                                  PacketTime at) const noexcept {
+    const bool unanswered = phase == Phase::syn_sent || phase == Phase::crossed;
+    return {.result = unanswered ? Result::timed_out_no_answer : Result::timed_out_no_ack,
+            .at = at,
+            .uncertain = last_loss_ >= attempt.first_syn};
+  }
+
+  [[nodiscard]] PacketTime due_at(const Attempt& attempt) const noexcept {
+    return std::min(attempt.last_segment() + timeout_, attempt.first_syn + kMaxAge);
+  }
+
+  [[nodiscard]] static Step as_step(const Attempt& attempt, const Segment& s) noexcept {
+    const auto since =
+        std::chrono::duration_cast<std::chrono::microseconds>(s.time - attempt.first_syn);
+    constexpr std::chrono::microseconds kMost{0xffff'ffff};
+    return {.from_initiator = s.sender == attempt.initiator(),
+            .kind = s.kind,
+            .flags = s.flags,
+            .payload = s.payload,
+            // Sixteen bits tell the interfaces of one flow apart well enough.
+            .interface = static_cast<std::uint16_t>(s.interface),
+            .sequence = s.sequence,
+            .acknowledgment = s.acknowledgment,
+            .at_us = static_cast<std::uint32_t>(
+                std::clamp(since, std::chrono::microseconds{0}, kMost).count())};
+  }
+
+  std::chrono::seconds timeout_;
+  std::chrono::seconds remember_;
+  std::uint32_t copy_window_us_;
+  Observer& observer_;
+  AttemptTable table_;
+  TrackerCounts counts_;
+  std::size_t sweep_at_ = 0;
+  PacketTime last_loss_ = PacketTime::min();
+};
+
+}  // namespace tcpeek::flowtable

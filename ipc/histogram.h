@@ -1,0 +1,71 @@
+// A latency histogram of fixed size with bounded relative error.
+//
+// How it works: values are microseconds. Below 8 each value has its own bucket; above, every power
+// of two is split in 8 equal steps, so a bucket is at most 1/8 of its value wide and a quantile
+// read from it is off by 6.25% at most (the bucket's middle is reported). Values beyond the last
+// bucket (about 71 minutes, longer than any attempt lives) count in the last one.
+//
+// Thread contract: a plain value. One thread writes it; copies are for others.
+// Invariant: count() is the sum of all buckets.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace tcpeek::ipc {
+
+class LatencyHistogram {
+ public:
+  static constexpr std::size_t kSteps = 8;     // per power of two
+  static constexpr std::size_t kOctaves = 30;  // 8 us .. 2^32 us
+  static constexpr std::size_t kBuckets = kSteps + (kOctaves - 1) * kSteps;
+
+  void add(std::chrono::microseconds value) noexcept {
+    const auto us = value.count() < 0 ? 0U : static_cast<std::uint64_t>(value.count());
+    ++buckets_[bucket_of(us)];
+    ++count_;
+    sum_us_ += us;
+  }
+
+  [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+  [[nodiscard]] std::uint64_t sum_us() const noexcept { return sum_us_; }
+  [[nodiscard]] const std::array<std::uint64_t, kBuckets>& buckets() const noexcept {
+    return buckets_;
+  }
+
+  // The smallest value with at least the share `q` (0..1) of all values at or below it, within the
+  // error named above; 0 when the histogram is empty.
+  [[nodiscard]] std::chrono::microseconds quantile(double q) const noexcept;
+
+  LatencyHistogram& operator+=(const LatencyHistogram& other) noexcept;
+  // What was added since `earlier`, an older copy of this histogram. Never below zero.
+  LatencyHistogram& operator-=(const LatencyHistogram& earlier) noexcept;
+
+  // Smallest value of a bucket; the bucket ends where the next one begins.
+  [[nodiscard]] static constexpr std::uint64_t lower_bound_us(std::size_t bucket) noexcept {
+    if (bucket < kSteps) return bucket;
+    const std::size_t octave = bucket / kSteps - 1;
+    return (kSteps + bucket % kSteps) << octave;
+  }
+
+  [[nodiscard]] static constexpr std::size_t bucket_of(std::uint64_t us) noexcept {
+    if (us < kSteps) return static_cast<std::size_t>(us);
+    const auto octave = static_cast<std::size_t>(std::bit_width(us)) - 4;
+    const std::size_t bucket = (octave + 1) * kSteps + ((us >> octave) & (kSteps - 1));
+    return bucket < kBuckets ? bucket : kBuckets - 1;
+  }
+
+ private:
+  std::array<std::uint64_t, kBuckets> buckets_{};
+  std::uint64_t count_ = 0;
+  std::uint64_t sum_us_ = 0;
+};
+
+static_assert(LatencyHistogram::bucket_of(7) == 7 && LatencyHistogram::bucket_of(8) == 8);
+static_assert(LatencyHistogram::lower_bound_us(LatencyHistogram::bucket_of(1024)) == 1024);
+static_assert(LatencyHistogram::lower_bound_us(LatencyHistogram::bucket_of(1151)) == 1024);
+
+}  // namespace tcpeek::ipc

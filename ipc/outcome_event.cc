@@ -1,0 +1,72 @@
+// Written straight to text: there may be very many of these, and building a tree for each is slow.
+#include "ipc/outcome_event.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
+#include "ipc/json_text.h"
+
+namespace tcpeek::ipc {
+namespace {
+
+std::string_view word(EventResult result) noexcept {
+  switch (result) {
+    case EventResult::success:
+      return "success";
+    case EventResult::timeout:
+      return "timeout";
+    case EventResult::reject:
+      return "reject";
+    case EventResult::unreach:
+      return "unreach";
+  }
+  return "";
+}
+
+std::string_view word(EventCause cause) noexcept {
+  switch (cause) {
+    case EventCause::none:
+      return "";
+    case EventCause::refused:
+      return "refused";
+    case EventCause::aborted:
+      return "aborted";
+    case EventCause::no_answer:
+      return "no_answer";
+    case EventCause::no_ack:
+      return "no_ack";
+    case EventCause::unreachable:
+      return "unreachable";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string to_json_line(const OutcomeEvent& event) {
+  const auto us = std::max<std::int64_t>(event.duration.count(), 0);
+  std::string line;
+  auto out = std::back_inserter(line);
+  fmt::format_to(out, R"({{"time":"{}","duration_seconds":{}.{:06})", rfc3339_utc(event.first_syn),
+                 us / 1'000'000, us % 1'000'000);
+  fmt::format_to(out, R"(,"initiator":{{"address":{},"port":{}}})",
+                 json_quoted(event.initiator.address), event.initiator.port);
+  fmt::format_to(out, R"(,"responder":{{"address":{},"port":{}}})",
+                 json_quoted(event.responder.address), event.responder.port);
+  fmt::format_to(out, R"(,"result":"{}","cause":"{}")", word(event.result), word(event.cause));
+  fmt::format_to(out, R"(,"uncertain":{},"half_seen":{},"late_proof":{})", event.uncertain,
+                 event.half_seen, event.late_proof);
+  fmt::format_to(out, R"(,"dup_syn":{},"dup_synack":{},"interface":{},"filters":[)", event.dup_syn,
+                 event.dup_synack, json_quoted(event.interface));
+  for (std::size_t i = 0; i < event.filters.size(); ++i) {
+    if (i != 0) line += ',';
+    line += json_quoted(event.filters[i]);
+  }
+  line += "]}";
+  return line;
+}
+
+}  // namespace tcpeek::ipc

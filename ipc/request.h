@@ -1,0 +1,46 @@
+// Framing of a request, as a pure state model: it is fed bytes and tells when the request is there.
+// It knows no socket and no clock; the server brings both.
+//
+// A request is one word on one line. The line ends at LF (a CR before it is a blank) or at the end
+// of input, and what follows the LF is not looked at. At most `kMaxRequestBytes` bytes are taken,
+// the LF included. The word is what is left without blanks (space, tab, CR, VT, FF) at both ends.
+//
+//   an empty line       complete with an empty word: a word we do not define
+//   the end of input after at least one byte      complete
+//   the end of input before any byte     unfinished: nothing was asked (a port scan, a probe)
+//   one byte too many without LF    too_long
+//
+// Invariant: a state other than need_more is final; more input changes nothing.
+// Thread contract: belongs to one thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tcpeek::ipc {
+
+inline constexpr std::size_t kMaxRequestBytes = 4096;
+
+class RequestFramer {
+ public:
+  enum class State : std::uint8_t { need_more, complete, too_long, unfinished };
+
+  explicit RequestFramer(std::size_t max_bytes = kMaxRequestBytes) : max_bytes_(max_bytes) {}
+
+  State feed(std::string_view bytes);
+  State end_of_input();
+
+  [[nodiscard]] State state() const noexcept { return state_; }
+
+  // The trimmed word; empty unless the state is complete.
+  [[nodiscard]] std::string_view word() const noexcept;
+
+ private:
+  std::size_t max_bytes_;
+  State state_ = State::need_more;
+  std::string line_;  // without the LF; never longer than max_bytes_
+};
+
+}  // namespace tcpeek::ipc

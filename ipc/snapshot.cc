@@ -1,0 +1,18 @@
+// Sums over the counts of a snapshot.
+#include "ipc/snapshot.h"
+
+namespace tcpeek::ipc {
+
+Counts& Counts::operator+=(const Counts& other) noexcept {
+  for (std::size_t i = 0; i < kTallies; ++i) values[i] += other.values[i];
+  latency += other.latency;
+  return *this;
+}
+
+std::uint64_t PacketStats::ignored_total() const noexcept {
+  std::uint64_t sum = 0;
+  for (const NamedCount& reason : ignored) sum += reason.count;
+  return sum;
+}
+
+}  // namespace tcpeek::ipc

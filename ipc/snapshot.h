@@ -1,0 +1,157 @@
+// Everything tcpeek knows at one moment, as plain data: what the writers (JSON, later OpenMetrics)
+// read and the engine fills. It knows nothing of sockets, threads or packets.
+//
+// Thread contract: plain values, copied or moved between threads, never shared.
+// Invariant, for the totals and for every filter (SPEC section 1):
+//   attempts = success + refused + aborted + timed_out_* + unreachable + evicted + pending
+// and for packets:
+//   seen = delivered + dropped + in_ring,  delivered = used + sum(ignored) + in_mailboxes
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ipc/histogram.h"
+
+namespace tcpeek::ipc {
+
+// What is counted per filter and for the process. All but `pending` only grow.
+enum class Tally : std::uint8_t {
+  attempts,
+  pending,  // a gauge: attempts without an outcome yet
+  success,
+  refused,  // RST from the responder
+  aborted,  // RST from the initiator
+  timed_out_no_answer,
+  timed_out_no_ack,
+  unreachable,
+  evicted,
+  uncertain,           // of the timed out: the kernel dropped packets meanwhile
+  half_seen,           // of the successes: the SYN/ACK was never captured
+  late_proof,          // of the successes: proved by a segment later than the completing ACK
+  late_synack,         // SYN/ACKs repeated after success: the responder is dropping ACKs
+  success_dup_syn,     // successes with at least one retransmitted SYN
+  success_dup_synack,  //                              ... SYN/ACK
+  failure_dup_syn,     // failures likewise
+  failure_dup_synack,
+  success_dup_syn_segments,  // the retransmitted segments themselves, of successes
+  success_dup_synack_segments,
+  failure_dup_syn_segments,
+  failure_dup_synack_segments,
+};
+inline constexpr std::size_t kTallies =
+    static_cast<std::size_t>(Tally::failure_dup_synack_segments) + 1;
+
+struct Counts {
+  std::array<std::uint64_t, kTallies> values{};
+  LatencyHistogram latency;  // first SYN to completing ACK, successes without late proof
+
+  [[nodiscard]] std::uint64_t& operator[](Tally t) noexcept {
+    return values[static_cast<std::size_t>(t)];
+  }
+  [[nodiscard]] std::uint64_t operator[](Tally t) const noexcept {
+    return values[static_cast<std::size_t>(t)];
+  }
+
+  Counts& operator+=(const Counts& other) noexcept;
+
+  // The members of the original's reply.
+  [[nodiscard]] std::uint64_t rejected() const noexcept {
+    return (*this)[Tally::refused] + (*this)[Tally::aborted];
+  }
+  [[nodiscard]] std::uint64_t timed_out() const noexcept {
+    return (*this)[Tally::timed_out_no_answer] + (*this)[Tally::timed_out_no_ack];
+  }
+  [[nodiscard]] std::uint64_t failures() const noexcept {
+    return rejected() + timed_out() + (*this)[Tally::unreachable];
+  }
+
+  // The right side of the identity above: what became of the attempts.
+  [[nodiscard]] std::uint64_t accounted() const noexcept {
+    return (*this)[Tally::success] + failures() + (*this)[Tally::evicted] + (*this)[Tally::pending];
+  }
+};
+
+struct FilterStats {
+  std::string name;
+  std::string expression;
+  Counts counts;
+};
+
+// A count with the words it is shown under; the words outlive every snapshot.
+struct NamedCount {
+  std::string_view name;
+  std::uint64_t count = 0;
+};
+
+struct PacketStats {
+  std::uint64_t seen = 0;       // passed the kernel filter
+  std::uint64_t dropped = 0;    // of those, found no room in a ring
+  std::uint64_t in_ring = 0;    // of those, not read yet
+  std::uint64_t delivered = 0;  // read from the rings
+  std::uint64_t used = 0;       // moved an attempt
+  std::vector<NamedCount> ignored;
+  std::uint64_t in_mailboxes = 0;  // on their way from one reader to the flow's owner
+  std::uint64_t misrouted = 0;     // packets handed to another reader's mailbox
+
+  [[nodiscard]] std::uint64_t ignored_total() const noexcept;
+};
+
+struct ReaderStats {
+  unsigned id = 0;
+  int cpu = -1;  // -1: not pinned
+  std::uint64_t packets = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t freezes = 0;     // times a ring was found full by the kernel
+  std::uint64_t pending = 0;     // attempts without an outcome
+  std::uint64_t remembered = 0;  // attempts with an outcome, kept to know late segments
+  std::uint64_t capacity = 0;    // most attempts it can hold
+  std::uint64_t mailbox_depth = 0;
+  std::uint64_t event_queue_depth = 0;
+  std::uint64_t events_lost = 0;  // outcomes counted but not shown: the queue was full
+};
+
+struct InterfaceStats {
+  std::string name;
+  std::string link_type;  // as libpcap names it: EN10MB, RAW, ...
+  bool up = false;
+  std::uint64_t packets = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t if_dropped = 0;  // dropped by the interface itself, before any tap
+};
+
+// Losses that concern the telling, not the counting.
+struct ServerStats {
+  std::uint64_t clients_accepted = 0;  // and served, so without those refused
+  std::uint64_t clients_refused = 0;   // over the bound
+  std::uint64_t accept_failures = 0;   // accept() failed, mostly for want of descriptors
+  std::uint64_t requests = 0;
+  std::uint64_t requests_dropped = 0;  // unfinished or too long
+  std::uint64_t replies_dropped = 0;   // too large, too late, or the client left before the end
+  std::uint64_t lines_lost = 0;        // standard error or output took no more
+};
+
+struct Snapshot {
+  std::string version;
+  std::chrono::system_clock::time_point started;
+  std::chrono::system_clock::time_point taken;
+  std::chrono::milliseconds uptime{0};
+  std::vector<InterfaceStats> interfaces;
+  std::vector<ReaderStats> readers;
+  std::vector<FilterStats> filters;  // RX, TX, then the named ones in command-line order
+  Counts totals;                     // every attempt, matched by a filter or not
+  std::uint64_t attempts_excluded = 0;
+  std::uint64_t attempts_not_local = 0;  // neither end local: matches nothing
+  std::uint64_t syn_copies = 0;          // made by the capture, not by the initiator
+  std::uint64_t synack_copies = 0;
+  std::uint64_t late_syns = 0;  // copies of a SYN whose attempt had its outcome
+  PacketStats packets;
+  ServerStats server;
+};
+
+}  // namespace tcpeek::ipc

@@ -1,0 +1,235 @@
+// Lock, probe, bind - and the same backwards. Files are compared by device and inode, and changed
+// through descriptors, so that a name exchanged in between is never acted upon.
+#include "ipc/socket_path.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace tcpeek::ipc {
+namespace {
+
+constexpr mode_t kSocketMode = 0660;
+constexpr mode_t kLockMode = 0600;
+constexpr mode_t kDirectoryMode = 0755;
+constexpr int kLockAttempts = 100;  // each lost to another tcpeek coming or going at that instant
+constexpr int kBacklog = 128;       // clients wait here for the few microseconds accept() is away
+constexpr std::size_t kMaxPath = sizeof(sockaddr_un::sun_path) - 1;
+
+bool is_same_file(int descriptor, const std::string& path) noexcept {
+  struct stat ours {};
+  struct stat there {};
+  return ::fstat(descriptor, &ours) == 0 && ::lstat(path.c_str(), &there) == 0 &&
+         ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+sockaddr_un address_of(const std::string& path) noexcept {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::copy_n(path.data(), std::min(path.size(), kMaxPath), address.sun_path);
+  return address;
+}
+
+UniqueFd make_socket() noexcept {
+  return UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+// 0, or the errno of connecting to the socket at `path`.
+int probe(const std::string& path) noexcept {
+  const UniqueFd client = make_socket();
+  if (!client) return errno;
+  const sockaddr_un address = address_of(path);
+  const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+  return ::connect(client.get(), generic, sizeof(address)) == 0 ? 0 : errno;
+}
+
+// The mode of an O_PATH descriptor's file can be changed only by way of /proc.
+bool set_mode(int node, mode_t mode) noexcept {
+  struct stat status {};
+  if (::fstat(node, &status) == 0 && (status.st_mode & 07777) == mode) return true;
+  return ::chmod(fmt::format("/proc/self/fd/{}", node).c_str(), mode) == 0;
+}
+
+}  // namespace
+
+ListenError::ListenError(int error_number, std::string sentence)
+    : std::system_error(error_number, std::generic_category()),
+      sentence_(std::make_shared<const std::string>(std::move(sentence))) {}
+
+SocketPath SocketPath::listen(std::string path, Parent parent) {
+  SocketPath place(std::move(path));
+  place.take_lock(parent);
+  place.clear_place();
+  place.bind_and_listen();
+  return place;
+}
+
+SocketPath::SocketPath(std::string path)
+    : path_(std::move(path)), lock_path_(path_ + ".lock"), creator_(::getpid()) {
+  if (path_.empty() || path_.find('\0') != std::string::npos) {
+    throw ListenError(EINVAL,
+                      "cannot listen on an empty path or one with a NUL byte; give a file name "
+                      "with -U");
+  }
+  if (path_.size() > kMaxPath) {
+    fail(ENAMETOOLONG, fmt::format("the path has {} bytes, a UNIX socket takes {}; choose a "
+                                   "shorter path with -U",
+                                   path_.size(), kMaxPath));
+  }
+}
+
+SocketPath::~SocketPath() {
+  if (creator_ != ::getpid()) return;
+  if (node_ && is_same_file(node_.get(), path_)) ::unlink(path_.c_str());
+  // The lock's name goes while the lock is held: whoever opened it before finds, once it has the
+  // lock, that the name is gone, and starts over.
+  if (lock_ && is_same_file(lock_.get(), lock_path_)) ::unlink(lock_path_.c_str());
+  if (!made_directory_.empty()) ::rmdir(made_directory_.c_str());
+}
+
+void SocketPath::take_lock(Parent parent) {
+  for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
+    UniqueFd lock = open_lock(parent);
+    if (!lock) continue;
+    struct stat status {};
+    if (::fstat(lock.get(), &status) != 0) fail_in(errno, "examining " + lock_path_);
+    if (!S_ISREG(status.st_mode) || status.st_size != 0) {
+      fail(EEXIST, lock_path_ + " is no lock file of tcpeek; choose another path with -U");
+    }
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK) fail_in(errno, "locking " + lock_path_);
+      fail(EADDRINUSE, fmt::format("another tcpeek is running there (it holds {}); stop it or "
+                                   "choose another path with -U",
+                                   lock_path_));
+    }
+    if (is_same_file(lock.get(), lock_path_)) {
+      lock_ = std::move(lock);
+      return;
+    }
+  }
+  fail(EAGAIN,
+       lock_path_ + " keeps being replaced; see who does that, or choose another path with -U");
+}
+
+// The open lock file; none if its name changed meanwhile and another attempt is due.
+UniqueFd SocketPath::open_lock(Parent parent) {
+  // Opening before creating: in /tmp the kernel refuses O_CREAT on a file another user left
+  // (fs.protected_regular), even to root.
+  constexpr int kFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  UniqueFd lock(::open(lock_path_.c_str(), kFlags));
+  if (lock) return lock;
+  if (errno != ENOENT) fail_in(errno, "opening " + lock_path_);
+
+  lock.reset(::open(lock_path_.c_str(), kFlags | O_CREAT | O_EXCL, kLockMode));
+  if (lock || errno == EEXIST) return lock;
+  if (errno != ENOENT) fail_in(errno, "creating " + lock_path_);
+  if (parent == Parent::must_exist) {
+    fail(ENOENT, fmt::format("there is no directory {}; create it or choose another path with -U",
+                             directory_of(path_)));
+  }
+  make_directory();
+  return lock;
+}
+
+void SocketPath::make_directory() {
+  const std::string directory = directory_of(path_);
+  if (::mkdir(directory.c_str(), kDirectoryMode) != 0) {
+    if (errno == EEXIST) return;
+    fail_in(errno, "creating the directory " + directory);
+  }
+  made_directory_ = directory;
+  // The umask may have taken rights away that clients need.
+  const UniqueFd made(::open(directory.c_str(), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!made || ::fchmod(made.get(), kDirectoryMode) != 0) {
+    fail_in(errno, "setting the mode of " + directory);
+  }
+}
+
+void SocketPath::clear_place() const {
+  struct stat status {};
+  if (::lstat(path_.c_str(), &status) != 0) {
+    if (errno == ENOENT) return;
+    fail_in(errno, "examining it");
+  }
+  if (!S_ISSOCK(status.st_mode)) {
+    fail(EEXIST, "there is a file that is not a socket; remove it or choose another path with -U");
+  }
+  const int answer = probe(path_);
+  switch (answer) {
+    case ENOENT:
+      return;
+    case ECONNREFUSED:
+      if (::unlink(path_.c_str()) != 0 && errno != ENOENT) {
+        fail_in(errno, "removing the socket an earlier tcpeek left");
+      }
+      return;
+    case 0:
+    case EAGAIN:  // its queue of clients is full
+      fail(EADDRINUSE, "another tcpeek is answering there; stop it or choose another path with -U");
+    case EPROTOTYPE:
+      fail(EADDRINUSE, "another program has a socket there; choose another path with -U");
+    default:
+      fail_in(answer, "asking whether the socket there is in use");
+  }
+}
+
+void SocketPath::bind_and_listen() {
+  UniqueFd listener = make_socket();
+  if (!listener) fail_in(errno, "creating a socket");
+  // bind() gives the file the mode of the socket, less the umask: it is never wider than this.
+  if (::fchmod(listener.get(), kSocketMode) != 0) fail_in(errno, "setting the socket's mode");
+  const sockaddr_un address = address_of(path_);
+  const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+  if (::bind(listener.get(), generic, sizeof(address)) != 0) fail_in(errno, "binding the socket");
+
+  node_.reset(::open(path_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!node_) {
+    const int error = errno;
+    ::unlink(path_.c_str());
+    fail_in(error, "opening the socket's file");
+  }
+  if (!set_mode(node_.get(), kSocketMode)) fail_in(errno, "setting the mode of the socket's file");
+  if (::listen(listener.get(), kBacklog) != 0) fail_in(errno, "listening");
+  listener_ = std::move(listener);
+}
+
+void SocketPath::give_to(uid_t user, gid_t group) {
+  const auto refuse = [user](int error_number, const std::string& what) {
+    throw ListenError(error_number,
+                      fmt::format("cannot give {} to user {}: {}; start tcpeek as "
+                                  "root or without -u",
+                                  what, user, std::generic_category().message(error_number)));
+  };
+  if (::fchownat(node_.get(), "", user, group, AT_EMPTY_PATH) != 0) refuse(errno, path_);
+  if (::fchown(lock_.get(), user, group) != 0) refuse(errno, lock_path_);
+  if (made_directory_.empty()) return;
+  const UniqueFd made(::open(made_directory_.c_str(), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!made || ::fchown(made.get(), user, group) != 0) refuse(errno, made_directory_);
+}
+
+void SocketPath::fail(int error_number, const std::string& reason) const {
+  throw ListenError(error_number, fmt::format("cannot listen on {}: {}", path_, reason));
+}
+
+void SocketPath::fail_in(int error_number, const std::string& action) const {
+  const bool denied = error_number == EACCES || error_number == EPERM;
+  fail(error_number,
+       fmt::format("{} failed: {}; {}choose another path with -U", action,
+                   std::generic_category().message(error_number), denied ? "run as root or " : ""));
+}
+
+}  // namespace tcpeek::ipc

@@ -1,0 +1,47 @@
+// The STATS reply: one JSON object with everything a snapshot holds. Members keep their names and
+// their order; new ones may be added at any place, so readers go by name. Counts are integers of 64
+// bits, durations are seconds as decimals, times are RFC 3339 in UTC.
+//
+//   schema                1; raised when a member changes its meaning or goes
+//   version               of tcpeek
+//   started, time         when counting began, when this was taken
+//   uptime_seconds        by the steady clock
+//   interfaces[]          name, link_type, up, packets, dropped, if_dropped
+//   readers[]             id, cpu (-1: not pinned), packets, dropped, freezes, pending, remembered,
+//                         capacity, mailbox_depth, event_queue_depth, events_lost
+//   filters[]             name, expression, then the members of `totals`
+//   totals                every attempt, matched by a filter or not:
+//     attempts, pending
+//     success             total, half_seen, late_proof, dup_syn, dup_synack (attempts with at least
+//                         one), dup_syn_segments, dup_synack_segments (the segments)
+//     failure             total, refused, aborted, timed_out {total, no_answer, no_ack, uncertain},
+//                         unreachable, and the four dup_ members
+//     evicted, late_synack
+//     latency_seconds     count, sum, p50, p90, p99, p999 (null while count is 0; within 6.25%)
+//   attempts_excluded, attempts_not_local
+//   copies                syn, synack: made by the capture
+//   late_syns
+//   packets               seen, dropped, in_ring, delivered, used, ignored {reason: count},
+//                         in_mailboxes, misrouted
+//   server                clients_accepted, clients_refused, accept_failures, requests,
+//                         requests_dropped, replies_dropped, lines_lost
+//   accounting            both sides of each identity, and whether it `holds`:
+//     attempts            attempts, accounted
+//     filters[]           name, attempts, accounted
+//     seen                seen, accounted (delivered + dropped + in_ring)
+//     delivered           delivered, accounted (used + ignored + in_mailboxes)
+//
+// A pure function, callable from any thread.
+#pragma once
+
+#include <string>
+
+#include "ipc/snapshot.h"
+
+namespace tcpeek::ipc {
+
+inline constexpr int kStatsSchema = 1;
+
+[[nodiscard]] std::string stats_reply(const Snapshot& snapshot);
+
+}  // namespace tcpeek::ipc

@@ -1,0 +1,64 @@
+// The server on the UNIX socket: one request, one reply, close. It frames, bounds and delivers;
+// what a word means is the handler's business.
+//
+// How it works: each client is a small state machine on the reactor with one deadline per state:
+// reading the request, waiting for and writing the reply, draining. Nothing ever waits for a
+// client, so a slow or hostile one costs its own slot and no more. After the reply the sending side
+// is shut down and what the client still sends is read and thrown away, because closing a UNIX
+// socket with unread input would turn the client's end of input into an error.
+//
+// Thread contract: all of it, the reply function too, on the reactor's thread (or before run() and
+// after it). Destroy the server before the reactor.
+// Errors: the constructor throws std::system_error. Failures of clients and of accept() are
+// counted.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "ipc/reactor.h"
+#include "ipc/request.h"
+#include "ipc/snapshot.h"
+#include "ipc/socket_path.h"
+
+namespace tcpeek::ipc {
+
+struct ServerLimits {
+  std::size_t max_clients = 32;  // one more is accepted and closed at once
+  std::size_t max_request_bytes = kMaxRequestBytes;
+  std::size_t max_reply_bytes = std::size_t{16} << 20;  // per client; a larger reply is not sent
+  std::size_t max_drained_bytes = std::size_t{64} << 10;
+  std::chrono::milliseconds request_deadline{1000};  // from accept to the whole request
+  std::chrono::milliseconds reply_deadline{5000};    // from there to the reply's last byte
+  std::chrono::milliseconds drain_deadline{1000};    // from there to the client's end of input
+  std::chrono::milliseconds accept_retry{100};       // after accept() failed
+};
+
+class UnixServer {
+ public:
+  // Sends the reply, at once or later; the first call counts. Harmless when the client or the
+  // server is gone. Never called, the client is closed at its deadline.
+  using Reply = std::function<void(std::string)>;
+  using Handler = std::function<void(std::string word, Reply reply)>;
+
+  UnixServer(Reactor& reactor, SocketPath path, ServerLimits limits, Handler handler);
+  // Closes every client and removes the socket's file. Not from within the handler.
+  ~UnixServer();
+  UnixServer(const UnixServer&) = delete;
+  UnixServer& operator=(const UnixServer&) = delete;
+
+  // The counts that are the server's own; the others of ServerStats stay 0.
+  [[nodiscard]] const ServerStats& stats() const noexcept;
+
+ private:
+  struct Core;
+  class Session;
+
+  SocketPath path_;
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace tcpeek::ipc

@@ -1,0 +1,59 @@
+#include "ring/bpf_code.h"
+
+#include <limits>
+#include <stdexcept>
+
+namespace tcpeek::ring {
+namespace {
+
+constexpr std::size_t kUnplaced = std::numeric_limits<std::size_t>::max();
+
+}  // namespace
+
+BpfCode::Label BpfCode::new_label() {
+  labels_.push_back(kUnplaced);
+  return labels_.size() - 1;
+}
+
+void BpfCode::place(Label label) {
+  labels_.at(label) = code_.size();
+}
+
+void BpfCode::add(std::uint16_t code, std::uint32_t k) {
+  code_.push_back({code, 0, 0, k});
+}
+
+void BpfCode::jump(std::uint16_t code, std::uint32_t k, Label target, bool when_true) {
+  jumps_.push_back({code_.size(), target, when_true});
+  add(static_cast<std::uint16_t>(BPF_JMP | BPF_K | code), k);
+}
+
+void BpfCode::unless_equal(std::uint32_t k, Label otherwise) {
+  jump(BPF_JEQ, k, otherwise, false);
+}
+void BpfCode::if_equal(std::uint32_t k, Label then) {
+  jump(BPF_JEQ, k, then, true);
+}
+void BpfCode::if_any_bit(std::uint32_t mask, Label then) {
+  jump(BPF_JSET, mask, then, true);
+}
+
+void BpfCode::append(const std::vector<sock_filter>& program) {
+  code_.insert(code_.end(), program.begin(), program.end());
+}
+
+std::vector<sock_filter> BpfCode::finish() const {
+  std::vector<sock_filter> code = code_;
+  for (const Jump& j : jumps_) {
+    const std::size_t target = labels_.at(j.target);
+    if (target == kUnplaced || target <= j.at) throw std::logic_error("BPF jump leads nowhere");
+    const std::size_t distance = target - j.at - 1;
+    if (distance > std::numeric_limits<std::uint8_t>::max()) {
+      throw std::logic_error("BPF jump is too long");
+    }
+    (j.when_true ? code[j.at].jt : code[j.at].jf) = static_cast<std::uint8_t>(distance);
+  }
+  return code;
+}
+
+}  // namespace tcpeek::ring

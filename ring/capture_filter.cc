@@ -1,0 +1,164 @@
+#include "ring/capture_filter.h"
+
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <pcap/pcap.h>
+
+#include <memory>
+
+#include "ring/bpf_code.h"
+
+namespace tcpeek::ring {
+namespace {
+
+using Program = std::vector<sock_filter>;
+
+constexpr std::uint32_t ancillary(std::uint32_t what) {
+  return static_cast<std::uint32_t>(SKF_AD_OFF) + what;
+}
+
+// Total length minus both headers is zero; SYN or RST. Addressing tcp[] implies an unfragmented
+// packet or a first fragment.
+constexpr const char* kHandshakeV4 =
+    "(tcp[13] & 6 != 0 or ip[2:2] - ((ip[0] & 0xf) << 2) - ((tcp[12] & 0xf0) >> 2) = 0)";
+constexpr const char* kHandshakeV6 =
+    "(ip6[6] = 6 and (ip6[53] & 6 != 0 or ip6[4:2] - ((ip6[52] & 0xf0) >> 2) = 0))";
+constexpr const char* kTcpV4 = "(ip proto 6 and ip[6:2] & 0x1fff = 0)";
+constexpr const char* kTcpV6 = "(ip6[6] = 6)";
+// Hop-by-hop, routing, authentication, destination options; fragments that are the first or only
+// one.
+constexpr const char* kExtensionsV6 =
+    "((ip6[6] = 0 or ip6[6] = 43 or ip6[6] = 51 or ip6[6] = 60 or "
+    "(ip6[6] = 44 and ip6[42:2] & 0xfff8 = 0)) and ip6[40] != 17";
+constexpr const char* kUnreachable =
+    "(icmp[0] = 3 and icmp[1] != 4) or (ip6[6] = 58 and ip6[40] = 1)";
+
+std::string segment_terms(const CaptureFilter& filter) {
+  const bool handshake = filter.scope == CaptureScope::handshake;
+  std::string terms = handshake ? kHandshakeV4 : kTcpV4;
+  terms += std::string(" or ") + (handshake ? kHandshakeV6 : kTcpV6);
+  terms += std::string(" or ") + kExtensionsV6 + (filter.icmp ? ")" : " and ip6[40] != 58)");
+  if (filter.icmp) terms += std::string(" or ") + kUnreachable;
+  return terms;
+}
+
+struct PcapClose {
+  void operator()(pcap_t* p) const noexcept { pcap_close(p); }
+};
+
+struct CompiledProgram {
+  bpf_program program{};
+  CompiledProgram() = default;
+  CompiledProgram(const CompiledProgram&) = delete;
+  CompiledProgram& operator=(const CompiledProgram&) = delete;
+  ~CompiledProgram() { pcap_freecode(&program); }
+};
+
+// Throws FilterSyntaxError with libpcap's words.
+Program compile(int link_type, const std::string& expression) {
+  const std::unique_ptr<pcap_t, PcapClose> handle(pcap_open_dead(link_type, kSnapLength));
+  if (!handle) throw std::bad_alloc();
+  CompiledProgram compiled;
+  if (pcap_compile(handle.get(), &compiled.program, expression.c_str(), 1, PCAP_NETMASK_UNKNOWN) !=
+      0) {
+    throw FilterSyntaxError(pcap_geterr(handle.get()));
+  }
+  Program program;
+  for (unsigned i = 0; i < compiled.program.bf_len; ++i) {
+    const bpf_insn& insn = compiled.program.bf_insns[i];
+    program.push_back({insn.code, insn.jt, insn.jf, insn.k});
+  }
+  return program;
+}
+
+// The same program for a packet whose headers begin `bytes` later.
+Program moved(Program program, std::uint32_t bytes) {
+  constexpr auto kAncillary = static_cast<std::uint32_t>(SKF_LL_OFF);
+  for (sock_filter& insn : program) {
+    const bool load = BPF_CLASS(insn.code) == BPF_LD || BPF_CLASS(insn.code) == BPF_LDX;
+    const auto mode = BPF_MODE(insn.code);
+    const bool from_packet = mode == BPF_ABS || mode == BPF_IND || mode == BPF_MSH;
+    if (load && from_packet && insn.k < kAncillary) insn.k += bytes;
+  }
+  return program;
+}
+
+// Rejects what leaves by loopback; other packets go on.
+void reject_leaving_loopback(BpfCode& code, Access access, std::uint32_t loopback_index) {
+  if (loopback_index == 0) return;
+  const auto go_on = code.new_label();
+  if (access == Access::network_layer) {
+    code.add(BPF_LD | BPF_W | BPF_ABS, ancillary(SKF_AD_IFINDEX));
+    code.unless_equal(loopback_index, go_on);
+  }
+  code.add(BPF_LD | BPF_W | BPF_ABS, ancillary(SKF_AD_PKTTYPE));
+  code.unless_equal(PACKET_OUTGOING, go_on);
+  code.add(BPF_RET | BPF_K, 0);
+  code.place(go_on);
+}
+
+// Runs `program` if the accumulator holds the ethertype of either IP, else rejects.
+Program if_ip(const Program& program) {
+  BpfCode code;
+  const auto ip = code.new_label();
+  code.if_equal(ETH_P_IP, ip);
+  code.if_equal(ETH_P_IPV6, ip);
+  code.add(BPF_RET | BPF_K, 0);
+  code.place(ip);
+  code.append(program);
+  return code.finish();
+}
+
+// Without a link header the ethertype comes from the kernel's own record; a tag that is left in the
+// bytes stands before the network header.
+void network_layer_filter(BpfCode& code, const std::string& expression) {
+  const Program plain = compile(DLT_RAW, expression);
+  BpfCode behind_tag;
+  behind_tag.add(BPF_LD | BPF_H | BPF_ABS, 2);
+  behind_tag.append(if_ip(moved(plain, 4)));
+  const Program tagged_program = behind_tag.finish();
+
+  const auto tagged = code.new_label();
+  code.add(BPF_LD | BPF_W | BPF_ABS, ancillary(SKF_AD_PROTOCOL));
+  code.if_equal(ETH_P_8021Q, tagged);
+  code.if_equal(ETH_P_8021AD, tagged);
+  code.add(BPF_JMP | BPF_JA, static_cast<std::uint32_t>(tagged_program.size()));
+  code.place(tagged);
+  code.append(tagged_program);
+  code.append(if_ip(plain));
+}
+
+std::string with_tags(const std::string& expression) {
+  const std::string one = "(" + expression + ")";
+  return one + " or (vlan and " + one + ") or (vlan and " + one + ")";
+}
+
+}  // namespace
+
+std::vector<sock_filter> reject_all() {
+  return {{BPF_RET | BPF_K, 0, 0, 0}};
+}
+
+std::string capture_expression(const CaptureFilter& filter) {
+  const std::string ours = segment_terms(filter);
+  if (filter.narrowed_by.empty()) return ours;
+  return "(" + ours + ") and (" + filter.narrowed_by + ")";
+}
+
+std::vector<sock_filter> capture_program(const CaptureFilter& filter, Access access,
+                                         std::uint32_t loopback_index) {
+  // By itself first: an expression like "1) or (2" must not pass because of our parentheses.
+  const int link_type = access == Access::link_layer ? DLT_EN10MB : DLT_RAW;
+  if (!filter.narrowed_by.empty()) static_cast<void>(compile(link_type, filter.narrowed_by));
+  BpfCode code;
+  reject_leaving_loopback(code, access, loopback_index);
+  const std::string expression = capture_expression(filter);
+  if (access == Access::network_layer) {
+    network_layer_filter(code, expression);
+  } else {
+    code.append(compile(DLT_EN10MB, with_tags(expression)));
+  }
+  return code.finish();
+}
+
+}  // namespace tcpeek::ring
