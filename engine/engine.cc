@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <random>
 
-#include "engine/privileges.h"
 #include "engine/summary.h"
 #include "ipc/stats_json.h"
 #include "ring/capture_group.h"
@@ -19,6 +18,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kTellInterval{100};
 constexpr milliseconds kLinksSettle{50};
+constexpr milliseconds kLinksInterval{5000};
 constexpr milliseconds kLastWords{2000};
 constexpr const char* kDefaultSocket = "/var/run/tcpeek/tcpeek.sock";
 
@@ -73,11 +73,24 @@ std::string in_words(const ring::CaptureFilter& filter) {
   return words;
 }
 
+// What to do about a refusal of the kernel, where that is known.
+std::string advice_for(const std::error_code& code) {
+  if (code == std::errc::operation_not_permitted || code == std::errc::permission_denied) {
+    return "; capturing needs CAP_NET_RAW: start tcpeek as root, or give the binary the capability "
+           "(setcap cap_net_raw+ep)";
+  }
+  if (code == std::errc::not_enough_memory) {
+    return "; try smaller rings (-B) or fewer readers (--threads)";
+  }
+  return {};
+}
+
 }  // namespace
 
 Engine::Engine(const Options& options, LineWriter& standard_error, LineWriter& standard_output,
                Log& log)
     : options_(options),
+      user_(options.user ? std::optional(find_user(*options.user)) : std::nullopt),
       standard_error_(standard_error),
       standard_output_(standard_output),
       log_(log),
@@ -89,7 +102,7 @@ Engine::Engine(const Options& options, LineWriter& standard_error, LineWriter& s
       start_(read_clocks()),
       last_sent_(static_cast<std::ptrdiff_t>(sizing_.cpus.size())) {
   check_filter();
-  reactor_.on_signals({SIGINT, SIGTERM}, [this](int) { reactor_.stop(); });
+  reactor_.on_signals({SIGINT, SIGTERM, SIGHUP}, [this](int) { reactor_.stop(); });
   open_capture();
   open_socket();
   drop_privileges();
@@ -111,24 +124,9 @@ void Engine::check_filter() const {
 void Engine::open_capture() {
   std::random_device device;
   const ring::SteeringKey steering = random_steering(device);
-  const auto steering_code = ring::steering_program(steering);
-  const auto readers = static_cast<unsigned>(sizing_.cpus.size());
   const ring::RingGeometry geometry = ring::ring_geometry(sizing_.ring_mib);
-
-  std::vector<std::vector<ShardSource>> sources(readers);
-  for (const ring::CaptureTarget& target : interfaces_.targets()) {
-    const auto filter =
-        ring::capture_program(capture_filter_, target.access, interfaces_.loopback_index(target));
-    auto sockets = ring::open_capture_group(target, {.readers = readers,
-                                                     .geometry = geometry,
-                                                     .promiscuous = options_.promiscuous,
-                                                     .filter = filter,
-                                                     .steering = steering_code});
-    for (unsigned i = 0; i < readers; ++i) {
-      sources[i].push_back({std::move(sockets[i]), to_link(target.access)});
-    }
-  }
-
+  auto sources = open_sources(steering, geometry);
+  const auto readers = static_cast<unsigned>(sources.size());
   for (unsigned i = 0; i < readers; ++i) mailboxes_.push_back(std::make_unique<Mailbox>(readers));
   for (unsigned i = 0; i < readers; ++i) {
     const ShardConfig config{
@@ -150,14 +148,36 @@ void Engine::open_capture() {
   }
 }
 
+// For each reader its socket on each interface.
+std::vector<std::vector<ShardSource>> Engine::open_sources(
+    const ring::SteeringKey& steering, const ring::RingGeometry& geometry) const {
+  const auto readers = static_cast<unsigned>(sizing_.cpus.size());
+  const auto steering_code = ring::steering_program(steering);
+  std::vector<std::vector<ShardSource>> sources(readers);
+  try {
+    for (const ring::CaptureTarget& target : interfaces_.targets()) {
+      const auto filter =
+          ring::capture_program(capture_filter_, target.access, interfaces_.loopback_index(target));
+      auto sockets = ring::open_capture_group(target, {.readers = readers,
+                                                       .geometry = geometry,
+                                                       .promiscuous = options_.promiscuous,
+                                                       .filter = filter,
+                                                       .steering = steering_code});
+      for (unsigned i = 0; i < readers; ++i) {
+        sources[i].push_back({std::move(sockets[i]), to_link(target.access)});
+      }
+    }
+  } catch (const std::system_error& e) {
+    throw std::runtime_error(e.what() + advice_for(e.code()));
+  }
+  return sources;
+}
+
 void Engine::open_socket() {
   const auto parent = options_.socket_path == kDefaultSocket ? ipc::SocketPath::Parent::make
                                                              : ipc::SocketPath::Parent::must_exist;
   ipc::SocketPath path = ipc::SocketPath::listen(options_.socket_path, parent);
-  if (options_.user) {
-    const User user = find_user(*options_.user);
-    path.give_to(user.uid, user.gid);
-  }
+  if (user_) path.give_to(user_->uid, user_->gid);
   server_.emplace(reactor_, std::move(path), ipc::ServerLimits{},
                   [this](std::string word, ipc::UnixServer::Reply reply) {
                     serve(std::move(word), std::move(reply));
@@ -165,7 +185,7 @@ void Engine::open_socket() {
 }
 
 void Engine::drop_privileges() {
-  if (options_.user) become(find_user(*options_.user));
+  if (user_) become(*user_);
   drop_capabilities();
 }
 
@@ -173,8 +193,8 @@ void Engine::run() {
   aggregator_.emplace(reactor_, report_ready_, shards_, [this] { return snapshot_frame(); });
   reporter_.emplace(options_.output, standard_error_, standard_output_, matcher_, interfaces_);
   for (const std::string& warning : options_.warnings) log_.warning("{}", warning);
-  print_banner();
   start_readers();
+  print_banner();
   watch();
   reactor_.run();
   finish();
@@ -182,14 +202,24 @@ void Engine::run() {
 
 void Engine::print_banner() {
   std::vector<std::string> names;
-  for (const ipc::InterfaceStats& interface : interfaces_.stats()) names.push_back(interface.name);
-  const ring::Access access = interfaces_.targets().front().access;
-  standard_error_.line(fmt::format("listening on {}, link-type {} ({}), capture size {} bytes",
-                                   fmt::join(names, ", "), ring::link_type_name(access),
-                                   ring::link_type_description(access), ring::kSnapLength));
-  standard_error_.line(fmt::format("{} reader{} with rings of {} MiB, kernel filter: {}",
-                                   shards_.size(), shards_.size() == 1 ? "" : "s", sizing_.ring_mib,
-                                   in_words(capture_filter_)));
+  std::vector<std::string> types;
+  for (const ring::CaptureTarget& target : interfaces_.targets()) {
+    names.push_back(target.name);
+    std::string type = fmt::format("{} ({})", ring::link_type_name(target.access),
+                                   ring::link_type_description(target.access));
+    if (std::find(types.begin(), types.end(), type) == types.end()) types.push_back(type);
+  }
+  standard_error_.line(fmt::format("listening on {}, link-type {}, capture size {} bytes",
+                                   fmt::join(names, ", "), fmt::join(types, ", "),
+                                   ring::kSnapLength));
+  standard_error_.line(fmt::format(
+      "{} reader{} with rings of {} MiB and room for {} attempts each, kernel filter: {}",
+      shards_.size(), shards_.size() == 1 ? "" : "s", sizing_.ring_mib, sizing_.sessions_per_reader,
+      in_words(capture_filter_)));
+  const bool any = interfaces_.targets().front().index == 0;
+  if (any && options_.promiscuous) {
+    log_.warning("--promisc has no effect on any: name the interfaces with -i");
+  }
   if (!options_.quiet) reporter_->begin();
   standard_error_.flush();
 }
@@ -200,6 +230,7 @@ void Engine::start_readers() {
     for (const auto& shard : shards_) {
       ++started;
       shard->start(last_sent_);
+      log_.info("reader {} runs on CPU {}", shard->id(), *shard->cpu());
     }
   } catch (...) {
     // Those that did start must not wait for the others when they stop.
@@ -215,6 +246,8 @@ void Engine::watch() {
     standard_error_.flush();
     standard_output_.flush();
   });
+  // For the devices' own drop counters; changes are told at once.
+  reactor_.every(kLinksInterval, [this] { read_links(); });
   reactor_.every(std::chrono::seconds(1), [this] {
     aggregator_->collect([this](const ipc::Snapshot& snapshot) { on_second(snapshot); });
   });
@@ -240,19 +273,31 @@ void Engine::on_links_changed() {
   links_pending_ = true;
   reactor_.after(kLinksSettle, [this] {
     links_pending_ = false;
-    try {
-      links_ = ring::read_links();
-    } catch (const std::system_error& e) {
-      log_.warning("cannot read the interfaces' addresses: {}; going on with those known",
-                   e.what());
-      return;
-    }
-    interfaces_.update(links_);
+    read_links();
     const Locality locality = interfaces_.locality(links_);
     for (const auto& shard : shards_) {
       shard->locality().offer(std::make_unique<const Locality>(locality));
     }
   });
+}
+
+void Engine::read_links() {
+  try {
+    links_ = ring::read_links();
+  } catch (const std::system_error& e) {
+    log_.warning("{}; going on with what was known", e.what());
+    return;
+  }
+  for (const LinkChange& change : interfaces_.update(links_)) {
+    if (change.up) {
+      log_.notice("{} is up: capturing goes on", change.name);
+    } else {
+      log_.warning(
+          "{} is down: nothing to capture there until it is up again; if it was deleted, "
+          "restart tcpeek once it is back",
+          change.name);
+    }
+  }
 }
 
 void Engine::on_second(const ipc::Snapshot& snapshot) {
@@ -297,11 +342,7 @@ void Engine::finish() {
   for (const auto& shard : shards_) shard->stop();
   for (const auto& shard : shards_) shard->join();
   if (!options_.quiet) reporter_->tell(shards_);
-  try {
-    interfaces_.update(ring::read_links());
-  } catch (const std::system_error&) {
-    // The devices' own drops then stand as last read.
-  }
+  read_links();
   standard_error_.line("");
   standard_error_.line(summary(aggregator_->last()));
   standard_error_.flush_for(kLastWords);

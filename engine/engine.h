@@ -22,6 +22,7 @@
 #include "engine/log.h"
 #include "engine/mailbox.h"
 #include "engine/options.h"
+#include "engine/privileges.h"
 #include "engine/reporter.h"
 #include "engine/shard.h"
 #include "engine/sizing.h"
@@ -39,12 +40,14 @@ class Engine {
   Engine(const Options& options, LineWriter& standard_error, LineWriter& standard_output, Log& log);
   ~Engine();
 
-  // Until SIGINT or SIGTERM; then reads what was captured and prints the summary.
+  // Until SIGINT, SIGTERM or SIGHUP; then reads what was captured and prints the summary.
   void run();
 
  private:
   void check_filter() const;
   void open_capture();
+  [[nodiscard]] std::vector<std::vector<ShardSource>> open_sources(
+      const ring::SteeringKey& steering, const ring::RingGeometry& geometry) const;
   void open_socket();
   void drop_privileges();
   void print_banner();
@@ -52,11 +55,13 @@ class Engine {
   void watch();
   void serve(std::string word, ipc::UnixServer::Reply reply);
   void on_links_changed();
+  void read_links();
   void on_second(const ipc::Snapshot& snapshot);
   void finish();
   [[nodiscard]] ipc::Snapshot snapshot_frame() const;
 
   const Options options_;
+  const std::optional<User> user_;  // to become
   LineWriter& standard_error_;
   LineWriter& standard_output_;
   Log& log_;

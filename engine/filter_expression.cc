@@ -154,7 +154,8 @@ void Parser::parse_remote(FilterTerm& term) {
 
 void Parser::explain_bad_remote(std::string_view token, std::size_t start) const {
   if (token.empty()) {
-    fail(start, "an address is missing: %, *, IPv4 or [IPv6], with /LENGTH for a network");
+    fail(start,
+         "an address is missing: %, *, IPv4 or IPv6 in [brackets], with /LENGTH for a network");
   }
   const bool bracketed = token.starts_with('[');
   const std::size_t head = bracketed ? 1 : 0;
@@ -162,8 +163,9 @@ void Parser::explain_bad_remote(std::string_view token, std::size_t start) const
       token.substr(head, token.find_first_of(bracketed ? "/]" : "/") - head);
   const auto parsed = parse_address(address);
   if (!parsed || parsed->is_v4() == bracketed) {
-    fail(start + head, in_quotes(address) +
-                           " is not an address: %, *, IPv4 or [IPv6], with /LENGTH for a network");
+    fail(start + head,
+         in_quotes(address) +
+             " is not an address: %, *, IPv4 or IPv6 in [brackets], with /LENGTH for a network");
   }
   const std::size_t close = bracketed ? token.find(']') : 0;
   if (bracketed && close + 1 < token.size() && token[close + 1] != '/') {

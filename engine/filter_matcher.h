@@ -16,8 +16,9 @@
 //
 // Thread contract: immutable once built; any number of threads may read.
 // Invariants: term 0..exclusion_terms_-1 exclude; terms ascend by filter; a row has 1 + words_
-// words. Bounds: kMaxFilters and kMaxFilterTerms, checked by the constructor; no allocation after
-// it. Errors: the constructor throws std::length_error beyond the bounds.
+// words.
+// Bounds: kMaxFilters and kMaxFilterTerms, checked by the constructor; no allocation after it.
+// Errors: the constructor throws std::length_error beyond the bounds.
 #pragma once
 
 #include <bit>

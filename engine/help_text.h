@@ -30,7 +30,7 @@ How it works:
                           made by the capture, 0 to 1000, 0 is off (default: 2)
       --max-sessions=N    attempts followed at once, 1 to 100000000
                           (default: 1000000)
-  -B, --buffer=MIB        capture ring of each reader, 1 to 4096 MiB
+  -B, --buffer=MIB        capture ring of each reader, 1 to 4095 MiB
                           (default: chosen by the number of readers)
       --threads=N         readers, 1 to 256 (default: by the number of CPUs)
       --cpus=LIST         CPUs the readers are pinned to, such as 0-3,8

@@ -28,6 +28,13 @@ ring::CaptureTarget find_target(const std::string& name, const ring::LinkState& 
   return {name, link->index, ring::access_for(*link)};
 }
 
+// By index: a device that was deleted and made anew has the name, but not our sockets.
+bool is_up(const ring::CaptureTarget& target, const ring::LinkState& state) noexcept {
+  return target.index == 0 ||
+         std::any_of(state.links.begin(), state.links.end(),
+                     [&](const ring::Link& link) { return link.index == target.index && link.up; });
+}
+
 Address to_address(const ring::LinkAddress& a) noexcept {
   Address address;
   if (!a.v4) {
@@ -58,7 +65,7 @@ Interfaces::Interfaces(const std::vector<std::string>& names, std::vector<Prefix
     dropped_before_.push_back(device_drops(target, state));
     stats_.push_back({.name = target.name, .link_type = ring::link_type_name(target.access)});
   }
-  update(state);
+  static_cast<void>(update(state));
 }
 
 bool Interfaces::watches(std::uint32_t index) const noexcept {
@@ -95,16 +102,19 @@ std::uint64_t Interfaces::device_drops(const ring::CaptureTarget& target,
   return dropped;
 }
 
-void Interfaces::update(const ring::LinkState& state) {
+std::vector<LinkChange> Interfaces::update(const ring::LinkState& state) {
+  std::vector<LinkChange> changes;
   links_ = state.links;
   for (std::size_t i = 0; i < targets_.size(); ++i) {
     const std::uint64_t dropped = device_drops(targets_[i], state);
     // A device that was made anew counts from zero.
     if (dropped < dropped_before_[i]) dropped_before_[i] = 0;
     stats_[i].if_dropped = dropped - dropped_before_[i];
-    const ring::Link* link = state.find(targets_[i].name);
-    stats_[i].up = targets_[i].index == 0 || (link != nullptr && link->up);
+    const bool up = is_up(targets_[i], state);
+    if (up != stats_[i].up) changes.push_back({targets_[i].name, up});
+    stats_[i].up = up;
   }
+  return changes;
 }
 
 std::string Interfaces::name_of(std::uint16_t index) const {

@@ -16,6 +16,11 @@
 
 namespace tcpeek::engine {
 
+struct LinkChange {
+  std::string name;
+  bool up = false;
+};
+
 class Interfaces {
  public:
   // `names` as given with -i; empty chooses the default.
@@ -31,8 +36,8 @@ class Interfaces {
   // What is local as `state` has it.
   [[nodiscard]] Locality locality(const ring::LinkState& state) const;
 
-  // Takes over whether interfaces are up and what they dropped.
-  void update(const ring::LinkState& state);
+  // Takes over what the devices dropped and which are up; returns those that went up or down.
+  std::vector<LinkChange> update(const ring::LinkState& state);
   // One entry per target; packets and drops are for the caller to fill in.
   [[nodiscard]] const std::vector<ipc::InterfaceStats>& stats() const noexcept { return stats_; }
 

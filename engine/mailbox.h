@@ -1,15 +1,17 @@
 // What steering could not see lands on the wrong reader; it travels to the flow's owner in the
 // owner's mailbox.
 //
-// Bounded: a full mailbox refuses, and the sender counts the segment as lost. Segments of one
-// sender arrive in order.
+// Bounded: a full mailbox refuses; the sender counts the segment, the owner learns that it missed
+// something. Segments of one sender arrive in order.
 //
 // Thread contract: any number of senders, each with its own Slip; one receiver.
 #pragma once
 
 #include <concurrentqueue/concurrentqueue.h>
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 
 #include "flowtable/segment.h"
 
@@ -26,14 +28,21 @@ class Mailbox {
   [[nodiscard]] Slip slip() { return Slip(queue_); }
 
   [[nodiscard]] bool send(const Slip& slip, const flowtable::Segment& segment) noexcept {
-    return queue_.try_enqueue(slip, segment);
+    const bool sent = queue_.try_enqueue(slip, segment);
+    if (!sent) refused_.fetch_add(1, std::memory_order_relaxed);
+    return sent;
   }
   [[nodiscard]] bool receive(flowtable::Segment& segment) noexcept {
     return queue_.try_dequeue(segment);
   }
   [[nodiscard]] std::size_t size() const noexcept { return queue_.size_approx(); }
+  // Segments that found no room so far.
+  [[nodiscard]] std::uint64_t refused() const noexcept {
+    return refused_.load(std::memory_order_relaxed);
+  }
 
  private:
+  std::atomic<std::uint64_t> refused_{0};
   moodycamel::ConcurrentQueue<flowtable::Segment> queue_;
 };
 

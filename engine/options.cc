@@ -23,7 +23,8 @@ constexpr std::size_t kMaxInterfaces = 64;
 constexpr std::size_t kMaxLocalNetworks = 1024;
 constexpr std::size_t kMaxInterfaceName = IFNAMSIZ - 1;
 constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
-constexpr unsigned kMaxCpu = 1023;  // what cpu_set_t holds
+constexpr std::uint64_t kMaxReaders = 256;  // members of a fanout group, in older kernels
+constexpr unsigned kMaxCpu = 1023;          // what cpu_set_t holds
 constexpr std::size_t kMaxTypingErrors = 2;
 
 using Values = std::vector<std::string>;
@@ -95,7 +96,7 @@ bool apply_timeout(Options& options, const std::string& text) {
 }
 
 bool apply_buffer(Options& options, const std::string& text) {
-  return store_number(options.ring_mib.emplace(), text, 1, 4096);
+  return store_number(options.ring_mib.emplace(), text, 1, 4095);
 }
 
 bool apply_loglevel(Options& options, const std::string& text) {
@@ -112,7 +113,7 @@ bool apply_loglevel(Options& options, const std::string& text) {
 }
 
 bool apply_threads(Options& options, const std::string& text) {
-  return store_number(options.threads.emplace(), text, 1, 256);
+  return store_number(options.threads.emplace(), text, 1, kMaxReaders);
 }
 
 // "0-3,8": numbers and ranges; twice the same CPU is one CPU.
@@ -133,6 +134,7 @@ bool apply_cpus(Options& options, const std::string& text) {
   }
   std::sort(cpus.begin(), cpus.end());
   cpus.erase(std::unique(cpus.begin(), cpus.end()), cpus.end());
+  if (cpus.size() > kMaxReaders) return false;
   options.cpus = std::move(cpus);
   return true;
 }
@@ -184,12 +186,12 @@ constexpr std::array kValueOptions{
     ValueOption{"-c,--checksum", "0 (none), 1 (IP header) or 2 (IP header and TCP)", false,
                 apply_checksum},
     ValueOption{"-t,--timeout", "a number of seconds from 1 to 3600", false, apply_timeout},
-    ValueOption{"-B,--buffer", "a number of MiB from 1 to 4096", false, apply_buffer},
+    ValueOption{"-B,--buffer", "a number of MiB from 1 to 4095", false, apply_buffer},
     ValueOption{"-l,--loglevel",
                 "debug, info, notice, warning, err, crit, alert, emerg or a number from 0 to 7",
                 false, apply_loglevel},
     ValueOption{"--threads", "a number of readers from 1 to 256", false, apply_threads},
-    ValueOption{"--cpus", "a list of CPU numbers and ranges from 0 to 1023, such as 0-3,8", false,
+    ValueOption{"--cpus", "a list of at most 256 CPU numbers from 0 to 1023, such as 0-3,8", false,
                 apply_cpus},
     ValueOption{"--max-sessions", "a number of attempts from 1 to 100000000", false,
                 apply_max_sessions},

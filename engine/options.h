@@ -1,7 +1,8 @@
 // The command line, checked: every value the program runs with.
 //
 // Thread contract: plain values, made once before anything else starts.
-// Errors: parse_options() throws UsageError for anything wrong; nothing has been opened by then.
+// Errors: parse_command_line() throws UsageError for anything wrong; nothing has been opened by
+// then.
 #pragma once
 
 #include <chrono>

@@ -2,7 +2,8 @@
 // open.
 //
 // Thread contract: the main thread, before any other is started, since credentials belong to
-// threads. Errors: std::runtime_error in words for people.
+// threads.
+// Errors: std::runtime_error in words for people.
 #pragma once
 
 #include <sys/types.h>

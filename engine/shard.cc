@@ -256,7 +256,7 @@ void Shard::look_for_loss() noexcept {
   const PacketTime now = timeline_.now();
   if (now - looked_for_loss_at_ < kLossInterval) return;
   looked_for_loss_at_ = now;
-  std::uint64_t lost = mailbox_full_;
+  std::uint64_t lost = mailboxes_[config_.id]->refused();
   for (ShardSource& source : sources_) lost += source.socket.statistics().dropped;
   for (const RingCursor& cursor : cursors_) lost += cursor.unreadable();
   if (lost != lost_) tracker_->note_loss(now);

@@ -14,8 +14,8 @@
 //
 // Thread contract: start(), stop(), request_report(), report() and the queues' far ends are the
 // reactor's thread's; everything under "the reader's" is touched by its thread alone between
-// start() and join(). Errors: start() throws what kept the reader from starting
-// (std::system_error).
+// start() and join().
+// Errors: start() throws what kept the reader from starting (std::system_error).
 #pragma once
 
 #include <atomic>

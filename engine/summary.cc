@@ -19,9 +19,10 @@ std::string local_time(std::chrono::system_clock::time_point t) {
                      fmt::localtime(std::chrono::system_clock::to_time_t(t)));
 }
 
-// Ours come under the original's lines, and only if there is something to tell.
+// Ours come under the original's lines, indented as the parts that they are, and only if there is
+// something to tell.
 void detail(Out out, const char* label, std::uint64_t count) {
-  if (count != 0) fmt::format_to(out, "     {:<21} : {:6}\n", label, count);
+  if (count != 0) fmt::format_to(out, "       {:<24}: {:6}\n", label, count);
 }
 
 void filter_block(Out out, const ipc::FilterStats& filter) {
@@ -29,19 +30,19 @@ void filter_block(Out out, const ipc::FilterStats& filter) {
   fmt::format_to(out, "{}\n {}\n   Success: {} session\n", kRule, filter.name, c[Tally::success]);
   fmt::format_to(out, "     SYN Segment Duplicate : {:6}\n", c[Tally::success_dup_syn]);
   fmt::format_to(out, "     S/A Segment Duplicate : {:6}\n", c[Tally::success_dup_synack]);
-  detail(out, "S/A Never Captured", c[Tally::half_seen]);
-  detail(out, "Proved Late", c[Tally::late_proof]);
-  detail(out, "S/A After Success", c[Tally::late_synack]);
   fmt::format_to(out, "   Failure: {} session\n", c.failures());
   fmt::format_to(out, "     Connection Timed Out  : {:6}\n", c.timed_out());
   fmt::format_to(out, "     Connection Rejected   : {:6}\n", c.rejected());
   fmt::format_to(out, "     ICMP Unreachable      : {:6}\n", c[Tally::unreachable]);
-  detail(out, "Timed Out, No Answer", c[Tally::timed_out_no_answer]);
-  detail(out, "Timed Out, No ACK", c[Tally::timed_out_no_ack]);
-  detail(out, "Timed Out, Uncertain", c[Tally::uncertain]);
-  detail(out, "Rejected by Initiator", c[Tally::aborted]);
-  detail(out, "SYN Duplicate", c[Tally::failure_dup_syn]);
-  detail(out, "S/A Duplicate", c[Tally::failure_dup_synack]);
+  detail(out, "success, S/A never seen", c[Tally::half_seen]);
+  detail(out, "success, proved late", c[Tally::late_proof]);
+  detail(out, "success, S/A afterwards", c[Tally::late_synack]);
+  detail(out, "timed out, no answer", c[Tally::timed_out_no_answer]);
+  detail(out, "timed out, no ACK", c[Tally::timed_out_no_ack]);
+  detail(out, "timed out, uncertain", c[Tally::uncertain]);
+  detail(out, "rejected by initiator", c[Tally::aborted]);
+  detail(out, "failed with SYN dup.", c[Tally::failure_dup_syn]);
+  detail(out, "failed with S/A dup.", c[Tally::failure_dup_synack]);
   if (c[Tally::pending] != 0) fmt::format_to(out, "   Pending: {} session\n", c[Tally::pending]);
   if (c[Tally::evicted] != 0) fmt::format_to(out, "   Evicted: {} session\n", c[Tally::evicted]);
 }

@@ -1,6 +1,7 @@
 // Reading big-endian fields from bytes whose length was checked before.
 //
-// Thread contract: pure functions. Precondition: offset + size of the field <= bytes.size().
+// Thread contract: pure functions.
+// Precondition: offset + size of the field <= bytes.size().
 #pragma once
 
 #include <cassert>

@@ -176,13 +176,16 @@ Stop parse_tcp(const Packet& packet, Segment& segment) noexcept {
 }
 
 // The start of the packet that an ICMP error quotes: RFC 792 promises 8 bytes beyond its IP header.
-Stop parse_quote(Bytes quote, bool v6, Segment& segment) noexcept {
+// `cut`: the capture ends before the error does.
+Stop parse_quote(Bytes quote, bool v6, bool cut, Segment& segment) noexcept {
   constexpr std::size_t kPromised = 8;
+  const Ignored too_short = cut ? Ignored::truncated : Ignored::other_icmp;
   Packet packet;
-  // What is quoted may be shorter than its headers say; a reason to stop says little about it.
-  const Stop stop = v6 ? parse_ipv6(quote, packet) : parse_ipv4(quote, quote.size(), packet);
-  if (stop || packet.protocol != kProtocolTcp) return Ignored::other_icmp;
-  if (packet.payload.size() < kPromised) return Ignored::other_icmp;
+  if (const Stop stop = v6 ? parse_ipv6(quote, packet) : parse_ipv4(quote, quote.size(), packet)) {
+    return stop == Ignored::truncated ? too_short : Ignored::other_icmp;
+  }
+  if (packet.protocol != kProtocolTcp) return Ignored::other_icmp;
+  if (packet.payload.size() < kPromised) return too_short;
   set_key(packet, packet.payload, segment);
   segment.kind = SegmentKind::unreachable;
   segment.sequence = u32_at(packet.payload, 4);
@@ -205,7 +208,9 @@ Stop parse_icmp(const Packet& packet, Segment& segment) noexcept {
   if (!tells_unreachable(packet.protocol, byte_at(packet.payload, 0), byte_at(packet.payload, 1))) {
     return Ignored::other_icmp;
   }
-  return parse_quote(packet.payload.subspan(kHeader), packet.protocol == kProtocolIcmpv6, segment);
+  const bool cut = packet.payload.size() < packet.payload_length;
+  return parse_quote(packet.payload.subspan(kHeader), packet.protocol == kProtocolIcmpv6, cut,
+                     segment);
 }
 
 bool ip_header_checksum_valid(Bytes bytes) noexcept {

@@ -5,7 +5,8 @@
 // nor alignment nor huge pages. Pages are touched by the thread that makes the array, so that on a
 // NUMA machine they come from that thread's node.
 //
-// Thread contract: as a std::vector. Errors: std::system_error naming mmap and the size.
+// Thread contract: as a std::vector.
+// Errors: std::system_error naming mmap and the size.
 #pragma once
 
 #include <sys/mman.h>

@@ -3,10 +3,19 @@
 #include "flowtable/table.h"
 
 #include <algorithm>
-#include <cstring>
+#include <bit>
+#include <cstddef>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace tcpeek::flowtable {
 namespace {
+
+Slot slot_at(std::size_t group, std::size_t index) noexcept {
+  return static_cast<Slot>(group * AttemptTable::kGroupSlots + index);
+}
 
 // Ten-slot groups with two choices and one move take random keys up to about 97% full; at 93% a
 // table holds what was asked for without evicting.
@@ -32,12 +41,31 @@ std::size_t AttemptTable::second_group(std::uint64_t hash) const noexcept {
   return first + 1 < groups_.size() ? first + 1 : 0;
 }
 
+// All tags at once, as every packet asks for two or three matches: in a loop they were a third of
+// the tracker's instructions.
+std::uint32_t AttemptTable::match(const Group& group, std::uint16_t tag) noexcept {
+#ifdef __SSE2__
+  static_assert(offsetof(Group, tags) + 24 == sizeof(Group), "the second load ends with the group");
+  const __m128i wanted = _mm_set1_epi16(static_cast<short>(tag));
+  const auto* tags = reinterpret_cast<const __m128i*>(group.tags.data());
+  const auto* last = reinterpret_cast<const __m128i*>(group.tags.data() + 8);
+  const __m128i first_eight = _mm_cmpeq_epi16(_mm_loadu_si128(tags), wanted);
+  const __m128i last_two = _mm_cmpeq_epi16(_mm_loadl_epi64(last), wanted);
+  const int bits = _mm_movemask_epi8(_mm_packs_epi16(first_eight, last_two));
+  return static_cast<std::uint32_t>(bits) & ((1U << kGroupSlots) - 1);
+#else
+  std::uint32_t bits = 0;
+  for (std::size_t i = 0; i < kGroupSlots; ++i) {
+    bits |= static_cast<std::uint32_t>(group.tags[i] == tag) << i;
+  }
+  return bits;
+#endif
+}
+
 std::optional<Slot> AttemptTable::find_in(std::size_t group, std::uint16_t tag,
                                           const FlowKey& key) const noexcept {
-  const Group& g = groups_[group];
-  for (std::size_t i = 0; i < kGroupSlots; ++i) {
-    if (g.tags[i] != tag) continue;
-    const auto slot = static_cast<Slot>(group * kGroupSlots + i);
+  for (std::uint32_t bits = match(groups_[group], tag); bits != 0; bits &= bits - 1) {
+    const auto slot = slot_at(group, static_cast<std::size_t>(std::countr_zero(bits)));
     if (attempts_[slot].key == key) return slot;
   }
   return std::nullopt;
@@ -51,39 +79,42 @@ std::optional<Slot> AttemptTable::find(const FlowKey& key, std::uint64_t hash) c
   return find_in(second_group(hash), tag, key);
 }
 
-void AttemptTable::prefetch_slot(std::uint64_t hash) const noexcept {
+void AttemptTable::prefetch_slot(std::uint64_t hash, bool opening) const noexcept {
   const std::size_t group = first_group(hash);
   const Group& g = groups_[group];
-  const std::uint16_t tag = tag_of(hash);
-  for (std::size_t i = 0; i < kGroupSlots; ++i) {
-    if (g.tags[i] != tag) continue;
-    const auto* attempt = reinterpret_cast<const char*>(&attempts_[group * kGroupSlots + i]);
-    __builtin_prefetch(attempt);
-    __builtin_prefetch(attempt + sizeof(Attempt) - 1);
-    return;
+  const std::uint32_t bits = match(g, tag_of(hash));
+  std::optional<Slot> slot;
+  if (bits != 0) {
+    slot = slot_at(group, static_cast<std::size_t>(std::countr_zero(bits)));
+  } else {
+    if (g.away != 0) __builtin_prefetch(&groups_[second_group(hash)]);
+    if (opening) slot = free_or_remembered(group);
   }
-  if (g.away != 0) __builtin_prefetch(&groups_[second_group(hash)]);
+  if (!slot) return;
+  const auto* attempt = reinterpret_cast<const char*>(&attempts_[*slot]);
+  __builtin_prefetch(attempt, 1);
+  __builtin_prefetch(attempt + sizeof(Attempt) - 1, 1);
 }
 
 std::optional<Slot> AttemptTable::free_slot(std::size_t group) const noexcept {
-  const auto& tags = groups_[group].tags;
-  const auto it = std::find(tags.begin(), tags.end(), std::uint16_t{0});
-  if (it == tags.end()) return std::nullopt;
-  return static_cast<Slot>(group * kGroupSlots + static_cast<std::size_t>(it - tags.begin()));
+  const std::uint32_t bits = match(groups_[group], 0);
+  if (bits == 0) return std::nullopt;
+  return slot_at(group, static_cast<std::size_t>(std::countr_zero(bits)));
 }
 
 // Remembered attempts all stay equally long: the earliest deadline is the earliest outcome.
-std::optional<Slot> AttemptTable::oldest_remembered(std::size_t a, std::size_t b) const noexcept {
+std::optional<Slot> AttemptTable::oldest_remembered(std::size_t group) const noexcept {
   std::optional<Slot> oldest;
-  for (const std::size_t group : {a, b}) {
-    if (groups_[group].remembered == 0) continue;
-    for (std::size_t i = 0; i < kGroupSlots; ++i) {
-      const auto slot = static_cast<Slot>(group * kGroupSlots + i);
-      if (!is_remembered(slot)) continue;
-      if (!oldest || !deadline(*oldest).reached_at(deadline(slot))) oldest = slot;
-    }
+  for (std::uint32_t bits = groups_[group].remembered; bits != 0; bits &= bits - 1) {
+    const auto slot = slot_at(group, static_cast<std::size_t>(std::countr_zero(bits)));
+    if (!oldest || !deadline(*oldest).reached_at(deadline(slot))) oldest = slot;
   }
   return oldest;
+}
+
+std::optional<Slot> AttemptTable::free_or_remembered(std::size_t group) const noexcept {
+  const auto slot = free_slot(group);
+  return slot ? slot : oldest_remembered(group);
 }
 
 std::optional<Slot> AttemptTable::oldest_pending(std::size_t a, std::size_t b) const noexcept {
@@ -96,7 +127,7 @@ std::optional<Slot> AttemptTable::oldest_pending(std::size_t a, std::size_t b) c
   };
   for (const std::size_t group : {a, b}) {
     for (std::size_t i = 0; i < kGroupSlots; ++i) {
-      const auto slot = static_cast<Slot>(group * kGroupSlots + i);
+      const auto slot = slot_at(group, i);
       if (groups_[group].tags[i] == 0 || is_remembered(slot)) continue;
       if (!oldest || before(slot, *oldest)) oldest = slot;
     }
@@ -107,11 +138,11 @@ std::optional<Slot> AttemptTable::oldest_pending(std::size_t a, std::size_t b) c
 // Moves one attempt of a full group to the other group it may live in.
 std::optional<Slot> AttemptTable::make_room(std::size_t group) noexcept {
   for (std::size_t i = 0; i < kGroupSlots; ++i) {
-    const auto slot = static_cast<Slot>(group * kGroupSlots + i);
+    const auto slot = slot_at(group, i);
     const std::uint64_t h = hash_(attempts_[slot].key);
     const std::size_t first = first_group(h);
-    const std::size_t elsewhere = first == group ? second_group(h) : first;
-    const auto room = free_slot(elsewhere);
+    if (first == group && groups_[first].away == kMostAway) continue;
+    const auto room = free_slot(first == group ? second_group(h) : first);
     if (!room) continue;
     move(slot, *room);
     return slot;
@@ -125,24 +156,37 @@ AttemptTable::Place AttemptTable::place(std::uint64_t hash, bool force_eviction)
   if (force_eviction) {
     if (const auto slot = oldest_pending(first, second)) return {*slot, true};
   }
-  if (const auto slot = free_slot(first)) return {*slot, false};
-  if (const auto slot = free_slot(second)) return {*slot, false};
-  if (const auto slot = oldest_remembered(first, second)) return {*slot, false};
+  if (const auto slot = free_or_remembered(first)) return {*slot, false};
+  if (groups_[first].away < kMostAway) {
+    if (const auto slot = free_or_remembered(second)) return {*slot, false};
+  }
   if (const auto slot = make_room(first)) return {*slot, false};
+  if (groups_[first].away == kMostAway) return {*oldest_pending(first, first), true};
   if (const auto slot = make_room(second)) return {*slot, false};
   return {*oldest_pending(first, second), true};
 }
 
-void AttemptTable::account_away(std::uint64_t hash, Slot slot, int change) noexcept {
+void AttemptTable::settle(std::uint64_t hash, Slot slot) noexcept {
   const std::size_t first = first_group(hash);
   if (slot / kGroupSlots == first) return;
-  groups_[first].away = static_cast<std::uint16_t>(groups_[first].away + change);
+  Group& host = groups_[slot / kGroupSlots];
+  Group& home = groups_[first];
+  host.guests = (host.guests | 1U << (slot % kGroupSlots)) & 0x3ff;
+  home.away = (home.away + 1U) & kMostAway;
+}
+
+void AttemptTable::unsettle(Slot slot) noexcept {
+  if (!is_guest(slot)) return;
+  Group& host = groups_[slot / kGroupSlots];
+  Group& home = groups_[first_group(hash_(attempts_[slot].key))];
+  host.guests = (host.guests & ~(1U << (slot % kGroupSlots))) & 0x3ff;
+  home.away = (home.away - 1U) & kMostAway;
 }
 
 Attempt& AttemptTable::put(Slot slot, const FlowKey& key, std::uint64_t hash) noexcept {
   erase(slot);
   groups_[slot / kGroupSlots].tags[slot % kGroupSlots] = tag_of(hash);
-  account_away(hash, slot, 1);
+  settle(hash, slot);
   ++pending_;
   Attempt& attempt = attempts_[slot];
   attempt = Attempt{};
@@ -154,7 +198,7 @@ void AttemptTable::erase(Slot slot) noexcept {
   Group& g = groups_[slot / kGroupSlots];
   const std::size_t i = slot % kGroupSlots;
   if (g.tags[i] == 0) return;
-  account_away(hash_(attempts_[slot].key), slot, -1);
+  unsettle(slot);
   if (is_remembered(slot)) {
     --remembered_;
   } else {
@@ -170,8 +214,8 @@ void AttemptTable::move(Slot from, Slot to) noexcept {
   const std::size_t i = from % kGroupSlots;
   const std::size_t j = to % kGroupSlots;
   const std::uint64_t h = hash_(attempts_[from].key);
-  account_away(h, from, -1);
-  account_away(h, to, 1);
+  unsettle(from);
+  settle(h, to);
   attempts_[to] = attempts_[from];
   target.tags[j] = std::exchange(source.tags[i], std::uint16_t{0});
   target.deadlines[j] = source.deadlines[i];
@@ -201,7 +245,9 @@ bool AttemptTable::consistent() const noexcept {
     const std::size_t group = slot / kGroupSlots;
     if (group != first_group(h) && group != second_group(h)) return false;
     if (find(attempts_[slot].key, h) != static_cast<Slot>(slot)) return false;
-    if (group != first_group(h)) ++away_expected;
+    const bool guest = group != first_group(h);
+    if (guest != is_guest(static_cast<Slot>(slot))) return false;
+    if (guest) ++away_expected;
     const bool kept = is_remembered(static_cast<Slot>(slot));
     if (kept == attempts_[slot].pending()) return false;
     ++(kept ? remembered : pending);

@@ -1,20 +1,22 @@
 // The flow table: attempts of one reader, found by their 4-tuple. Fixed size, allocated at start.
 //
 // How it works: slots stand in groups of ten. A group's index is one cache line: a 16-bit tag of
-// each slot's hash, each slot's deadline, which slots are only remembered, and how many keys had to
-// go elsewhere. A key belongs to its first group, or to its second when the first was full. So a
-// look-up reads one line, and one more only if `away` says that some key of the first group went to
-// its second; the attempts themselves are read only where a tag matches. Nothing is linked: expiry
-// sweeps the deadlines, which lie beside each other, and erasing writes a zero tag.
+// each slot's hash, each slot's deadline, which slots are only remembered, which are guests, and how
+// many of the group's own keys are away. A key belongs to its first group; when that is full, it is a
+// guest of its second. So a look-up reads one line, and one more only if some key of the first group
+// is away; the attempts themselves are read only where a tag matches. Nothing is linked: expiry sweeps
+// the deadlines, which lie beside each other, and erasing writes a zero tag.
 //
-// A new attempt takes, in this order: a free slot of its groups; the slot that was remembered
-// longest; one made free by moving an attempt to its other group; the slot of the oldest unanswered
-// attempt of its groups (the caller counts that one as evicted).
+// A new attempt takes, in this order: a free slot of its first group; the slot there that was
+// remembered longest; the same in its second group; one made free by moving an attempt to its other
+// group; the slot of the oldest unanswered attempt of both (the caller counts that one as evicted).
 //
-// Invariants: a key is in at most one slot; a slot is in its key's first or second group; away[g]
-// is the number of keys whose first group is g and that sit in their second. Thread contract: one
-// reader owns a table. Nothing here allocates, locks or throws after construction. Units: deadlines
-// are ticks of 2^20 ns since the packet clock's epoch, modulo 2^32 (52 days).
+// Invariants: a key is in at most one slot; a slot is in its key's first or second group; a slot is a
+// guest's exactly if that is its second; `away` of a group is the number of guests elsewhere whose
+// first group it is.
+// Thread contract: one reader owns a table. Nothing here allocates, locks or throws after
+// construction.
+// Units: deadlines are ticks of 2^20 ns since the packet clock's epoch, modulo 2^32 (52 days).
 #pragma once
 
 #include <array>
@@ -58,8 +60,9 @@ class AttemptTable {
   void prefetch(std::uint64_t hash) const noexcept {
     __builtin_prefetch(&groups_[first_group(hash)]);
   }
-  // Second step, once the line of prefetch() is there: the attempt a look-up will read.
-  void prefetch_slot(std::uint64_t hash) const noexcept;
+  // Second step, once the line of prefetch() is there: the attempt a look-up will read; if none,
+  // and `opening`, the free slot that a new one will take.
+  void prefetch_slot(std::uint64_t hash, bool opening) const noexcept;
 
   [[nodiscard]] std::optional<Slot> find(const FlowKey& key, std::uint64_t hash) const noexcept;
 
@@ -119,9 +122,14 @@ class AttemptTable {
     std::array<std::uint32_t, kGroupSlots> deadlines;
     std::array<std::uint16_t, kGroupSlots> tags;  // 0: free
     std::uint16_t remembered;                     // a bit for each slot
-    std::uint16_t away;
+    std::uint16_t guests : 10;                    // a bit for each slot
+    std::uint16_t away : 6;
   };
+  static constexpr std::uint16_t kMostAway = 63;  // beyond it no key of the group becomes a guest
   static_assert(sizeof(Group) == 64, "a group's index is one cache line");
+
+  // The slots of a group whose tag is `tag`, a bit for each.
+  [[nodiscard]] static std::uint32_t match(const Group& group, std::uint16_t tag) noexcept;
 
   [[nodiscard]] static std::uint16_t tag_of(std::uint64_t hash) noexcept {
     const auto tag = static_cast<std::uint16_t>(hash);
@@ -137,15 +145,20 @@ class AttemptTable {
   [[nodiscard]] std::optional<Slot> find_in(std::size_t group, std::uint16_t tag,
                                             const FlowKey& key) const noexcept;
   [[nodiscard]] std::optional<Slot> free_slot(std::size_t group) const noexcept;
-  [[nodiscard]] std::optional<Slot> oldest_remembered(std::size_t a, std::size_t b) const noexcept;
+  [[nodiscard]] std::optional<Slot> oldest_remembered(std::size_t group) const noexcept;
+  [[nodiscard]] std::optional<Slot> free_or_remembered(std::size_t group) const noexcept;
   [[nodiscard]] std::optional<Slot> make_room(std::size_t group) noexcept;
   [[nodiscard]] std::optional<Slot> oldest_pending(std::size_t a, std::size_t b) const noexcept;
   [[nodiscard]] bool is_remembered(Slot slot) const noexcept {
     return ((groups_[slot / kGroupSlots].remembered >> (slot % kGroupSlots)) & 1U) != 0;
   }
+  [[nodiscard]] bool is_guest(Slot slot) const noexcept {
+    return ((groups_[slot / kGroupSlots].guests >> (slot % kGroupSlots)) & 1U) != 0;
+  }
   void move(Slot from, Slot to) noexcept;
-  // Keeps `away` of the key's first group true when the key enters or leaves a slot.
-  void account_away(std::uint64_t hash, Slot slot, int change) noexcept;
+  // A key takes a slot, or leaves it: keeps guests and away true.
+  void settle(std::uint64_t hash, Slot slot) noexcept;
+  void unsettle(Slot slot) noexcept;
 
   KeyHash hash_;
   std::uint64_t capacity_;

@@ -64,14 +64,16 @@ class Tracker {
 
   // The same for up to kBatch segments, with the memory they need fetched side by side: one
   // dependent cache miss per packet would already be more time than line rate leaves
-  // (docs/performance.md).
+  //.
   void on_segments(std::span<const Segment> segments) noexcept {
     std::array<std::uint64_t, kBatch> hashes;
     for (std::size_t i = 0; i < segments.size(); ++i) {
       hashes[i] = table_.hash(segments[i].key);
       table_.prefetch(hashes[i]);
     }
-    for (std::size_t i = 0; i < segments.size(); ++i) table_.prefetch_slot(hashes[i]);
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+      table_.prefetch_slot(hashes[i], segments[i].opens());
+    }
     for (std::size_t i = 0; i < segments.size(); ++i) on_hashed(segments[i], hashes[i]);
   }
 
@@ -161,7 +163,7 @@ class Tracker {
     ++counts_.used;
     Attempt& attempt = table_.put(slot, segment.key, hash);
     attempt.first_syn = segment.time;
-    attempt.handshake = begin(as_step(attempt, segment));
+    attempt.handshake = begin(as_step(segment, true, 0));
     attempt.set_initiator(segment.sender);
     table_.set_deadline(slot, Tick::not_before(due_at(attempt)));
     observer_.opened(attempt);
@@ -200,10 +202,16 @@ class Tracker {
   }
 
   [[nodiscard]] static Step as_step(const Attempt& attempt, const Segment& s) noexcept {
-    const auto since =
-        std::chrono::duration_cast<std::chrono::microseconds>(s.time - attempt.first_syn);
-    constexpr std::chrono::microseconds kMost{0xffff'ffff};
-    return {.from_initiator = s.sender == attempt.initiator(),
+    using std::chrono::microseconds;
+    constexpr microseconds kMost{0xffff'ffff};
+    const auto since = std::chrono::duration_cast<microseconds>(s.time - attempt.first_syn);
+    const auto at_us = std::clamp(since, microseconds{0}, kMost).count();
+    return as_step(s, s.sender == attempt.initiator(), static_cast<std::uint32_t>(at_us));
+  }
+
+  [[nodiscard]] static Step as_step(const Segment& s, bool from_initiator,
+                                    std::uint32_t at_us) noexcept {
+    return {.from_initiator = from_initiator,
             .kind = s.kind,
             .flags = s.flags,
             .payload = s.payload,
@@ -211,8 +219,7 @@ class Tracker {
             .interface = static_cast<std::uint16_t>(s.interface),
             .sequence = s.sequence,
             .acknowledgment = s.acknowledgment,
-            .at_us = static_cast<std::uint32_t>(
-                std::clamp(since, std::chrono::microseconds{0}, kMost).count())};
+            .at_us = at_us};
   }
 
   std::chrono::seconds timeout_;

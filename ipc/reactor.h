@@ -4,7 +4,8 @@
 // Thread contract: every call and every callback is on the thread that runs run(), except stop()
 // and post(), which any thread may make; set-up calls may also come before run(). What the
 // callbacks use must outlive run(); what holds the reactor's context (a server) goes before the
-// reactor does. Errors: set-up calls throw std::system_error naming the call and the object.
+// reactor does.
+// Errors: set-up calls throw std::system_error naming the call and the object.
 #pragma once
 
 #include <chrono>

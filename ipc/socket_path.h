@@ -10,7 +10,8 @@
 // Thread contract: a plain value with one owner.
 // Invariants: socket, lock and a directory made for them are removed on destruction, each only if
 // the name still leads to our own file, and only by the process that made them. A start that fails
-// leaves nothing of its own behind. Errors: ListenError, whose what() is one sentence for the user.
+// leaves nothing of its own behind.
+// Errors: ListenError, whose what() is one sentence for the user.
 #pragma once
 
 #include <sys/types.h>

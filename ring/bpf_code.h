@@ -1,8 +1,9 @@
 // A small assembler for classic BPF: instructions appended in order, forward jumps by label.
 //
-// Thread contract: built by one thread at start. Precondition: a jump leads forward, 255
-// instructions at most (classic BPF has 8-bit offsets); finish() checks it. Source: Linux
-// Documentation/networking/filter.rst.
+// Thread contract: built by one thread at start.
+// Precondition: a jump leads forward, 255 instructions at most (classic BPF has 8-bit offsets);
+// finish() checks it.
+// Source: Linux Documentation/networking/filter.rst.
 #pragma once
 
 #include <linux/filter.h>

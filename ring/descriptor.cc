@@ -17,7 +17,7 @@ Descriptor::~Descriptor() {
 
 Mapping::Mapping(int fd, std::size_t size, const std::string& what) {
   void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (memory == MAP_FAILED) throw_errno("mmap of " + what);
+  if (memory == MAP_FAILED) throw_errno("cannot map " + what);
   bytes_ = {static_cast<std::byte*>(memory), size};
 }
 

@@ -1,6 +1,7 @@
 // Owners of kernel resources: one move-only object for each descriptor and each mapping.
 //
-// Thread contract: as a std::unique_ptr. Errors: Mapping throws std::system_error naming mmap.
+// Thread contract: as a std::unique_ptr.
+// Errors: Mapping throws std::system_error naming mmap.
 #pragma once
 
 #include <cstddef>

@@ -5,7 +5,8 @@
 // each block as contiguous pages (net/packet/af_packet.c, packet_set_ring). A packet takes only
 // what it needs; the frame size is a formality in version 3.
 //
-// Units: bytes. Errors: std::invalid_argument saying what does not fit.
+// Units: bytes.
+// Errors: std::invalid_argument saying what does not fit.
 #pragma once
 
 #include <chrono>

@@ -31,7 +31,7 @@ void dump(std::uint16_t type, std::uint8_t family, const std::string& what,
           const std::function<void()>& restart, MessageHandler handler) {
   Socket socket(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
   if (!socket || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0) {
-    throw_errno("netlink socket to read " + what);
+    throw_errno("cannot open a netlink socket to read " + what);
   }
   std::vector<char> buffer(32768);
   constexpr int kAttempts = 10;
@@ -44,17 +44,18 @@ void dump(std::uint16_t type, std::uint8_t family, const std::string& what,
     static_cast<rtgenmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(rtgenmsg)))->rtgen_family =
         family;
     if (mnl_socket_sendto(socket.get(), request, request->nlmsg_len) < 0) {
-      throw_errno("netlink request for " + what);
+      throw_errno("cannot ask the kernel for " + what);
     }
     int state = MNL_CB_OK;
     while (state > MNL_CB_STOP) {
       const auto size = mnl_socket_recvfrom(socket.get(), buffer.data(), buffer.size());
-      if (size < 0) throw_errno("netlink answer about " + what);
+      if (size < 0) throw_errno("cannot read the kernel's answer about " + what);
       state = mnl_cb_run(buffer.data(), static_cast<std::size_t>(size), sequence,
                          mnl_socket_get_portid(socket.get()), call_handler, &handler);
     }
     if (state == MNL_CB_STOP) return;
-    if (errno != EINTR || attempt == kAttempts) throw_errno("netlink answer about " + what);
+    if (errno != EINTR || attempt == kAttempts)
+      throw_errno("cannot read the kernel's answer about " + what);
   }
 }
 
@@ -191,7 +192,7 @@ void LinkEvents::Close::operator()(mnl_socket* socket) const noexcept {
 LinkEvents::LinkEvents() : socket_(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK)) {
   constexpr unsigned kGroups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
   if (!socket_ || mnl_socket_bind(socket_.get(), kGroups, MNL_SOCKET_AUTOPID) < 0) {
-    throw_errno("netlink socket to watch interfaces");
+    throw_errno("cannot open a netlink socket to watch interfaces");
   }
 }
 

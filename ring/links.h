@@ -51,7 +51,7 @@ struct LinkState {
 
 // How packets of this device are read: Ethernet-like ones with their header, others without.
 [[nodiscard]] Access access_for(const Link& link) noexcept;
-// libpcap's name for what the readers see: EN10MB, RAW, LINUX_SLL for `any`.
+// libpcap's name for what the readers see: EN10MB or RAW.
 [[nodiscard]] const char* link_type_name(Access access) noexcept;
 [[nodiscard]] const char* link_type_description(Access access) noexcept;
 

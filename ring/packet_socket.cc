@@ -13,14 +13,14 @@ PacketSocket::PacketSocket(Access access, std::string interface)
     : interface_(std::move(interface)) {
   const int type = access == Access::link_layer ? SOCK_RAW : SOCK_DGRAM;
   socket_ = Descriptor(::socket(AF_PACKET, type | SOCK_CLOEXEC, 0));
-  if (socket_.get() < 0) throw_errno("packet socket for " + interface_);
+  if (socket_.get() < 0) throw_errno("cannot open a packet socket for " + interface_);
   constexpr int kVersion = TPACKET_V3;
   set_option(PACKET_VERSION, &kVersion, sizeof kVersion, "TPACKET_V3");
 }
 
 void PacketSocket::set_option(int name, const void* value, unsigned size, const char* what) {
   if (::setsockopt(socket_.get(), SOL_PACKET, name, value, size) != 0) {
-    throw_errno(std::string(what) + " on " + interface_);
+    throw_errno("cannot set up " + std::string(what) + " on " + interface_);
   }
 }
 
@@ -29,7 +29,7 @@ void PacketSocket::set_filter(std::span<const sock_filter> program) {
   const sock_fprog f{static_cast<unsigned short>(program.size()),
                      const_cast<sock_filter*>(program.data())};
   if (::setsockopt(socket_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &f, sizeof f) != 0) {
-    throw_errno("capture filter on " + interface_);
+    throw_errno("cannot attach the capture filter on " + interface_);
   }
 }
 
@@ -41,7 +41,7 @@ void PacketSocket::map_ring(const RingGeometry& geometry) {
   request.tp_frame_size = geometry.frame_bytes;
   request.tp_frame_nr = geometry.frame_count();
   request.tp_retire_blk_tov = static_cast<unsigned>(geometry.retire.count());
-  const std::string what = "ring of " + std::to_string(geometry.bytes() >> 20) + " MiB";
+  const std::string what = "a ring of " + std::to_string(geometry.bytes() >> 20) + " MiB";
   set_option(PACKET_RX_RING, &request, sizeof request, what.c_str());
   memory_ = Mapping(socket_.get(), geometry.bytes(), what + " on " + interface_);
   ring_ = PacketRing(memory_.bytes(), geometry.block_bytes);
@@ -53,7 +53,7 @@ void PacketSocket::bind(std::uint32_t interface_index) {
   address.sll_protocol = htons(ETH_P_ALL);
   address.sll_ifindex = static_cast<int>(interface_index);
   if (::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    throw_errno("bind to " + interface_);
+    throw_errno("cannot bind to " + interface_);
   }
 }
 
@@ -67,11 +67,11 @@ void PacketSocket::set_promiscuous(std::uint32_t interface_index) {
 std::uint16_t PacketSocket::create_group() {
   // The kernel picks an id that nobody else uses; the others join by the id it picked.
   const int request = (PACKET_FANOUT_CBPF | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
-  set_option(PACKET_FANOUT, &request, sizeof request, "fanout group");
+  set_option(PACKET_FANOUT, &request, sizeof request, "a fanout group");
   int chosen = 0;
   socklen_t size = sizeof chosen;
   if (::getsockopt(socket_.get(), SOL_PACKET, PACKET_FANOUT, &chosen, &size) != 0) {
-    throw_errno("fanout group id on " + interface_);
+    throw_errno("cannot read the fanout group of " + interface_);
   }
   return static_cast<std::uint16_t>(chosen & 0xffff);
 }
@@ -84,7 +84,7 @@ void PacketSocket::join_group(std::uint16_t id) {
 void PacketSocket::set_steering(std::span<const sock_filter> program) {
   const sock_fprog f{static_cast<unsigned short>(program.size()),
                      const_cast<sock_filter*>(program.data())};
-  set_option(PACKET_FANOUT_DATA, &f, sizeof f, "steering program");
+  set_option(PACKET_FANOUT_DATA, &f, sizeof f, "the steering program");
 }
 
 const SocketStatistics& PacketSocket::statistics() noexcept {

@@ -5,9 +5,9 @@
 // one reader: each end is mixed by itself with secret multipliers, the two results are added and
 // mixed again. It is made of what classic BPF can do: 32-bit multiply, shift and exclusive or.
 //
-// An ICMP error is steered by the 4-tuple it quotes. What the program cannot see (tunnels, long
-// chains of IPv6 extension headers, deeper tags, headers outside the linear part) it sends to the
-// first member; the reader compares owner() and mails the packet to where it belongs.
+// An ICMP error is steered by the 4-tuple it quotes. What the program cannot see (deeper tags,
+// headers outside the linear part) it sends to the first member; the reader compares owner() and mails
+// the packet to where it belongs.
 //
 // The kernel shows the program received packets from the network header, outgoing ones from the
 // link header: all loads are relative to the network header (SKF_NET_OFF).

@@ -2,6 +2,7 @@
 // a header whose place depends on the one before.
 
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 
 #include <initializer_list>
 #include <optional>
@@ -16,9 +17,12 @@ constexpr std::uint32_t kTcp = 6;
 constexpr std::uint32_t kIcmp = 1;
 constexpr std::uint32_t kIcmpv6 = 58;
 constexpr std::uint32_t kFragment = 44;
+constexpr std::uint32_t kAuthentication = 51;
 constexpr std::uint32_t kIcmpUnreachable = 3;
 constexpr std::uint32_t kIcmpv6Unreachable = 1;
-constexpr int kSteppedOver = 3;  // IPv6 extension headers; more are left to the mailbox
+constexpr int kSteppedOver = 8;  // IPv6 extension headers, as many as the decoder reads
+
+constexpr std::uint32_t kLengthOfExtensionPart = 4;  // instructions in skip_extensions()
 
 enum Scratch : std::uint32_t { hash, sum, temporary, outer, inner };
 
@@ -135,18 +139,25 @@ void Emitter::ipv4(std::uint32_t base) {
 }
 
 // Expects the first next-header value in the accumulator and the distance of what follows in
-// `from`; leaves them behind the headers it knows: hop-by-hop, routing, fragment, destination
-// options. A fragment other than the first has no ports: its "ports" would be data, but then the
-// capture filter has not let it through.
+// `from`; leaves them behind the headers it knows: hop-by-hop, routing, fragment, authentication,
+// destination options. A fragment other than the first has no ports: its "ports" would be data, but
+// then it is not read as TCP either.
 void Emitter::skip_extensions(std::uint32_t base, Scratch from) {
   for (int i = 0; i < kSteppedOver; ++i) {
     const auto extension = code_.new_label();
+    const auto authentication = code_.new_label();
     const auto advance = code_.new_label();
     const auto done = code_.new_label();
     for (const std::uint32_t type : {0U, 43U, 60U}) code_.if_equal(type, extension);
+    code_.if_equal(kAuthentication, authentication);
     code_.unless_equal(kFragment, done);
     code_.add(BPF_LD | BPF_IMM, 8);
     code_.if_equal(8, advance);
+    code_.place(authentication);
+    load(BPF_B, {base + 1, from});
+    code_.add(BPF_ALU | BPF_ADD | BPF_K, 2);
+    code_.add(BPF_ALU | BPF_LSH | BPF_K, 2);
+    code_.add(BPF_JMP | BPF_JA, kLengthOfExtensionPart);
     code_.place(extension);
     load(BPF_B, {base + 1, from});
     code_.add(BPF_ALU | BPF_ADD | BPF_K, 1);
@@ -217,33 +228,63 @@ std::vector<sock_filter> protocol_program(const SteeringKey& key, std::uint32_t 
   return emitter.code().finish();
 }
 
+using Program = std::vector<sock_filter>;
+
 // Dispatches on the ethertype in the accumulator, with long jumps over the programs.
-void dispatch(BpfCode& code, const SteeringKey& key, std::uint32_t base) {
+Program by_ethertype(const SteeringKey& key, std::uint32_t base) {
+  BpfCode code;
   for (const bool v6 : {false, true}) {
-    const auto program = protocol_program(key, base, v6);
+    const Program program = protocol_program(key, base, v6);
     const auto here = code.new_label();
     code.if_equal(v6 ? ETH_P_IPV6 : ETH_P_IP, here);
     code.add(BPF_JMP | BPF_JA, static_cast<std::uint32_t>(program.size()));
     code.place(here);
     code.append(program);
   }
+  code.add(BPF_RET | BPF_K, 0);
+  return code.finish();
+}
+
+// One tag is left in the bytes (the outer one of two is not). Received, the packet's network header
+// is the tag; leaving, it may be the IP header behind it, whose version then stands in its first
+// byte: it is treated as an untagged packet, by the program that follows this one.
+Program behind_tag(const SteeringKey& key) {
+  Program at_tag = by_ethertype(key, 4);
+  at_tag.insert(at_tag.begin(), {BPF_LD | BPF_H | BPF_ABS, 0, 0, net(2)});
+  const auto over_it = static_cast<std::uint32_t>(at_tag.size());
+
+  BpfCode code;
+  const auto received = code.new_label();
+  const auto not_v4 = code.new_label();
+  code.add(BPF_LD | BPF_W | BPF_ABS, ancillary(SKF_AD_PKTTYPE));
+  code.unless_equal(PACKET_OUTGOING, received);
+  code.add(BPF_LD | BPF_B | BPF_ABS, net(0));
+  code.add(BPF_ALU | BPF_RSH | BPF_K, 4);
+  code.unless_equal(4, not_v4);
+  code.add(BPF_LD | BPF_IMM, ETH_P_IP);
+  code.add(BPF_JMP | BPF_JA, over_it + 3);
+  code.place(not_v4);
+  code.unless_equal(6, received);
+  code.add(BPF_LD | BPF_IMM, ETH_P_IPV6);
+  code.add(BPF_JMP | BPF_JA, over_it);
+  code.place(received);
+  code.append(at_tag);
+  return code.finish();
 }
 
 }  // namespace
 
 std::vector<sock_filter> steering_program(const SteeringKey& key) {
+  const Program tagged_program = behind_tag(key);
   BpfCode code;
-  code.add(BPF_LD | BPF_W | BPF_ABS, ancillary(SKF_AD_PROTOCOL));
-  dispatch(code, key, 0);
-  // One tag is left in the bytes (the outer one of two is not): its ethertype, then the same again.
   const auto tagged = code.new_label();
+  code.add(BPF_LD | BPF_W | BPF_ABS, ancillary(SKF_AD_PROTOCOL));
   code.if_equal(ETH_P_8021Q, tagged);
   code.if_equal(ETH_P_8021AD, tagged);
-  code.add(BPF_RET | BPF_K, 0);
+  code.add(BPF_JMP | BPF_JA, static_cast<std::uint32_t>(tagged_program.size()));
   code.place(tagged);
-  code.add(BPF_LD | BPF_H | BPF_ABS, net(2));
-  dispatch(code, key, 4);
-  code.add(BPF_RET | BPF_K, 0);
+  code.append(tagged_program);
+  code.append(by_ethertype(key, 0));
   return code.finish();
 }
 

@@ -1,0 +1,33 @@
+// The second-best way to make the load, for machines where live frames are not to be had: the same
+// packets through an AF_PACKET socket, past the queueing discipline, from the other end of a veth
+// pair. It makes less than half as many packets a second, as each one is a copy and a system call's
+// share.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bench/live/descriptor.h"
+#include "bench/live/pattern.h"
+
+namespace tcpeek::bench {
+
+class PacketSender {
+ public:
+  // Packets leave by `interface_index`. Throws std::system_error naming the call.
+  PacketSender(Load load, bool ipv6, unsigned interface_index);
+
+  // Sends exactly `packets`, the first being number `first`: what the interface refused is sent
+  // again. Throws std::system_error when it refuses for good.
+  void send(std::uint64_t first, std::uint32_t packets);
+
+ private:
+  Load load_;
+  Layout layout_;
+  Descriptor socket_;
+  std::vector<std::vector<std::byte>> frames_;
+};
+
+}  // namespace tcpeek::bench

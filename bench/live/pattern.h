@@ -1,0 +1,84 @@
+// What packet number n of a load looks like. The number alone decides every field that varies, so
+// that a load needs no memory, can be cut anywhere, and its outcome is known in advance: n
+// handshake packets are exactly n / 3 complete handshakes, each with a 4-tuple of its own (2^39 of
+// them before one comes again; 2^32 sources in a flood).
+//
+// Everything that varies lies in the low 32 bits of both addresses, both ports, the sequence
+// numbers and the flags: so IPv6 packets are the same as IPv4 ones but for the place of these
+// fields. Checksums are left zero: they are for a monitor that does not verify them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace tcpeek::bench {
+
+enum class Load {
+  handshakes,  // SYN, SYN/ACK, ACK, and the next attempt
+  syn_flood,   // a SYN from a new source each time, never answered
+  data,        // full segments of connections long established
+  acks,        // segments of such connections that carry nothing
+};
+
+inline constexpr std::uint64_t kPacketsPerHandshake = 3;
+inline constexpr std::size_t kSmallFrameBytes = 60;  // Ethernet's least, without the FCS
+inline constexpr std::size_t kDataFrameBytes = 1454;
+inline constexpr std::uint32_t kSegmentBytes = 1400;  // by which data and acks move on
+
+inline constexpr std::uint32_t kResponderAddress = 0xC0000201;  // 192.0.2.1, or 2001:db8::c000:201
+inline constexpr std::uint16_t kResponderPort = 443;
+inline constexpr std::uint32_t kInitiatorNet = 0x0A000000;  // 10.0.0.0/8, or 2001:db8::a00:0/104
+inline constexpr std::uint32_t kInitiatorMask = 0x00FFFFFF;
+inline constexpr unsigned kInitiatorBits = 24;
+inline constexpr std::uint16_t kInitiatorPort = 0x8000;  // and the 15 bits below
+inline constexpr std::uint32_t kFlowMask = 1023;         // established connections, less one
+inline constexpr unsigned kFlowBits = 10;
+// Odd, so that multiplying by them modulo 2^32 maps no two numbers to one.
+inline constexpr std::uint32_t kIsnFactor = 0x6B43A9B5;
+inline constexpr std::uint32_t kScatterFactor = 0x52C3AE1D;
+inline constexpr unsigned kScatterShift = 15;
+
+inline constexpr std::uint8_t kSyn = 0x02;
+inline constexpr std::uint8_t kPush = 0x08;
+inline constexpr std::uint8_t kAck = 0x10;
+
+struct Fields {
+  std::uint32_t source = 0;
+  std::uint32_t destination = kResponderAddress;
+  std::uint16_t source_port = kInitiatorPort;
+  std::uint16_t destination_port = kResponderPort;
+  std::uint32_t sequence = 0;
+  std::uint32_t acknowledgement = 0;
+  std::uint8_t flags = 0;
+
+  friend bool operator==(const Fields&, const Fields&) = default;
+};
+
+// Where the varying fields lie, in bytes from the frame's first.
+struct Layout {
+  std::size_t source;
+  std::size_t destination;
+  std::size_t tcp;
+
+  [[nodiscard]] std::size_t headers_end() const noexcept { return tcp + 20; }
+};
+inline constexpr Layout kIpv4Layout{26, 30, 34};
+inline constexpr Layout kIpv6Layout{34, 50, 54};
+
+// Offsets from the start of the TCP header.
+inline constexpr std::size_t kTcpDestinationPort = 2;
+inline constexpr std::size_t kTcpSequence = 4;
+inline constexpr std::size_t kTcpAcknowledgement = 8;
+inline constexpr std::size_t kTcpFlags = 13;
+
+[[nodiscard]] Fields fields_of(Load load, std::uint64_t n) noexcept;
+
+// A whole frame with all that never varies; the rest is zero.
+[[nodiscard]] std::vector<std::byte> frame_template(Load load, bool ipv6);
+
+// `frame` holds at least `layout.headers_end()` bytes.
+void write_fields(const Fields& fields, const Layout& layout, std::span<std::byte> frame) noexcept;
+
+}  // namespace tcpeek::bench

@@ -1,0 +1,178 @@
+"""What was measured, judged and shown: outcomes in, one table and one verdict out."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from pathlib import Path
+from typing import Any
+
+from lab import Cpu
+
+YARDSTICK = "reader, handshakes"
+GOAL_RATIO = 3.0
+LAST_LINES = 12  # of another monitor's output
+
+
+@dataclasses.dataclass
+class Monitor:
+    name: str
+    command: list[str]  # empty: no monitor
+    kind: str  # none, reader, tcpeek, other
+    control: Path | None = None  # tcpeek's socket
+
+
+@dataclasses.dataclass
+class Outcome:
+    """One monitor under one load."""
+
+    injected: dict[str, Any]
+    cpu: Cpu | None = None
+    seen: int | None = None
+    drops: int | None = None
+    attempts: int | None = None
+    successes: int | None = None
+    last_words: str = ""
+
+    @property
+    def packets(self) -> int:
+        return int(self.injected["packets"])
+
+    @property
+    def wire_ns(self) -> float:
+        return float(self.injected["seconds"]) * 1e9 / self.packets
+
+    @property
+    def cpu_ns(self) -> float | None:
+        return None if self.cpu is None else self.cpu.total_ns / self.packets
+
+
+@dataclasses.dataclass
+class Measured:
+    monitor: Monitor
+    outcomes: list[Outcome] = dataclasses.field(default_factory=list)
+
+
+def faults(monitor: Monitor, outcome: Outcome, load: str) -> list[str]:
+    """What tcpeek got wrong. Attempts are exact only when no packet was dropped."""
+    if monitor.kind != "tcpeek":
+        return []
+    expected = {
+        "dropped packets": (outcome.drops, 0),
+        "packets seen": (outcome.seen, 0 if load == "data" else outcome.packets),
+        "attempts": (outcome.attempts, outcome.injected["attempts"]),
+    }
+    if load == "handshakes":
+        expected["successes"] = (outcome.successes, outcome.injected["attempts"])
+    return [
+        f"{what} {got}, should be {wanted}"
+        for what, (got, wanted) in expected.items()
+        if got != wanted
+    ]
+
+
+def median(values: list[float]) -> float | None:
+    return statistics.median(values) if values else None
+
+
+def summarize(monitor: Monitor, outcomes: list[Outcome], bare_ns: float | None) -> dict[str, Any]:
+    per_packet = [o.cpu_ns for o in outcomes if o.cpu_ns is not None]
+    cpus = [o.cpu for o in outcomes if o.cpu is not None]
+    user = sum(cpu.user_ticks for cpu in cpus)
+    ticks = user + sum(cpu.system_ticks for cpu in cpus)
+    cost = median(per_packet)
+    wire_ns = statistics.median(o.wire_ns for o in outcomes)
+    split = None if cost is None or ticks == 0 else cost * user / ticks
+    return {
+        "monitor": monitor.name,
+        "rate": 1e9 / wire_ns,
+        "tap_ns": None if bare_ns is None else wire_ns - bare_ns,
+        "injected": sum(o.packets for o in outcomes),
+        "seen": total([o.seen for o in outcomes]),
+        "drops": total([o.drops for o in outcomes]),
+        "cpu_ns": cost,
+        "cpu_ns_user": split,
+        "cpu_ns_system": None if cost is None or split is None else cost - split,
+        "cpu_ns_least": min(per_packet, default=None),
+        "cpu_ns_most": max(per_packet, default=None),
+    }
+
+
+def total(values: list[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def ratio(row: dict[str, Any], yardstick: dict[str, Any]) -> float | None:
+    # Behind a filter that rejects the load a reader sleeps, and a ratio of nothings says nothing.
+    if row["cpu_ns"] is None or not yardstick["seen"]:
+        return None
+    return float(row["cpu_ns"]) / float(yardstick["cpu_ns"])
+
+
+def show(value: float | int | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    columns = (
+        ("monitor", 20), ("injected/s", 11), ("tap ns", 8), ("injected", 11), ("seen", 11),
+        ("drops", 9), ("CPU ns/packet", 15), ("least-most", 17), ("user", 8), ("system", 8),
+        ("ratio", 8),
+    )  # fmt: skip
+    print_line([name for name, _ in columns], [width for _, width in columns])
+    for row in rows:
+        spread = "-"
+        if row["cpu_ns"] is not None:
+            spread = f"{row['cpu_ns_least']:.1f}-{row['cpu_ns_most']:.1f}"
+        cells = [
+            str(row["monitor"]), show(row["rate"], ",.0f"), show(row["tap_ns"], ".0f"),
+            show(row["injected"], "d"), show(row["seen"], "d"), show(row["drops"], "d"),
+            show(row["cpu_ns"], ".1f"), spread, show(row["cpu_ns_user"], ".1f"),
+            show(row["cpu_ns_system"], ".1f"), show(row["ratio"], ".2f"),
+        ]  # fmt: skip
+        print_line(cells, [width for _, width in columns])
+
+
+def print_line(cells: list[str], widths: list[int]) -> None:
+    rest = "".join(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:]))
+    print(cells[0].ljust(widths[0]) + rest)
+
+
+def table_rows(measured: list[Measured]) -> list[dict[str, Any]]:
+    bare = next(m for m in measured if m.monitor.kind == "none")
+    bare_ns = statistics.median(o.wire_ns for o in bare.outcomes)
+    rows = [
+        summarize(m.monitor, m.outcomes, None if m is bare else bare_ns) for m in measured
+    ]
+    yardstick = next(row for row in rows if row["monitor"] == YARDSTICK)
+    for row in rows:
+        row["ratio"] = ratio(row, yardstick)
+    return rows
+
+
+def print_report(measured: list[Measured], load: str, wrong: list[str]) -> None:
+    rows = table_rows(measured)
+    print("CPU ns/packet: the monitor's own, all threads, user + system, per packet injected, from")
+    print("just before the load until idle again, without set-up; the split is sampled by the tick")
+    print("tap ns: what softirq, filter and copying add on the injector's CPU, per packet")
+    print_table(rows)
+    for one in measured:
+        if one.monitor.kind == "other":
+            words = one.outcomes[-1].last_words.splitlines()[-LAST_LINES:]
+            print(f"{one.monitor.name} said last:", *words, sep="\n  ")
+    print_verdict(rows, wrong, load)
+
+
+def print_verdict(rows: list[dict[str, Any]], wrong: list[str], load: str) -> None:
+    ours = next((row for row in rows if row["monitor"] == "tcpeek"), None)
+    if ours is None:
+        return
+    for fault in wrong:
+        print(f"tcpeek WRONG: {fault}")
+    if not wrong:
+        counted = "every handshake a success" if load == "handshakes" else "every attempt counted"
+        print(f"tcpeek exact: no drops, {counted}")
+    if ours["ratio"] is not None:
+        word = "within" if ours["ratio"] <= GOAL_RATIO else "BEYOND"
+        print(f"tcpeek costs {ours['ratio']:.2f} times the yardstick: {word} {GOAL_RATIO:g}")

@@ -1,0 +1,114 @@
+# What scripts/setup, scripts/run and scripts/test share: the Debian packages tcpeek needs and how they
+# are installed, where builds and logs lie, and how progress is told.
+#
+# Sourced, never run. The caller has set -euo pipefail. Everything told goes to standard error: standard
+# output belongs to the program that is run.
+# shellcheck shell=bash
+
+TCPEEK_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+LOG_DIR=$TCPEEK_ROOT/build/logs
+
+RUN_PACKAGES=(
+  g++ cmake ninja-build pkg-config
+  libboost1.81-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libcap-ng-dev libpcap-dev libcli11-dev
+  libxxhash-dev libmnl-dev libconcurrentqueue-dev
+)
+TEST_PACKAGES=(
+  libgtest-dev libgmock-dev libbenchmark-dev libbpf-dev
+  clang-14 libclang-rt-14-dev clang-format-14 shellcheck mypy mandoc
+  python3 iproute2
+)
+
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+
+die() {
+  say "$*"
+  exit 1
+}
+
+# Sets `packages` to those needed for `run`, or for `test`, which needs them all.
+select_packages() {
+  packages=("${RUN_PACKAGES[@]}")
+  if [[ $1 == test ]]; then packages+=("${TEST_PACKAGES[@]}"); fi
+}
+
+# Prints those of the packages named that are not installed.
+missing_packages() {
+  local installed package
+  # dpkg-query fails when it does not know a package, and still answers for the others.
+  # shellcheck disable=SC2016 # the fields are dpkg-query's
+  installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null) || true
+  for package in "$@"; do
+    if ! grep -qxF "$package installed" <<<"$installed"; then printf '%s\n' "$package"; fi
+  done
+}
+
+# The -dev packages of two Boost versions exclude each other. Nothing is removed unasked.
+refuse_other_boost() {
+  local other
+  # shellcheck disable=SC2016 # the fields are dpkg-query's
+  other=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' 'libboost1.*-dev' 2>/dev/null |
+    sed -nE 's/^(libboost1\.[0-9]+-dev) installed$/\1/p' | grep -vxF libboost1.81-dev) || true
+  if [[ -z $other ]]; then return; fi
+  die "$other is installed and Debian does not allow libboost1.81-dev, which tcpeek needs, beside it:" \
+    "if nothing else needs it, run 'apt-get remove $other' as root, then start this again"
+}
+
+# Installs what is missing of the packages for `run` or `test`.
+ensure_packages() {
+  local packages missing as_root=()
+  select_packages "$1"
+  if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    say "this is no Debian: nothing is installed; needed, by their names on Debian 12: ${packages[*]}"
+    return
+  fi
+  mapfile -t missing < <(missing_packages "${packages[@]}")
+  if ((${#missing[@]} == 0)); then return; fi
+
+  if [[ " ${missing[*]} " == *" libboost1.81-dev "* ]]; then refuse_other_boost; fi
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || die "packages are missing and this is neither root nor is there sudo;" \
+      "run as root: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "installing with apt-get, which takes a minute or two: ${missing[*]}"
+  logged apt-update "${as_root[@]}" apt-get -q update ||
+    say "going on with the package lists as they are"
+  # --no-remove: what is installed stays, a conflict is an error.
+  logged apt-install "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -q -y --no-remove --no-install-recommends -o DPkg::Lock::Timeout=120 \
+    install "${missing[@]}" ||
+    die "could not install ${missing[*]}: apt-get says why above; tcpeek is built on Debian 12"
+}
+
+# logged NAME COMMAND...: runs it with its output in build/logs/NAME.log, whose end is shown if it fails.
+logged() {
+  local log=$LOG_DIR/$1.log status=0
+  shift
+  make_build_dirs
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  if ((status != 0)); then
+    tail -n "${TCPEEK_LOG_LINES:-60}" "$log" >&2
+    say "failed with status $status: $* (all of it: $log)"
+  fi
+  return "$status"
+}
+
+make_build_dirs() {
+  if mkdir -p "$LOG_DIR" 2>/dev/null && [[ -w $LOG_DIR ]]; then return; fi
+  die "cannot write to $LOG_DIR as $(id -un): remove $TCPEEK_ROOT/build if another user made it"
+}
+
+# configure PRESET [CMAKE OPTION...]
+configure() {
+  local preset=$1 options=()
+  shift
+  # A checkout that was moved or copied brings a cache that names the old place.
+  if ! grep -qsxF "CMAKE_HOME_DIRECTORY:INTERNAL=$TCPEEK_ROOT" "$(build_dir "$preset")/CMakeCache.txt"; then
+    options+=(--fresh)
+  fi
+  if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+  cmake -S "$TCPEEK_ROOT" --preset "$preset" "${options[@]}" "$@"
+}
+
+build_dir() { printf '%s/build/%s' "$TCPEEK_ROOT" "$1"; }

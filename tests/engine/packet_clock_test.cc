@@ -1,0 +1,208 @@
+// Steps of the wall clock: timeouts and durations must not notice, whichever way it went.
+#include "engine/packet_clock.h"
+
+#include <gtest/gtest.h>
+
+namespace tcpeek::engine {
+namespace {
+
+using flowtable::PacketTime;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+using namespace std::chrono_literals;
+
+constexpr nanoseconds kWall = 1'700'000'000s + 123'456'789ns;
+constexpr nanoseconds kMonotonic = 5'000s + 7ns;
+
+// A machine whose clocks the test moves.
+class Machine {
+ public:
+  void pass(nanoseconds time) { elapsed_ += time; }
+  void step(nanoseconds by) { stepped_ += by; }
+
+  [[nodiscard]] ClockReading read() const {
+    return {kWall + elapsed_ + stepped_, kMonotonic + elapsed_};
+  }
+  // What the kernel would stamp on a packet now.
+  [[nodiscard]] nanoseconds stamp() const { return read().wall; }
+  // The tracker's time of now, by its definition.
+  [[nodiscard]] PacketTime truth() const { return PacketTime(kWall + elapsed_); }
+
+ private:
+  nanoseconds elapsed_{0};
+  nanoseconds stepped_{0};
+};
+
+TEST(PacketTimelineTest, AgreesWithTheWallClockAtFirst) {
+  Machine machine;
+  PacketTimeline timeline(machine.read());
+  timeline.observe(machine.read());
+  EXPECT_EQ(timeline.now(), PacketTime(kWall));
+  EXPECT_EQ(timeline.at(kWall), PacketTime(kWall));
+  EXPECT_EQ(timeline.at(kWall - 3s), PacketTime(kWall - 3s));
+  EXPECT_EQ(timeline.wall(PacketTime(kWall - 3s)), kWall - 3s);
+}
+
+TEST(PacketTimelineTest, NowFollowsTheMonotonicClock) {
+  Machine machine;
+  PacketTimeline timeline(machine.read());
+  for (const nanoseconds step : {nanoseconds(1h), nanoseconds(-2h), nanoseconds(24h * 365)}) {
+    machine.pass(17s);
+    machine.step(step);
+    timeline.observe(machine.read());
+    EXPECT_EQ(timeline.now(), machine.truth());
+  }
+}
+
+TEST(PacketTimelineTest, StepsAreTakenOutOfStamps) {
+  for (const nanoseconds step : {nanoseconds(1h), nanoseconds(-1h), nanoseconds(1s),
+                                 nanoseconds(-1s), nanoseconds(101ms), nanoseconds(-101ms)}) {
+    SCOPED_TRACE(step.count());
+    Machine machine;
+    PacketTimeline timeline(machine.read());
+    timeline.observe(machine.read());
+    const PacketTime before = timeline.at(machine.stamp());
+    machine.pass(2s);
+    machine.step(step);
+    timeline.observe(machine.read());
+    EXPECT_EQ(timeline.at(machine.stamp()) - before, 2s);
+    EXPECT_EQ(timeline.at(machine.stamp()), machine.truth());
+  }
+}
+
+TEST(PacketTimelineTest, EveryOneOfManyStepsIsTakenOut) {
+  Machine machine;
+  PacketTimeline timeline(machine.read());
+  for (int i = 0; i < 50; ++i) {
+    machine.pass(1s);
+    machine.step(i % 3 == 0 ? -40min : 11min);
+    timeline.observe(machine.read());
+    EXPECT_EQ(timeline.at(machine.stamp()), machine.truth()) << i;
+  }
+}
+
+// What differs by less than a step stays as it is: a jump for each wobble would be worse.
+TEST(PacketTimelineTest, SmallDifferencesAreNoStep) {
+  for (const nanoseconds drift : {nanoseconds(100ms), nanoseconds(-100ms), nanoseconds(1)}) {
+    Machine machine;
+    PacketTimeline timeline(machine.read());
+    machine.pass(1s);
+    machine.step(drift);
+    timeline.observe(machine.read());
+    EXPECT_EQ(timeline.at(machine.stamp()), machine.truth() + drift);
+  }
+}
+
+TEST(PacketTimelineTest, DriftThatAddsUpIsCorrectedOnce) {
+  Machine machine;
+  PacketTimeline timeline(machine.read());
+  nanoseconds worst{0};
+  for (int i = 0; i < 1000; ++i) {
+    machine.pass(1s);
+    machine.step(1ms);
+    timeline.observe(machine.read());
+    worst = std::max(worst, std::chrono::abs(timeline.at(machine.stamp()) - machine.truth()));
+  }
+  EXPECT_LE(worst, 100ms);
+}
+
+TEST(PacketTimelineTest, StampsFromTheFutureAreHeldBack) {
+  Machine machine;
+  PacketTimeline timeline(machine.read());
+  machine.pass(1s);
+  timeline.observe(machine.read());
+  for (const nanoseconds ahead : {nanoseconds(1h), nanoseconds(24h * 365), nanoseconds(101ms)}) {
+    const PacketTime at = timeline.at(machine.stamp() + ahead);
+    EXPECT_GE(at, timeline.now());
+    EXPECT_LE(at, timeline.now() + 100ms);
+  }
+  // Captured after the look at the clocks, in the same turn.
+  EXPECT_EQ(timeline.at(machine.stamp() + 5ms), timeline.now() + 5ms);
+}
+
+TEST(PacketTimelineTest, AStampFromBeforeAStepBackIsNotHoursAhead) {
+  Machine machine;
+  PacketTimeline timeline(machine.read());
+  timeline.observe(machine.read());
+  const nanoseconds syn = machine.stamp();
+  machine.step(-1h);
+  machine.pass(1ms);
+  timeline.observe(machine.read());
+  EXPECT_LE(timeline.at(syn), timeline.now() + 100ms);
+  EXPECT_GE(timeline.at(syn), timeline.now());
+}
+
+// Packets that came after the step keep their order and their distances, whenever they are read.
+TEST(PacketTimelineTest, DurationsAfterAStepAreTrue) {
+  for (const nanoseconds step : {nanoseconds(1h), nanoseconds(-1h)}) {
+    Machine machine;
+    PacketTimeline timeline(machine.read());
+    timeline.observe(machine.read());
+    machine.step(step);
+    const nanoseconds syn = machine.stamp();
+    machine.pass(30ms);
+    const nanoseconds synack = machine.stamp();
+    machine.pass(1ms);
+    timeline.observe(machine.read());
+    EXPECT_EQ(timeline.at(synack) - timeline.at(syn), 30ms);
+    machine.pass(3s);
+    const nanoseconds ack = machine.stamp();
+    timeline.observe(machine.read());
+    EXPECT_EQ(timeline.at(ack) - timeline.at(syn), 3s + 31ms);
+  }
+}
+
+TEST(PacketTimelineTest, AnAttemptOpenAcrossAStepKeepsItsDuration) {
+  for (const nanoseconds step : {nanoseconds(1h), nanoseconds(-1h)}) {
+    Machine machine;
+    PacketTimeline timeline(machine.read());
+    timeline.observe(machine.read());
+    const PacketTime syn = timeline.at(machine.stamp());
+    machine.pass(10s);
+    machine.step(step);
+    timeline.observe(machine.read());
+    EXPECT_EQ(timeline.at(machine.stamp()) - syn, 10s);
+  }
+}
+
+TEST(PacketTimelineTest, WallIsTheWayBack) {
+  Machine machine;
+  PacketTimeline timeline(machine.read());
+  for (const nanoseconds step : {nanoseconds(0), nanoseconds(1h), nanoseconds(-3h)}) {
+    machine.pass(5s);
+    machine.step(step);
+    timeline.observe(machine.read());
+    for (const nanoseconds ago : {nanoseconds(0), nanoseconds(1), nanoseconds(4s)}) {
+      const nanoseconds stamp = machine.stamp() - ago;
+      EXPECT_EQ(timeline.wall(timeline.at(stamp)), stamp);
+    }
+  }
+}
+
+TEST(PacketTimelineTest, ReadersOfOneStartAgree) {
+  Machine machine;
+  const ClockReading start = machine.read();
+  PacketTimeline early(start);
+  early.observe(machine.read());
+  machine.pass(20s);
+  machine.step(1h);
+  PacketTimeline late(start);
+  early.observe(machine.read());
+  late.observe(machine.read());
+  EXPECT_EQ(early.at(machine.stamp()), late.at(machine.stamp()));
+  EXPECT_EQ(early.now(), late.now());
+}
+
+TEST(ReadClocksTest, TellsBothClocks) {
+  const ClockReading first = read_clocks();
+  const ClockReading second = read_clocks();
+  EXPECT_GE(second.monotonic, first.monotonic);
+  EXPECT_GT(first.wall, nanoseconds(1'600'000'000s));
+  const auto system = std::chrono::system_clock::now().time_since_epoch();
+  EXPECT_LT(std::chrono::abs(second.wall - nanoseconds(system)), nanoseconds(60s));
+}
+
+}  // namespace
+}  // namespace tcpeek::engine

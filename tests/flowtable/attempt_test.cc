@@ -1,0 +1,56 @@
+// The attempt's packed bits, and the table's coarse time.
+
+#include "flowtable/attempt.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdint>
+
+#include "flowtable/table.h"
+#include "tests/support/segments.h"
+
+namespace tcpeek::flowtable::test {
+namespace {
+
+TEST(Tick, RoundsDeadlinesUpAndNowDown) {
+  constexpr std::int64_t kNs = std::int64_t{1} << 20;
+  const auto at = [](std::int64_t ns) { return time_of(std::chrono::nanoseconds(ns)); };
+  EXPECT_EQ(Tick::not_before(at(0)).value, 0U);
+  EXPECT_EQ(Tick::not_before(at(1)).value, 1U);
+  EXPECT_EQ(Tick::not_before(at(kNs)).value, 1U);
+  EXPECT_EQ(Tick::at(at(kNs - 1)).value, 0U);
+  EXPECT_EQ(Tick::at(at(kNs)).value, 1U);
+  EXPECT_EQ(Tick::at(at(-1)).value, 0xffffffffU);
+  EXPECT_EQ(Tick::not_before(at(-1)).value, 0U);
+  EXPECT_EQ(Tick::not_before(at(-kNs)).value, 0xffffffffU);
+  EXPECT_EQ(Tick::at(at(kNs << 32)).value, 0U) << "52 days later";
+  EXPECT_EQ(Tick::not_before(at((kNs << 32) + 1)).value, 1U);
+}
+
+TEST(Tick, IsReachedModuloTwoToTheThirtyTwo) {
+  for (const std::uint32_t base : {0U, 1U, 0x7fffffffU, 0x80000000U, 0xffffffffU}) {
+    EXPECT_TRUE(Tick{base}.reached_at({base}));
+    EXPECT_TRUE(Tick{base}.reached_at({base + 1}));
+    EXPECT_FALSE(Tick{base}.reached_at({base - 1}));
+    EXPECT_TRUE(Tick{base}.reached_at({base + 0x7fffffffU}));
+    EXPECT_FALSE(Tick{base}.reached_at({base + 0x80000000U}));
+  }
+}
+
+TEST(Attempt, MarksLeaveTheInitiatorAlone) {
+  Attempt a;
+  a.set_initiator(Sender::high);
+  a.set_marks(0x55);
+  EXPECT_EQ(a.initiator(), Sender::high);
+  EXPECT_EQ(a.marks(), 0x55);
+  a.set_marks(0);
+  EXPECT_EQ(a.initiator(), Sender::high);
+  a.set_initiator(Sender::low);
+  a.set_marks(0x7f);
+  EXPECT_EQ(a.initiator(), Sender::low);
+  EXPECT_EQ(a.marks(), 0x7f);
+}
+
+}  // namespace
+}  // namespace tcpeek::flowtable::test

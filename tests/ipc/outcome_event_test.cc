@@ -1,0 +1,106 @@
+// Lines of outcomes, compared with literal text.
+#include "ipc/outcome_event.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "ipc/json_text.h"
+
+namespace tcpeek::ipc {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::seconds;
+using std::chrono::system_clock;
+
+OutcomeEvent event() {
+  OutcomeEvent e;
+  e.first_syn = system_clock::time_point{seconds{1'341'247'713}} + microseconds{42};
+  e.duration = microseconds{1'000'250};
+  e.initiator = {"192.0.2.1", 40'000};
+  e.responder = {"2001:db8::1", 443};
+  e.interface = "eth0";
+  e.filters = {"RX", "web"};
+  return e;
+}
+
+TEST(OutcomeEvent, Success) {
+  OutcomeEvent e = event();
+  e.half_seen = true;
+  e.dup_syn = 2;
+  EXPECT_EQ(to_json_line(e),
+            R"({"time":"2012-07-02T16:48:33.000042Z","duration_seconds":1.000250,)"
+            R"("initiator":{"address":"192.0.2.1","port":40000},)"
+            R"("responder":{"address":"2001:db8::1","port":443},)"
+            R"("result":"success","cause":"",)"
+            R"("uncertain":false,"half_seen":true,"late_proof":false,)"
+            R"("dup_syn":2,"dup_synack":0,"interface":"eth0","filters":["RX","web"]})");
+}
+
+TEST(OutcomeEvent, Timeout) {
+  OutcomeEvent e = event();
+  e.duration = microseconds{60'000'000};
+  e.result = EventResult::timeout;
+  e.cause = EventCause::no_ack;
+  e.uncertain = true;
+  e.late_proof = true;
+  e.dup_synack = 4'294'967'295;
+  e.filters.clear();
+  EXPECT_EQ(to_json_line(e),
+            R"({"time":"2012-07-02T16:48:33.000042Z","duration_seconds":60.000000,)"
+            R"("initiator":{"address":"192.0.2.1","port":40000},)"
+            R"("responder":{"address":"2001:db8::1","port":443},)"
+            R"("result":"timeout","cause":"no_ack",)"
+            R"("uncertain":true,"half_seen":false,"late_proof":true,)"
+            R"("dup_syn":0,"dup_synack":4294967295,"interface":"eth0","filters":[]})");
+}
+
+TEST(OutcomeEvent, EveryResultAndCauseHasItsWord) {
+  using Pair = std::pair<EventResult, const char*>;
+  for (const auto& [result, word] :
+       {Pair{EventResult::success, "success"}, Pair{EventResult::timeout, "timeout"},
+        Pair{EventResult::reject, "reject"}, Pair{EventResult::unreach, "unreach"}}) {
+    OutcomeEvent e = event();
+    e.result = result;
+    EXPECT_EQ(nlohmann::json::parse(to_json_line(e))["result"], word);
+  }
+  using Cause = std::pair<EventCause, const char*>;
+  for (const auto& [cause, word] :
+       {Cause{EventCause::none, ""}, Cause{EventCause::refused, "refused"},
+        Cause{EventCause::aborted, "aborted"}, Cause{EventCause::no_answer, "no_answer"},
+        Cause{EventCause::no_ack, "no_ack"}, Cause{EventCause::unreachable, "unreachable"}}) {
+    OutcomeEvent e = event();
+    e.cause = cause;
+    EXPECT_EQ(nlohmann::json::parse(to_json_line(e))["cause"], word);
+  }
+}
+
+TEST(OutcomeEvent, DurationIsNeverNegative) {
+  OutcomeEvent e = event();
+  e.duration = microseconds{-5};
+  EXPECT_NE(to_json_line(e).find(R"("duration_seconds":0.000000,)"), std::string::npos);
+}
+
+TEST(OutcomeEvent, HostileNamesStayOneLineOfValidJson) {
+  OutcomeEvent e = event();
+  e.interface = "e\"0\n";
+  e.filters = {"a\nb", "\xff", "{}"};
+  const std::string line = to_json_line(e);
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+  const auto parsed = nlohmann::json::parse(line);
+  EXPECT_EQ(parsed["interface"], "e\"0\n");
+  EXPECT_EQ(parsed["filters"], nlohmann::json({"a\nb", "\xef\xbf\xbd", "{}"}));
+}
+
+TEST(Rfc3339, KnownTimes) {
+  const system_clock::time_point epoch{};
+  EXPECT_EQ(rfc3339_utc(epoch), "1970-01-01T00:00:00.000000Z");
+  EXPECT_EQ(rfc3339_utc(epoch - microseconds{1}), "1969-12-31T23:59:59.999999Z");
+  EXPECT_EQ(rfc3339_utc(epoch + seconds{1'709'251'199} + microseconds{999'999}),
+            "2024-02-29T23:59:59.999999Z");
+  EXPECT_EQ(rfc3339_utc(epoch + seconds{4'102'444'800}), "2100-01-01T00:00:00.000000Z");
+}
+
+}  // namespace
+}  // namespace tcpeek::ipc

@@ -1,0 +1,199 @@
+// The STATS object: its members and their order as literal text, and every value in its place.
+#include "ipc/stats_json.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+namespace tcpeek::ipc {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using namespace std::chrono_literals;
+
+constexpr const char* kZeroCounts =
+    R"("attempts":0,"pending":0,)"
+    R"("success":{"total":0,"half_seen":0,"late_proof":0,"dup_syn":0,"dup_synack":0,)"
+    R"("dup_syn_segments":0,"dup_synack_segments":0},)"
+    R"("failure":{"total":0,"refused":0,"aborted":0,)"
+    R"("timed_out":{"total":0,"no_answer":0,"no_ack":0,"uncertain":0},"unreachable":0,)"
+    R"("dup_syn":0,"dup_synack":0,"dup_syn_segments":0,"dup_synack_segments":0},)"
+    R"("evicted":0,"late_synack":0,)"
+    R"("latency_seconds":{"count":0,"sum":0.0,"p50":null,"p90":null,"p99":null,"p999":null}})";
+
+TEST(StatsReply, MembersAndTheirOrder) {
+  Snapshot snapshot;
+  snapshot.version = "2.0.0";
+  snapshot.taken += 1500ms;
+  snapshot.uptime = 1500ms;
+  snapshot.interfaces.push_back({"eth0", "EN10MB", true, 3, 2, 1});
+  snapshot.readers.push_back({.id = 0, .cpu = -1});
+  snapshot.filters.push_back({"RX", "RX:RX@%:%", {}});
+  snapshot.packets.ignored = {{"bad_checksum", 0}, {"a_fragment", 0}};
+  EXPECT_EQ(
+      stats_reply(snapshot),
+      std::string(R"({"schema":1,"version":"2.0.0","started":"1970-01-01T00:00:00.000000Z",)"
+                  R"("time":"1970-01-01T00:00:01.500000Z","uptime_seconds":1.5,)"
+                  R"("interfaces":[{"name":"eth0","link_type":"EN10MB","up":true,"packets":3,)"
+                  R"("dropped":2,"if_dropped":1}],)"
+                  R"("readers":[{"id":0,"cpu":-1,"packets":0,"dropped":0,"freezes":0,"pending":0,)"
+                  R"("remembered":0,"capacity":0,"mailbox_depth":0,"event_queue_depth":0,)"
+                  R"("events_lost":0}],)"
+                  R"("filters":[{"name":"RX","expression":"RX:RX@%:%",)") +
+          kZeroCounts + R"(],"totals":{)" + kZeroCounts +
+          R"(,"attempts_excluded":0,"attempts_not_local":0,"copies":{"syn":0,"synack":0},)"
+          R"("late_syns":0,"packets":{"seen":0,"dropped":0,"in_ring":0,"delivered":0,"used":0,)"
+          R"("ignored":{"bad_checksum":0,"a_fragment":0},"in_mailboxes":0,"misrouted":0},)"
+          R"("server":{"clients_accepted":0,"clients_refused":0,"accept_failures":0,"requests":0,)"
+          R"("requests_dropped":0,"replies_dropped":0,"lines_lost":0},)"
+          R"("accounting":{"attempts":{"attempts":0,"accounted":0,"holds":true},)"
+          R"("filters":[{"name":"RX","attempts":0,"accounted":0,"holds":true}],)"
+          R"("seen":{"seen":0,"accounted":0,"holds":true},)"
+          R"("delivered":{"delivered":0,"accounted":0,"holds":true}}})");
+}
+
+// Where each tally is shown.
+const std::map<Tally, const char*>& places() {
+  static const std::map<Tally, const char*> kPlaces{
+      {Tally::attempts, "/attempts"},
+      {Tally::pending, "/pending"},
+      {Tally::success, "/success/total"},
+      {Tally::refused, "/failure/refused"},
+      {Tally::aborted, "/failure/aborted"},
+      {Tally::timed_out_no_answer, "/failure/timed_out/no_answer"},
+      {Tally::timed_out_no_ack, "/failure/timed_out/no_ack"},
+      {Tally::unreachable, "/failure/unreachable"},
+      {Tally::evicted, "/evicted"},
+      {Tally::uncertain, "/failure/timed_out/uncertain"},
+      {Tally::half_seen, "/success/half_seen"},
+      {Tally::late_proof, "/success/late_proof"},
+      {Tally::late_synack, "/late_synack"},
+      {Tally::success_dup_syn, "/success/dup_syn"},
+      {Tally::success_dup_synack, "/success/dup_synack"},
+      {Tally::failure_dup_syn, "/failure/dup_syn"},
+      {Tally::failure_dup_synack, "/failure/dup_synack"},
+      {Tally::success_dup_syn_segments, "/success/dup_syn_segments"},
+      {Tally::success_dup_synack_segments, "/success/dup_synack_segments"},
+      {Tally::failure_dup_syn_segments, "/failure/dup_syn_segments"},
+      {Tally::failure_dup_synack_segments, "/failure/dup_synack_segments"},
+  };
+  return kPlaces;
+}
+
+TEST(StatsReply, EveryTallyIsShownInItsPlaceExactly) {
+  ASSERT_EQ(places().size(), kTallies);
+  Snapshot snapshot;
+  snapshot.filters.push_back({"web", "web:RX@%:80", {}});
+  constexpr std::uint64_t kBig = std::uint64_t{1} << 55;  // no double holds these
+  for (std::size_t i = 0; i < kTallies; ++i) {
+    snapshot.totals.values[i] = kBig + 2 * i + 1;
+    snapshot.filters[0].counts.values[i] = i + 1;
+  }
+  const Json reply = Json::parse(stats_reply(snapshot));
+  for (const auto& [tally, place] : places()) {
+    const auto index = static_cast<std::size_t>(tally);
+    const Json::json_pointer at(place);
+    EXPECT_TRUE(reply["totals"][at].is_number_unsigned()) << place;
+    EXPECT_EQ(reply["totals"][at].get<std::uint64_t>(), kBig + 2 * index + 1) << place;
+    EXPECT_EQ(reply["filters"][0][at].get<std::uint64_t>(), index + 1) << place;
+  }
+  EXPECT_EQ(reply["totals"]["failure"]["total"], snapshot.totals.failures());
+  EXPECT_EQ(reply["totals"]["failure"]["timed_out"]["total"], snapshot.totals.timed_out());
+}
+
+TEST(StatsReply, EveryOtherCountIsShownInItsPlace) {
+  Snapshot s;
+  s.interfaces.push_back({"eth0", "EN10MB", false, 101, 102, 103});
+  s.readers.push_back({1, 2, 103, 104, 105, 106, 107, 108, 109, 110, 111});
+  s.attempts_excluded = 201;
+  s.attempts_not_local = 202;
+  s.syn_copies = 203;
+  s.synack_copies = 204;
+  s.late_syns = 205;
+  s.packets = {301, 302, 303, 304, 305, {{"x", 306}, {"y", 307}}, 308, 309};
+  s.server.clients_accepted = 401;
+  s.server.clients_refused = 402;
+  s.server.accept_failures = 403;
+  s.server.requests = 404;
+  s.server.requests_dropped = 405;
+  s.server.replies_dropped = 406;
+  s.server.lines_lost = 407;
+  const Json reply = Json::parse(stats_reply(s));
+  EXPECT_EQ(reply["interfaces"].dump(),
+            R"([{"name":"eth0","link_type":"EN10MB","up":false,"packets":101,"dropped":102,)"
+            R"("if_dropped":103}])");
+  EXPECT_EQ(reply["readers"].dump(),
+            R"([{"id":1,"cpu":2,"packets":103,"dropped":104,"freezes":105,"pending":106,)"
+            R"("remembered":107,"capacity":108,"mailbox_depth":109,"event_queue_depth":110,)"
+            R"("events_lost":111}])");
+  EXPECT_EQ(reply["attempts_excluded"], 201);
+  EXPECT_EQ(reply["attempts_not_local"], 202);
+  EXPECT_EQ(reply["copies"].dump(), R"({"syn":203,"synack":204})");
+  EXPECT_EQ(reply["late_syns"], 205);
+  EXPECT_EQ(reply["packets"].dump(),
+            R"({"seen":301,"dropped":302,"in_ring":303,"delivered":304,"used":305,)"
+            R"("ignored":{"x":306,"y":307},"in_mailboxes":308,"misrouted":309})");
+  EXPECT_EQ(reply["server"].dump(),
+            R"({"clients_accepted":401,"clients_refused":402,"accept_failures":403,)"
+            R"("requests":404,"requests_dropped":405,"replies_dropped":406,"lines_lost":407})");
+}
+
+TEST(StatsReply, LatencyIsInSeconds) {
+  Snapshot snapshot;
+  for (int i = 0; i < 1000; ++i) snapshot.totals.latency.add(2ms);
+  snapshot.totals.latency.add(10s);
+  const Json latency = Json::parse(stats_reply(snapshot))["totals"]["latency_seconds"];
+  EXPECT_EQ(latency["count"], 1001);
+  EXPECT_DOUBLE_EQ(latency["sum"].get<double>(), 12.0);
+  EXPECT_NEAR(latency["p50"].get<double>(), 0.002, 0.002 / 16);
+  EXPECT_NEAR(latency["p90"].get<double>(), 0.002, 0.002 / 16);
+  EXPECT_NEAR(latency["p99"].get<double>(), 0.002, 0.002 / 16);
+  EXPECT_NEAR(latency["p999"].get<double>(), 0.002, 0.002 / 16);
+  snapshot.totals.latency.add(10s);
+  const Json later = Json::parse(stats_reply(snapshot))["totals"]["latency_seconds"];
+  EXPECT_NEAR(later["p999"].get<double>(), 10.0, 10.0 / 16);
+}
+
+TEST(StatsReply, AccountingHolds) {
+  Snapshot s;
+  s.totals[Tally::attempts] = 10;
+  s.totals[Tally::success] = 4;
+  s.totals[Tally::aborted] = 1;
+  s.totals[Tally::evicted] = 2;
+  s.totals[Tally::pending] = 3;
+  s.filters.push_back({"RX", "", s.totals});
+  s.packets = {100, 10, 5, 85, 60, {{"a", 15}, {"b", 6}}, 4, 77};
+  EXPECT_EQ(Json::parse(stats_reply(s))["accounting"].dump(),
+            R"({"attempts":{"attempts":10,"accounted":10,"holds":true},)"
+            R"("filters":[{"name":"RX","attempts":10,"accounted":10,"holds":true}],)"
+            R"("seen":{"seen":100,"accounted":100,"holds":true},)"
+            R"("delivered":{"delivered":85,"accounted":85,"holds":true}})");
+}
+
+TEST(StatsReply, AccountingThatDoesNotHoldSaysSo) {
+  Snapshot s;
+  s.totals[Tally::attempts] = 1;
+  s.filters.push_back({"RX", "", {}});
+  s.filters[0].counts[Tally::success] = 1;
+  s.packets.seen = 1;
+  s.packets.used = 1;
+  EXPECT_EQ(Json::parse(stats_reply(s))["accounting"].dump(),
+            R"({"attempts":{"attempts":1,"accounted":0,"holds":false},)"
+            R"("filters":[{"name":"RX","attempts":0,"accounted":1,"holds":false}],)"
+            R"("seen":{"seen":1,"accounted":0,"holds":false},)"
+            R"("delivered":{"delivered":0,"accounted":1,"holds":false}})");
+}
+
+TEST(StatsReply, HostileNames) {
+  Snapshot s;
+  s.filters.push_back({"a\"b\xff", "x\n", {}});
+  const Json reply = Json::parse(stats_reply(s));
+  EXPECT_EQ(reply["filters"][0]["name"], "a\"b\xef\xbf\xbd");
+  EXPECT_EQ(reply["filters"][0]["expression"], "x\n");
+}
+
+}  // namespace
+}  // namespace tcpeek::ipc

@@ -1,0 +1,153 @@
+// What the tests of this room share: a folder of their own and a client with deadlines.
+#pragma once
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <thread>
+
+#include "ipc/unique_fd.h"
+
+namespace tcpeek::ipc::test {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+// Far longer than anything here takes, also under a sanitizer on a busy machine.
+inline constexpr auto kPatience = 20s;
+
+class TempDir {
+ public:
+  TempDir() {
+    std::string name = (std::filesystem::temp_directory_path() / "tcpeek-ipc-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+      throw std::system_error(errno, std::generic_category(), "mkdtemp " + name);
+    }
+    path_ = name;
+  }
+  ~TempDir() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] std::string operator/(std::string_view name) const {
+    return path_ + "/" + std::string(name);
+  }
+
+ private:
+  std::string path_;
+};
+
+inline bool exists(const std::string& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0;
+}
+
+inline mode_t mode_of(const std::string& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0 ? status.st_mode & 07777 : 0;
+}
+
+inline bool eventually(const std::function<bool()>& condition) {
+  const auto end = Clock::now() + kPatience;
+  while (Clock::now() < end) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(1ms);
+  }
+  return condition();
+}
+
+inline UniqueFd unix_socket(int type = SOCK_STREAM) {
+  return UniqueFd(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+}
+
+inline sockaddr_un address(const std::string& path) {
+  sockaddr_un result{};
+  result.sun_family = AF_UNIX;
+  path.copy(result.sun_path, sizeof(result.sun_path) - 1);
+  return result;
+}
+
+inline int bind_to(int fd, const std::string& path) {
+  const sockaddr_un to = address(path);
+  return ::bind(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to));
+}
+
+inline int connect_to(int fd, const std::string& path) {
+  const sockaddr_un to = address(path);
+  return ::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to));
+}
+
+// How a conversation ended for the client.
+struct Received {
+  std::string text;
+  int error = 0;  // 0: end of input; ETIMEDOUT: none within our patience
+};
+
+class Client {
+ public:
+  explicit Client(const std::string& path) : fd_(unix_socket()) {
+    if (connect_to(fd_.get(), path) != 0) {
+      throw std::system_error(errno, std::generic_category(), "connect " + path);
+    }
+  }
+
+  // False once the server does not take it.
+  bool send(std::string_view bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent < 0) return false;
+      bytes.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    return true;
+  }
+
+  void end_sending() const { ::shutdown(fd_.get(), SHUT_WR); }
+
+  [[nodiscard]] bool is_readable(std::chrono::milliseconds within) const {
+    pollfd waited{fd_.get(), POLLIN, 0};
+    return ::poll(&waited, 1, static_cast<int>(within.count())) == 1;
+  }
+
+  [[nodiscard]] Received receive_all(std::size_t at_once = 65536) const {
+    Received result;
+    std::string buffer(at_once, '\0');
+    const auto end = Clock::now() + kPatience;
+    while (Clock::now() < end) {
+      if (!is_readable(100ms)) continue;
+      const ssize_t count = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+      if (count < 0) {
+        result.error = errno;
+        return result;
+      }
+      if (count == 0) return result;
+      result.text.append(buffer, 0, static_cast<std::size_t>(count));
+    }
+    result.error = ETIMEDOUT;
+    return result;
+  }
+
+  void close() { fd_.reset(); }
+
+ private:
+  UniqueFd fd_;
+};
+
+}  // namespace tcpeek::ipc::test

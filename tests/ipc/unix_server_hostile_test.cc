@@ -1,0 +1,238 @@
+// Clients that do not behave, and scarcity: each costs its own place, is counted, and delays
+// nobody.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <utility>
+#include <vector>
+
+#include "ipc/unix_server.h"
+#include "tests/ipc/unix_server_fixture.h"
+
+namespace tcpeek::ipc {
+namespace {
+
+using namespace test;
+using UnixServerHostileTest = UnixServerTest;
+
+TEST_F(UnixServerHostileTest, FiveThousandBytesGetNoReply) {
+  serve();
+  const Client client(path());
+  client.send(std::string(5000, 'x'));
+  const Received received = client.receive_all();
+  EXPECT_EQ(received.error, 0);
+  EXPECT_EQ(received.text, "");
+  EXPECT_EQ(stats().requests_dropped, 1U);
+  EXPECT_EQ(ask("GET\n"), "<GET>");
+}
+
+TEST_F(UnixServerHostileTest, AnUnfinishedRequestIsClosedAtItsDeadline) {
+  ServerLimits limits = patient();
+  limits.request_deadline = 100ms;
+  serve(limits);
+  const Client silent(path());
+  const Client half(path());
+  ASSERT_TRUE(half.send("GE"));
+  const Received of_silent = silent.receive_all();
+  const Received of_half = half.receive_all();
+  EXPECT_EQ(of_silent.text + of_half.text, "");
+  EXPECT_EQ(of_silent.error, 0);
+  EXPECT_EQ(of_half.error, 0);
+  EXPECT_EQ(stats().requests_dropped, 2U);
+  EXPECT_EQ(stats().replies_dropped, 0U);
+}
+
+TEST_F(UnixServerHostileTest, DrippingBytesDoNotMoveTheDeadline) {
+  ServerLimits limits = patient();
+  limits.request_deadline = 150ms;
+  serve(limits);
+  const Client client(path());
+  const auto begin = Clock::now();
+  while (client.send("x") && Clock::now() - begin < kPatience) std::this_thread::sleep_for(5ms);
+  EXPECT_LT(Clock::now() - begin, kPatience);
+  EXPECT_GE(Clock::now() - begin, 150ms);
+  EXPECT_EQ(stats().requests_dropped, 1U);
+}
+
+TEST_F(UnixServerHostileTest, BytesAfterTheRequestNeverCostTheReply) {
+  serve();
+  for (int i = 0; i < 20; ++i) {
+    const Client client(path());
+    ASSERT_TRUE(client.send("large\n" + std::string(60'000, 'z')));
+    const Received received = client.receive_all();
+    ASSERT_EQ(received.error, 0);
+    ASSERT_EQ(received.text.size(), kLargeReply);
+    if (i == 0) {
+      EXPECT_EQ(received.text, large_text());
+    }
+  }
+  for (int i = 0; i < 200; ++i) {
+    const Client client(path());
+    ASSERT_TRUE(client.send("GET\n" + std::string(10'000, 'z')));
+    const Received received = client.receive_all();
+    ASSERT_EQ(received.error, 0);
+    ASSERT_EQ(received.text, "<GET>");
+  }
+}
+
+TEST_F(UnixServerHostileTest, AFloodAfterTheRequestIsCutOff) {
+  serve();
+  const Client flood(path());
+  ASSERT_TRUE(flood.send("GET\n"));
+  const std::string junk(65536, 'z');
+  std::size_t taken = 0;
+  while (flood.send(junk) && taken < (std::size_t{64} << 20)) taken += junk.size();
+  // What was drained and what the socket's buffer holds; far from what was offered.
+  EXPECT_LT(taken, std::size_t{8} << 20);
+  EXPECT_EQ(ask("GET\n"), "<GET>");
+}
+
+TEST_F(UnixServerHostileTest, ClientsThatNeverReadDelayNobody) {
+  serve();
+  std::vector<Client> stuck;
+  for (int i = 0; i < 10; ++i) {
+    stuck.emplace_back(path());
+    ASSERT_TRUE(stuck.back().send("large\n"));
+  }
+  ASSERT_TRUE(eventually([this] { return stats().requests == 10; }));
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(ask("GET\n"), "<GET>");
+  EXPECT_EQ(stats().replies_dropped, 0U);
+  // They are still served, as soon as they read.
+  for (const Client& client : stuck) EXPECT_EQ(client.receive_all().text, large_text());
+}
+
+TEST_F(UnixServerHostileTest, AClientThatNeverReadsIsClosedAtTheDeadline) {
+  ServerLimits limits = patient();
+  limits.reply_deadline = 100ms;
+  serve(limits);
+  const Client stuck(path());
+  ASSERT_TRUE(stuck.send("large\n"));
+  ASSERT_TRUE(eventually([this] { return stats().replies_dropped == 1; }));
+  EXPECT_LT(stuck.receive_all().text.size(), kLargeReply);
+  EXPECT_EQ(stats().replies_dropped, 1U);
+}
+
+TEST_F(UnixServerHostileTest, OneClientTooManyIsClosedAtOnce) {
+  serve();
+  std::vector<Client> clients;
+  for (std::size_t i = 0; i < ServerLimits{}.max_clients; ++i) clients.emplace_back(path());
+  ASSERT_TRUE(eventually([this] { return stats().clients_accepted == 32; }));
+  for (int i = 0; i < 3; ++i) {
+    const Client surplus(path());
+    const Received received = surplus.receive_all();
+    EXPECT_EQ(received.text, "");
+    EXPECT_EQ(received.error, 0);
+  }
+  EXPECT_EQ(stats().clients_refused, 3U);
+  EXPECT_EQ(stats().clients_accepted, 32U);
+
+  // The others are as they were, and each that leaves makes room.
+  for (const Client& client : clients) {
+    ASSERT_TRUE(client.send("GET\n"));
+    EXPECT_EQ(client.receive_all().text, "<GET>");
+  }
+  clients.clear();
+  ASSERT_TRUE(eventually([this] {
+    const Client client(path());
+    return client.send("GET\n") && client.receive_all().text == "<GET>";
+  }));
+}
+
+TEST_F(UnixServerHostileTest, AClientThatStaysAfterItsReplyLosesItsPlace) {
+  ServerLimits limits = patient();
+  limits.max_clients = 1;
+  limits.drain_deadline = 100ms;
+  serve(limits);
+  const Client staying(path());
+  ASSERT_TRUE(staying.send("GET\n"));
+  EXPECT_EQ(staying.receive_all().text, "<GET>");
+  ASSERT_TRUE(eventually([this] {
+    const Client client(path());
+    return client.send("GET\n") && client.receive_all().text == "<GET>";
+  }));
+  EXPECT_EQ(stats().replies_dropped, 0U);
+}
+
+TEST_F(UnixServerHostileTest, AReplyForAClientThatLeftIsHarmless) {
+  std::vector<UnixServer::Reply> kept;
+  serve(patient(), [&](const std::string& word, UnixServer::Reply reply) {
+    if (word == "later") {
+      kept.push_back(std::move(reply));
+    } else {
+      reply(word);
+    }
+  });
+  {
+    const Client leaving(path());
+    ASSERT_TRUE(leaving.send("later\n"));
+    ASSERT_TRUE(eventually([this] { return stats().requests == 1; }));
+  }
+  reactor_.post([&] { kept.front()(large_text()); });
+  ASSERT_TRUE(eventually([this] { return stats().replies_dropped == 1; }));
+  EXPECT_EQ(ask("GET\n"), "GET");
+  stop();
+  kept.clear();
+}
+
+TEST_F(UnixServerHostileTest, AClientThatLeavesInTheMiddleOfTheReplyIsHarmless) {
+  serve();
+  for (int i = 0; i < 20; ++i) {
+    const Client leaving(path());
+    ASSERT_TRUE(leaving.send("large\n"));
+    ASSERT_TRUE(leaving.is_readable(kPatience));
+  }
+  ASSERT_TRUE(eventually([this] { return stats().replies_dropped == 20; }));
+  EXPECT_EQ(ask("GET\n"), "<GET>");
+}
+
+TEST_F(UnixServerHostileTest, ARequestNeverAnsweredIsClosedAtItsDeadline) {
+  ServerLimits limits = patient();
+  limits.reply_deadline = 100ms;
+  serve(limits, [](const std::string&, const UnixServer::Reply&) {});
+  EXPECT_EQ(ask("GET\n"), "");
+  EXPECT_EQ(stats().replies_dropped, 1U);
+  EXPECT_EQ(stats().requests, 1U);
+}
+
+// Takes every descriptor from the process but those it has, as long as it lives.
+class NoMoreDescriptors {
+ public:
+  NoMoreDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const UniqueFd lowest_free(::dup(0));
+    const rlimit few{static_cast<rlim_t>(lowest_free.get()), before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+  }
+  ~NoMoreDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  NoMoreDescriptors(const NoMoreDescriptors&) = delete;
+  NoMoreDescriptors& operator=(const NoMoreDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(UnixServerHostileTest, WithoutDescriptorsItWaitsInsteadOfSpinning) {
+  ServerLimits limits = patient();
+  limits.accept_retry = 50ms;
+  serve(limits);
+  // A client already there is served meanwhile.
+  const Client before(path());
+  ASSERT_TRUE(eventually([this] { return stats().clients_accepted == 1; }));
+  const UniqueFd waiting = unix_socket();
+  {
+    const NoMoreDescriptors scarce;
+    ASSERT_EQ(connect_to(waiting.get(), path()), 0);
+    const auto begin = Clock::now();
+    ASSERT_TRUE(eventually([this] { return stats().accept_failures >= 4; }));
+    EXPECT_GE(Clock::now() - begin, 3 * 50ms);
+    ASSERT_TRUE(before.send("GET\n"));
+    EXPECT_EQ(before.receive_all().text, "<GET>");
+  }
+  ASSERT_EQ(::send(waiting.get(), "GET\n", 4, MSG_NOSIGNAL), 4);
+  char text[16]{};
+  EXPECT_EQ(::recv(waiting.get(), text, sizeof(text), 0), 5);
+  EXPECT_STREQ(text, "<GET>");
+}
+
+}  // namespace
+}  // namespace tcpeek::ipc

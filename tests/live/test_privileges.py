@@ -1,0 +1,150 @@
+"""-u: everything is given up after the sockets are open, and counting goes on."""
+
+import grp
+import os
+import pathlib
+import pwd
+import signal
+import subprocess
+import unittest
+
+import lab
+from conversation import POSITIONS, RX4, Conversation, Position
+from lab import Lab
+from monitor import Monitor
+
+NOBODY = pwd.getpwnam("nobody")
+
+setUpModule = lab.require
+
+
+def status_of_threads(pid: int) -> list[dict[str, str]]:
+    """Name and value of each line of /proc/PID/task/*/status."""
+    threads = []
+    for task in pathlib.Path("/proc", str(pid), "task").iterdir():
+        text = (task / "status").read_text(encoding="ascii")
+        threads.append(dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line))
+    return threads
+
+
+class Privileges(unittest.TestCase):
+    def setUp(self) -> None:
+        self.network = self.enterContext(Lab())
+
+    def test_nobody_keeps_nothing_and_counts_on(self) -> None:
+        for user in ("nobody", str(NOBODY.pw_uid)):
+            with self.subTest(user), Monitor(self.network, "-u", user, "--threads", "2") as monitor:
+                threads = status_of_threads(monitor.pid)
+                self.assertGreaterEqual(len(threads), 3)
+                groups = {str(group) for group in os.getgrouplist("nobody", NOBODY.pw_gid)}
+                for thread in threads:
+                    self.assertEqual(thread["Uid"].split(), [str(NOBODY.pw_uid)] * 4)
+                    self.assertEqual(thread["Gid"].split(), [str(NOBODY.pw_gid)] * 4)
+                    self.assertLessEqual(set(thread["Groups"].split()), groups)
+                    for capabilities in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                        self.assertEqual(int(thread[capabilities], 16), 0, thread)
+                wire = self.network.wire()
+                for position in POSITIONS:
+                    Conversation(wire, position).succeed()
+                after = monitor.wait_delivered(12)
+                self.assertEqual(after.totals["success"], 4)
+                after.check_accounting()
+
+    def test_root_keeps_the_groups_out(self) -> None:
+        """A user of several groups has those, and root's are gone."""
+        user = next((u for u in pwd.getpwall() if len(os.getgrouplist(u.pw_name, u.pw_gid)) > 1 and u.pw_uid), None)
+        if user is None:
+            self.skipTest("no user with more than one group on this machine")
+        with Monitor(self.network, "-u", user.pw_name) as monitor:
+            expected = set(os.getgrouplist(user.pw_name, user.pw_gid))
+            for thread in status_of_threads(monitor.pid):
+                self.assertEqual({int(group) for group in thread["Groups"].split()} | {user.pw_gid}, expected)
+        self.assertTrue(grp.getgrgid(user.pw_gid).gr_name)
+
+    def test_interface_can_go_down_and_up_afterwards(self) -> None:
+        with Monitor(self.network, "-u", "nobody") as monitor:
+            wire = self.network.wire()
+            self.network.host.ip("link", "set", "veth0", "down")
+            lab.wait_for(lambda: not monitor.stats().json["interfaces"][0]["up"], "it is down")
+            self.network.host.ip("link", "set", "veth0", "up")
+            lab.wait_for(lambda: bool(monitor.stats().json["interfaces"][0]["up"]), "it is up")
+            before = monitor.stats()
+            Conversation(wire, RX4).succeed()
+            after = monitor.wait_delivered(before.packets("delivered") + 3)
+            self.assertEqual(after.filters["RX"]["success"], 1)
+
+    def test_address_is_picked_up_afterwards(self) -> None:
+        with Monitor(self.network, "-u", "nobody") as monitor:
+            wire = self.network.wire()
+            self.network.host.ip("address", "add", "10.78.0.2/24", "dev", "veth0")
+            position = Position("new", "RX", lab.address("10.78.0.2"), RX4.peer)
+
+            def local() -> bool:
+                Conversation(wire, position).succeed()
+                return monitor.stats().filters["RX"]["success"] > 0
+
+            lab.wait_for(local, "the new address is local")
+
+    def test_socket_is_usable_and_removed(self) -> None:
+        """In a folder of that user's nothing is left; the socket belongs to that user."""
+        os.chown(self.network.folder, NOBODY.pw_uid, NOBODY.pw_gid)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number.name), Monitor(self.network, "-u", "nobody") as monitor:
+                self.assertEqual(monitor.socket_path.stat().st_uid, NOBODY.pw_uid)
+                self.assertEqual(monitor.stop(number).status, 0)
+                self.assertFalse(monitor.socket_path.exists())
+        left = {path.name for path in self.network.folder.iterdir()}
+        self.assertEqual(left, {"monitor.out", "monitor.err"})
+
+    def test_next_start_replaces_what_it_could_not_remove(self) -> None:
+        """In a folder of root's the user may not remove the socket; the next start replaces it."""
+        with Monitor(self.network, "-u", "nobody") as monitor:
+            self.assertEqual(monitor.stop().status, 0)
+        with Monitor(self.network, "-u", "nobody") as monitor:
+            self.assertTrue(monitor.ask("GET").startswith(b"["))
+
+    def test_without_u_root_stays(self) -> None:
+        with Monitor(self.network) as monitor:
+            self.assertEqual(status_of_threads(monitor.pid)[0]["Uid"].split()[0], "0")
+
+
+class DefaultSocket(unittest.TestCase):
+    """Without -U: in a mount namespace whose /run is a folder of the test."""
+
+    def test_folder_is_made_and_given_to_the_user(self) -> None:
+        choices: list[tuple[list[str], int]] = [([], 0), (["-u", "nobody"], NOBODY.pw_uid)]
+        for options, owner in choices:
+            with self.subTest(options=options), Lab() as network:
+                run = network.folder / "run"
+                run.mkdir()
+                path = run / "tcpeek" / "tcpeek.sock"
+                script = f'mount --bind {run} /run && exec "$@"'
+                words = ["unshare", "--mount", "sh", "-c", script, "sh", str(lab.binary()), "-i", "veth0", *options]
+                process = subprocess.Popen(network.host.command(*words), stderr=subprocess.DEVNULL)
+                try:
+                    lab.wait_for(path.is_socket, f"the socket of {words}")
+                    self.assertEqual(path.stat().st_uid, owner)
+                    self.assertEqual(path.parent.stat().st_mode & 0o777, 0o755)
+                    process.send_signal(signal.SIGTERM)
+                    self.assertEqual(process.wait(lab.DEADLINE_S), 0)
+                finally:
+                    process.kill()
+                    process.wait()
+                self.assertEqual([entry for entry in run.rglob("*") if not entry.is_dir()], [])
+
+
+class Capabilities(unittest.TestCase):
+    def test_net_raw_alone_is_enough(self) -> None:
+        """An unprivileged user with the one capability (as setcap or systemd grant it)."""
+        with Lab() as network:
+            os.chown(network.folder, NOBODY.pw_uid, NOBODY.pw_gid)
+            binary = lab.copy_of_binary(network)
+            words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all,+net_raw",
+                     "--ambient-caps=-all,+net_raw"]  # fmt: skip
+            with Monitor(network, launcher=words, binary=binary) as monitor:
+                Conversation(network.wire(), RX4).succeed()
+                monitor.wait_counts({"success": 1}, "RX")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,232 @@
+"""Everything that can be wrong at the start: what is said, the exit status, and that nothing is left."""
+
+import pathlib
+import re
+import socket
+import unittest
+from typing import ClassVar
+
+import lab
+from lab import Lab
+from monitor import Finished, Monitor, command, run_to_end
+
+USAGE, RUNTIME = 2, 1
+
+setUpModule = lab.require
+
+
+class Refusals(unittest.TestCase):
+    network: ClassVar[Lab]
+    socket_path: ClassVar[pathlib.Path]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.network = cls.enterClassContext(Lab())
+        cls.socket_path = cls.network.folder / "refused.sock"
+
+    def refuse(self, status: int, words: list[str], *expected: str, socket_option: bool = True) -> Finished:
+        """Runs tcpeek with these words; the message must hold every expected one."""
+        where = ["-U", str(self.socket_path)] if socket_option else []
+        finished = run_to_end(self.network.host, command(*where, *words))
+        self.assertEqual(finished.status, status, finished)
+        self.assertEqual(finished.stdout, "")
+        for word in expected:
+            self.assertRegex(finished.stderr, re.compile(word, re.IGNORECASE))
+        for trace in ("terminate called", "what():", "Traceback", "core dumped", "Sanitizer", "SUMMARY"):
+            self.assertNotIn(trace, finished.stderr)
+        self.assertEqual(list(self.network.folder.iterdir()), [], "something was left behind")
+        return finished
+
+    def test_values_of_options(self) -> None:
+        for words, expected in (
+            (["-t", "0"], ["--timeout", "'?0'?", "1 to 3600"]),
+            (["-t", "-1"], ["--timeout", "-1"]),
+            (["-t", "soon"], ["--timeout", "soon", "seconds"]),
+            (["-t", "10s"], ["--timeout", "10s"]),
+            (["--timeout=99999999999999999999"], ["--timeout", "99999999999999999999"]),
+            (["-t", ""], ["--timeout"]),
+            (["-c", "3"], ["--checksum", "3", "0.*1.*2"]),
+            (["-c", "yes"], ["--checksum", "yes"]),
+            (["-B", "0"], ["--buffer", "0", "MiB"]),
+            (["-B", "huge"], ["--buffer", "huge"]),
+            (["-l", "loud"], ["--loglevel", "loud", "debug"]),
+            (["-l", "8"], ["--loglevel", "8"]),
+            (["--threads", "0"], ["--threads", "0"]),
+            (["--threads", "1.5"], ["--threads", "1.5"]),
+            (["--cpus", "zero"], ["--cpus", "zero"]),
+            (["--cpus", "3-1"], ["--cpus", "3-1"]),
+            (["--max-sessions", "0"], ["--max-sessions", "0"]),
+            (["--local", "10.0.0.0/33"], ["--local", "10.0.0.0/33"]),
+            (["--local", "here"], ["--local", "here"]),
+            (["--copy-window", "-1"], ["--copy-window", "-1"]),
+            (["--capture", "everything"], ["--capture", "everything", "handshake.*tcp"]),
+            (["--output", "xml"], ["--output", "xml", "text.*json"]),
+            (["-i", "an-interface-name-too-long"], ["--interface", "an-interface-name-too-long"]),
+            (["-i", ""], ["--interface"]),
+            (["-U", ""], ["--socket"]),
+            (["-U", "/tmp/" + "x" * 200], ["--socket", "107"]),
+            (["-u", ""], ["--user"]),
+            (["--bpf", "port of entry ((("], ["bpf", r"port of entry \(\(\("]),
+            (["--bpf", ""], ["bpf"]),
+            (["--no-such-option"], ["--no-such-option"]),
+            (["--timeot=5"], ["--timeot", "--timeout"]),
+            (["-Z"], ["-Z"]),
+            (["-t"], ["--timeout", "missing"]),
+        ):
+            with self.subTest(words=words):
+                self.refuse(USAGE, words, *expected, socket_option="-U" not in words)
+
+    def test_expressions(self) -> None:
+        """Each message shows the expression and a caret under the offending character."""
+        for words, culprit, reason in (
+            (["foo"], None, ""),
+            (["foo:"], None, ""),
+            (["foo:XX@%:%"], "XX", "RX.*TX"),
+            (["foo:rx@%:%"], "rx", "RX.*TX"),
+            (["foo:RX%:%"], "RX%", "RX.*TX"),
+            (["foo:RX@:80"], ":80", ""),
+            (["foo:RX@300.0.0.1:80"], "300", ""),
+            (["foo:RX@10.0.0.0/33:80"], None, "32"),
+            (["foo:RX@[2001:db8::/129]:80"], None, "128"),
+            (["foo:RX@2001:db8::1:80"], None, r"\["),
+            (["foo:RX@[2001:db8::1:80"], None, r"\]"),
+            (["foo:RX@%"], None, "port"),
+            (["foo:RX@%:0"], "0", "1.*65535"),
+            (["foo:RX@%:65536"], "65536", "65535"),
+            (["foo:RX@%:http"], "http", ""),
+            (["foo:RX@%:90-80"], None, ""),
+            (["foo:RX@%:80:"], None, ""),
+            (["foo:RX@%:80,"], None, ""),
+            (["foo:RX@%:80 "], None, ""),
+            (["pcap:RX@%:%"], "pcap", "reserved"),
+            (["RX:RX@%:80"], "RX", ""),
+            (["a:RX@%:80", "a:TX@%:80"], "a", "earlier"),
+        ):
+            with self.subTest(words=words):
+                finished = self.refuse(USAGE, words, re.escape(words[-1].strip()), reason)
+                lines = finished.stderr.splitlines()
+                carets = [n for n, line in enumerate(lines) if line.strip() == "^"]
+                self.assertEqual(len(carets), 1, finished.stderr)
+                shown, caret = lines[carets[0] - 1], lines[carets[0]]
+                self.assertIn(words[-1].rstrip(), shown)
+                place = caret.index("^") - shown.index(words[-1][:3])
+                self.assertLessEqual(place, len(words[-1]))
+                if culprit is not None:
+                    self.assertTrue(words[-1][place:].startswith(culprit[0]), finished.stderr)
+
+    def test_nothing_is_opened_for_a_wrong_expression(self) -> None:
+        """Refused before any interface or user is looked at."""
+        finished = self.refuse(USAGE, ["-i", "nosuch0", "-u", "nosuchuser", "foo:XX@%:%"], "XX@")
+        self.assertNotIn("nosuch0", finished.stderr)
+
+    def test_interface_that_does_not_exist(self) -> None:
+        for names in (["nosuch0"], ["veth0", "nosuch0"]):
+            words = [word for name in names for word in ("-i", name)]
+            with self.subTest(names=names):
+                self.refuse(RUNTIME, words, "nosuch0", "no such|does not exist|there is no")
+
+    def test_user_that_does_not_exist(self) -> None:
+        self.refuse(RUNTIME, ["-i", "veth0", "-u", "nosuchuser"], "nosuchuser", "user")
+
+    def test_no_interface_at_all(self) -> None:
+        """Without -i, without a default route, and with nothing but loopback up."""
+        with Lab(links=0) as network:
+            words = command("-U", str(network.folder / "none.sock"))
+            finished = run_to_end(network.host, words)
+            self.assertEqual(finished.status, RUNTIME, finished)
+            self.assertRegex(finished.stderr, "-i")
+
+    def test_socket_paths(self) -> None:
+        folder = self.network.folder
+        for path, expected in (
+            (folder / "missing" / "tcpeek.sock", "missing"),
+            (folder, "socket"),
+            (pathlib.Path("/proc/tcpeek.sock"), "/proc/tcpeek.sock"),
+            (pathlib.Path("/dev/null/tcpeek.sock"), "/dev/null"),
+        ):
+            with self.subTest(path=path):
+                words = ["-U", str(path), "-i", "veth0"]
+                self.refuse(RUNTIME, words, re.escape(str(path)), expected, "-U", socket_option=False)
+
+    def test_missing_privilege(self) -> None:
+        """Says which capability is missing and how to grant it."""
+        with Lab() as network:
+            network.folder.chmod(0o777)
+            binary = lab.copy_of_binary(network)
+            path = network.folder / "nobody.sock"
+            words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", str(binary)]
+            finished = run_to_end(network.host, [*words, "-U", str(path), "-i", "veth0"])
+            self.assertEqual(finished.status, RUNTIME, finished)
+            self.assertRegex(finished.stderr, "CAP_NET_RAW|cap_net_raw")
+            self.assertRegex(finished.stderr, "setcap|root|systemd")
+            self.assertEqual([entry.name for entry in network.folder.iterdir()], [binary.name])
+
+    def test_changing_user_without_privilege(self) -> None:
+        """CAP_NET_RAW is there, and becoming somebody else is not allowed."""
+        with Lab() as network:
+            network.folder.chmod(0o777)
+            binary = lab.copy_of_binary(network)
+            path = network.folder / "nobody.sock"
+            words = ["setpriv", "--bounding-set=-setuid,-setgid", str(binary), "-U", str(path), "-i", "veth0"]
+            finished = run_to_end(network.host, [*words, "-u", "nobody"])
+            self.assertEqual(finished.status, RUNTIME, finished)
+            self.assertIn("nobody", finished.stderr)
+            self.assertEqual([entry.name for entry in network.folder.iterdir()], [binary.name])
+
+
+class Information(unittest.TestCase):
+    def test_help_and_version(self) -> None:
+        with Lab(links=0) as network:
+            for option, expected in (
+                ("-h", "Usage: tcpeek"),
+                ("--help", "--copy-window"),
+                ("-v", "tcpeek "),
+                ("--version", "tcpeek "),
+            ):
+                with self.subTest(option):
+                    finished = run_to_end(network.host, command(option))
+                    self.assertEqual((finished.status, finished.stderr), (0, ""))
+                    self.assertIn(expected, finished.stdout)
+
+    def test_interface_of_the_default_route(self) -> None:
+        """Without -i; and without a default route the first that is up and not loopback."""
+        with Lab(links=2) as network:
+            for route, wanted in (("veth1", "veth1"), (None, "veth0")):
+                network.host.ip("route", "flush", "default")
+                if route:
+                    network.host.ip("route", "add", "default", "via", "10.78.0.1", "dev", route)
+                with self.subTest(wanted=wanted):
+                    seen = self._interfaces(network)
+                    self.assertEqual(seen, [wanted])
+
+    @staticmethod
+    def _interfaces(network: Lab) -> list[str]:
+        with Monitor(network, interfaces=()) as monitor:
+            return [entry["name"] for entry in monitor.stats().json["interfaces"]]
+
+
+class Taken(unittest.TestCase):
+    def test_lock_of_another(self) -> None:
+        """The file next to the socket is somebody else's: left as it is."""
+        with Lab() as network:
+            lock = network.folder / "tcpeek.sock.lock"
+            lock.write_text("not a lock", encoding="ascii")
+            words = command("-U", str(network.folder / "tcpeek.sock"), "-i", "veth0")
+            finished = run_to_end(network.host, words)
+            self.assertEqual(finished.status, RUNTIME, finished)
+            self.assertIn(str(lock), finished.stderr)
+            self.assertEqual(lock.read_text(encoding="ascii"), "not a lock")
+
+    def test_datagram_socket(self) -> None:
+        with Lab() as network:
+            path = network.folder / "datagram.sock"
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+                other.bind(str(path))
+                finished = run_to_end(network.host, command("-U", str(path), "-i", "veth0"))
+                self.assertEqual(finished.status, RUNTIME, finished)
+                self.assertIn(str(path), finished.stderr)
+                self.assertTrue(path.is_socket())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,147 @@
+"""Attempts that nobody ends: expiry on an idle link, and what loss does to it."""
+
+import time
+import unittest
+
+import frames
+import lab
+from conversation import POSITIONS, RX4, Conversation, pause
+from lab import Lab
+from monitor import Monitor, difference, stopped
+from scenario import SUCCESS, ScenarioCase, counts
+
+setUpModule = lab.require
+
+
+class Timeouts(ScenarioCase):
+    options = ("--capture", "tcp", "--timeout", "1")
+
+    def expire(self, scenario: str, **expected: int) -> None:
+        before = self.monitor.stats()
+        for position in POSITIONS:
+            getattr(self, f"play_{scenario}")(self.conversation(position))
+        ended = before.totals["no_answer"] + before.totals["no_ack"] + len(POSITIONS)
+        lab.wait_for(lambda: self._ended() >= ended, f"{len(POSITIONS)} timeouts of {scenario}")
+        after = self.monitor.stats()
+        self.check(before, after, expected, {}, POSITIONS)
+
+    def _ended(self) -> int:
+        totals = self.monitor.stats().totals
+        return totals["no_answer"] + totals["no_ack"]
+
+    @staticmethod
+    def play_unanswered(c: Conversation) -> None:
+        c.syn()
+
+    @staticmethod
+    def play_never_acknowledged(c: Conversation) -> None:
+        c.syn()
+        c.synack()
+
+    @staticmethod
+    def play_repeated(c: Conversation) -> None:
+        c.syn()
+        for _ in range(2):
+            pause()
+            c.syn()
+        c.synack()
+        pause()
+        c.synack()
+
+    def test_no_answer(self) -> None:
+        start = time.monotonic()
+        self.expire("unanswered", attempts=1, no_answer=1)
+        self.assertGreater(time.monotonic() - start, 1.0)
+
+    def test_no_ack(self) -> None:
+        self.expire("never_acknowledged", attempts=1, no_ack=1)
+
+    def test_duplicates_of_a_failure(self) -> None:
+        self.expire(
+            "repeated",
+            attempts=1,
+            no_ack=1,
+            failed_dup_syn=1,
+            failed_dup_syn_segments=2,
+            failed_dup_synack=1,
+            failed_dup_synack_segments=1,
+        )
+
+    def test_late_copy_after_the_timeout(self) -> None:
+        talks = [self.conversation(position) for position in POSITIONS]
+        ended = self._ended() + len(talks)
+        for talk in talks:
+            talk.syn()
+        lab.wait_for(lambda: self._ended() == ended, "the attempts time out")
+        before = self.monitor.stats()
+        for talk in talks:
+            talk.syn()
+        after = self.monitor.wait_delivered(before.packets("delivered") + len(talks))
+        self.assertEqual(difference(after.totals, before.totals), {})
+        self.assertEqual(after.other()["late_syns"], before.other()["late_syns"] + len(talks))
+        after.check_accounting()
+
+
+class Patience(ScenarioCase):
+    options = ("--capture", "tcp", "--timeout", "3")
+
+    def test_each_handshake_segment_starts_the_wait_anew(self) -> None:
+        talks = [self.conversation(position) for position in POSITIONS]
+        # Two pauses are longer than the timeout; one leaves room for a slow machine.
+        for step in ("syn", "syn", "synack"):
+            for talk in talks:
+                getattr(talk, step)()
+            time.sleep(1.6)
+        for talk in talks:
+            talk.ack()
+        after = self.monitor.wait_delivered(4 * len(talks))
+        for position in POSITIONS:
+            expected = {**SUCCESS, "dup_syn": 1, "dup_syn_segments": 1}
+            self.assertEqual(difference(after.filters[position.name], {}), expected)
+
+
+class Loss(unittest.TestCase):
+    def test_timeouts_are_uncertain_after_drops(self) -> None:
+        """The ring overflows while an attempt is pending: we may have missed its answer."""
+        with Lab() as network, Monitor(network, "--timeout", "2", "--threads", "1", ring_mib=1) as monitor:
+            wire = network.wire()
+            Conversation(wire, RX4).syn()
+            monitor.wait_counts({"attempts": 1})
+            with stopped(monitor):
+                stray = frames.ethernet(
+                    frames.ipv4(
+                        RX4.peer,
+                        RX4.host,
+                        frames.PROTOCOL_TCP,
+                        frames.tcp(RX4.peer, RX4.host, 1, 1, seq=1, ack=1, flags=frames.ACK),
+                    )
+                )
+                for _ in range(20000):
+                    wire.from_peer(stray)
+            after = monitor.wait_counts({"no_answer": 1})
+            self.assertGreater(after.packets("dropped"), 0)
+            self.assertEqual(after.packets("seen"), wire.sent)
+            self.assertEqual(after.totals["uncertain"], 1)
+            after.check_accounting()
+
+    def test_full_table_evicts_and_counts(self) -> None:
+        attempts = 6000
+        with Lab() as network, Monitor(
+            network, "--timeout", "60", "--max-sessions", "1000", "--threads", "1", "-q", ring_mib=16
+        ) as monitor:
+            wire = network.wire()
+            for _ in range(attempts):
+                Conversation(wire, RX4).syn()
+            after = monitor.wait_delivered(attempts)
+            self.assertEqual(after.totals["attempts"], attempts)
+            self.assertGreater(after.totals["evicted"], 0)
+            self.assertEqual(after.totals["pending"] + after.totals["evicted"], attempts)
+            self.assertEqual(after.filters["RX"]["evicted"], after.totals["evicted"])
+            after.check_accounting()
+            # Evicted attempts are in no member of the original's reply.
+            self.assertTrue(monitor.ask("GET").startswith(b'[{"RX":{"success":{"total":0,"dupsyn":0,'))
+            self.assertEqual(counts(), difference(after.filters["TX"], {}))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,196 @@
+// The kernel runs the steering program: every packet of a flow, in either direction and in ICMP
+// errors about it, lands on the member that owner(steering_hash()) names.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ring/capture_filter.h"
+#include "ring/capture_group.h"
+#include "ring/steering.h"
+#include "tests/support/ends.h"
+#include "tests/support/live_ring.h"
+#include "tests/support/net_namespace.h"
+
+namespace tcpeek::ring {
+namespace {
+
+using test::End;
+using test::icmp_error;
+using test::ip;
+using test::kQinQ;
+using test::kVlan;
+using test::PacketBuilder;
+using test::random_end;
+using test::segment;
+namespace bit = test::tcp_bit;
+
+using Frame = std::vector<std::byte>;
+
+constexpr unsigned kMembers = 4;
+const SteeringKey kKey = SteeringKey::from({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344});
+
+std::uint32_t hash_of(const End& a, const End& b) {
+  return steering_hash(kKey, {a.address_bytes(), a.port}, {b.address_bytes(), b.port});
+}
+
+class SteeringLiveTest : public test::LiveTest {
+ protected:
+  // Joins all members on tp0.
+  void open() {
+    const auto steering = steering_program(kKey);
+    members_ = open_capture_group({"tp0", test::index_of("tp0"), Access::link_layer},
+                                  {.readers = kMembers,
+                                   .geometry = ring_geometry(1),
+                                   .promiscuous = false,
+                                   .filter = test::kAcceptAll,
+                                   .steering = steering});
+  }
+
+  // Sends it to tp0, and out by tp0; `shown` is what its sockets will see.
+  void both_ways(const Frame& frame, const Frame& shown, unsigned member) {
+    from_outside(frame, shown, member);
+    from_inside(frame, frame, member);
+  }
+  void from_outside(const Frame& frame, const Frame& shown, unsigned member) {
+    expected_[{shown, false}] = member;
+    outside_->send(frame);
+  }
+  void from_inside(const Frame& frame, const Frame& shown, unsigned member) {
+    expected_[{shown, true}] = member;
+    inside_->send(frame);
+  }
+
+  void check() {
+    std::map<std::pair<Frame, bool>, unsigned> landed;
+    EXPECT_TRUE(test::eventually([&] {
+      for (unsigned i = 0; i < kMembers; ++i) {
+        for (const auto& p : test::drain(members_[i])) {
+          landed[{p.bytes, p.packet_type == PACKET_OUTGOING}] = i;
+        }
+      }
+      return landed.size() >= expected_.size();
+    })) << landed.size()
+        << " of " << expected_.size() << " packets arrived";
+    std::size_t wrong = 0;
+    for (const auto& [packet, member] : expected_) {
+      const auto it = landed.find(packet);
+      if (it == landed.end() || it->second != member) ++wrong;
+    }
+    EXPECT_EQ(wrong, 0U) << "of " << expected_.size() << " packets on another member";
+    EXPECT_EQ(landed.size(), expected_.size()) << "packets nobody sent";
+  }
+
+  void SetUp() override {
+    LiveTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    inside_.emplace("tp0");
+    outside_.emplace("tp1");
+    open();
+  }
+
+  std::mt19937 random_{20260101};
+  std::vector<PacketSocket> members_;
+  std::map<std::pair<Frame, bool>, unsigned> expected_;
+  std::optional<test::FrameSender> inside_;
+  std::optional<test::FrameSender> outside_;
+};
+
+TEST_F(SteeringLiveTest, EveryPacketOfAFlowLandsOnItsOwner) {
+  std::set<unsigned> owners;
+  for (std::uint32_t i = 0; i < 200; ++i) {
+    const bool v6 = i % 2 == 1;
+    const End a = random_end(random_, v6);
+    const End b = random_end(random_, v6);
+    const End router = random_end(random_, v6);
+    const unsigned member = owner(hash_of(a, b), kMembers);
+    owners.insert(member);
+    const auto syn = segment(a, b, bit::syn).seq(i).tcp_options(20);
+    const auto error = icmp_error(router, a, v6 ? 1 : 3, 1, syn);
+    for (PacketBuilder packet : {syn, segment(b, a, bit::syn | bit::ack).seq(i), error}) {
+      const Frame plain = packet.build();
+      both_ways(plain, plain, member);
+    }
+  }
+  EXPECT_EQ(owners.size(), kMembers);
+  check();
+}
+
+TEST_F(SteeringLiveTest, OptionsAndExtensionHeadersDoNotHideTheFlow) {
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    const bool v6 = i % 2 == 1;
+    const End a = random_end(random_, v6);
+    const End b = random_end(random_, v6);
+    const unsigned member = owner(hash_of(a, b), kMembers);
+    auto syn = segment(a, b, bit::syn).seq(i);
+    v6 ? syn.extension(0).extension(60, 16) : syn.ip_options(8);
+    for (const Frame& frame : {syn.build(), icmp_error(b, a, v6 ? 1 : 3, 1, syn).build()}) {
+      both_ways(frame, frame, member);
+    }
+  }
+  check();
+}
+
+TEST_F(SteeringLiveTest, ReceivedTagsDoNotHideTheFlow) {
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    const End a = random_end(random_, i % 2 == 1);
+    const End b = random_end(random_, i % 2 == 1);
+    const unsigned member = owner(hash_of(a, b), kMembers);
+    const auto syn = segment(a, b, bit::syn).seq(i);
+    // The kernel takes the outer tag out of the bytes.
+    const Frame one = PacketBuilder(syn).vlan(kVlan, 5).build();
+    from_outside(one, syn.build(), member);
+    const Frame two = PacketBuilder(syn).vlan(kQinQ, 6).vlan(kVlan, 5).build();
+    from_outside(two, one, member);
+  }
+  check();
+}
+
+// As from a VLAN device above one that cannot write tags itself: all tags are in the bytes, and the
+// kernel's network header is the IP header.
+TEST_F(SteeringLiveTest, TagInTheBytesOfASentPacketDoesNotHideTheFlow) {
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    const End a = random_end(random_, i % 2 == 1);
+    const End b = random_end(random_, i % 2 == 1);
+    const unsigned member = owner(hash_of(a, b), kMembers);
+    const auto syn = segment(a, b, bit::syn).seq(i).vlan(kVlan, 5);
+    const auto error = icmp_error(b, a, i % 2 == 1 ? 1 : 3, 1, syn).vlan(kVlan, 5);
+    from_inside(syn.build(), syn.build(), member);
+    from_inside(error.build(), error.build(), member);
+  }
+  check();
+}
+
+TEST_F(SteeringLiveTest, MembersKeepTheirPlacesWhenTheInterfaceComesBack) {
+  for (int round = 0; round < 2; ++round) {
+    ip("link set tp0 down");
+    test::bring_up({"tp0", "tp1"});
+    for (PacketSocket& member : members_) static_cast<void>(member.take_error());
+    for (std::uint32_t i = 0; i < 50; ++i) {
+      const End a = random_end(random_, false);
+      const End b = random_end(random_, false);
+      const Frame frame = segment(a, b, bit::syn).seq(i).build();
+      both_ways(frame, frame, owner(hash_of(a, b), kMembers));
+    }
+    check();
+    expected_.clear();
+  }
+}
+
+TEST_F(SteeringLiveTest, WhatTheProgramCannotSeeLandsOnTheFirstMember) {
+  for (std::uint32_t i = 0; i < 20; ++i) {
+    const End a = random_end(random_, false);
+    const End b = random_end(random_, false);
+    const Frame later = segment(a, b, bit::syn).seq(i).data(64).fragment(i + 1, true).build();
+    both_ways(later, later, 0);
+    const Frame datagram = test::udp(a, b).build();
+    both_ways(datagram, datagram, 0);
+  }
+  check();
+}
+
+}  // namespace
+}  // namespace tcpeek::ring

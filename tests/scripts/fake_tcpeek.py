@@ -1,0 +1,66 @@
+"""A stand-in for tcpeek's socket, for one client, that can also misbehave."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+DEADLINE_S = 30.0
+
+
+def filter_element(name: str, base: int, refresh: bool = False) -> dict[str, Any]:
+    failure = {"total": base + 3, "timeout": base + 4, "reject": base + 5}
+    if not refresh:
+        failure["unreach"] = base + 6
+    return {name: {"success": {"total": base, "dupsyn": base + 1, "dupsynack": base + 2},
+                   "failure": failure}}
+
+
+class FakeTcpeek:
+    """Answers one client with `reply`; then closes, or holds the connection until stopped."""
+
+    def __init__(self, path: Path, reply: bytes, hold: bool = False, pieces: int = 1) -> None:
+        self.request = b""
+        self._reply = reply
+        self._hold = hold
+        self._pieces = pieces
+        self._stop = threading.Event()
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._listener.settimeout(0.05)
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(DEADLINE_S)
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while not self._stop.is_set():
+            try:
+                client, _ = self._listener.accept()
+            except TimeoutError:
+                continue
+            with client:
+                self._answer(client)
+            return
+
+    def _answer(self, client: socket.socket) -> None:
+        client.settimeout(DEADLINE_S)
+        while not self.request.endswith(b"\n"):
+            piece = client.recv(4096)
+            if not piece:
+                return
+            self.request += piece
+        size = max(1, -(-len(self._reply) // self._pieces))
+        try:
+            for start in range(0, len(self._reply), size):
+                client.sendall(self._reply[start:start + size])
+        except OSError:  # a client that refuses an endless reply leaves
+            return
+        if self._hold:
+            self._stop.wait(DEADLINE_S)

@@ -1,0 +1,383 @@
+"""scripts/tcpeekstat from the outside: as a process, against a fake tcpeek that listens on a UNIX socket
+and a fake gmetric in PATH that writes down how it was called.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fake_tcpeek import FakeTcpeek, filter_element
+
+ROOT = Path(__file__).resolve().parents[2]
+TCPEEKSTAT = ROOT / "scripts" / "tcpeekstat"
+DEADLINE_S = 30.0
+
+PCAP: dict[str, Any] = {"pcap": {"stats": {"recv": 40, "drop": 1, "ifdrop": 2}}}
+GET: list[dict[str, Any]] = [filter_element("RX", 10), filter_element("TX", 1234560), PCAP]
+
+SUMMARY = """\
+========== TCPEEK SUMMARY ==========
+------------------------------------
+ RX
+   Success: 10 session
+     SYN Segment Duplicate :     11
+     S/A Segment Duplicate :     12
+   Failure: 13 session
+     Connection Timed Out  :     14
+     Connection Rejected   :     15
+     ICMP Unreachable      :     16
+------------------------------------
+ TX
+   Success: 1234560 session
+     SYN Segment Duplicate : 1234561
+     S/A Segment Duplicate : 1234562
+   Failure: 1234563 session
+     Connection Timed Out  : 1234564
+     Connection Rejected   : 1234565
+     ICMP Unreachable      : 1234566
+------------------------------------
+ pcap stats
+   recv   : 40
+   drop   : 1
+   ifdrop : 2
+====================================
+"""
+
+FAKE_GMETRIC = """\
+#!{python}
+import json, os, sys, time
+with open(os.environ["GMETRIC_RECORD"], "a") as record:
+    record.write(json.dumps(sys.argv[1:]) + "\\n")
+if os.environ.get("GMETRIC_HANGS_ON", "none") in sys.argv[1]:
+    time.sleep(60)
+if os.environ.get("GMETRIC_FAILS_ON", "none") in sys.argv[1]:
+    sys.exit(3)
+"""
+
+
+class TcpeekstatTest(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.socket = self.folder / "tcpeek.sock"
+        self.record = self.folder / "calls"
+        self.environment = dict(os.environ, GMETRIC_RECORD=str(self.record))
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-W", "error", str(TCPEEKSTAT), *arguments]
+
+    def run_it(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.command("-U", str(self.socket), *arguments), text=True,
+                              capture_output=True, env=self.environment, timeout=DEADLINE_S,
+                              check=False)
+
+    @contextmanager
+    def tcpeek(self, reply: object, **how: Any) -> Iterator[FakeTcpeek]:
+        raw = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
+        server = FakeTcpeek(self.socket, raw, **how)
+        try:
+            yield server
+        finally:
+            server.stop()
+            self.socket.unlink()
+
+    def install_gmetric(self) -> None:
+        program = self.folder / "bin" / "gmetric"
+        program.parent.mkdir()
+        program.write_text(FAKE_GMETRIC.format(python=sys.executable))
+        program.chmod(0o755)
+        self.environment["PATH"] = str(program.parent)
+
+    def calls(self) -> list[list[str]]:
+        if not self.record.exists():
+            return []
+        return [json.loads(line) for line in self.record.read_text().splitlines()]
+
+    def assert_fails(self, done: subprocess.CompletedProcess[str], *words: str) -> None:
+        """One line that says why, nothing on standard output, exit status 1."""
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(done.stdout, "")
+        self.assertRegex(done.stderr, r"\Atcpeekstat: [^\n]+\n\Z")
+        for word in words:
+            self.assertIn(word, done.stderr)
+
+
+class SummaryTest(TcpeekstatTest):
+    def test_prints_the_summary_of_a_get_reply(self) -> None:
+        with self.tcpeek(GET) as server:
+            done = self.run_it()
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, SUMMARY, ""))
+        self.assertEqual(server.request, b"GET\r\n")
+
+    def test_reads_a_reply_that_comes_in_pieces(self) -> None:
+        with self.tcpeek(GET, pieces=100):
+            done = self.run_it()
+        self.assertEqual(done.stdout, SUMMARY)
+
+    def test_named_filters_follow_in_the_order_of_the_reply(self) -> None:
+        names = ["RX", "TX", "zulu", "alpha"]
+        with self.tcpeek([filter_element(name, 0) for name in names] + [PCAP]):
+            done = self.run_it()
+        self.assertEqual(re.findall(r"^ (\S+)$", done.stdout, re.M), names)
+
+    def test_unknown_members_are_left_alone(self) -> None:
+        reply = [filter_element("RX", 10), filter_element("TX", 1234560), PCAP]
+        reply[0]["RX"]["latency"] = {"p99": 1}
+        reply[0]["RX"]["failure"]["odd"] = 7
+        with self.tcpeek(reply):
+            done = self.run_it()
+        self.assertEqual(done.stdout, SUMMARY)
+
+    def test_a_reply_without_capture_counts_is_shown_without_them(self) -> None:
+        with self.tcpeek([filter_element("RX", 10, refresh=True)]):
+            done = self.run_it()
+        self.assertEqual(done.returncode, 0)
+        self.assertNotIn("pcap", done.stdout)
+        self.assertIn("ICMP Unreachable      :      0\n", done.stdout)
+
+    def test_filter_names_cannot_control_the_terminal(self) -> None:
+        with self.tcpeek([filter_element("a\x1b[31m\nb", 0), filter_element("\ud800", 0),
+                          filter_element("本番", 0)]):
+            done = self.run_it()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("\n a?[31m?b\n", done.stdout)
+        self.assertIn("\n ?\n", done.stdout)
+        self.assertIn("\n 本番\n", done.stdout)
+
+    def test_json_is_the_reply_and_a_newline(self) -> None:
+        raw = json.dumps(GET, indent=3).encode()
+        with self.tcpeek(raw) as server:
+            done = self.run_it("--json")
+        self.assertEqual((done.returncode, done.stdout), (0, raw.decode() + "\n"))
+        self.assertEqual(server.request, b"GET\r\n")
+
+
+class UsageTest(TcpeekstatTest):
+    def test_version_is_that_of_the_project(self) -> None:
+        project = re.search(r"project\(tcpeek VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text())
+        assert project is not None
+        for option in ("-v", "--version"):
+            done = self.run_it(option)
+            self.assertEqual((done.returncode, done.stdout), (0, f"tcpeekstat {project[1]}\n"))
+
+    def test_help_names_every_option(self) -> None:
+        for option in ("-h", "--help"):
+            done = self.run_it(option)
+            self.assertEqual(done.returncode, 0)
+            for known in ("-g", "--gmetric", "-j", "--json", "-U", "--socket", "-v", "--version",
+                          "-h", "--help", "/var/run/tcpeek/tcpeek.sock"):
+                self.assertIn(known, done.stdout)
+
+    def test_wrong_usage_is_refused_with_status_2(self) -> None:
+        for arguments in (["-x"], ["--gmet"], ["word"], ["-U"], ["-U", ""], ["-g", "-j"]):
+            with self.subTest(arguments):
+                done = self.run_it(*arguments)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertIn("tcpeekstat: error: ", done.stderr)
+        self.assertEqual(self.calls(), [])
+
+    def test_the_long_spelling_of_the_socket_option(self) -> None:
+        with self.tcpeek(GET):
+            done = subprocess.run(self.command(f"--socket={self.socket}"), text=True,
+                                  capture_output=True, timeout=DEADLINE_S, check=False)
+        self.assertEqual(done.stdout, SUMMARY)
+
+
+class NoReplyTest(TcpeekstatTest):
+    def test_no_socket(self) -> None:
+        self.assert_fails(self.run_it(), f"no tcpeek listens on {self.socket}",
+                          "No such file", "start tcpeek", "-U")
+
+    def test_a_socket_left_behind(self) -> None:
+        with socket.socket(socket.AF_UNIX) as stale:
+            stale.bind(str(self.socket))
+        self.assert_fails(self.run_it(), f"no tcpeek listens on {self.socket}", "refused")
+
+    def test_a_file_that_is_no_socket(self) -> None:
+        self.socket.write_text("")
+        self.assert_fails(self.run_it(), str(self.socket), "refused")
+
+    def test_a_path_too_long_for_a_socket(self) -> None:
+        self.socket = self.folder / ("x" * 200)
+        self.assert_fails(self.run_it(), "too long", "-U")
+
+    @unittest.skipIf(os.geteuid() == 0, "nothing is forbidden to root")
+    def test_a_socket_of_someone_else(self) -> None:
+        with self.tcpeek(GET):
+            self.socket.chmod(0)
+            self.assert_fails(self.run_it(), "Permission denied", "as root")
+
+    def test_closed_without_a_reply(self) -> None:
+        with self.tcpeek(b""):
+            self.assert_fails(self.run_it(), "without a reply")
+
+    def test_a_reply_that_never_ends(self) -> None:
+        with self.tcpeek(json.dumps(GET).encode(), hold=True):
+            start = time.monotonic()
+            self.assert_fails(self.run_it(), "within 5 s")
+        self.assertLess(time.monotonic() - start, 15)
+
+    def test_nobody_accepts(self) -> None:
+        # The backlog of 0 holds one connection; the next connect() would block.
+        with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as first:
+            busy.bind(str(self.socket))
+            busy.listen(0)
+            first.connect(str(self.socket))
+            self.assert_fails(self.run_it(), "within 5 s")
+
+    def test_a_reply_too_long(self) -> None:
+        with self.tcpeek(b"[" + b" " * (17 << 20)):
+            self.assert_fails(self.run_it(), "longer than 16 MiB")
+
+
+class DamagedReplyTest(TcpeekstatTest):
+    def test_each_damage_is_told(self) -> None:
+        good = json.dumps(GET)
+        damaged: list[bytes] = [
+            good[:-1].encode(), good.encode() + b"x", b"hello\n", b"\xff\xfe", b"{}", b"[]", b"[1]",
+            b"null", b"[{}]", b'[{"RX":1}]', b'[{"RX":{"success":{}}}]', b"[" * 100_000,
+            b"9" * 5000, json.dumps([PCAP]).encode(), b'[{"pcap":{"stats":[]}}]',
+            json.dumps([GET[0] | GET[1]]).encode(),
+            good.replace('"dupsyn": 11', '"dupsyn": -11').encode(),
+            good.replace('"dupsyn": 11', '"dupsyn": 11.0').encode(),
+            good.replace('"dupsyn": 11', '"dupsyn": true').encode(),
+            good.replace('"dupsyn": 11', '"dupsyn": NaN').encode(),
+            good.replace('"dupsyn": 11', '"dupsyn": "11"').encode(),
+            good.replace('"dupsyn": 11, ', '').encode(),
+            good.replace('"unreach": 16', '"unreach": null').encode(),
+            good.replace(', "ifdrop": 2', '').encode(),
+        ]
+        for reply in damaged:
+            for option in ((), ("-j",)):
+                with self.subTest(reply[:80], option=option), self.tcpeek(reply):
+                    self.assertNotEqual(reply, good.encode())
+                    self.assert_fails(self.run_it(*option), "damaged")
+
+
+class GmetricTest(TcpeekstatTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.install_gmetric()
+
+    @staticmethod
+    def expected(name: str, base: int) -> list[list[str]]:
+        return [[f"--name=tcpeek_{name}_{item}", f"--value={value}", "--type=uint32"]
+                for item, value in (("failure_reject", base + 5), ("failure_timeout", base + 4),
+                                    ("success_dupsyn", base + 1), ("success_dupsynack", base + 2))]
+
+    def test_one_call_per_filter_and_item(self) -> None:
+        with self.tcpeek([filter_element("RX", 10, True), filter_element("TX", 20, True)]) as server:
+            done = self.run_it("-g")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+        self.assertEqual(server.request, b"REFRESH\r\n")
+        self.assertEqual(self.calls(), self.expected("RX", 10) + self.expected("TX", 20))
+
+    def test_names_are_no_shell_and_no_paths(self) -> None:
+        marker = self.folder / "marker"
+        name = f"a b/../$(touch {marker});`x`\n'\"é"
+        with self.tcpeek([filter_element(name, 0, True)]):
+            done = self.run_it("--gmetric")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        safe = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+        self.assertEqual(self.calls(), self.expected(safe, 0))
+        self.assertFalse(marker.exists())
+
+    def test_filters_that_would_share_a_name(self) -> None:
+        with self.tcpeek([filter_element("a b", 10, True), filter_element("a/b", 20, True),
+                          filter_element("c", 30, True)]):
+            self.assert_fails(self.run_it("-g"), "filter a/b not sent", "a b", "rename")
+        self.assertEqual(self.calls(), self.expected("a_b", 10) + self.expected("c", 30))
+
+    def test_counts_beyond_32_bits_stop_at_the_largest(self) -> None:
+        reply = filter_element("RX", 0, True)
+        reply["RX"]["failure"]["reject"] = 2**32 - 1
+        reply["RX"]["failure"]["timeout"] = 2**32
+        reply["RX"]["success"]["dupsyn"] = 2**64 - 1
+        with self.tcpeek([reply]):
+            self.assertEqual(self.run_it("-g").returncode, 0)
+        self.assertEqual([call[1] for call in self.calls()],
+                         ["--value=4294967295"] * 3 + ["--value=2"])
+
+    def test_a_failing_gmetric_does_not_keep_the_others_from_running(self) -> None:
+        self.environment["GMETRIC_FAILS_ON"] = "RX_failure_timeout"
+        with self.tcpeek([filter_element("RX", 10, True), filter_element("TX", 20, True)]):
+            self.assert_fails(self.run_it("-g"),
+                              "tcpeek_RX_failure_timeout not sent: exit status 3")
+        self.assertEqual(len(self.calls()), 8)
+
+    def test_many_failures_make_one_short_line(self) -> None:
+        self.environment["GMETRIC_FAILS_ON"] = "tcpeek"
+        with self.tcpeek([filter_element("RX", 10, True), filter_element("TX", 20, True)]):
+            self.assert_fails(self.run_it("-g"), "; and 3 more")
+
+    def test_a_gmetric_that_hangs_is_given_up(self) -> None:
+        self.environment["GMETRIC_HANGS_ON"] = "RX_failure_reject"
+        with self.tcpeek([filter_element("RX", 10, True)]):
+            self.assert_fails(self.run_it("-g"), "tcpeek_RX_failure_reject not sent: no end within")
+        self.assertEqual(len(self.calls()), 4)
+
+    def test_a_gmetric_that_cannot_be_started(self) -> None:
+        (self.folder / "bin" / "gmetric").write_text("#!/no/such/interpreter\n")
+        with self.tcpeek([filter_element("RX", 10, True)]):
+            self.assert_fails(self.run_it("-g"), "cannot start", "No such file")
+
+    def test_without_gmetric_nothing_is_asked(self) -> None:
+        (self.folder / "bin" / "gmetric").unlink()
+        with self.tcpeek([filter_element("RX", 10, True)]) as server:
+            self.assert_fails(self.run_it("-g"), "gmetric is not in PATH", "ganglia")
+        self.assertEqual(server.request, b"")
+
+    def test_a_damaged_reply_sends_nothing(self) -> None:
+        with self.tcpeek(b"[{]"):
+            self.assert_fails(self.run_it("-g"), "damaged")
+        self.assertEqual(self.calls(), [])
+
+
+class EndTest(TcpeekstatTest):
+    def test_a_reader_that_leaves_is_no_error_to_talk_about(self) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        try:
+            with self.tcpeek(GET):
+                done = subprocess.run(self.command("-U", str(self.socket)), stdout=writer,
+                                      stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False)
+        finally:
+            os.close(writer)
+        self.assertEqual((done.returncode, done.stderr), (1, b""))
+
+    def test_output_that_cannot_be_written(self) -> None:
+        with self.tcpeek(GET), open("/dev/full", "wb") as full:
+            done = subprocess.run(self.command("-U", str(self.socket)), stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=DEADLINE_S, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr, "tcpeekstat: cannot write to standard output: "
+                                      "No space left on device\n")
+
+    def test_an_interrupt_ends_it_quietly(self) -> None:
+        with self.tcpeek(GET, hold=True) as server:
+            process = subprocess.Popen(self.command("-U", str(self.socket)), stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE)
+            end = time.monotonic() + DEADLINE_S
+            while not server.request and time.monotonic() < end:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=DEADLINE_S)
+        self.assertEqual((process.returncode, out, err), (130, b"", b""))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,109 @@
+// What an observer of the tracker is told, as plain values that compare and print, and an observer
+// that writes it down.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <ostream>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "flowtable/attempt.h"
+#include "flowtable/ending.h"
+#include "tests/support/segments.h"
+
+namespace tcpeek::flowtable::test {
+
+// One thing that an observer is told.
+struct Told {
+  enum class What : std::uint8_t { opened, ended, late_synack };
+  What what = What::opened;
+  Endpoint initiator;
+  Endpoint responder;
+  std::int64_t first_syn_us = 0;
+  std::int64_t isn = 0;
+  // ended only.
+  Result result = Result::success;
+  std::int64_t at_us = 0;
+  bool half_seen = false;
+  bool late_proof = false;
+  bool uncertain = false;
+  std::int64_t dup_syns = 0;
+  std::int64_t dup_synacks = 0;
+
+  bool operator==(const Told&) const = default;
+};
+
+inline std::ostream& operator<<(std::ostream& out, const Told& t) {
+  constexpr std::array<const char*, 3> kWhat{"opened", "ended", "late_synack"};
+  constexpr std::array<const char*, 7> kResult{"success", "refused",     "aborted", "no_answer",
+                                               "no_ack",  "unreachable", "evicted"};
+  out << kWhat[static_cast<std::size_t>(t.what)] << ' ' << text(t.initiator) << " > "
+      << text(t.responder) << " isn " << t.isn << " begun " << t.first_syn_us;
+  if (t.what != Told::What::ended) return out;
+  return out << ' ' << kResult[static_cast<std::size_t>(t.result)] << " at " << t.at_us
+             << " half_seen " << t.half_seen << " late_proof " << t.late_proof << " uncertain "
+             << t.uncertain << " dup " << t.dup_syns << '/' << t.dup_synacks;
+}
+
+inline std::string text(const std::vector<Told>& all) {
+  std::ostringstream out;
+  for (const Told& t : all) out << "\n    " << t;
+  return out.str();
+}
+
+inline std::int64_t us_of(PacketTime t) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(t.time_since_epoch()).count();
+}
+
+inline Told told_about(const Attempt& a, Told::What what) {
+  Told t;
+  t.what = what;
+  t.initiator = a.initiator_end();
+  t.responder = a.responder_end();
+  t.first_syn_us = us_of(a.first_syn);
+  t.isn = a.handshake.isn;
+  return t;
+}
+
+// Writes down what the tracker tells, by the ends it is about.
+struct Recorder {
+  std::map<Pair, std::vector<Told>> told;
+  std::uint64_t opened_count = 0;
+  std::uint64_t ended_count = 0;
+
+  void opened(Attempt& a) noexcept {
+    ++opened_count;
+    add(told_about(a, Told::What::opened));
+  }
+  void ended(const Attempt& a, const Ending& e) noexcept {
+    ++ended_count;
+    Told t = told_about(a, Told::What::ended);
+    t.result = e.result;
+    t.at_us = us_of(e.at);
+    t.half_seen = e.half_seen;
+    t.late_proof = e.late_proof;
+    t.uncertain = e.uncertain;
+    t.dup_syns = a.handshake.dup_syns;
+    t.dup_synacks = a.handshake.dup_synacks;
+    add(t);
+  }
+  void late_synack(const Attempt& a) noexcept { add(told_about(a, Told::What::late_synack)); }
+
+  std::vector<Told> take(const Pair& pair) {
+    const auto it = told.find(pair);
+    if (it == told.end()) return {};
+    std::vector<Told> all = std::move(it->second);
+    told.erase(it);
+    return all;
+  }
+
+ private:
+  void add(const Told& t) { told[pair_of(t.initiator, t.responder)].push_back(t); }
+};
+
+}  // namespace tcpeek::flowtable::test
