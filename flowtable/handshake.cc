@@ -20,6 +20,10 @@ bool knows_responder(Phase p) noexcept {
   return p != Phase::syn_sent && p != Phase::succeeded_half_seen && p != Phase::failed_unanswered;
 }
 
+bool is_crossed(Phase p) noexcept {
+  return p >= Phase::crossed && p <= Phase::crossed_responder_acked;
+}
+
 bool is_responder_isn(const Handshake& h, std::uint32_t number) noexcept {
   return number == h.responder_isn || number == h.other_responder_isn;
 }
@@ -66,10 +70,13 @@ Event on_initiator_syn(Handshake& h, const Step& s, std::uint32_t window_us) noe
 
 // Once the responder has answered, its SYN is an attempt of its own; before that the SYNs cross.
 Event on_responder_syn(Handshake& h, const Step& s) noexcept {
-  if (h.phase == Phase::answered) return fail(h, Event::superseded);
-  if (h.phase == Phase::syn_sent || s.sequence != h.responder_isn) {
+  const bool again = is_crossed(h.phase) && s.sequence == h.responder_isn;
+  const bool answered = h.phase == Phase::answered || h.phase == Phase::crossed_initiator_acked;
+  if (answered && !again) return fail(h, Event::superseded);
+  if (!again) {
     h.phase = Phase::crossed;
     h.responder_isn = h.other_responder_isn = s.sequence;
+    h.synack_interface = s.interface;
   }
   h.last_answer_us = std::max(h.last_answer_us, s.at_us);
   return Event::progressed;
@@ -112,19 +119,17 @@ Event on_responder_synack(Handshake& h, const Step& s, std::uint32_t window_us) 
   }
   // Another responder, or the same one restarted: acceptable besides the first. It is a plain
   // answer even where SYNs had crossed.
-  if (h.phase != Phase::answered) {
-    h.phase = Phase::answered;
-    h.responder_isn = s.sequence;
-  }
+  const bool first = h.phase == Phase::crossed || h.phase == Phase::crossed_responder_acked;
+  if (first) h.synack_interface = s.interface;
+  h.phase = Phase::answered;
   h.other_responder_isn = s.sequence;
-  first_synack(h, s);
+  h.last_answer_us = std::max(h.last_answer_us, s.at_us);
   return Event::progressed;
 }
 
-// The initiator has acknowledged the SYN that crossed its own.
+// The initiator has acknowledged the SYN that crossed its own, and nothing more is known.
 Event responder_acknowledged(Handshake& h, const Step& s) noexcept {
   h.last_answer_us = std::max(h.last_answer_us, s.at_us);
-  if (h.phase == Phase::crossed_initiator_acked) return succeed(h, Event::success);
   h.phase = Phase::crossed_responder_acked;
   return Event::progressed;
 }
@@ -134,6 +139,7 @@ Event on_initiator_synack(Handshake& h, const Step& s) noexcept {
   if (!crossed || s.sequence != h.isn || beyond(h.responder_isn, s.acknowledgment) != 0) {
     return Event::does_not_fit;
   }
+  if (h.phase == Phase::crossed_initiator_acked) return succeed(h, Event::success);
   return responder_acknowledged(h, s);
 }
 
@@ -151,7 +157,9 @@ Event on_initiator_ack(Handshake& h, const Step& s) noexcept {
                     (fits_half_space(h.responder_isn, s.acknowledgment) ||
                      fits_half_space(h.other_responder_isn, s.acknowledgment));
   if (!fits) return Event::does_not_fit;
-  if (h.phase != Phase::answered) return responder_acknowledged(h, s);
+  if (h.phase == Phase::crossed || h.phase == Phase::crossed_responder_acked) {
+    return responder_acknowledged(h, s);
+  }
   const bool completing =
       acknowledges_syn(h, s.sequence) && (beyond(h.responder_isn, s.acknowledgment) == 0 ||
                                           beyond(h.other_responder_isn, s.acknowledgment) == 0);
@@ -175,13 +183,10 @@ Event on_responder_ack(Handshake& h, const Step& s) noexcept {
                     (fits_half_space(h.responder_isn, s.sequence) ||
                      fits_half_space(h.other_responder_isn, s.sequence));
   if (!fits) return Event::does_not_fit;
-  if (h.phase == Phase::answered) {
-    return proves_completion(h, s) ? succeed(h, Event::success_late) : Event::proves_nothing;
-  }
-  h.last_answer_us = std::max(h.last_answer_us, s.at_us);
+  if (proves_completion(h, s)) return succeed(h, Event::success_late);
+  // SYNs crossed, and now both are acknowledged.
   if (h.phase == Phase::crossed_responder_acked) return succeed(h, Event::success);
-  h.phase = Phase::crossed_initiator_acked;
-  return Event::progressed;
+  return Event::proves_nothing;
 }
 
 // RFC 9293 3.10.7.3: a RST answers the SYN if it acknowledges it; later it must sit at the next

@@ -135,14 +135,22 @@ std::optional<Slot> AttemptTable::oldest_pending(std::size_t a, std::size_t b) c
   return oldest;
 }
 
-// Moves one attempt of a full group to the other group it may live in.
-std::optional<Slot> AttemptTable::make_room(std::size_t group) noexcept {
+// Moves one attempt of a full group to the other group it may live in; where that is full, too, one
+// of the other group's attempts moves on first.
+std::optional<Slot> AttemptTable::make_room(std::size_t group, int depth) noexcept {
   for (std::size_t i = 0; i < kGroupSlots; ++i) {
     const auto slot = slot_at(group, i);
-    const std::uint64_t h = hash_(attempts_[slot].key);
-    const std::size_t first = first_group(h);
-    if (first == group && groups_[first].away == kMostAway) continue;
-    const auto room = free_slot(first == group ? second_group(h) : first);
+    const auto elsewhere = other_group(slot);
+    const auto room = elsewhere ? free_slot(*elsewhere) : std::nullopt;
+    if (!room) continue;
+    move(slot, *room);
+    return slot;
+  }
+  if (depth == 0) return std::nullopt;
+  for (std::size_t i = 0; i < kGroupSlots; ++i) {
+    const auto slot = slot_at(group, i);
+    const auto elsewhere = other_group(slot);
+    const auto room = elsewhere ? make_room(*elsewhere, depth - 1) : std::nullopt;
     if (!room) continue;
     move(slot, *room);
     return slot;
@@ -150,19 +158,30 @@ std::optional<Slot> AttemptTable::make_room(std::size_t group) noexcept {
   return std::nullopt;
 }
 
+// The other group that the attempt in `slot` may live in, unless too many of its group are away.
+std::optional<std::size_t> AttemptTable::other_group(Slot slot) const noexcept {
+  const std::uint64_t h = hash_(attempts_[slot].key);
+  const std::size_t first = first_group(h);
+  if (is_guest(slot)) return first;
+  if (groups_[first].away == kMostAway) return std::nullopt;
+  return second_group(h);
+}
+
 AttemptTable::Place AttemptTable::place(std::uint64_t hash, bool force_eviction) noexcept {
   const std::size_t first = first_group(hash);
   const std::size_t second = second_group(hash);
+  const bool may_be_guest = groups_[first].away < kMostAway;
   if (force_eviction) {
-    if (const auto slot = oldest_pending(first, second)) return {*slot, true};
+    if (const auto slot = oldest_pending(first, may_be_guest ? second : first))
+      return {*slot, true};
   }
   if (const auto slot = free_or_remembered(first)) return {*slot, false};
   if (groups_[first].away < kMostAway) {
     if (const auto slot = free_or_remembered(second)) return {*slot, false};
   }
-  if (const auto slot = make_room(first)) return {*slot, false};
+  if (const auto slot = make_room(first, 1)) return {*slot, false};
   if (groups_[first].away == kMostAway) return {*oldest_pending(first, first), true};
-  if (const auto slot = make_room(second)) return {*slot, false};
+  if (const auto slot = make_room(second, 1)) return {*slot, false};
   return {*oldest_pending(first, second), true};
 }
 
@@ -219,7 +238,7 @@ void AttemptTable::move(Slot from, Slot to) noexcept {
   attempts_[to] = attempts_[from];
   target.tags[j] = std::exchange(source.tags[i], std::uint16_t{0});
   target.deadlines[j] = source.deadlines[i];
-  const unsigned bit = (source.remembered >> i) & 1U;
+  const unsigned bit = is_remembered(from) ? 1U : 0U;
   source.remembered = static_cast<std::uint16_t>(source.remembered & ~(1U << i));
   target.remembered = static_cast<std::uint16_t>(target.remembered | (bit << j));
 }

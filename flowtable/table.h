@@ -147,13 +147,14 @@ class AttemptTable {
   [[nodiscard]] std::optional<Slot> free_slot(std::size_t group) const noexcept;
   [[nodiscard]] std::optional<Slot> oldest_remembered(std::size_t group) const noexcept;
   [[nodiscard]] std::optional<Slot> free_or_remembered(std::size_t group) const noexcept;
-  [[nodiscard]] std::optional<Slot> make_room(std::size_t group) noexcept;
+  [[nodiscard]] std::optional<Slot> make_room(std::size_t group, int depth) noexcept;
+  [[nodiscard]] std::optional<std::size_t> other_group(Slot slot) const noexcept;
   [[nodiscard]] std::optional<Slot> oldest_pending(std::size_t a, std::size_t b) const noexcept;
   [[nodiscard]] bool is_remembered(Slot slot) const noexcept {
-    return ((groups_[slot / kGroupSlots].remembered >> (slot % kGroupSlots)) & 1U) != 0;
+    return (groups_[slot / kGroupSlots].remembered & (1U << (slot % kGroupSlots))) != 0;
   }
   [[nodiscard]] bool is_guest(Slot slot) const noexcept {
-    return ((groups_[slot / kGroupSlots].guests >> (slot % kGroupSlots)) & 1U) != 0;
+    return (groups_[slot / kGroupSlots].guests & (1U << (slot % kGroupSlots))) != 0;
   }
   void move(Slot from, Slot to) noexcept;
   // A key takes a slot, or leaves it: keeps guests and away true.

@@ -63,8 +63,7 @@ class Tracker {
   void on_segment(const Segment& segment) noexcept { on_hashed(segment, table_.hash(segment.key)); }
 
   // The same for up to kBatch segments, with the memory they need fetched side by side: one
-  // dependent cache miss per packet would already be more time than line rate leaves
-  //.
+  // dependent cache miss per packet would already be more time than line rate leaves.
   void on_segments(std::span<const Segment> segments) noexcept {
     std::array<std::uint64_t, kBatch> hashes;
     for (std::size_t i = 0; i < segments.size(); ++i) {
@@ -101,17 +100,20 @@ class Tracker {
  private:
   void on_hashed(const Segment& segment, std::uint64_t hash) noexcept {
     const auto slot = table_.find(segment.key, hash);
-    if (!slot || forgotten(*slot, segment.time)) return on_unknown(segment, hash);
-
+    if (!slot) return on_unknown(segment, hash);
     Attempt& attempt = table_[*slot];
     if (attempt.pending() && due_at(attempt) <= segment.time) time_out(*slot, due_at(attempt));
+    if (forgotten(*slot, segment.time)) return on_unknown(segment, hash);
     const Phase before = attempt.handshake.phase;
     const Event event = step(attempt.handshake, as_step(attempt, segment), copy_window_us_);
     if (event == Event::superseded) {
       conclude(*slot, timeout_in(before, attempt, segment.time));
       return open_at(*slot, segment, hash);
     }
-    if (event == Event::reopened) return open_at(*slot, segment, hash);
+    if (event == Event::reopened) {
+      table_.erase(*slot);
+      return open(segment, hash);
+    }
     on_event(*slot, event, segment.time);
   }
 
@@ -153,10 +155,15 @@ class Tracker {
   void open(const Segment& segment, std::uint64_t hash) noexcept {
     const bool full = table_.pending() >= table_.capacity();
     const AttemptTable::Place place = table_.place(hash, full);
-    if (place.evicts) {
-      observer_.ended(table_[place.slot], {.result = Result::evicted, .at = segment.time});
-    }
+    if (place.evicts) evict(place.slot, segment.time);
     open_at(place.slot, segment, hash);
+  }
+
+  // What had fallen due before has timed out; the sweep only came too late.
+  void evict(Slot slot, PacketTime now) noexcept {
+    const PacketTime due = due_at(table_[slot]);
+    if (due <= now) return time_out(slot, due);
+    observer_.ended(table_[slot], {.result = Result::evicted, .at = now});
   }
 
   void open_at(Slot slot, const Segment& segment, std::uint64_t hash) noexcept {

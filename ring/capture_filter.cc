@@ -20,7 +20,8 @@ constexpr std::uint32_t ancillary(std::uint32_t what) {
 // Total length minus both headers is zero; SYN or RST. Addressing tcp[] implies an unfragmented
 // packet or a first fragment.
 constexpr const char* kHandshakeV4 =
-    "(tcp[13] & 6 != 0 or ip[2:2] - ((ip[0] & 0xf) << 2) - ((tcp[12] & 0xf0) >> 2) = 0)";
+    "(ip proto 6 and ip[6:2] & 0x1fff = 0 and (tcp[13] & 6 != 0 or ip[2:2] - ((ip[0] & 0xf) << 2) "
+    "- ((tcp[12] & 0xf0) >> 2) = 0))";
 constexpr const char* kHandshakeV6 =
     "(ip6[6] = 6 and (ip6[53] & 6 != 0 or ip6[4:2] - ((ip6[52] & 0xf0) >> 2) = 0))";
 constexpr const char* kTcpV4 = "(ip proto 6 and ip[6:2] & 0x1fff = 0)";
@@ -158,7 +159,13 @@ std::vector<sock_filter> capture_program(const CaptureFilter& filter, Access acc
   } else {
     code.append(compile(DLT_EN10MB, with_tags(expression)));
   }
-  return code.finish();
+  std::vector<sock_filter> program = code.finish();
+  if (program.size() > BPF_MAXINSNS) {
+    throw FilterSyntaxError("the expression is too long: it needs " +
+                            std::to_string(program.size()) + " instructions, the kernel takes " +
+                            std::to_string(BPF_MAXINSNS));
+  }
+  return program;
 }
 
 }  // namespace tcpeek::ring

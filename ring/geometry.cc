@@ -36,6 +36,7 @@ void validate(const RingGeometry& g, std::size_t page_bytes) {
   if (g.frame_bytes < sizeof(tpacket3_hdr) + sizeof(sockaddr_ll))
     refuse("frames are shorter than their header");
   if (g.block_bytes % g.frame_bytes != 0) refuse("frames do not divide blocks");
+  if (g.block_bytes > std::numeric_limits<std::int32_t>::max()) refuse("blocks of 2 GiB or more");
   if (g.bytes() > std::numeric_limits<std::uint32_t>::max()) refuse("more than 4 GiB");
 }
 

@@ -26,17 +26,27 @@ int call_handler(const nlmsghdr* message, void* handler) {
   return MNL_CB_OK;
 }
 
-// One dump request and all of its answers. A dump that links changed under (EINTR) is read again.
+// Takes the answer as it is: what has changed meanwhile is notified, and read again then.
+void forget_interruption(char* answer, int size) {
+  auto* message = reinterpret_cast<nlmsghdr*>(answer);
+  for (; mnl_nlmsg_ok(message, size); message = mnl_nlmsg_next(message, &size)) {
+    message->nlmsg_flags &= static_cast<std::uint16_t>(~NLM_F_DUMP_INTR);
+  }
+}
+
+// One dump request and all of its answers. A dump that links changed under (EINTR) is read again, a
+// few times.
 void dump(std::uint16_t type, std::uint8_t family, const std::string& what,
           const std::function<void()>& restart, MessageHandler handler) {
-  Socket socket(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
-  if (!socket || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0) {
-    throw_errno("cannot open a netlink socket to read " + what);
-  }
   std::vector<char> buffer(32768);
   constexpr int kAttempts = 10;
   for (int attempt = 1;; ++attempt) {
     restart();
+    // A socket of its own: what is left of an interrupted dump would be read as the next one's.
+    Socket socket(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
+    if (!socket || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0) {
+      throw_errno("cannot open a netlink socket to read " + what);
+    }
     nlmsghdr* request = mnl_nlmsg_put_header(buffer.data());
     request->nlmsg_type = type;
     request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -50,12 +60,12 @@ void dump(std::uint16_t type, std::uint8_t family, const std::string& what,
     while (state > MNL_CB_STOP) {
       const auto size = mnl_socket_recvfrom(socket.get(), buffer.data(), buffer.size());
       if (size < 0) throw_errno("cannot read the kernel's answer about " + what);
+      if (attempt == kAttempts) forget_interruption(buffer.data(), static_cast<int>(size));
       state = mnl_cb_run(buffer.data(), static_cast<std::size_t>(size), sequence,
                          mnl_socket_get_portid(socket.get()), call_handler, &handler);
     }
     if (state == MNL_CB_STOP) return;
-    if (errno != EINTR || attempt == kAttempts)
-      throw_errno("cannot read the kernel's answer about " + what);
+    if (errno != EINTR) throw_errno("cannot read the kernel's answer about " + what);
   }
 }
 
@@ -114,6 +124,14 @@ struct Route {
   std::uint32_t metric = 0;
 };
 
+// The interface of the first of several equal ways.
+std::uint32_t first_hop(const nlattr* attribute) {
+  rtnexthop hop{};
+  if (mnl_attr_get_payload_len(attribute) < sizeof hop) return 0;
+  std::memcpy(&hop, mnl_attr_get_payload(attribute), sizeof hop);
+  return static_cast<std::uint32_t>(hop.rtnh_ifindex);
+}
+
 std::optional<Route> parse_default_route(const nlmsghdr* message) {
   const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
   if (info->rtm_dst_len != 0 || info->rtm_type != RTN_UNICAST || info->rtm_table != RT_TABLE_MAIN) {
@@ -122,6 +140,7 @@ std::optional<Route> parse_default_route(const nlmsghdr* message) {
   Route route;
   for_each_attribute<rtmsg>(message, [&](const nlattr* a) {
     if (mnl_attr_get_type(a) == RTA_OIF) route.interface = mnl_attr_get_u32(a);
+    if (mnl_attr_get_type(a) == RTA_MULTIPATH) route.interface = first_hop(a);
     if (mnl_attr_get_type(a) == RTA_PRIORITY) route.metric = mnl_attr_get_u32(a);
   });
   return route.interface != 0 ? std::optional(route) : std::nullopt;
