@@ -108,7 +108,10 @@ Engine::Engine(const Options& options, LineWriter& standard_error, LineWriter& s
   drop_privileges();
 }
 
-Engine::~Engine() = default;
+Engine::~Engine() {
+  // Readers wait for each other when they end: all must know before the first is joined.
+  for (const auto& shard : shards_) shard->stop();
+}
 
 void Engine::check_filter() const {
   try {

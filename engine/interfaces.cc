@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "engine/text.h"
+
 namespace tcpeek::engine {
 namespace {
 
 std::string names_of(const ring::LinkState& state) {
   std::vector<std::string> names;
-  for (const ring::Link& link : state.links) names.push_back(link.name);
+  for (const ring::Link& link : state.links) names.push_back(printable(link.name));
   constexpr std::size_t kShown = 12;
   const bool more = names.size() > kShown;
   if (more) names.resize(kShown);
@@ -22,8 +24,8 @@ ring::CaptureTarget find_target(const std::string& name, const ring::LinkState& 
   const ring::Link* link = state.find(name);
   if (link == nullptr) {
     throw std::runtime_error(fmt::format(
-        "cannot capture on {}: there is no such interface; choose with -i from: any, {}", name,
-        names_of(state)));
+        "cannot capture on {}: there is no such interface; choose with -i from: any, {}",
+        printable(name), names_of(state)));
   }
   return {name, link->index, ring::access_for(*link)};
 }
@@ -62,9 +64,9 @@ Interfaces::Interfaces(const std::vector<std::string>& names, std::vector<Prefix
     targets_.push_back(find_target(*chosen, state));
   }
   for (const ring::CaptureTarget& target : targets_) {
-    dropped_before_.push_back(device_drops(target, state));
     stats_.push_back({.name = target.name, .link_type = ring::link_type_name(target.access)});
   }
+  for (const ring::Link& link : state.links) device_drops_[link.index] = link.if_dropped;
   static_cast<void>(update(state));
 }
 
@@ -93,23 +95,24 @@ Locality Interfaces::locality(const ring::LinkState& state) const {
   return {std::move(addresses), local_networks_, std::move(loopbacks)};
 }
 
-std::uint64_t Interfaces::device_drops(const ring::CaptureTarget& target,
-                                       const ring::LinkState& state) const noexcept {
-  std::uint64_t dropped = 0;
-  for (const ring::Link& link : state.links) {
-    if (target.index == 0 || target.index == link.index) dropped += link.if_dropped;
-  }
-  return dropped;
-}
-
 std::vector<LinkChange> Interfaces::update(const ring::LinkState& state) {
-  std::vector<LinkChange> changes;
   links_ = state.links;
+  std::map<std::uint32_t, std::uint64_t> latest;
+  std::map<std::uint32_t, std::uint64_t> grown;
+  for (const ring::Link& link : state.links) {
+    // A device that came since, or was made anew, counts from zero.
+    const auto before = device_drops_.find(link.index);
+    const bool goes_on = before != device_drops_.end() && before->second <= link.if_dropped;
+    grown[link.index] = link.if_dropped - (goes_on ? before->second : 0);
+    latest[link.index] = link.if_dropped;
+  }
+  device_drops_ = std::move(latest);
+
+  std::vector<LinkChange> changes;
   for (std::size_t i = 0; i < targets_.size(); ++i) {
-    const std::uint64_t dropped = device_drops(targets_[i], state);
-    // A device that was made anew counts from zero.
-    if (dropped < dropped_before_[i]) dropped_before_[i] = 0;
-    stats_[i].if_dropped = dropped - dropped_before_[i];
+    for (const auto& [index, drops] : grown) {
+      if (targets_[i].index == 0 || targets_[i].index == index) stats_[i].if_dropped += drops;
+    }
     const bool up = is_up(targets_[i], state);
     if (up != stats_[i].up) changes.push_back({targets_[i].name, up});
     stats_[i].up = up;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -46,13 +47,11 @@ class Interfaces {
 
  private:
   [[nodiscard]] bool watches(std::uint32_t index) const noexcept;
-  [[nodiscard]] std::uint64_t device_drops(const ring::CaptureTarget& target,
-                                           const ring::LinkState& state) const noexcept;
 
   std::vector<ring::CaptureTarget> targets_;
   std::vector<Prefix> local_networks_;
   std::vector<ring::Link> links_;
-  std::vector<std::uint64_t> dropped_before_;  // by the devices, until we came
+  std::map<std::uint32_t, std::uint64_t> device_drops_;  // by interface, as last read
   std::vector<ipc::InterfaceStats> stats_;
 };
 

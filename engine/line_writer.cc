@@ -1,5 +1,6 @@
 #include "engine/line_writer.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <unistd.h>
@@ -10,7 +11,12 @@
 namespace tcpeek::engine {
 
 LineWriter::LineWriter(int descriptor)
-    : descriptor_(descriptor), terminal_(::isatty(descriptor) == 1) {}
+    : descriptor_(descriptor), terminal_(::isatty(descriptor) == 1) {
+  if (!terminal_) return;
+  const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
+  reopened_ = ring::Descriptor(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (reopened_.get() >= 0) descriptor_ = reopened_.get();
+}
 
 void LineWriter::line(std::string_view text) {
   if (backlog_.size() - written_ + text.size() + 1 > kMaxBacklog) flush();
@@ -18,11 +24,14 @@ void LineWriter::line(std::string_view text) {
     ++lost_;
     return;
   }
+  if (in_line_) backlog_.push_back('\n');
+  in_line_ = false;
   backlog_.append(text);
   backlog_.push_back('\n');
 }
 
 void LineWriter::drop_backlog() noexcept {
+  if (written_ > 0) in_line_ = backlog_[written_ - 1] != '\n';
   const auto begin = backlog_.begin() + static_cast<std::ptrdiff_t>(written_);
   lost_ += static_cast<std::uint64_t>(std::count(begin, backlog_.end(), '\n'));
   backlog_.clear();
@@ -33,7 +42,8 @@ void LineWriter::drop_backlog() noexcept {
 bool LineWriter::write_some(int wait_ms) noexcept {
   if (written_ == backlog_.size()) return false;
   pollfd polled{descriptor_, POLLOUT, 0};
-  if (::poll(&polled, 1, wait_ms) <= 0) return false;
+  const int ready = ::poll(&polled, 1, wait_ms);
+  if (ready <= 0) return ready < 0 && errno == EINTR;
   const std::size_t size = std::min<std::size_t>(backlog_.size() - written_, PIPE_BUF);
   const auto n = ::write(descriptor_, backlog_.data() + written_, size);
   if (n < 0) {

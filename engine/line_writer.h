@@ -1,10 +1,11 @@
 // Writes lines to standard error or output without ever waiting for whoever reads them.
 //
 // How it works: lines gather in a buffer; flush() writes what the descriptor takes now. A pipe that
-// poll() calls writable has room for PIPE_BUF bytes, so writes of that size do not block, and the
-// descriptor stays in the mode it was given to us in (it is shared with the shell). When the reader
-// is too slow the buffer fills to its bound and whole lines are dropped and counted; when there is
-// nobody to read any more, likewise.
+// poll() calls writable has room for PIPE_BUF bytes, so writes of that size do not block; a terminal
+// makes no such promise and is opened once more, to be written without blocking. The descriptor given
+// stays in the mode it is in: it is shared with the shell. When the reader is too slow the buffer
+// fills to its bound and whole lines are dropped and counted; when there is nobody to read any more,
+// likewise.
 //
 // Thread contract: one thread's.
 #pragma once
@@ -14,6 +15,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+
+#include "ring/descriptor.h"
 
 namespace tcpeek::engine {
 
@@ -37,8 +40,10 @@ class LineWriter {
   [[nodiscard]] bool write_some(int wait_ms) noexcept;
   void drop_backlog() noexcept;
 
+  ring::Descriptor reopened_;  // a terminal's
   int descriptor_;
   bool terminal_;
+  bool in_line_ = false;  // what was dropped began with half a line written
   std::string backlog_;
   std::size_t written_ = 0;  // of backlog_
   std::uint64_t lost_ = 0;

@@ -7,6 +7,7 @@
 // Thread contract: immutable once built; any number of threads may read it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -30,7 +31,11 @@ class Locality {
  private:
   [[nodiscard]] bool is_local(const Address& address) const noexcept;
 
-  std::vector<Address> addresses_;  // sorted
+  // Addresses as two words each: this is asked twice for every SYN, and a host has few of them.
+  using Words = std::array<std::uint64_t, 2>;
+  [[nodiscard]] static Words words_of(const Address& address) noexcept;
+
+  std::vector<Words> addresses_;  // sorted
   std::vector<Prefix> networks_;
   std::vector<std::uint32_t> loopback_interfaces_;
 };

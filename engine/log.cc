@@ -76,7 +76,7 @@ class SyslogSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> 
 
 }  // namespace
 
-Log::Log(LineWriter& standard_error, int level, bool to_syslog) {
+Log::Log(LineWriter& standard_error, int level, bool to_syslog) : level_(level) {
   spdlog::sink_ptr sink;
   if (to_syslog) {
     sink = std::make_shared<SyslogSink>();
@@ -84,10 +84,12 @@ Log::Log(LineWriter& standard_error, int level, bool to_syslog) {
     sink = std::make_shared<WriterSink>(standard_error);
   }
   logger_ = std::make_shared<spdlog::logger>("tcpeek", std::move(sink));
-  logger_->set_level(to_level(level));
+  logger_->set_level(spdlog::level::trace);
 }
 
 void Log::write(int severity, std::string_view message) {
+  // Here and not by spdlog's level: its levels do not tell the three gravest severities apart.
+  if (severity > level_) return;
   logger_->log(to_level(severity), spdlog::string_view_t(message.data(), message.size()));
 }
 

@@ -51,6 +51,7 @@ class Log {
   void write(int severity, std::string_view message);
 
  private:
+  int level_;
   std::shared_ptr<spdlog::logger> logger_;
 };
 

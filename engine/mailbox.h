@@ -19,9 +19,9 @@ namespace tcpeek::engine {
 
 class Mailbox {
  public:
-  static constexpr std::size_t kCapacityPerSender = 8192;
+  static constexpr std::size_t kCapacityPerSender = 1024;
 
-  explicit Mailbox(std::size_t senders) : queue_(senders * kCapacityPerSender, senders, 0) {}
+  explicit Mailbox(std::size_t senders) : queue_(senders * kCapacityPerSender) {}
 
   // A sender's right to send; made at start, as making one allocates.
   using Slip = moodycamel::ProducerToken;
@@ -42,8 +42,14 @@ class Mailbox {
   }
 
  private:
+  // Memory is taken once, a share for each sender: its index of blocks, which would have to allocate
+  // to grow, holds just that.
+  struct Traits : moodycamel::ConcurrentQueueDefaultTraits {
+    static constexpr std::size_t EXPLICIT_INITIAL_INDEX_SIZE = kCapacityPerSender / BLOCK_SIZE;
+  };
+
   std::atomic<std::uint64_t> refused_{0};
-  moodycamel::ConcurrentQueue<flowtable::Segment> queue_;
+  moodycamel::ConcurrentQueue<flowtable::Segment, Traits> queue_;
 };
 
 }  // namespace tcpeek::engine

@@ -40,7 +40,7 @@ class OutcomeQueue {
 
   // Without a listener the queue takes no memory and refuses everything.
   explicit OutcomeQueue(bool listening)
-      : listening_(listening), queue_(listening ? kCapacity : 0, 1, 0), producer_(queue_) {}
+      : listening_(listening), queue_(listening ? kCapacity : 0), producer_(queue_) {}
 
   [[nodiscard]] bool listening() const noexcept { return listening_; }
   [[nodiscard]] bool push(const Outcome& outcome) noexcept {
@@ -50,8 +50,13 @@ class OutcomeQueue {
   [[nodiscard]] std::size_t size() const noexcept { return queue_.size_approx(); }
 
  private:
+  // A producer's index of blocks must hold the whole queue: growing it would allocate.
+  struct Traits : moodycamel::ConcurrentQueueDefaultTraits {
+    static constexpr std::size_t EXPLICIT_INITIAL_INDEX_SIZE = kCapacity / BLOCK_SIZE;
+  };
+
   bool listening_;
-  moodycamel::ConcurrentQueue<Outcome> queue_;
+  moodycamel::ConcurrentQueue<Outcome, Traits> queue_;
   moodycamel::ProducerToken producer_;
 };
 

@@ -61,7 +61,8 @@ void count_ending(ipc::Counts& counts, const Attempt& attempt, const Ending& end
   ++counts[tally_of(ending.result)];
   if (ending.result == Result::evicted) return;
   const bool success = ending.result == Result::success;
-  count_duplicates(counts, attempt, success);
+  const auto& h = attempt.handshake;
+  if ((h.dup_syns | h.dup_synacks) != 0) count_duplicates(counts, attempt, success);
   counts[Tally::uncertain] += ending.uncertain;
   counts[Tally::half_seen] += ending.half_seen;
   counts[Tally::late_proof] += ending.late_proof;

@@ -65,7 +65,6 @@ Shard::Shard(ShardConfig config, std::vector<ShardSource> sources, const FilterM
       counter_(matcher, locality_, outcomes_, timeline_),
       cursors_(sources_.size()) {
   for (const auto& mailbox : mailboxes_) slips_.push_back(mailbox->slip());
-  batch_.reserve(Tracker::kBatch);
   report_.outcomes.filters.resize(matcher.counted().size());
   report_.sockets.resize(sources_.size());
 }
@@ -179,7 +178,7 @@ bool Shard::read_rings() noexcept {
     }
     take(packet, sources_[source].link);
     cursor->consume();
-    if (batch_.size() == Tracker::kBatch) track_batch();
+    if (batched_ == batch_.size()) track_batch();
     ++packets;
   }
   track_batch();
@@ -203,12 +202,11 @@ void Shard::take(const ring::RingPacket& packet, flowtable::Link link) noexcept 
       .interface = packet.interface,
       .time = read_until_,
   };
-  Segment& segment = batch_.emplace_back();
+  Segment& segment = batch_[batched_];
   if (const auto reason = flowtable::decode(link, config_.verify, frame, segment)) {
     undecoded_.add(*reason);
-    batch_.pop_back();
-  } else if (mail_if_foreign(segment)) {
-    batch_.pop_back();
+  } else if (!mail_if_foreign(segment)) {
+    ++batched_;
   }
 }
 
@@ -230,8 +228,8 @@ bool Shard::mail_if_foreign(const Segment& segment) noexcept {
 }
 
 void Shard::track_batch() noexcept {
-  tracker_->on_segments(batch_);
-  batch_.clear();
+  tracker_->on_segments(std::span<const Segment>(batch_).first(batched_));
+  batched_ = 0;
 }
 
 bool Shard::letter_waiting() noexcept {

@@ -18,6 +18,7 @@
 // Errors: start() throws what kept the reader from starting (std::system_error).
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -135,7 +136,8 @@ class Shard {
   std::unique_ptr<Tracker> tracker_;  // made by the reader's thread, so that its memory is near
   std::vector<RingCursor> cursors_;
   std::vector<Mailbox::Slip> slips_;
-  std::vector<flowtable::Segment> batch_;
+  std::array<flowtable::Segment, Tracker::kBatch> batch_;
+  std::size_t batched_ = 0;
   std::optional<flowtable::Segment> letter_;  // received, but later than what has been read
   flowtable::PacketTime read_until_{};        // every packet before has been read
   flowtable::PacketTime swept_at_{};

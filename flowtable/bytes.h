@@ -4,9 +4,11 @@
 // Precondition: offset + size of the field <= bytes.size().
 #pragma once
 
+#include <bit>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 namespace tcpeek::flowtable {
@@ -19,11 +21,17 @@ using Bytes = std::span<const std::byte>;
 }
 
 [[nodiscard]] inline std::uint16_t u16_at(Bytes bytes, std::size_t offset) noexcept {
-  return static_cast<std::uint16_t>(byte_at(bytes, offset) << 8 | byte_at(bytes, offset + 1));
+  assert(offset + 2 <= bytes.size());
+  std::uint16_t value = 0;
+  std::memcpy(&value, bytes.data() + offset, sizeof value);
+  return std::endian::native == std::endian::little ? __builtin_bswap16(value) : value;
 }
 
 [[nodiscard]] inline std::uint32_t u32_at(Bytes bytes, std::size_t offset) noexcept {
-  return std::uint32_t{u16_at(bytes, offset)} << 16 | u16_at(bytes, offset + 2);
+  assert(offset + 4 <= bytes.size());
+  std::uint32_t value = 0;
+  std::memcpy(&value, bytes.data() + offset, sizeof value);
+  return std::endian::native == std::endian::little ? __builtin_bswap32(value) : value;
 }
 
 }  // namespace tcpeek::flowtable

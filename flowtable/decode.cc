@@ -4,6 +4,8 @@
 #include "flowtable/decode.h"
 
 #include <algorithm>
+#include <cassert>
+#include <cstring>
 #include <limits>
 
 #include "flowtable/checksum.h"
@@ -37,15 +39,16 @@ struct Packet {
 };
 
 IpAddress mapped(Bytes four) noexcept {
-  IpAddress address{};
-  std::copy(kMappedPrefix.begin(), kMappedPrefix.end(), address.begin());
-  for (std::size_t i = 0; i < 4; ++i) address[12 + i] = byte_at(four, i);
+  assert(four.size() == 4);
+  IpAddress address{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  std::memcpy(address.data() + kMappedPrefix.size(), four.data(), four.size());
   return address;
 }
 
 IpAddress address_at(Bytes bytes, std::size_t offset) noexcept {
-  IpAddress address{};
-  for (std::size_t i = 0; i < address.size(); ++i) address[i] = byte_at(bytes, offset + i);
+  IpAddress address;
+  assert(offset + address.size() <= bytes.size());
+  std::memcpy(address.data(), bytes.data() + offset, address.size());
   return address;
 }
 

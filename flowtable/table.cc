@@ -31,8 +31,7 @@ constexpr std::uint64_t groups_for(std::uint64_t capacity) noexcept {
 AttemptTable::AttemptTable(std::uint64_t capacity, const KeyHash::Secret& secret)
     : hash_(secret),
       capacity_(std::max<std::uint64_t>(capacity, 1)),
-      groups_(groups_for(capacity_)),
-      attempts_(groups_.size() * kGroupSlots) {}
+      groups_(groups_for(capacity_)) {}
 
 std::size_t AttemptTable::second_group(std::uint64_t hash) const noexcept {
   const std::size_t first = first_group(hash);
@@ -45,7 +44,7 @@ std::size_t AttemptTable::second_group(std::uint64_t hash) const noexcept {
 // the tracker's instructions.
 std::uint32_t AttemptTable::match(const Group& group, std::uint16_t tag) noexcept {
 #ifdef __SSE2__
-  static_assert(offsetof(Group, tags) + 24 == sizeof(Group), "the second load ends with the group");
+  static_assert(offsetof(Group, deadlines) == 24, "the second load ends with the flags");
   const __m128i wanted = _mm_set1_epi16(static_cast<short>(tag));
   const auto* tags = reinterpret_cast<const __m128i*>(group.tags.data());
   const auto* last = reinterpret_cast<const __m128i*>(group.tags.data() + 8);
@@ -66,7 +65,7 @@ std::optional<Slot> AttemptTable::find_in(std::size_t group, std::uint16_t tag,
                                           const FlowKey& key) const noexcept {
   for (std::uint32_t bits = match(groups_[group], tag); bits != 0; bits &= bits - 1) {
     const auto slot = slot_at(group, static_cast<std::size_t>(std::countr_zero(bits)));
-    if (attempts_[slot].key == key) return slot;
+    if ((*this)[slot].key == key) return slot;
   }
   return std::nullopt;
 }
@@ -91,7 +90,7 @@ void AttemptTable::prefetch_slot(std::uint64_t hash, bool opening) const noexcep
     if (opening) slot = free_or_remembered(group);
   }
   if (!slot) return;
-  const auto* attempt = reinterpret_cast<const char*>(&attempts_[*slot]);
+  const auto* attempt = reinterpret_cast<const char*>(&(*this)[*slot]);
   __builtin_prefetch(attempt, 1);
   __builtin_prefetch(attempt + sizeof(Attempt) - 1, 1);
 }
@@ -102,26 +101,25 @@ std::optional<Slot> AttemptTable::free_slot(std::size_t group) const noexcept {
   return slot_at(group, static_cast<std::size_t>(std::countr_zero(bits)));
 }
 
-// Remembered attempts all stay equally long: the earliest deadline is the earliest outcome.
-std::optional<Slot> AttemptTable::oldest_remembered(std::size_t group) const noexcept {
-  std::optional<Slot> oldest;
-  for (std::uint32_t bits = groups_[group].remembered; bits != 0; bits &= bits - 1) {
-    const auto slot = slot_at(group, static_cast<std::size_t>(std::countr_zero(bits)));
-    if (!oldest || !deadline(*oldest).reached_at(deadline(slot))) oldest = slot;
-  }
-  return oldest;
+std::optional<Slot> AttemptTable::next_remembered(std::size_t group) const noexcept {
+  const Group& g = groups_[group];
+  const std::uint32_t bits = g.remembered;
+  if (bits == 0) return std::nullopt;
+  const std::uint32_t from_hand = bits & (~0U << g.hand);
+  return slot_at(group,
+                 static_cast<std::size_t>(std::countr_zero(from_hand != 0 ? from_hand : bits)));
 }
 
 std::optional<Slot> AttemptTable::free_or_remembered(std::size_t group) const noexcept {
   const auto slot = free_slot(group);
-  return slot ? slot : oldest_remembered(group);
+  return slot ? slot : next_remembered(group);
 }
 
 std::optional<Slot> AttemptTable::oldest_pending(std::size_t a, std::size_t b) const noexcept {
   std::optional<Slot> oldest;
   const auto before = [this](Slot x, Slot y) {
     const auto rank = [this](Slot s) {
-      return std::pair(attempts_[s].handshake.phase != Phase::syn_sent, attempts_[s].first_syn);
+      return std::pair((*this)[s].handshake.phase != Phase::syn_sent, (*this)[s].first_syn);
     };
     return rank(x) < rank(y);
   };
@@ -160,7 +158,7 @@ std::optional<Slot> AttemptTable::make_room(std::size_t group, int depth) noexce
 
 // The other group that the attempt in `slot` may live in, unless too many of its group are away.
 std::optional<std::size_t> AttemptTable::other_group(Slot slot) const noexcept {
-  const std::uint64_t h = hash_(attempts_[slot].key);
+  const std::uint64_t h = hash_((*this)[slot].key);
   const std::size_t first = first_group(h);
   if (is_guest(slot)) return first;
   if (groups_[first].away == kMostAway) return std::nullopt;
@@ -197,17 +195,20 @@ void AttemptTable::settle(std::uint64_t hash, Slot slot) noexcept {
 void AttemptTable::unsettle(Slot slot) noexcept {
   if (!is_guest(slot)) return;
   Group& host = groups_[slot / kGroupSlots];
-  Group& home = groups_[first_group(hash_(attempts_[slot].key))];
+  Group& home = groups_[first_group(hash_((*this)[slot].key))];
   host.guests = (host.guests & ~(1U << (slot % kGroupSlots))) & 0x3ff;
   home.away = (home.away - 1U) & kMostAway;
 }
 
 Attempt& AttemptTable::put(Slot slot, const FlowKey& key, std::uint64_t hash) noexcept {
   erase(slot);
-  groups_[slot / kGroupSlots].tags[slot % kGroupSlots] = tag_of(hash);
+  Group& g = groups_[slot / kGroupSlots];
+  const auto index = static_cast<std::uint16_t>(slot % kGroupSlots);
+  g.tags[index] = tag_of(hash);
+  g.hand = (index + 1U) % kGroupSlots & 0x3f;
   settle(hash, slot);
   ++pending_;
-  Attempt& attempt = attempts_[slot];
+  Attempt& attempt = (*this)[slot];
   attempt = Attempt{};
   attempt.key = key;
   return attempt;
@@ -224,7 +225,7 @@ void AttemptTable::erase(Slot slot) noexcept {
     --pending_;
   }
   g.tags[i] = 0;
-  g.remembered = static_cast<std::uint16_t>(g.remembered & ~(1U << i));
+  g.remembered = (g.remembered & ~(1U << i)) & 0x3ff;
 }
 
 void AttemptTable::move(Slot from, Slot to) noexcept {
@@ -232,21 +233,21 @@ void AttemptTable::move(Slot from, Slot to) noexcept {
   Group& target = groups_[to / kGroupSlots];
   const std::size_t i = from % kGroupSlots;
   const std::size_t j = to % kGroupSlots;
-  const std::uint64_t h = hash_(attempts_[from].key);
+  const std::uint64_t h = hash_((*this)[from].key);
   unsettle(from);
   settle(h, to);
-  attempts_[to] = attempts_[from];
+  (*this)[to] = (*this)[from];
   target.tags[j] = std::exchange(source.tags[i], std::uint16_t{0});
   target.deadlines[j] = source.deadlines[i];
   const unsigned bit = is_remembered(from) ? 1U : 0U;
-  source.remembered = static_cast<std::uint16_t>(source.remembered & ~(1U << i));
-  target.remembered = static_cast<std::uint16_t>(target.remembered | (bit << j));
+  source.remembered = (source.remembered & ~(1U << i)) & 0x3ff;
+  target.remembered = (target.remembered | (bit << j)) & 0x3ff;
 }
 
 void AttemptTable::set_remembered(Slot slot) noexcept {
   if (is_remembered(slot)) return;
   Group& g = groups_[slot / kGroupSlots];
-  g.remembered = static_cast<std::uint16_t>(g.remembered | (1U << (slot % kGroupSlots)));
+  g.remembered = (g.remembered | (1U << (slot % kGroupSlots))) & 0x3ff;
   --pending_;
   ++remembered_;
 }
@@ -256,19 +257,19 @@ bool AttemptTable::consistent() const noexcept {
   std::uint64_t remembered = 0;
   std::uint64_t away_expected = 0;
   std::uint64_t away_counted = 0;
-  for (std::size_t slot = 0; slot < attempts_.size(); ++slot) {
+  for (Slot slot = 0; slot < groups_.size() * kGroupSlots; ++slot) {
     const Group& g = groups_[slot / kGroupSlots];
     if (slot % kGroupSlots == 0) away_counted += g.away;
     if (g.tags[slot % kGroupSlots] == 0) continue;
-    const std::uint64_t h = hash_(attempts_[slot].key);
+    const std::uint64_t h = hash_((*this)[slot].key);
     const std::size_t group = slot / kGroupSlots;
     if (group != first_group(h) && group != second_group(h)) return false;
-    if (find(attempts_[slot].key, h) != static_cast<Slot>(slot)) return false;
+    if (find((*this)[slot].key, h) != slot) return false;
     const bool guest = group != first_group(h);
-    if (guest != is_guest(static_cast<Slot>(slot))) return false;
+    if (guest != is_guest(slot)) return false;
     if (guest) ++away_expected;
-    const bool kept = is_remembered(static_cast<Slot>(slot));
-    if (kept == attempts_[slot].pending()) return false;
+    const bool kept = is_remembered(slot);
+    if (kept == (*this)[slot].pending()) return false;
     ++(kept ? remembered : pending);
   }
   return pending == pending_ && remembered == remembered_ && away_expected == away_counted;

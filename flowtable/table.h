@@ -1,15 +1,16 @@
 // The flow table: attempts of one reader, found by their 4-tuple. Fixed size, allocated at start.
 //
-// How it works: slots stand in groups of ten. A group's index is one cache line: a 16-bit tag of
-// each slot's hash, each slot's deadline, which slots are only remembered, which are guests, and how
-// many of the group's own keys are away. A key belongs to its first group; when that is full, it is a
-// guest of its second. So a look-up reads one line, and one more only if some key of the first group
-// is away; the attempts themselves are read only where a tag matches. Nothing is linked: expiry sweeps
-// the deadlines, which lie beside each other, and erasing writes a zero tag.
+// How it works: slots stand in groups of ten. A group begins with its index: a 16-bit tag of each
+// slot's hash, which slots are only remembered, which are guests, how many of the group's own keys are
+// away, and each slot's deadline; the attempts follow. A key belongs to its first group; when that is
+// full, it is a guest of its second. So a look-up reads the tags of one group, and of one more only if
+// some key of the first is away; attempts are read only where a tag matches. Nothing is linked: expiry
+// sweeps the deadlines, and erasing writes a zero tag.
 //
-// A new attempt takes, in this order: a free slot of its first group; the slot there that was
-// remembered longest; the same in its second group; one made free by moving an attempt to its other
-// group; the slot of the oldest unanswered attempt of both (the caller counts that one as evicted).
+// A new attempt takes, in this order: a free slot of its first group; a slot there that is only
+// remembered, going round, so that it is the one taken longest ago; the same in its second group; one
+// made free by moving an attempt to its other group; the slot of the oldest unanswered attempt of both
+// (the caller counts that one as evicted).
 //
 // Invariants: a key is in at most one slot; a slot is in its key's first or second group; a slot is a
 // guest's exactly if that is its second; `away` of a group is the number of guests elsewhere whose
@@ -79,8 +80,12 @@ class AttemptTable {
   Attempt& put(Slot slot, const FlowKey& key, std::uint64_t hash) noexcept;
   void erase(Slot slot) noexcept;
 
-  [[nodiscard]] Attempt& operator[](Slot slot) noexcept { return attempts_[slot]; }
-  [[nodiscard]] const Attempt& operator[](Slot slot) const noexcept { return attempts_[slot]; }
+  [[nodiscard]] Attempt& operator[](Slot slot) noexcept {
+    return groups_[slot / kGroupSlots].attempts[slot % kGroupSlots];
+  }
+  [[nodiscard]] const Attempt& operator[](Slot slot) const noexcept {
+    return groups_[slot / kGroupSlots].attempts[slot % kGroupSlots];
+  }
 
   // The attempt has its outcome: from now on it gives way to pending ones.
   void set_remembered(Slot slot) noexcept;
@@ -96,6 +101,7 @@ class AttemptTable {
   template <class Fn>
   void sweep(std::size_t start, std::size_t groups, Tick now, Fn&& fn) noexcept {
     for (std::size_t g = start; g < start + groups; ++g) {
+      if (g + kSweepAhead < groups_.size()) prefetch_index(g + kSweepAhead);
       for (std::size_t i = 0; i < kGroupSlots; ++i) {
         if (groups_[g].tags[i] != 0 && Tick{groups_[g].deadlines[i]}.reached_at(now)) {
           fn(static_cast<Slot>(g * kGroupSlots + i));
@@ -108,9 +114,7 @@ class AttemptTable {
   [[nodiscard]] std::uint64_t pending() const noexcept { return pending_; }
   [[nodiscard]] std::uint64_t remembered() const noexcept { return remembered_; }
   [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
-  [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    return groups_.size() * (sizeof(Group) + kGroupSlots * sizeof(Attempt));
-  }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return groups_.size() * sizeof(Group); }
 
   // Recounts everything from the slots and compares; for tests.
   [[nodiscard]] bool consistent() const noexcept;
@@ -118,15 +122,29 @@ class AttemptTable {
   static constexpr std::size_t kGroupSlots = 10;
 
  private:
-  struct alignas(64) Group {
-    std::array<std::uint32_t, kGroupSlots> deadlines;
+  static constexpr std::size_t kSweepAhead = 8;
+
+  void prefetch_index(std::size_t group) const noexcept {
+    const auto* index = reinterpret_cast<const char*>(&groups_[group]);
+    __builtin_prefetch(index);
+    __builtin_prefetch(index + offsetof(Group, attempts) - 1);
+  }
+
+  // Tags stand first: at any alignment of 32 bytes a look-up reads one line of them. Deadlines and
+  // attempts follow at once: they lie in the same page, and in a virtual machine the walk to another
+  // page costs more than the line.
+  struct alignas(32) Group {
     std::array<std::uint16_t, kGroupSlots> tags;  // 0: free
-    std::uint16_t remembered;                     // a bit for each slot
+    std::uint16_t remembered : 10;                // a bit for each slot
+    std::uint16_t hand : 6;                       // the slot after the one taken last
     std::uint16_t guests : 10;                    // a bit for each slot
     std::uint16_t away : 6;
+    std::array<std::uint32_t, kGroupSlots> deadlines;
+    std::array<Attempt, kGroupSlots> attempts;
   };
+  static_assert(sizeof(Group) == kGroupSlots * sizeof(Attempt) + 64,
+                "86.4 bytes an attempt, no padding");
   static constexpr std::uint16_t kMostAway = 63;  // beyond it no key of the group becomes a guest
-  static_assert(sizeof(Group) == 64, "a group's index is one cache line");
 
   // The slots of a group whose tag is `tag`, a bit for each.
   [[nodiscard]] static std::uint32_t match(const Group& group, std::uint16_t tag) noexcept;
@@ -145,7 +163,7 @@ class AttemptTable {
   [[nodiscard]] std::optional<Slot> find_in(std::size_t group, std::uint16_t tag,
                                             const FlowKey& key) const noexcept;
   [[nodiscard]] std::optional<Slot> free_slot(std::size_t group) const noexcept;
-  [[nodiscard]] std::optional<Slot> oldest_remembered(std::size_t group) const noexcept;
+  [[nodiscard]] std::optional<Slot> next_remembered(std::size_t group) const noexcept;
   [[nodiscard]] std::optional<Slot> free_or_remembered(std::size_t group) const noexcept;
   [[nodiscard]] std::optional<Slot> make_room(std::size_t group, int depth) noexcept;
   [[nodiscard]] std::optional<std::size_t> other_group(Slot slot) const noexcept;
@@ -164,7 +182,6 @@ class AttemptTable {
   KeyHash hash_;
   std::uint64_t capacity_;
   PageArray<Group> groups_;
-  PageArray<Attempt> attempts_;
   std::uint64_t pending_ = 0;
   std::uint64_t remembered_ = 0;
 };

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -55,25 +56,17 @@ class AggregatorTest : public testing::Test {
                          [this] { return frame(); }};
 };
 
-TEST_F(AggregatorTest, SumsAllReaders) {
-  send_syn(0, 1);
-  send_syn(1, 2);
-  send_syn(1, 3);
-  int looks = 0;
-  const std::function<void(const Snapshot&)> look = [&](const Snapshot& s) {
-    ++looks;
-    if (s.totals[Tally::attempts] < 3) return aggregator_.collect(look);
-    EXPECT_EQ(s.filters[0].counts[Tally::pending], 3U);
-    EXPECT_EQ(s.readers.size(), 2U);
+TEST_F(AggregatorTest, HasEveryReaderInItsOrder) {
+  aggregator_.collect([&](const Snapshot& s) {
+    ASSERT_EQ(s.readers.size(), 2U);
+    EXPECT_EQ(s.readers[0].id, 0U);
     EXPECT_EQ(s.readers[1].id, 1U);
     EXPECT_EQ(s.readers[1].cpu, -1);
-    EXPECT_EQ(s.packets.used, 3U);
+    EXPECT_GE(s.readers[1].capacity, 1000U);
     reactor_.stop();
-  };
-  aggregator_.collect(look);
+  });
   reactor_.run();
-  EXPECT_GE(looks, 1);
-  EXPECT_EQ(frames_, looks) << "a round each";
+  EXPECT_EQ(frames_, 1);
 }
 
 TEST_F(AggregatorTest, WhoAsksMeanwhileWaitsForTheNextRound) {

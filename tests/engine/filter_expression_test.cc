@@ -113,7 +113,8 @@ TEST(ParseFilter, names_are_bounded_printable_utf8) {
 
 TEST(ParseFilter, messages_are_whole) {
   EXPECT_EQ(message_of("web:RX@10.0.0.256:80"s),
-            "'10.0.0.256' is not an address: %, *, IPv4 or IPv6 in [brackets], with /LENGTH for a network\n"
+            "'10.0.0.256' is not an address: %, *, IPv4 or IPv6 in [brackets], with /LENGTH for a "
+            "network\n"
             "  web:RX@10.0.0.256:80\n"
             "         ^");
   EXPECT_EQ(message_of("\xe3\x81\xa6\xe3\x81\x83:XX@%:80"s),

@@ -79,8 +79,8 @@ TEST(LiveLineTest, Failures) {
 // Each line fits under the header: the bars stand where the header's do.
 TEST(LiveLineTest, BarsStandUnderEachOther) {
   const std::string header = live_header();
-  for (const EventResult result : {EventResult::success, EventResult::timeout, EventResult::reject,
-                                   EventResult::unreach}) {
+  for (const EventResult result :
+       {EventResult::success, EventResult::timeout, EventResult::reject, EventResult::unreach}) {
     OutcomeEvent e = success();
     e.result = result;
     e.initiator = {"1.2.3.4", 1};
@@ -142,8 +142,8 @@ TEST(LiveLineTest, StampsAreLocal) {
 
 TEST(LiveLineTest, ColourIsOfTheResultOnly) {
   const test::LocalZone zone(kTokyo);
-  for (const EventResult result : {EventResult::success, EventResult::timeout, EventResult::reject,
-                                   EventResult::unreach}) {
+  for (const EventResult result :
+       {EventResult::success, EventResult::timeout, EventResult::reject, EventResult::unreach}) {
     OutcomeEvent e = success();
     e.result = result;
     const std::string plain = live_line(e, false);

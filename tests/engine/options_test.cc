@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/engine/command_line.h"
+
 namespace tcpeek::engine {
 namespace {
 
@@ -17,25 +19,6 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
-
-using Arguments = std::vector<const char*>;
-
-CommandLine parse(const Arguments& arguments) {
-  return parse_command_line(arguments);
-}
-
-Options options_of(const Arguments& arguments) {
-  return parse(arguments).options;
-}
-
-std::string message_of(const Arguments& arguments) {
-  try {
-    (void)parse(arguments);
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-  return "accepted";
-}
 
 TEST(Options, defaults) {
   const CommandLine line = parse({});
@@ -197,7 +180,8 @@ TEST(Options, numbers_beyond_their_bounds_and_no_numbers) {
       {"--max-sessions", {"0", "100000001"}, "a number of attempts from 1 to 100000000"},
       {"--copy-window", {"1001"}, "a number of milliseconds from 0 to 1000"},
       {"--cpus",
-       {"1024", "0-1024", "0-256", "3-1", ",", "1,", ",1", "1,,2", "0-", "-", "0-1-2", "0 1", "0, 1"},
+       {"1024", "0-1024", "0-256", "3-1", ",", "1,", ",1", "1,,2", "0-", "-", "0-1-2", "0 1",
+        "0, 1"},
        "a list of at most 256 CPU numbers from 0 to 1023, such as 0-3,8"},
   };
   for (const Case& c : cases) {
@@ -358,57 +342,6 @@ TEST(Options, messages_stay_on_one_line) {
   EXPECT_EQ(message_of({"-t", "1\n2\x1b[2J"}),
             "--timeout: '1\\x0a2\\x1b[2J' is not a number of seconds from 1 to 3600");
   EXPECT_THAT(message_of({"--a\nb"}), Not(HasSubstr("\n")));
-}
-
-TEST(Options, help_and_version) {
-  EXPECT_EQ(parse({"-v"}).print_and_exit, "tcpeek 2.0.0\n");
-  EXPECT_EQ(parse({"--version"}).print_and_exit, "tcpeek 2.0.0\n");
-  const auto help = parse({"-h"}).print_and_exit;
-  ASSERT_TRUE(help);
-  EXPECT_EQ(parse({"--help"}).print_and_exit, help);
-  // Asking for help helps, whatever else is wrong.
-  EXPECT_EQ(parse({"--frobnicate", "-t", "x", "bad", "--help", "-v"}).print_and_exit, help);
-}
-
-TEST(Options, help_names_every_option_and_fits_a_terminal) {
-  const std::string help = parse({"-h"}).print_and_exit.value();
-  std::istringstream lines(help);
-  for (std::string line; std::getline(lines, line);) {
-    EXPECT_LE(line.size(), 80U) << line;
-    EXPECT_FALSE(line.ends_with(' ')) << line;
-    EXPECT_EQ(line.find('\t'), std::string::npos) << line;
-  }
-  for (const char* name : {"-u, --user=",      "-i, --interface=",
-                           "-U, --socket=",    "-c, --checksum=",
-                           "-t, --timeout=",   "-B, --buffer=",
-                           "-l, --loglevel=",  "-q, --quiet ",
-                           " --promisc ",      " --icmp ",
-                           "-h, --help ",      "-v, --version ",
-                           " --threads=",      " --cpus=",
-                           " --max-sessions=", " --local=",
-                           " --copy-window=",  " --bpf=",
-                           " --capture=",      " --output=",
-                           " --syslog ",       "[NAME]:DIR@ADDR:PORT"}) {
-    EXPECT_THAT(help, HasSubstr(name));
-  }
-  EXPECT_THAT(help, Not(HasSubstr("--config")));
-}
-
-TEST(Options, the_examples_of_the_help_are_accepted) {
-  std::istringstream lines(parse({"-h"}).print_and_exit.value());
-  int examples = 0;
-  for (std::string line; std::getline(lines, line);) {
-    if (!line.starts_with("  tcpeek ")) continue;
-    ++examples;
-    std::istringstream words(line);
-    std::vector<std::string> given;
-    for (std::string word; words >> word;) given.push_back(word);
-    Arguments arguments;
-    for (const std::string& word : given) arguments.push_back(word.c_str());
-    arguments.erase(arguments.begin());  // the program itself
-    EXPECT_EQ(message_of(arguments), "accepted") << line;
-  }
-  EXPECT_EQ(examples, 3);
 }
 
 }  // namespace

@@ -50,9 +50,8 @@ class Shadow {
 
   void opened(Attempt& a) noexcept {
     counter_.opened(a);
-    const std::uint8_t directions =
-        locality_.current().directions({a.initiator_end().address}, {a.responder_end().address},
-                                       a.handshake.syn_interface);
+    const std::uint8_t directions = locality_.current().directions(
+        {a.initiator_end().address}, {a.responder_end().address}, a.handshake.syn_interface);
     const bool rx = (directions & 1) != 0;
     const bool tx = (directions & 2) != 0;
     const auto in = naive(a, rx, tx);
@@ -133,8 +132,7 @@ TEST(OutcomeCounterProperty, AccountsForEveryAttemptInEveryFilter) {
         if (HasFatalFailure()) return;
       }
       if (traffic.below(100) < traffic.sweep_percent) {
-        tracker.sweep(flowtable::test::time_of(std::chrono::microseconds(traffic.settled_us())),
-                      1);
+        tracker.sweep(flowtable::test::time_of(std::chrono::microseconds(traffic.settled_us())), 1);
       }
     }
     expect_identity(rig);

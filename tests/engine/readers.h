@@ -87,7 +87,7 @@ class Readers {
     for (const auto& shard : shards_) total += shard->report().outcomes.totals[tally];
     return total;
   }
-  [[nodiscard]] std::uint64_t sum(std::uint64_t ShardReport::* member) const {
+  [[nodiscard]] std::uint64_t sum(std::uint64_t ShardReport::*member) const {
     std::uint64_t total = 0;
     for (const auto& shard : shards_) total += shard->report().*member;
     return total;

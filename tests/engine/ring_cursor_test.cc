@@ -31,8 +31,7 @@ class RingCursorTest : public testing::Test {
   static BlockWriter packets(std::uint32_t first, std::uint32_t count) {
     BlockWriter writer(kBlockBytes);
     for (std::uint32_t i = 0; i < count; ++i) {
-      writer.packet(
-          {.bytes = {static_cast<std::uint8_t>(first + i)}, .nanoseconds = first + i});
+      writer.packet({.bytes = {static_cast<std::uint8_t>(first + i)}, .nanoseconds = first + i});
     }
     return writer;
   }
@@ -120,9 +119,7 @@ TEST_F(RingCursorTest, BlocksWithoutPacketsArePassedOver) {
 }
 
 TEST_F(RingCursorTest, UnreadablePacketsAreCountedAndPassedOver) {
-  packets(0, 4)
-      .change(1, [](tpacket3_hdr& h) { h.tp_next_offset = 1 << 20; })
-      .publish(block(0));
+  packets(0, 4).change(1, [](tpacket3_hdr& h) { h.tp_next_offset = 1 << 20; }).publish(block(0));
   packets(9, 1).publish(block(1));
   EXPECT_EQ(take(), 0);
   EXPECT_EQ(take(), 1);

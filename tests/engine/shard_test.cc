@@ -26,8 +26,8 @@ using flowtable::test::Ends;
 using flowtable::test::Packet;
 using flowtable::test::v4;
 using ipc::Tally;
-using test::Readers;
 using tcpeek::test::eventually;
+using test::Readers;
 using namespace std::chrono_literals;
 
 // A CPU that no machine of ours has.
@@ -230,40 +230,6 @@ TEST(ShardTest, AReaderTakesNoSignals) {
     }
   }
   ASSERT_EQ(::sigaction(SIGUSR2, &before, nullptr), 0);
-}
-
-// Two start, the third cannot; then they go one after the other, as the members of a vector do.
-void start_and_fail() {
-  const EventFd ready;
-  const FilterMatcher matcher(parse_filters({}));
-  std::vector<std::unique_ptr<Mailbox>> mailboxes;
-  for (int i = 0; i < 3; ++i) mailboxes.push_back(std::make_unique<Mailbox>(3));
-  std::latch last_sent(3);
-  std::vector<std::unique_ptr<Shard>> shards;
-  for (unsigned i = 0; i < 3; ++i) {
-    ShardConfig config = test::reader_config(i);
-    if (i == 2) config.cpu = kNoSuchCpu;
-    shards.push_back(
-        std::make_unique<Shard>(config, std::vector<ShardSource>(), matcher, Locality(), mailboxes,
-                                ready));
-  }
-  try {
-    for (const auto& shard : shards) shard->start(last_sent);
-  } catch (const std::system_error&) {
-    shards.clear();
-    std::_Exit(0);
-  }
-  std::_Exit(1);
-}
-
-TEST(ShardDeathTest, AFailedStartOfOneEndsTheOthers) {
-  testing::FLAGS_gtest_death_test_style = "threadsafe";
-  EXPECT_EXIT(
-      {
-        ::alarm(15);
-        start_and_fail();
-      },
-      testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

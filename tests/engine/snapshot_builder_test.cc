@@ -136,9 +136,8 @@ TEST_F(SnapshotBuilderTest, EveryReasonIsThereByItsName) {
   for (const ipc::NamedCount& named : s.packets.ignored) got[named.name] = named.count;
   EXPECT_EQ(got, expected);
   EXPECT_EQ(s.packets.ignored.size(), flowtable::kIgnoredReasons + 2) << "a name twice";
-  EXPECT_EQ(got.at("bad_tcp_header"),
-            kSum * (one_.tracker.ignored[Ignored::bad_tcp_header] +
-                    one_.undecoded[Ignored::bad_tcp_header]));
+  EXPECT_EQ(got.at("bad_tcp_header"), kSum * (one_.tracker.ignored[Ignored::bad_tcp_header] +
+                                              one_.undecoded[Ignored::bad_tcp_header]));
 }
 
 TEST_F(SnapshotBuilderTest, ReadersByThemselves) {

@@ -143,9 +143,9 @@ TEST(SummaryTest, OursAreNotTakenForTheOriginals) {
   Snapshot s = snapshot();
   for (std::uint64_t& value : s.filters[0].counts.values) value = 5;
   const auto lines = block(s, "RX");
-  for (const char* words : {"Success:", "SYN Segment Duplicate", "S/A Segment Duplicate",
-                            "Failure:", "Connection Timed Out", "Connection Rejected",
-                            "ICMP Unreachable"}) {
+  for (const char* words :
+       {"Success:", "SYN Segment Duplicate", "S/A Segment Duplicate",
+        "Failure:", "Connection Timed Out", "Connection Rejected", "ICMP Unreachable"}) {
     int found = 0;
     for (const std::string& line : lines) found += line.find(words) != std::string::npos;
     EXPECT_EQ(found, 1) << words;
@@ -155,9 +155,9 @@ TEST(SummaryTest, OursAreNotTakenForTheOriginals) {
 TEST(SummaryTest, WhatIsZeroIsNotShown) {
   EXPECT_EQ(block(snapshot(), "TX").size(), kEmptyRx.size());
   const std::string all = text(snapshot());
-  for (const char* ours : {"Never Captured", "Late", "After Success", "No Answer", "No ACK",
-                           "Uncertain", "Initiator", "Pending", "Evicted", "ignored", "not local",
-                           "excluded"}) {
+  for (const char* ours :
+       {"Never Captured", "Late", "After Success", "No Answer", "No ACK", "Uncertain", "Initiator",
+        "Pending", "Evicted", "ignored", "not local", "excluded"}) {
     EXPECT_THAT(all, Not(HasSubstr(ours)));
   }
 }

@@ -11,8 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include <gtest/gtest.h>
 #include "flowtable/decode.h"
-#include "gtest/gtest.h"
 #include "tests/support/packet_builder.h"
 
 namespace tcpeek::flowtable::decode_test {

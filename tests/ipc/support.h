@@ -24,7 +24,9 @@
 
 namespace tcpeek::ipc::test {
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""h;
+using std::chrono_literals::operator""ms;
 using Clock = std::chrono::steady_clock;
 
 // Far longer than anything here takes, also under a sanitizer on a busy machine.
