@@ -295,9 +295,14 @@ TEST_F(ShardLiveTest, EverySnapshotAddsUp) {
   const ipc::Snapshot last = aggregator.last();
   EXPECT_EQ(last.packets.in_ring + last.packets.in_mailboxes, 0U);
   EXPECT_EQ(last.packets.seen, played.packets());
+  EXPECT_GT(last.attempts_excluded, 0U);
+  // A sanitizer may be too slow for the packets; then they are counted as lost.
+  const std::uint64_t lost = last.packets.dropped + readers.sum(&ShardReport::mailbox_full);
+  EXPECT_EQ(last.packets.used + last.packets.ignored_total() + last.packets.dropped,
+            played.packets());
+  if (lost > 0) return;
   EXPECT_EQ(last.totals[Tally::success], played.successes);
   EXPECT_EQ(last.filters[0].counts[Tally::attempts] + last.attempts_excluded, played.attempts());
-  EXPECT_GT(last.attempts_excluded, 0U);
 }
 
 }  // namespace
