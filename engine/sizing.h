@@ -1,6 +1,6 @@
 // How many readers, on which CPUs, with how large rings, where the user did not say. Pure.
 //
-// One reader keeps up with some 10 million handshake packets a second; more than eight only cost
+// One reader keeps up with some five million handshake packets a second; more than eight only cost
 // memory. The rings together get 128 MiB, each between 16 and 64: at 64 MiB a reader may be held up
 // for a quarter of a second in a SYN flood at line rate before the kernel drops.
 #pragma once

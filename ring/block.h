@@ -57,12 +57,6 @@ class BlockWalker {
   // False at the end of the block, or where it stops making sense.
   [[nodiscard]] bool next(RingPacket& out) noexcept {
     if (remaining_ == 0) return false;
-    // The kernel wrote this on another core: fetch what lies some packets ahead, all of it.
-    if (at_ + kAhead + 192 < block_.size()) {
-      for (std::size_t line = 0; line < 192; line += 64) {
-        __builtin_prefetch(block_.data() + at_ + kAhead + line);
-      }
-    }
     tpacket3_hdr header;
     sockaddr_ll address;
     const bool readable = detail::copy_at(block_, at_, header) &&
@@ -90,8 +84,6 @@ class BlockWalker {
   [[nodiscard]] std::uint32_t unreadable() const noexcept { return unreadable_; }
 
  private:
-  static constexpr std::size_t kAhead = 768;
-
   void give_up() noexcept {
     unreadable_ += remaining_;
     remaining_ = 0;

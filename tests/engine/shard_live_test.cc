@@ -166,6 +166,30 @@ TEST_F(ShardLiveTest, StartsAndStopsInATrice) {
   }
 }
 
+// The two directions land on two readers, so half of each flow comes by mail: whatever order they
+// come in, every packet and every attempt is accounted for.
+TEST_F(ShardLiveTest, FlowsOfWhichHalfComesByMail) {
+  const test::SteeringProgram by_direction{
+      {BPF_LD | BPF_B | BPF_ABS, 0, 0, static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_PKTTYPE)},
+      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, PACKET_OUTGOING},
+      {BPF_RET | BPF_K, 0, 0, 1},
+      {BPF_RET | BPF_K, 0, 0, 0}};
+  Readers readers(2, {}, capture(2, {"tp0"}, by_direction));
+  readers.start();
+  const Played played = play(1000, 400);
+  ASSERT_TRUE(readers.reports_until([&] { return all_delivered(readers, played); }));
+  EXPECT_EQ(readers.sum(Tally::attempts), played.attempts());
+  EXPECT_EQ(readers.sum(&ShardReport::delivered), played.packets());
+  for (const auto& shard : readers.shards()) {
+    const ShardReport& r = shard->report();
+    EXPECT_GT(r.mailed_in, 0U);
+    EXPECT_EQ(r.outcomes.totals[Tally::attempts], r.outcomes.totals.accounted());
+    std::uint64_t ignored = 0;
+    for (const std::uint64_t count : r.tracker.ignored.counts) ignored += count;
+    EXPECT_EQ(r.delivered + r.mailed_in, r.tracker.used + ignored + r.mailed_out);
+  }
+}
+
 // It enters by one interface and leaves by another; packets are read in the order of their time.
 TEST_F(ShardLiveTest, AFlowOverTwoInterfaces) {
   tcpeek::test::ip(
