@@ -212,6 +212,11 @@ class NoMoreDescriptors {
 };
 
 TEST_F(UnixServerHostileTest, WithoutDescriptorsItWaitsInsteadOfSpinning) {
+#ifdef __SANITIZE_ADDRESS__
+  // The asan preset's undefined-behaviour checks ask the kernel through a pipe whether an object's
+  // memory can be read; without descriptors they take every object for a bad one.
+  GTEST_SKIP() << "the sanitizer itself needs a descriptor";
+#endif
   ServerLimits limits = patient();
   limits.accept_retry = 50ms;
   serve(limits);
