@@ -17,8 +17,13 @@ Slot slot_at(std::size_t group, std::size_t index) noexcept {
   return static_cast<Slot>(group * AttemptTable::kGroupSlots + index);
 }
 
-// Ten-slot groups with two choices and one move take random keys up to about 97% full; at 93% a
-// table holds what was asked for without evicting.
+// The slot of the lowest of `bits`, which are not all zero.
+Slot lowest_slot(std::size_t group, std::uint32_t bits) noexcept {
+  return slot_at(group, static_cast<std::size_t>(std::countr_zero(bits)));
+}
+
+// Ten-slot groups with two choices and two moves take random keys without evicting when 93% full
+// (the tests fill a million).
 constexpr std::uint64_t groups_for(std::uint64_t capacity) noexcept {
   constexpr std::uint64_t kLoadPercent = 93;
   const std::uint64_t slots = capacity * 100 / kLoadPercent + 1;
@@ -64,7 +69,7 @@ std::uint32_t AttemptTable::match(const Group& group, std::uint16_t tag) noexcep
 std::optional<Slot> AttemptTable::find_in(std::size_t group, std::uint16_t tag,
                                           const FlowKey& key) const noexcept {
   for (std::uint32_t bits = match(groups_[group], tag); bits != 0; bits &= bits - 1) {
-    const auto slot = slot_at(group, static_cast<std::size_t>(std::countr_zero(bits)));
+    const auto slot = lowest_slot(group, bits);
     if ((*this)[slot].key == key) return slot;
   }
   return std::nullopt;
@@ -84,7 +89,7 @@ void AttemptTable::prefetch_slot(std::uint64_t hash, bool opening) const noexcep
   const std::uint32_t bits = match(g, tag_of(hash));
   std::optional<Slot> slot;
   if (bits != 0) {
-    slot = slot_at(group, static_cast<std::size_t>(std::countr_zero(bits)));
+    slot = lowest_slot(group, bits);
   } else {
     if (g.away != 0) __builtin_prefetch(&groups_[second_group(hash)]);
     if (opening) slot = free_or_remembered(group);
@@ -98,7 +103,7 @@ void AttemptTable::prefetch_slot(std::uint64_t hash, bool opening) const noexcep
 std::optional<Slot> AttemptTable::free_slot(std::size_t group) const noexcept {
   const std::uint32_t bits = match(groups_[group], 0);
   if (bits == 0) return std::nullopt;
-  return slot_at(group, static_cast<std::size_t>(std::countr_zero(bits)));
+  return lowest_slot(group, bits);
 }
 
 std::optional<Slot> AttemptTable::next_remembered(std::size_t group) const noexcept {
@@ -106,8 +111,7 @@ std::optional<Slot> AttemptTable::next_remembered(std::size_t group) const noexc
   const std::uint32_t bits = g.remembered;
   if (bits == 0) return std::nullopt;
   const std::uint32_t from_hand = bits & (~0U << g.hand);
-  return slot_at(group,
-                 static_cast<std::size_t>(std::countr_zero(from_hand != 0 ? from_hand : bits)));
+  return lowest_slot(group, from_hand != 0 ? from_hand : bits);
 }
 
 std::optional<Slot> AttemptTable::free_or_remembered(std::size_t group) const noexcept {
@@ -167,19 +171,17 @@ std::optional<std::size_t> AttemptTable::other_group(Slot slot) const noexcept {
 
 AttemptTable::Place AttemptTable::place(std::uint64_t hash, bool force_eviction) noexcept {
   const std::size_t first = first_group(hash);
-  const std::size_t second = second_group(hash);
-  const bool may_be_guest = groups_[first].away < kMostAway;
+  // With as many keys away as can be counted, the first group is the only choice.
+  const std::size_t second = groups_[first].away < kMostAway ? second_group(hash) : first;
   if (force_eviction) {
-    if (const auto slot = oldest_pending(first, may_be_guest ? second : first))
-      return {*slot, true};
+    if (const auto slot = oldest_pending(first, second)) return {*slot, true};
   }
-  if (const auto slot = free_or_remembered(first)) return {*slot, false};
-  if (groups_[first].away < kMostAway) {
-    if (const auto slot = free_or_remembered(second)) return {*slot, false};
+  for (const std::size_t group : {first, second}) {
+    if (const auto slot = free_or_remembered(group)) return {*slot, false};
   }
-  if (const auto slot = make_room(first, 1)) return {*slot, false};
-  if (groups_[first].away == kMostAway) return {*oldest_pending(first, first), true};
-  if (const auto slot = make_room(second, 1)) return {*slot, false};
+  for (const std::size_t group : {first, second}) {
+    if (const auto slot = make_room(group, 1)) return {*slot, false};
+  }
   return {*oldest_pending(first, second), true};
 }
 
