@@ -60,10 +60,6 @@ bool is_v4_prefix(const Prefix& prefix) noexcept {
 
 }  // namespace
 
-bool Address::is_v4() const noexcept {
-  return std::equal(kMappedHead.begin(), kMappedHead.end(), bytes.begin());
-}
-
 bool Prefix::contains(const Address& a) const noexcept {
   if (a.is_v4() != is_v4_prefix(*this)) return false;
   return masked(a, length) == address;

@@ -9,8 +9,11 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,8 +23,21 @@ namespace tcpeek::engine {
 struct Address {
   std::array<std::uint8_t, 16> bytes{};
 
-  [[nodiscard]] bool is_v4() const noexcept;
-  auto operator<=>(const Address&) const = default;
+  // The halves as numbers, so that (high, low) compares as the address does.
+  [[nodiscard]] std::uint64_t high() const noexcept { return number_at(0); }
+  [[nodiscard]] std::uint64_t low() const noexcept { return number_at(8); }
+  [[nodiscard]] bool is_v4() const noexcept { return high() == 0 && low() >> 32 == 0xffff; }
+  bool operator==(const Address& o) const noexcept {
+    return ((low() ^ o.low()) | (high() ^ o.high())) == 0;
+  }
+  auto operator<=>(const Address& o) const noexcept { return bytes <=> o.bytes; }
+
+ private:
+  [[nodiscard]] std::uint64_t number_at(std::size_t offset) const noexcept {
+    std::uint64_t number = 0;
+    std::memcpy(&number, bytes.data() + offset, sizeof number);
+    return std::endian::native == std::endian::little ? __builtin_bswap64(number) : number;
+  }
 };
 
 struct Prefix {

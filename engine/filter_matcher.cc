@@ -30,14 +30,8 @@ std::size_t interval_of(const std::vector<Key>& starts, const Key& key) noexcept
   return static_cast<std::size_t>(base - starts.data());
 }
 
-std::uint64_t load_big_endian(const std::uint8_t* bytes, std::size_t count) noexcept {
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < count; ++i) value = (value << 8) | bytes[i];
-  return value;
-}
-
 std::uint32_t v4_key(const Address& address) noexcept {
-  return static_cast<std::uint32_t>(load_big_endian(address.bytes.data() + 12, 4));
+  return static_cast<std::uint32_t>(address.low());
 }
 
 // Keys from first to last satisfy `term`.
@@ -228,7 +222,7 @@ FilterMatcher::FilterMatcher(const std::vector<FilterExpression>& filters) {
 }
 
 FilterMatcher::Wide FilterMatcher::wide_key(const Address& address) noexcept {
-  return {load_big_endian(address.bytes.data(), 8), load_big_endian(address.bytes.data() + 8, 8)};
+  return {address.high(), address.low()};
 }
 
 std::uint16_t FilterMatcher::AddressPlan::find(const Address& address) const noexcept {
@@ -244,24 +238,11 @@ FilterTag FilterMatcher::classify(const Address& initiator, const Address& respo
   return {address_class, port_classes_[responder_port]};
 }
 
-FilterMatcher::Rows FilterMatcher::rows_of(FilterTag tag, std::uint8_t directions,
-                                           const Address& /*initiator*/,
-                                           const Address& responder) const noexcept {
-  const std::uint64_t* const none = empty_row_.data();
-  const std::uint64_t* const port = port_rows_.data() + tag.port_class * stride();
-  if (has(directions, Direction::rx)) {
-    const std::uint64_t* const rx = rx_.rows.data() + tag.address_class * stride();
-    if (!has(directions, Direction::tx)) return {rx, none, port};
-    return {rx, tx_.rows.data() + tx_.find(responder) * stride(), port};
-  }
-  if (!has(directions, Direction::tx)) return {none, none, port};
-  return {tx_.rows.data() + tag.address_class * stride(), none, port};
-}
-
-bool FilterMatcher::excluded(FilterTag tag, std::uint8_t directions, const Address& initiator,
+bool FilterMatcher::excluded(FilterTag tag, std::uint8_t directions,
                              const Address& responder) const noexcept {
   bool found = false;
-  for_each_term(rows_of(tag, directions, initiator, responder), [&](std::size_t term) {
+  const auto ask = [&]() -> const Address& { return responder; };
+  for_each_term(rows_of(tag, directions, ask), [&](std::size_t term) {
     found = term < exclusion_terms_;
     return false;  // exclusions come first: the lowest term decides
   });

@@ -56,13 +56,14 @@ class FilterMatcher {
                                    std::uint8_t directions) const noexcept;
 
   // Calls fn(std::size_t index) for each counting filter that matches, in ascending order, each
-  // once; not at all when an exclusion matches. The arguments are those of classify(). An attempt
-  // with both ends local pays a second search here.
-  template <class Fn>
-  void for_each_match(FilterTag tag, std::uint8_t directions, const Address& initiator,
-                      const Address& responder, Fn&& fn) const noexcept {
+  // once; not at all when an exclusion matches. The arguments are those of classify(), but for the
+  // responder: responder() gives it, and is asked only where both ends are local, at the cost of a
+  // second search.
+  template <class Responder, class Fn>
+  void for_each_match(FilterTag tag, std::uint8_t directions, Responder&& responder,
+                      Fn&& fn) const noexcept {
     std::size_t previous = kNoFilter;
-    for_each_term(rows_of(tag, directions, initiator, responder), [&](std::size_t term) {
+    for_each_term(rows_of(tag, directions, responder), [&](std::size_t term) {
       if (term < exclusion_terms_) return false;
       const std::size_t filter = filter_of_term_[term];
       if (filter != previous) fn(filter);
@@ -72,7 +73,7 @@ class FilterMatcher {
   }
 
   // True when an exclusion matches.
-  [[nodiscard]] bool excluded(FilterTag tag, std::uint8_t directions, const Address& initiator,
+  [[nodiscard]] bool excluded(FilterTag tag, std::uint8_t directions,
                               const Address& responder) const noexcept;
 
   // Sizes, for a log line and the tests.
@@ -120,8 +121,20 @@ class FilterMatcher {
     return (directions & static_cast<std::uint8_t>(direction)) != 0;
   }
   [[nodiscard]] std::size_t stride() const noexcept { return words_ + 1; }
-  [[nodiscard]] Rows rows_of(FilterTag tag, std::uint8_t directions, const Address& initiator,
-                             const Address& responder) const noexcept;
+  template <class Responder>
+  [[nodiscard]] Rows rows_of(FilterTag tag, std::uint8_t directions,
+                             Responder&& responder) const noexcept {
+    const std::uint64_t* const none = empty_row_.data();
+    const std::uint64_t* const port = port_rows_.data() + tag.port_class * stride();
+    const AddressPlan& plan = has(directions, Direction::rx) ? rx_ : tx_;
+    if (!has(directions, Direction::rx) && !has(directions, Direction::tx))
+      return {none, none, port};
+    const std::uint64_t* const address = plan.rows.data() + tag.address_class * stride();
+    if (!has(directions, Direction::rx) || !has(directions, Direction::tx)) {
+      return {address, none, port};
+    }
+    return {address, tx_.rows.data() + tx_.find(responder()) * stride(), port};
+  }
 
   // fn(term) for each common term, ascending, until it returns false.
   template <class Fn>

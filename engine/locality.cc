@@ -1,47 +1,58 @@
 #include "engine/locality.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace tcpeek::engine {
+namespace {
 
-Locality::Words Locality::words_of(const Address& address) noexcept {
-  Words words;
-  static_assert(sizeof words == sizeof address.bytes);
-  std::memcpy(words.data(), address.bytes.data(), sizeof words);
-  return words;
+// When the responder is local, when the initiator is.
+unsigned bits_of(bool responder, bool initiator) noexcept {
+  return (responder ? static_cast<unsigned>(Direction::rx) : 0U) |
+         (initiator ? static_cast<unsigned>(Direction::tx) : 0U);
 }
+
+}  // namespace
 
 Locality::Locality(std::vector<Address> addresses, std::vector<Prefix> networks,
                    std::vector<std::uint32_t> loopback_interfaces)
-    : networks_(std::move(networks)), loopback_interfaces_(std::move(loopback_interfaces)) {
-  for (const Address& address : addresses) addresses_.push_back(words_of(address));
+    : addresses_(std::move(addresses)),
+      networks_(std::move(networks)),
+      loopback_interfaces_(std::move(loopback_interfaces)) {
   std::sort(addresses_.begin(), addresses_.end());
   addresses_.erase(std::unique(addresses_.begin(), addresses_.end()), addresses_.end());
 }
 
-bool Locality::is_local(const Address& address) const noexcept {
-  const Words words = words_of(address);
-  // A host has a few addresses: then looking at all of them is less work than halving.
+unsigned Locality::by_address(const Address& initiator, const Address& responder) const noexcept {
+  // A host has a few addresses: then looking at all of them once is less work than halving twice.
   constexpr std::size_t kFew = 8;
   if (addresses_.size() > kFew) {
-    if (std::binary_search(addresses_.begin(), addresses_.end(), words)) return true;
-  } else {
-    for (const Words& ours : addresses_) {
-      if (((ours[0] ^ words[0]) | (ours[1] ^ words[1])) == 0) return true;
-    }
+    const auto is_ours = [this](const Address& address) {
+      return std::binary_search(addresses_.begin(), addresses_.end(), address);
+    };
+    return bits_of(is_ours(responder), is_ours(initiator));
   }
-  return std::any_of(networks_.begin(), networks_.end(),
-                     [&](const Prefix& network) { return network.contains(address); });
+  unsigned bits = 0;
+  for (const Address& ours : addresses_) {
+    bits |= bits_of(ours == responder, ours == initiator);
+  }
+  return bits;
+}
+
+unsigned Locality::by_network(const Address& initiator, const Address& responder) const noexcept {
+  const auto is_ours = [this](const Address& address) {
+    return std::any_of(networks_.begin(), networks_.end(),
+                       [&](const Prefix& network) { return network.contains(address); });
+  };
+  return bits_of(is_ours(responder), is_ours(initiator));
 }
 
 std::uint8_t Locality::directions(const Address& initiator, const Address& responder,
                                   std::uint32_t interface) const noexcept {
-  const bool looped = std::find(loopback_interfaces_.begin(), loopback_interfaces_.end(),
-                                interface) != loopback_interfaces_.end();
-  unsigned bits = 0;
-  if (looped || is_local(responder)) bits |= static_cast<unsigned>(Direction::rx);
-  if (looped || is_local(initiator)) bits |= static_cast<unsigned>(Direction::tx);
+  for (const std::uint32_t looped : loopback_interfaces_) {
+    if (looped == interface) return static_cast<std::uint8_t>(bits_of(true, true));
+  }
+  unsigned bits = by_address(initiator, responder);
+  if (!networks_.empty()) bits |= by_network(initiator, responder);
   return static_cast<std::uint8_t>(bits);
 }
 

@@ -29,13 +29,13 @@ class Locality {
   bool operator==(const Locality&) const = default;
 
  private:
-  [[nodiscard]] bool is_local(const Address& address) const noexcept;
+  // Bits of Direction by our addresses; the rest is asked only where there are --local networks.
+  [[nodiscard]] unsigned by_address(const Address& initiator,
+                                    const Address& responder) const noexcept;
+  [[nodiscard]] unsigned by_network(const Address& initiator,
+                                    const Address& responder) const noexcept;
 
-  // Addresses as two words each: this is asked twice for every SYN, and a host has few of them.
-  using Words = std::array<std::uint64_t, 2>;
-  [[nodiscard]] static Words words_of(const Address& address) noexcept;
-
-  std::vector<Words> addresses_;  // sorted
+  std::vector<Address> addresses_;  // sorted
   std::vector<Prefix> networks_;
   std::vector<std::uint32_t> loopback_interfaces_;
 };

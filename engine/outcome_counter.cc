@@ -56,20 +56,15 @@ std::chrono::nanoseconds duration(const Attempt& attempt, const Ending& ending) 
   return std::max(ending.at - attempt.first_syn, std::chrono::nanoseconds{0});
 }
 
-void count_ending(ipc::Counts& counts, const Attempt& attempt, const Ending& ending) noexcept {
+// Everything but duplicates and latency.
+void count_ending(ipc::Counts& counts, Tally tally, const Ending& ending) noexcept {
   --counts[Tally::pending];
-  ++counts[tally_of(ending.result)];
-  if (ending.result == Result::evicted) return;
-  const bool success = ending.result == Result::success;
-  const auto& h = attempt.handshake;
-  if ((h.dup_syns | h.dup_synacks) != 0) count_duplicates(counts, attempt, success);
+  ++counts[tally];
+  if (!ending.uncertain && !ending.half_seen && !ending.late_proof) [[likely]]
+    return;
   counts[Tally::uncertain] += ending.uncertain;
   counts[Tally::half_seen] += ending.half_seen;
   counts[Tally::late_proof] += ending.late_proof;
-  if (success && !ending.late_proof) {
-    counts.latency.add(
-        std::chrono::duration_cast<std::chrono::microseconds>(duration(attempt, ending)));
-  }
 }
 
 }  // namespace
@@ -84,11 +79,11 @@ template <class Fn>
 bool OutcomeCounter::for_each_counts(const Attempt& attempt, Fn&& fn) noexcept {
   fn(counts_.totals);
   bool matched = false;
-  matcher_.for_each_match(unpack(attempt.tag), attempt.marks(), to_address(attempt.initiator_end()),
-                          to_address(attempt.responder_end()), [&](std::size_t filter) {
-                            matched = true;
-                            fn(counts_.filters[filter]);
-                          });
+  const auto responder = [&] { return to_address(attempt.responder_end()); };
+  matcher_.for_each_match(unpack(attempt.tag), attempt.marks(), responder, [&](std::size_t filter) {
+    matched = true;
+    fn(counts_.filters[filter]);
+  });
   return matched;
 }
 
@@ -112,10 +107,22 @@ void OutcomeCounter::opened(Attempt& attempt) noexcept {
   }
 }
 
+// What is the same for every filter is worked out once, and what is rare is asked once.
 void OutcomeCounter::ended(const Attempt& attempt, const Ending& ending) noexcept {
-  const bool matched =
-      for_each_counts(attempt, [&](ipc::Counts& counts) { count_ending(counts, attempt, ending); });
-  if (matched && queue_.listening() && ending.result != Result::evicted) tell(attempt, ending);
+  const Tally tally = tally_of(ending.result);
+  const bool success = ending.result == Result::success;
+  const bool told = ending.result != Result::evicted;
+  const bool repeated = told && (attempt.handshake.dup_syns | attempt.handshake.dup_synacks) != 0;
+  const bool timed = success && !ending.late_proof;
+  const ipc::LatencyHistogram::Sample latency(
+      std::chrono::duration_cast<std::chrono::microseconds>(duration(attempt, ending)));
+  const bool matched = for_each_counts(attempt, [&](ipc::Counts& counts) {
+    count_ending(counts, tally, ending);
+    if (timed) counts.latency.add(latency);
+    if (repeated) [[unlikely]]
+      count_duplicates(counts, attempt, success);
+  });
+  if (matched && told && queue_.listening()) tell(attempt, ending);
 }
 
 void OutcomeCounter::late_synack(const Attempt& attempt) noexcept {

@@ -83,7 +83,7 @@ ipc::OutcomeEvent Reporter::to_event(const Outcome& o) const {
   if (format_ == OutputFormat::text) return event;
   event.interface = interfaces_.name_of(o.interface);
   matcher_.for_each_match(
-      o.tag, o.directions, {o.initiator.address}, {o.responder.address},
+      o.tag, o.directions, [&] { return Address{o.responder.address}; },
       [&](std::size_t filter) { event.filters.push_back(matcher_.counted()[filter].name); });
   return event;
 }

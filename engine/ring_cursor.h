@@ -4,6 +4,7 @@
 // Invariant: a block is held only while packets of it are unread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -36,6 +37,28 @@ class RingCursor {
   void consume() noexcept {
     filled_ = false;
     ++consumed_;
+  }
+
+  // Calls fn(packet) for all that is left of the block in hand, or for the next one, and gives it
+  // back: for a ring whose packets need not wait for another's. Returns how many there were; none:
+  // there is no packet now.
+  template <class Fn>
+  std::size_t take_block(ring::PacketRing& ring, Fn&& fn) noexcept {
+    if (!fill(ring)) return 0;
+    // Copies that the compiler can keep in registers.
+    ring::BlockWalker walker = walker_;
+    ring::RingPacket packet = packet_;
+    std::size_t taken = 0;
+    do {
+      fn(packet);
+      ++taken;
+    } while (walker.next(packet));
+    filled_ = false;
+    consumed_ += taken;
+    unreadable_ += walker.unreadable();
+    walker_ = {};
+    block_.reset();
+    return taken;
   }
 
   [[nodiscard]] std::uint64_t consumed() const noexcept { return consumed_; }

@@ -21,7 +21,7 @@ using flowtable::PacketTime;
 using flowtable::Segment;
 using std::chrono::milliseconds;
 
-// Packets of one turn; bounds how long reports and sweeps wait under load.
+// Packets of one turn, and what is left of a block; bounds how long reports and sweeps wait under load.
 constexpr std::size_t kTurnPackets = 4096;
 // A slice of the sweep: 5,120 attempts, well under a millisecond even if all of them end.
 constexpr std::size_t kSweepSlice = 512;
@@ -112,7 +112,7 @@ void Shard::run(std::promise<void>& started, std::latch& last_sent) noexcept {
   try {
     block_all_signals();
     pin();
-    tracker_ = std::make_unique<Tracker>(config_.tracker, counter_);
+    pipeline_ = std::make_unique<Pipeline>(config_.tracker, config_.verify, counter_);
   } catch (...) {
     last_sent.count_down();
     started.set_exception(std::current_exception());
@@ -143,10 +143,6 @@ bool Shard::turn() noexcept {
 
 // The source whose packet is next in time, if it is certain that no other will show an earlier one.
 RingCursor* Shard::earliest(std::size_t& source) noexcept {
-  if (cursors_.size() == 1) {
-    source = 0;
-    return cursors_[0].fill(sources_[0].socket.ring()) ? &cursors_[0] : nullptr;
-  }
   RingCursor* first = nullptr;
   bool silent = false;
   for (std::size_t i = 0; i < cursors_.size(); ++i) {
@@ -164,36 +160,48 @@ RingCursor* Shard::earliest(std::size_t& source) noexcept {
   return at <= timeline_.now() - settling(config_) ? first : nullptr;
 }
 
-bool Shard::read_rings() noexcept {
+std::size_t Shard::read_merged() noexcept {
   std::size_t packets = 0;
   std::size_t source = 0;
-  RingCursor* cursor = nullptr;
-  while (packets < kTurnPackets && (cursor = earliest(source)) != nullptr) {
-    const ring::RingPacket& packet = cursor->packet();
-    read_until_ = timeline_.at(std::chrono::nanoseconds(packet.time_ns));
-    // A letter waits for its place in time; then the batch in hand must not overtake it.
-    if (letter_waiting()) {
-      track_batch();
-      read_letters(read_until_);
-    }
-    take(packet, sources_[source].link);
+  while (packets < kTurnPackets) {
+    RingCursor* const cursor = earliest(source);
+    if (cursor == nullptr) break;
+    take(cursor->packet(), sources_[source].link);
     cursor->consume();
-    if (batched_ == batch_.size()) track_batch();
     ++packets;
   }
-  track_batch();
-  if (cursor == nullptr) {
-    // Everything older has been handed over by now.
-    const bool holding = std::any_of(cursors_.begin(), cursors_.end(),
-                                     [](const RingCursor& c) { return c.filled(); });
-    const PacketTime settled = timeline_.now() - settling(config_);
-    if (!holding) read_until_ = std::max(read_until_, settled);
-    read_letters(settled);
+  return packets;
+}
+
+std::size_t Shard::read_alone() noexcept {
+  std::size_t packets = 0;
+  while (packets < kTurnPackets) {
+    const flowtable::Link link = sources_[0].link;
+    const std::size_t taken = cursors_[0].take_block(
+        sources_[0].socket.ring(), [&](const ring::RingPacket& packet) { take(packet, link); });
+    if (taken == 0) break;
+    packets += taken;
   }
+  return packets;
+}
+
+bool Shard::read_rings() noexcept {
+  const std::size_t packets = sources_.size() == 1 ? read_alone() : read_merged();
+  pipeline_->track();
+  if (packets >= kTurnPackets) return true;
+  // Everything older has been handed over by now.
+  const bool holding =
+      std::any_of(cursors_.begin(), cursors_.end(), [](const RingCursor& c) { return c.filled(); });
+  const PacketTime settled = timeline_.now() - settling(config_);
+  if (!holding) read_until_ = std::max(read_until_, settled);
+  read_letters(settled);
   return packets > 0;
 }
 
 void Shard::take(const ring::RingPacket& packet, flowtable::Link link) noexcept {
+  read_until_ = timeline_.at(std::chrono::nanoseconds(packet.time_ns));
+  // A letter waits for its place in time.
+  if (letter_waiting()) read_letters(read_until_);
   const flowtable::Frame frame{
       .bytes = packet.bytes,
       .wire_length = packet.wire_length,
@@ -202,12 +210,8 @@ void Shard::take(const ring::RingPacket& packet, flowtable::Link link) noexcept 
       .interface = packet.interface,
       .time = read_until_,
   };
-  Segment& segment = batch_[batched_];
-  if (const auto reason = flowtable::decode(link, config_.verify, frame, segment)) {
-    undecoded_.add(*reason);
-  } else if (!mail_if_foreign(segment)) {
-    ++batched_;
-  }
+  const Segment* segment = pipeline_->decode(link, frame);
+  if (segment != nullptr && !mail_if_foreign(*segment)) pipeline_->keep();
 }
 
 bool Shard::mail_if_foreign(const Segment& segment) noexcept {
@@ -227,11 +231,6 @@ bool Shard::mail_if_foreign(const Segment& segment) noexcept {
   return true;
 }
 
-void Shard::track_batch() noexcept {
-  tracker_->on_segments(std::span<const Segment>(batch_).first(batched_));
-  batched_ = 0;
-}
-
 bool Shard::letter_waiting() noexcept {
   if (mailboxes_.size() == 1) return false;
   if (letter_) return true;
@@ -244,7 +243,7 @@ bool Shard::letter_waiting() noexcept {
 
 void Shard::read_letters(PacketTime until) noexcept {
   while (letter_waiting() && letter_->time <= until) {
-    tracker_->on_segment(*letter_);
+    pipeline_->track(*letter_);
     letter_.reset();
   }
 }
@@ -257,17 +256,17 @@ void Shard::look_for_loss() noexcept {
   std::uint64_t lost = mailboxes_[config_.id]->refused();
   for (ShardSource& source : sources_) lost += source.socket.statistics().dropped;
   for (const RingCursor& cursor : cursors_) lost += cursor.unreadable();
-  if (lost != lost_) tracker_->note_loss(now);
+  if (lost != lost_) pipeline_->tracker().note_loss(now);
   lost_ = lost;
 }
 
 bool Shard::sweep() noexcept {
   const PacketTime now = timeline_.now();
-  const auto groups = static_cast<std::int64_t>(tracker_->table().group_count());
+  const auto groups = static_cast<std::int64_t>(pipeline_->tracker().table().group_count());
   const auto due = groups * (now - swept_at_) / kSweepRound;
   if (due <= 0) return false;
   const auto slice = std::min<std::int64_t>(due, kSweepSlice);
-  tracker_->sweep(read_until_, static_cast<std::size_t>(slice));
+  pipeline_->tracker().sweep(read_until_, static_cast<std::size_t>(slice));
   // What this slice leaves stays due, up to one round.
   swept_at_ = std::max(swept_at_ + slice * std::chrono::nanoseconds(kSweepRound) / groups,
                        now - kSweepRound);
@@ -279,7 +278,7 @@ milliseconds Shard::patience() const noexcept {
       letter_.has_value() ||
       std::any_of(cursors_.begin(), cursors_.end(), [](const RingCursor& c) { return c.filled(); });
   if (holding) return config_.ring_retire / 2;
-  const auto& table = tracker_->table();
+  const auto& table = pipeline_->tracker().table();
   const bool idle = table.pending() == 0 && table.remembered() == 0 && mailboxes_.size() == 1;
   return idle ? milliseconds(500) : milliseconds(50);
 }
@@ -336,8 +335,8 @@ void Shard::report_if_wanted() noexcept {
 
 void Shard::write_report() noexcept {
   report_.outcomes = counter_.counts();
-  report_.tracker = tracker_->counts();
-  report_.undecoded = undecoded_;
+  report_.tracker = pipeline_->tracker().counts();
+  report_.undecoded = pipeline_->undecoded();
   report_.delivered = report_.unreadable = 0;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     report_.sockets[i] = sources_[i].socket.statistics();
@@ -348,9 +347,9 @@ void Shard::write_report() noexcept {
   // A letter that waits for its place in time still is in the mailbox.
   report_.mailed_in = mailed_in_ - (letter_ ? 1 : 0);
   report_.mailbox_full = mailbox_full_;
-  report_.pending = tracker_->table().pending();
-  report_.remembered = tracker_->table().remembered();
-  report_.capacity = tracker_->table().capacity();
+  report_.pending = pipeline_->tracker().table().pending();
+  report_.remembered = pipeline_->tracker().table().remembered();
+  report_.capacity = pipeline_->tracker().table().capacity();
 }
 
 }  // namespace tcpeek::engine

@@ -35,10 +35,9 @@
 #include "engine/mailbox.h"
 #include "engine/outcome_counter.h"
 #include "engine/packet_clock.h"
+#include "engine/pipeline.h"
 #include "engine/ring_cursor.h"
 #include "engine/shard_report.h"
-#include "flowtable/decode.h"
-#include "flowtable/tracker.h"
 #include "ring/packet_socket.h"
 #include "ring/steering.h"
 
@@ -94,17 +93,16 @@ class Shard {
   }
 
  private:
-  using Tracker = flowtable::Tracker<OutcomeCounter>;
-
   // The reader's.
   void run(std::promise<void>& started, std::latch& last_sent) noexcept;
   void pin() const;
   bool turn() noexcept;  // true if there was work: do not sleep
   bool read_rings() noexcept;
+  std::size_t read_alone() noexcept;   // the only ring, block by block; how many packets
+  std::size_t read_merged() noexcept;  // several rings, packet by packet in the order of time
   [[nodiscard]] RingCursor* earliest(std::size_t& source) noexcept;
   void take(const ring::RingPacket& packet, flowtable::Link link) noexcept;
   [[nodiscard]] bool mail_if_foreign(const flowtable::Segment& segment) noexcept;
-  void track_batch() noexcept;
   void read_letters(flowtable::PacketTime until) noexcept;
   [[nodiscard]] bool letter_waiting() noexcept;
   bool sweep() noexcept;  // true if more is due
@@ -133,17 +131,14 @@ class Shard {
   // The reader's.
   PacketTimeline timeline_;
   OutcomeCounter counter_;
-  std::unique_ptr<Tracker> tracker_;  // made by the reader's thread, so that its memory is near
+  std::unique_ptr<Pipeline> pipeline_;  // made by the reader's thread, so that its memory is near
   std::vector<RingCursor> cursors_;
   std::vector<Mailbox::Slip> slips_;
-  std::array<flowtable::Segment, Tracker::kBatch> batch_;
-  std::size_t batched_ = 0;
   std::optional<flowtable::Segment> letter_;  // received, but later than what has been read
   flowtable::PacketTime read_until_{};        // every packet before has been read
   flowtable::PacketTime swept_at_{};
   std::uint64_t lost_ = 0;  // packets known to be lost
   flowtable::PacketTime looked_for_loss_at_{};
-  flowtable::IgnoredCounts undecoded_;
   std::uint64_t mailed_out_ = 0;
   std::uint64_t mailed_in_ = 0;
   std::uint64_t mailbox_full_ = 0;

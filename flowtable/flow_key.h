@@ -50,13 +50,16 @@ struct FlowKey {
   // Word by word: compilers leave a memcmp() of 36 bytes to the library, and this is asked for
   // every packet.
   bool operator==(const FlowKey& o) const noexcept {
-    std::array<std::uint64_t, 4> mine;
-    std::array<std::uint64_t, 4> theirs;
-    std::memcpy(mine.data(), this, sizeof mine);
-    std::memcpy(theirs.data(), &o, sizeof theirs);
-    std::uint64_t different = (low_port ^ o.low_port) | (high_port ^ o.high_port);
-    for (std::size_t i = 0; i < mine.size(); ++i) different |= mine[i] ^ theirs[i];
-    return different == 0;
+    const auto differ = [&](auto word, std::size_t at) {
+      auto other = word;
+      std::memcpy(&word, reinterpret_cast<const char*>(this) + at, sizeof word);
+      std::memcpy(&other, reinterpret_cast<const char*>(&o) + at, sizeof other);
+      return word ^ other;
+    };
+    constexpr std::uint64_t kWord = 0;
+    constexpr std::uint32_t kPorts = 0;
+    return (differ(kWord, 0) | differ(kWord, 8) | differ(kWord, 16) | differ(kWord, 24) |
+            differ(kPorts, 32)) == 0;
   }
 
   [[nodiscard]] Endpoint end(Sender s) const noexcept {
@@ -72,28 +75,58 @@ struct DirectedKey {
   Sender sender = Sender::low;
 };
 
-// Whether a <= b, by address, then port; in words, for the same reason as above.
-[[nodiscard]] inline bool is_ordered(const Endpoint& a, const Endpoint& b) noexcept {
-  const auto word = [](const IpAddress& address, std::size_t at) {
-    std::uint64_t bytes = 0;
-    std::memcpy(&bytes, address.data() + at, sizeof bytes);
-    return std::endian::native == std::endian::little ? __builtin_bswap64(bytes) : bytes;
-  };
-  for (const std::size_t at : {std::size_t{0}, std::size_t{8}}) {
-    const std::uint64_t x = word(a.address, at);
-    const std::uint64_t y = word(b.address, at);
-    if (x != y) return x < y;
+// An address as two words of its bytes: what follows works on words, as it is done for every packet
+// and compilers leave byte arrays in memory.
+struct AddressWords {
+  std::uint64_t high = 0;  // bytes 0..7, as they lie in memory
+  std::uint64_t low = 0;
+
+  [[nodiscard]] static AddressWords of(const std::uint8_t* bytes) noexcept {
+    AddressWords words;
+    std::memcpy(&words, bytes, sizeof words);
+    return words;
   }
-  return a.port <= b.port;
+  // `four`: the address's bytes as they lie in memory.
+  [[nodiscard]] static AddressWords mapped(std::uint32_t four) noexcept {
+    std::array<std::uint32_t, 2> low{0, four};
+    std::memcpy(low.data(), kMappedPrefix.data() + 8, 4);
+    return {0, std::bit_cast<std::uint64_t>(low)};
+  }
+};
+
+static_assert(sizeof(AddressWords) == sizeof(IpAddress));
+
+[[nodiscard]] constexpr std::uint64_t from_big_endian(std::uint64_t word) noexcept {
+  return std::endian::native == std::endian::little ? __builtin_bswap64(word) : word;
+}
+
+// Whether a <= b, by address, then port.
+[[nodiscard]] inline bool is_ordered(const AddressWords& a, std::uint16_t a_port,
+                                     const AddressWords& b, std::uint16_t b_port) noexcept {
+  if (a.high != b.high) return from_big_endian(a.high) < from_big_endian(b.high);
+  if (a.low != b.low) return from_big_endian(a.low) < from_big_endian(b.low);
+  return a_port <= b_port;
+}
+
+// Writes the key of a segment in place; returns which end sent it.
+inline Sender set_key(FlowKey& key, const AddressWords& source, std::uint16_t source_port,
+                      const AddressWords& destination, std::uint16_t destination_port) noexcept {
+  const bool source_is_low = is_ordered(source, source_port, destination, destination_port);
+  const AddressWords low = source_is_low ? source : destination;
+  const AddressWords high = source_is_low ? destination : source;
+  std::memcpy(key.low_address.data(), &low, sizeof low);
+  std::memcpy(key.high_address.data(), &high, sizeof high);
+  key.low_port = source_is_low ? source_port : destination_port;
+  key.high_port = source_is_low ? destination_port : source_port;
+  return source_is_low ? Sender::low : Sender::high;
 }
 
 [[nodiscard]] inline DirectedKey make_key(const Endpoint& source,
                                           const Endpoint& destination) noexcept {
-  const bool source_is_low = is_ordered(source, destination);
-  const Endpoint& low = source_is_low ? source : destination;
-  const Endpoint& high = source_is_low ? destination : source;
-  return {{low.address, high.address, low.port, high.port},
-          source_is_low ? Sender::low : Sender::high};
+  DirectedKey directed;
+  directed.sender = set_key(directed.key, AddressWords::of(source.address.data()), source.port,
+                            AddressWords::of(destination.address.data()), destination.port);
+  return directed;
 }
 
 }  // namespace tcpeek::flowtable

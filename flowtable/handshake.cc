@@ -222,14 +222,6 @@ Event on_late_synack(Handshake& h, const Step& s, std::uint32_t window_us) noexc
 
 }  // namespace
 
-Handshake begin(const Step& syn) noexcept {
-  Handshake h;
-  h.isn = syn.sequence;
-  h.syn_payload = syn.payload;
-  h.syn_interface = syn.interface;
-  return h;
-}
-
 Event step(Handshake& h, const Step& s, std::uint32_t copy_window_us) noexcept {
   const bool pending = is_pending(h.phase);
   if (s.kind == SegmentKind::unreachable) {

@@ -102,8 +102,14 @@ struct Step {
   std::uint32_t at_us = 0;  // since the first SYN
 };
 
-// The attempt that `syn` (an opening SYN) begins.
-[[nodiscard]] Handshake begin(const Step& syn) noexcept;
+// Begins anew with `syn`, an opening SYN. In place: returned by value it would be copied in pieces
+// that the processor has to wait for.
+constexpr void begin(Handshake& handshake, const Step& syn) noexcept {
+  handshake = {};
+  handshake.isn = syn.sequence;
+  handshake.syn_payload = syn.payload;
+  handshake.syn_interface = syn.interface;
+}
 
 // Moves `handshake` by `step`. A repetition within `copy_window_us` of the one before it is a copy;
 // 0 makes every repetition a duplicate. On `superseded` and `reopened` the caller begins anew.

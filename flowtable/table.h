@@ -50,50 +50,89 @@ struct Tick {
   }
 };
 
-using Slot = std::uint32_t;
+// A place in the table, a group and one of its slots; or nowhere. In one register: an optional goes
+// through memory in pieces of different size, which the processor cannot forward, and that cost as
+// much as the look-up itself.
+class Slot {
+ public:
+  constexpr Slot() = default;  // nowhere
+  constexpr Slot(std::uint32_t group, std::uint32_t index) noexcept
+      : value_(group << kIndexBits | index) {}
+
+  [[nodiscard]] constexpr std::uint32_t group() const noexcept { return value_ >> kIndexBits; }
+  [[nodiscard]] constexpr std::uint32_t index() const noexcept {
+    return value_ & ((1U << kIndexBits) - 1);
+  }
+  [[nodiscard]] constexpr explicit operator bool() const noexcept { return value_ != kNowhere; }
+  auto operator<=>(const Slot&) const = default;
+
+ private:
+  static constexpr unsigned kIndexBits = 4;
+  static constexpr std::uint32_t kNowhere = ~std::uint32_t{0};
+  std::uint32_t value_ = kNowhere;
+};
 
 class AttemptTable {
  public:
   // Room for `capacity` pending attempts (at least 1).
   AttemptTable(std::uint64_t capacity, const KeyHash::Secret& secret);
 
-  [[nodiscard]] std::uint64_t hash(const FlowKey& key) const noexcept { return hash_(key); }
-  void prefetch(std::uint64_t hash) const noexcept {
-    __builtin_prefetch(&groups_[first_group(hash)]);
+  // Where a key belongs: worked out once for each segment, for all that follows.
+  struct Home {
+    std::uint64_t hash = 0;
+    std::uint32_t group = 0;
+  };
+  [[nodiscard]] Home home(const FlowKey& key) const noexcept {
+    const std::uint64_t hash = hash_(key);
+    return {hash, first_group(hash)};
   }
-  // Second step, once the line of prefetch() is there: the attempt a look-up will read; if none,
-  // and `opening`, the free slot that a new one will take.
-  void prefetch_slot(std::uint64_t hash, bool opening) const noexcept;
 
-  [[nodiscard]] std::optional<Slot> find(const FlowKey& key, std::uint64_t hash) const noexcept;
+  void prefetch(const Home& home) const noexcept { __builtin_prefetch(&groups_[home.group]); }
+  // Second step, once the line of prefetch() is there: the attempt a look-up will read; if none,
+  // and `opening`, the slot that a new one will take.
+  void prefetch_slot(const Home& home, bool opening) const noexcept;
+
+  [[nodiscard]] Slot find(const FlowKey& key, const Home& home) const noexcept {
+    const std::uint16_t tag = tag_of(home.hash);
+    if (const Slot slot = find_in(home.group, tag, key)) return slot;
+    if (groups_[home.group].away == 0) [[likely]]
+      return {};
+    return find_in(second_group(home.hash), tag, key);
+  }
 
   // What place() found for a new attempt.
   struct Place {
-    Slot slot = 0;
+    Slot slot;
     bool evicts = false;  // `slot` holds a pending attempt that has to end first
   };
   // Does not write; follow it with put(). `force_eviction` asks for a pending attempt's slot even
   // if others are free; where there is none, the place does not evict.
-  [[nodiscard]] Place place(std::uint64_t hash, bool force_eviction) noexcept;
+  [[nodiscard]] Place place(const Home& home, bool force_eviction) noexcept {
+    if (!force_eviction) {
+      if (const Slot slot = free_or_remembered(home.group)) return {slot, false};
+    }
+    return search_place(home, force_eviction);
+  }
 
-  // Writes a new pending attempt into a place, whatever was there.
-  Attempt& put(Slot slot, const FlowKey& key, std::uint64_t hash) noexcept;
+  // Makes a place a new pending attempt's, whatever was there. All of it is new but the time of its
+  // first SYN, which is the caller's to write.
+  Attempt& put(Slot slot, const FlowKey& key, const Home& home) noexcept;
   void erase(Slot slot) noexcept;
 
   [[nodiscard]] Attempt& operator[](Slot slot) noexcept {
-    return groups_[slot / kGroupSlots].attempts[slot % kGroupSlots];
+    return groups_[slot.group()].attempts[slot.index()];
   }
   [[nodiscard]] const Attempt& operator[](Slot slot) const noexcept {
-    return groups_[slot / kGroupSlots].attempts[slot % kGroupSlots];
+    return groups_[slot.group()].attempts[slot.index()];
   }
 
   // The attempt has its outcome: from now on it gives way to pending ones.
   void set_remembered(Slot slot) noexcept;
   void set_deadline(Slot slot, Tick deadline) noexcept {
-    groups_[slot / kGroupSlots].deadlines[slot % kGroupSlots] = deadline.value;
+    groups_[slot.group()].deadlines[slot.index()] = deadline.value;
   }
   [[nodiscard]] Tick deadline(Slot slot) const noexcept {
-    return {groups_[slot / kGroupSlots].deadlines[slot % kGroupSlots]};
+    return {groups_[slot.group()].deadlines[slot.index()]};
   }
 
   // Calls fn(slot) for each slot of `groups` groups, from group `start` on, whose deadline `now`
@@ -102,9 +141,9 @@ class AttemptTable {
   void sweep(std::size_t start, std::size_t groups, Tick now, Fn&& fn) noexcept {
     for (std::size_t g = start; g < start + groups; ++g) {
       if (g + kSweepAhead < groups_.size()) prefetch_index(g + kSweepAhead);
-      for (std::size_t i = 0; i < kGroupSlots; ++i) {
+      for (std::uint32_t i = 0; i < kGroupSlots; ++i) {
         if (groups_[g].tags[i] != 0 && Tick{groups_[g].deadlines[i]}.reached_at(now)) {
-          fn(static_cast<Slot>(g * kGroupSlots + i));
+          fn(Slot{static_cast<std::uint32_t>(g), i});
         }
       }
     }
@@ -119,7 +158,7 @@ class AttemptTable {
   // Recounts everything from the slots and compares; for tests.
   [[nodiscard]] bool consistent() const noexcept;
 
-  static constexpr std::size_t kGroupSlots = 10;
+  static constexpr std::uint32_t kGroupSlots = 10;
 
  private:
   static constexpr std::size_t kSweepAhead = 8;
@@ -146,6 +185,8 @@ class AttemptTable {
                 "86.4 bytes an attempt, no padding");
   static constexpr std::uint16_t kMostAway = 63;  // beyond it no key of the group becomes a guest
 
+  static constexpr unsigned kAllSlots = (1U << kGroupSlots) - 1;
+
   // The slots of a group whose tag is `tag`, a bit for each.
   [[nodiscard]] static std::uint32_t match(const Group& group, std::uint16_t tag) noexcept;
 
@@ -153,31 +194,31 @@ class AttemptTable {
     const auto tag = static_cast<std::uint16_t>(hash);
     return tag != 0 ? tag : 1;
   }
-  [[nodiscard]] std::size_t scale(std::uint32_t bits) const noexcept {
-    return static_cast<std::size_t>((std::uint64_t{bits} * groups_.size()) >> 32);
+  [[nodiscard]] std::uint32_t scale(std::uint32_t bits) const noexcept {
+    return static_cast<std::uint32_t>((std::uint64_t{bits} * groups_.size()) >> 32);
   }
-  [[nodiscard]] std::size_t first_group(std::uint64_t hash) const noexcept {
+  [[nodiscard]] std::uint32_t first_group(std::uint64_t hash) const noexcept {
     return scale(static_cast<std::uint32_t>(hash >> 32));
   }
-  [[nodiscard]] std::size_t second_group(std::uint64_t hash) const noexcept;
-  [[nodiscard]] std::optional<Slot> find_in(std::size_t group, std::uint16_t tag,
-                                            const FlowKey& key) const noexcept;
-  [[nodiscard]] std::optional<Slot> free_slot(std::size_t group) const noexcept;
-  [[nodiscard]] std::optional<Slot> next_remembered(std::size_t group) const noexcept;
-  [[nodiscard]] std::optional<Slot> free_or_remembered(std::size_t group) const noexcept;
-  [[nodiscard]] std::optional<Slot> make_room(std::size_t group, int depth) noexcept;
-  [[nodiscard]] std::optional<std::size_t> other_group(Slot slot) const noexcept;
-  [[nodiscard]] std::optional<Slot> oldest_pending(std::size_t a, std::size_t b) const noexcept;
+  [[nodiscard]] std::uint32_t second_group(std::uint64_t hash) const noexcept;
+  [[nodiscard]] Slot find_in(std::uint32_t group, std::uint16_t tag,
+                             const FlowKey& key) const noexcept;
+  [[nodiscard]] Slot free_slot(std::uint32_t group) const noexcept;
+  [[nodiscard]] Slot free_or_remembered(std::uint32_t group) const noexcept;
+  [[nodiscard]] Place search_place(const Home& home, bool force_eviction) noexcept;
+  [[nodiscard]] Slot make_room(std::uint32_t group, int depth) noexcept;
+  [[nodiscard]] std::optional<std::uint32_t> other_group(Slot slot) const noexcept;
+  [[nodiscard]] Slot oldest_pending(std::uint32_t a, std::uint32_t b) const noexcept;
   [[nodiscard]] bool is_remembered(Slot slot) const noexcept {
-    return (groups_[slot / kGroupSlots].remembered & (1U << (slot % kGroupSlots))) != 0;
+    return (groups_[slot.group()].remembered & (1U << slot.index())) != 0;
   }
   [[nodiscard]] bool is_guest(Slot slot) const noexcept {
-    return (groups_[slot / kGroupSlots].guests & (1U << (slot % kGroupSlots))) != 0;
+    return (groups_[slot.group()].guests & (1U << slot.index())) != 0;
   }
   void move(Slot from, Slot to) noexcept;
-  // A key takes a slot, or leaves it: keeps guests and away true.
-  void settle(std::uint64_t hash, Slot slot) noexcept;
-  void unsettle(Slot slot) noexcept;
+  // A key takes a slot that is not its home's, or a guest leaves: keeps guests and away true.
+  void settle_guest(const Home& home, Slot slot) noexcept;
+  void unsettle_guest(Slot slot) noexcept;
 
   KeyHash hash_;
   std::uint64_t capacity_;
@@ -187,3 +228,5 @@ class AttemptTable {
 };
 
 }  // namespace tcpeek::flowtable
+
+#include "flowtable/table_inline.h"

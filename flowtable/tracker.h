@@ -60,20 +60,23 @@ class Tracker {
         observer_(observer),
         table_(config.capacity, config.secret) {}
 
-  void on_segment(const Segment& segment) noexcept { on_hashed(segment, table_.hash(segment.key)); }
+  void on_segment(const Segment& segment) noexcept {
+    on_segment(segment, table_.home(segment.key));
+  }
 
   // The same for up to kBatch segments, with the memory they need fetched side by side: one
-  // dependent cache miss per packet would already be more time than line rate leaves.
+  // dependent cache miss per packet would already be more time than line rate leaves. Hashing has a
+  // round of its own: right after decoding, its loads would wait for stores they do not match.
   void on_segments(std::span<const Segment> segments) noexcept {
-    std::array<std::uint64_t, kBatch> hashes;
+    std::array<Home, kBatch> homes;
     for (std::size_t i = 0; i < segments.size(); ++i) {
-      hashes[i] = table_.hash(segments[i].key);
-      table_.prefetch(hashes[i]);
+      homes[i] = table_.home(segments[i].key);
+      table_.prefetch(homes[i]);
     }
     for (std::size_t i = 0; i < segments.size(); ++i) {
-      table_.prefetch_slot(hashes[i], segments[i].opens());
+      table_.prefetch_slot(homes[i], segments[i].opens());
     }
-    for (std::size_t i = 0; i < segments.size(); ++i) on_hashed(segments[i], hashes[i]);
+    for (std::size_t i = 0; i < segments.size(); ++i) on_segment(segments[i], homes[i]);
   }
 
   // Ends and forgets what has fallen due by `now` in the next `groups` groups of the table, going
@@ -98,41 +101,45 @@ class Tracker {
   [[nodiscard]] const AttemptTable& table() const noexcept { return table_; }
 
  private:
-  void on_hashed(const Segment& segment, std::uint64_t hash) noexcept {
-    const auto slot = table_.find(segment.key, hash);
-    if (!slot) return on_unknown(segment, hash);
-    Attempt& attempt = table_[*slot];
-    if (attempt.pending() && due_at(attempt) <= segment.time) time_out(*slot, due_at(attempt));
-    if (forgotten(*slot, segment.time)) return on_unknown(segment, hash);
+  using Home = AttemptTable::Home;
+
+  void on_segment(const Segment& segment, const Home& home) noexcept {
+    const Slot slot = table_.find(segment.key, home);
+    if (!slot) return on_unknown(segment, home);
+    Attempt& attempt = table_[slot];
+    if (attempt.pending()) {
+      if (const PacketTime due = due_at(attempt); due <= segment.time) [[unlikely]] {
+        time_out(slot, due);
+      }
+    }
+    if (!attempt.pending() && table_.deadline(slot).reached_at(Tick::at(segment.time))) {
+      // A remembered attempt whose time is up counts as gone, though the sweep has yet to pass.
+      table_.erase(slot);
+      return on_unknown(segment, home);
+    }
     const Phase before = attempt.handshake.phase;
     const Event event = step(attempt.handshake, as_step(attempt, segment), copy_window_us_);
     if (event == Event::superseded) {
-      conclude(*slot, timeout_in(before, attempt, segment.time));
-      return open_at(*slot, segment, hash);
+      conclude(slot, timeout_in(before, attempt, segment.time));
+      return open_at(slot, segment, home);
     }
     if (event == Event::reopened) {
-      table_.erase(*slot);
-      return open(segment, hash);
+      table_.erase(slot);
+      return open(segment, home);
     }
-    on_event(*slot, event, segment.time);
+    on_event(slot, attempt, event, segment.time);
   }
 
-  void on_unknown(const Segment& segment, std::uint64_t hash) noexcept {
-    if (segment.opens()) return open(segment, hash);
+  void on_unknown(const Segment& segment, const Home& home) noexcept {
+    if (segment.opens()) return open(segment, home);
     counts_.ignored.add(segment.kind == SegmentKind::unreachable ? Ignored::foreign_icmp
                                                                  : Ignored::no_attempt);
   }
 
-  // A remembered attempt whose time is up counts as gone, though the sweep has yet to pass.
-  bool forgotten(Slot slot, PacketTime now) noexcept {
-    if (table_[slot].pending() || !table_.deadline(slot).reached_at(Tick::at(now))) return false;
-    table_.erase(slot);
-    return true;
-  }
-
-  void on_event(Slot slot, Event event, PacketTime at) noexcept {
+  void on_event(Slot slot, const Attempt& attempt, Event event, PacketTime at) noexcept {
     if (is_ignored(event)) return counts_.ignored.add(reason_of(event));
     ++counts_.used;
+    if (is_outcome(event)) return conclude(slot, ending_of(event, at));
     switch (event) {
       case Event::syn_copy:
         ++counts_.syn_copies;
@@ -144,19 +151,18 @@ class Tracker {
         ++counts_.late_syns;
         return;
       case Event::late_synack:
-        return observer_.late_synack(table_[slot]);
+        return observer_.late_synack(attempt);
       default:
         break;
     }
-    if (is_outcome(event)) return conclude(slot, ending_of(event, at));
-    if (table_[slot].pending()) table_.set_deadline(slot, Tick::not_before(due_at(table_[slot])));
+    if (attempt.pending()) table_.set_deadline(slot, Tick::not_before(due_at(attempt)));
   }
 
-  void open(const Segment& segment, std::uint64_t hash) noexcept {
+  void open(const Segment& segment, const Home& home) noexcept {
     const bool full = table_.pending() >= table_.capacity();
-    const AttemptTable::Place place = table_.place(hash, full);
+    const AttemptTable::Place place = table_.place(home, full);
     if (place.evicts) evict(place.slot, segment.time);
-    open_at(place.slot, segment, hash);
+    open_at(place.slot, segment, home);
   }
 
   // What had fallen due before has timed out; the sweep only came too late.
@@ -166,13 +172,13 @@ class Tracker {
     observer_.ended(table_[slot], {.result = Result::evicted, .at = now});
   }
 
-  void open_at(Slot slot, const Segment& segment, std::uint64_t hash) noexcept {
+  void open_at(Slot slot, const Segment& segment, const Home& home) noexcept {
     ++counts_.used;
-    Attempt& attempt = table_.put(slot, segment.key, hash);
+    Attempt& attempt = table_.put(slot, segment.key, home);
     attempt.first_syn = segment.time;
-    attempt.handshake = begin(as_step(segment, true, 0));
+    begin(attempt.handshake, as_step(segment, true, 0));
     attempt.set_initiator(segment.sender);
-    table_.set_deadline(slot, Tick::not_before(due_at(attempt)));
+    table_.set_deadline(slot, Tick::not_before(segment.time + timeout_));
     observer_.opened(attempt);
   }
 
@@ -229,8 +235,8 @@ class Tracker {
             .at_us = at_us};
   }
 
-  std::chrono::seconds timeout_;
-  std::chrono::seconds remember_;
+  PacketClock::duration timeout_;
+  PacketClock::duration remember_;
   std::uint32_t copy_window_us_;
   Observer& observer_;
   AttemptTable table_;

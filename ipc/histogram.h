@@ -23,12 +23,22 @@ class LatencyHistogram {
   static constexpr std::size_t kOctaves = 30;  // 8 us .. 2^32 us
   static constexpr std::size_t kBuckets = kSteps + (kOctaves - 1) * kSteps;
 
-  void add(std::chrono::microseconds value) noexcept {
-    const auto us = value.count() < 0 ? 0U : static_cast<std::uint64_t>(value.count());
-    ++buckets_[bucket_of(us)];
+  // A value made ready to be added to several histograms.
+  struct Sample {
+    std::uint64_t us = 0;
+    std::size_t bucket = 0;
+
+    explicit Sample(std::chrono::microseconds value) noexcept
+        : us(value.count() < 0 ? 0U : static_cast<std::uint64_t>(value.count())),
+          bucket(bucket_of(us)) {}
+  };
+
+  void add(const Sample& sample) noexcept {
+    ++buckets_[sample.bucket];
     ++count_;
-    sum_us_ += us;
+    sum_us_ += sample.us;
   }
+  void add(std::chrono::microseconds value) noexcept { add(Sample(value)); }
 
   [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
   [[nodiscard]] std::uint64_t sum_us() const noexcept { return sum_us_; }

@@ -23,7 +23,6 @@ namespace tcpeek::ipc {
 // What is counted per filter and for the process. All but `pending` only grow.
 enum class Tally : std::uint8_t {
   attempts,
-  pending,  // a gauge: attempts without an outcome yet
   success,
   refused,  // RST from the responder
   aborted,  // RST from the initiator
@@ -31,6 +30,7 @@ enum class Tally : std::uint8_t {
   timed_out_no_ack,
   unreachable,
   evicted,
+  pending,             // a gauge: attempts without an outcome yet
   uncertain,           // of the timed out: the kernel dropped packets meanwhile
   half_seen,           // of the successes: the SYN/ACK was never captured
   late_proof,          // of the successes: proved by a segment later than the completing ACK

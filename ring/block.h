@@ -66,13 +66,14 @@ class BlockWalker {
       give_up();
       return false;
     }
-    out = {.bytes = block_.subspan(at_ + header.tp_mac, header.tp_snaplen),
-           .wire_length = header.tp_len,
-           .time_ns = std::int64_t{header.tp_sec} * 1'000'000'000 + header.tp_nsec,
-           .status = header.tp_status,
-           .interface = static_cast<std::uint32_t>(address.sll_ifindex),
-           .protocol = __builtin_bswap16(address.sll_protocol),
-           .packet_type = address.sll_pkttype};
+    // One by one: assigned whole, it is built aside and copied in pieces that do not fit the stores.
+    out.bytes = block_.subspan(at_ + header.tp_mac, header.tp_snaplen);
+    out.wire_length = header.tp_len;
+    out.time_ns = std::int64_t{header.tp_sec} * 1'000'000'000 + header.tp_nsec;
+    out.status = header.tp_status;
+    out.interface = static_cast<std::uint32_t>(address.sll_ifindex);
+    out.protocol = __builtin_bswap16(address.sll_protocol);
+    out.packet_type = address.sll_pkttype;
     --remaining_;
     // A packet that points at itself would be read again and again.
     if (header.tp_next_offset < sizeof(header)) give_up();

@@ -38,9 +38,10 @@ struct Result {
 Result run(const FilterMatcher& matcher, const Attempt& a) {
   const FilterTag tag = matcher.classify(a.initiator, a.responder, a.port, a.directions);
   Result result;
-  matcher.for_each_match(tag, a.directions, a.initiator, a.responder,
-                         [&](std::size_t index) { result.matches.push_back(index); });
-  result.excluded = matcher.excluded(tag, a.directions, a.initiator, a.responder);
+  matcher.for_each_match(
+      tag, a.directions, [&] { return a.responder; },
+      [&](std::size_t index) { result.matches.push_back(index); });
+  result.excluded = matcher.excluded(tag, a.directions, a.responder);
   return result;
 }
 

@@ -99,6 +99,26 @@ TEST_F(RingCursorTest, ABlockGoesBackWhenItsPacketsAreConsumedNotBefore) {
   EXPECT_TRUE(with_kernel(1)) << "also when nothing follows";
 }
 
+TEST_F(RingCursorTest, TakesWhatIsLeftOfABlockThenBlockByBlock) {
+  packets(0, 3).publish(block(0));
+  packets(3, 2).change(0, [](tpacket3_hdr& h) { h.tp_next_offset = 1 << 20; }).publish(block(1));
+  EXPECT_EQ(take(), 0);
+  std::vector<std::int64_t> times;
+  const auto note = [&](const ring::RingPacket& packet) {
+    EXPECT_EQ(packet.bytes[0], static_cast<std::byte>(packet.time_ns));
+    times.push_back(packet.time_ns);
+  };
+  EXPECT_EQ(cursor_.take_block(ring_, note), 2U);
+  EXPECT_EQ(times, (std::vector<std::int64_t>{1, 2}));
+  EXPECT_TRUE(with_kernel(0)) << "a block goes back at its end, not at the next one's begin";
+  EXPECT_EQ(cursor_.take_block(ring_, note), 1U);
+  EXPECT_TRUE(with_kernel(1));
+  EXPECT_EQ(cursor_.take_block(ring_, note), 0U);
+  EXPECT_FALSE(cursor_.filled());
+  EXPECT_EQ(cursor_.consumed(), 4U);
+  EXPECT_EQ(cursor_.unreadable(), 1U);
+}
+
 TEST_F(RingCursorTest, GoesRoundTheRing) {
   for (std::uint32_t i = 0; i < 50; ++i) {
     packets(i, 1).publish(block(i));

@@ -43,22 +43,23 @@ struct Bench {
 
   // The place that a new attempt got.
   AttemptTable::Place put(const FlowKey& key, bool force = false, PacketTime first_syn = {}) {
-    const std::uint64_t hash = table.hash(key);
-    const AttemptTable::Place place = table.place(hash, force);
-    Attempt& attempt = table.put(place.slot, key, hash);
+    const AttemptTable::Home home = table.home(key);
+    const AttemptTable::Place place = table.place(home, force);
+    Attempt& attempt = table.put(place.slot, key, home);
     attempt.first_syn = first_syn;
     return place;
   }
-  std::optional<Slot> find(const FlowKey& key) const { return table.find(key, table.hash(key)); }
+  Slot find(const FlowKey& key) const { return table.find(key, table.home(key)); }
   void remember(const FlowKey& key, Tick until) {
-    const Slot slot = *find(key);
+    const Slot slot = find(key);
     table[slot].handshake.phase = Phase::succeeded;
     table.set_remembered(slot);
     table.set_deadline(slot, until);
   }
   // The first group of a key, by the rule in table.cc.
   std::size_t home(std::uint32_t n) const {
-    return static_cast<std::size_t>(((table.hash(key_of(n)) >> 32) * table.group_count()) >> 32);
+    const std::uint64_t hash = table.home(key_of(n)).hash;
+    return static_cast<std::size_t>(((hash >> 32) * table.group_count()) >> 32);
   }
   std::uint32_t next_at_home(std::size_t group, std::uint32_t from) const {
     while (home(from) != group) ++from;
@@ -69,11 +70,11 @@ struct Bench {
     std::vector<std::uint32_t> inside;
     for (std::uint32_t n = 0; n < end; ++n) {
       const auto slot = find(key_of(n));
-      if (slot && *slot / AttemptTable::kGroupSlots == group) inside.push_back(n);
+      if (slot && slot.group() == group) inside.push_back(n);
     }
     return inside;
   }
-  void answer(const FlowKey& key) { table[*find(key)].handshake.phase = Phase::answered; }
+  void answer(const FlowKey& key) { table[find(key)].handshake.phase = Phase::answered; }
 };
 
 void fill_to_capacity(std::uint32_t capacity, std::uint64_t seed) {
@@ -87,7 +88,7 @@ void fill_to_capacity(std::uint32_t capacity, std::uint64_t seed) {
   for (std::uint32_t n = 0; n < capacity; ++n) {
     const auto slot = b.find(key_of(n));
     ASSERT_TRUE(slot) << n;
-    ASSERT_EQ(b.table[*slot].key, key_of(n));
+    ASSERT_EQ(b.table[slot].key, key_of(n));
   }
   for (std::uint32_t n = capacity; n < 2 * capacity; ++n) ASSERT_FALSE(b.find(key_of(n)));
 }
@@ -118,7 +119,7 @@ TEST(AttemptTable, StaysFullWithoutEvicting) {
   for (std::uint32_t n = kCapacity; n < (kThorough ? 50U : 5U) * kCapacity; ++n) {
     const std::size_t i = random() % kCapacity;
     const auto slot = b.find(key_of(inside[i]));
-    if (slot) b.table.erase(*slot);
+    if (slot) b.table.erase(slot);
     inside[i] = n;
     if (b.put(key_of(n)).evicts) ++evictions;
   }
@@ -209,16 +210,16 @@ TEST(AttemptTable, MovesAnAttemptRatherThanEvict) {
   std::map<std::uint32_t, Slot> slots;
   for (std::uint32_t n = 0; n < 1000; ++n) {
     b.put(key_of(n), false, seconds(n));
-    b.table.set_deadline(*b.find(key_of(n)), {n});
-    slots[n] = *b.find(key_of(n));
+    b.table.set_deadline(b.find(key_of(n)), {n});
+    slots[n] = b.find(key_of(n));
     for (auto& [key, slot] : slots) {
       const auto now = b.find(key_of(key));
       ASSERT_TRUE(now);
-      if (*now == slot) continue;
+      if (now == slot) continue;
       ++moves;
-      slot = *now;
-      ASSERT_EQ(b.table[*now].first_syn, seconds(key));
-      ASSERT_EQ(b.table.deadline(*now).value, key) << "the deadline moves along";
+      slot = now;
+      ASSERT_EQ(b.table[now].first_syn, seconds(key));
+      ASSERT_EQ(b.table.deadline(now).value, key) << "the deadline moves along";
     }
     ASSERT_TRUE(b.table.consistent());
   }
@@ -255,8 +256,9 @@ TEST(AttemptTable, BoundsTheGuestsOfOneGroup) {
       if (b.put(key_of(n), force && i >= 73, seconds(i)).evicts) ++evicted;
       ASSERT_TRUE(b.table.consistent()) << "key " << i << " of one group, forced " << force;
     }
-    const auto found = std::count_if(
-        all.begin(), all.end(), [&](std::uint32_t n) { return b.find(key_of(n)).has_value(); });
+    const auto found = std::count_if(all.begin(), all.end(), [&](std::uint32_t n) {
+      return static_cast<bool>(b.find(key_of(n)));
+    });
     EXPECT_EQ(static_cast<std::size_t>(found) + evicted, all.size()) << "lost without being told";
   }
 }
@@ -268,7 +270,7 @@ TEST(AttemptTable, PutWritesAnAttemptAnew) {
   b.table[slot].set_marks(0x7f);
   b.answer(key_of(1));
   b.remember(key_of(1), {9});
-  b.table.put(slot, key_of(2), b.table.hash(key_of(2)));
+  b.table.put(slot, key_of(2), b.table.home(key_of(2)));
   EXPECT_FALSE(b.find(key_of(1)));
   ASSERT_EQ(b.find(key_of(2)), slot);
   EXPECT_EQ(b.table[slot].tag, 0U);
@@ -288,7 +290,7 @@ TEST(AttemptTable, ErasingTwiceIsErasingOnce) {
   EXPECT_FALSE(b.find(key_of(1)));
   b.put(key_of(1));
   b.remember(key_of(1), {1});
-  b.table.set_remembered(*b.find(key_of(1)));
+  b.table.set_remembered(b.find(key_of(1)));
   EXPECT_EQ(b.table.remembered(), 1U);
   EXPECT_TRUE(b.table.consistent());
 }
@@ -307,22 +309,22 @@ TEST(AttemptTable, AgreesWithAMap) {
     for (std::uint32_t i = 0; i < 2000; ++i) {
       const auto n = static_cast<std::uint32_t>(random() % 120);
       const auto it = known.find(n);
-      ASSERT_EQ(b.find(key_of(n)).has_value(), it != known.end()) << "seed " << seed;
+      ASSERT_EQ(static_cast<bool>(b.find(key_of(n))), it != known.end()) << "seed " << seed;
       if (it != known.end()) {
-        ASSERT_EQ(b.table.deadline(*b.find(key_of(n))).value, it->second.deadline);
+        ASSERT_EQ(b.table.deadline(b.find(key_of(n))).value, it->second.deadline);
         if (random() % 2 == 0) {
-          b.table.erase(*b.find(key_of(n)));
+          b.table.erase(b.find(key_of(n)));
           known.erase(it);
         } else {
           b.remember(key_of(n), {i});
           it->second = {true, i};
         }
       } else {
-        const std::uint64_t hash = b.table.hash(key_of(n));
-        const auto place = b.table.place(hash, random() % 8 == 0);
+        const AttemptTable::Home home = b.table.home(key_of(n));
+        const auto place = b.table.place(home, random() % 8 == 0);
         // Whoever loses its slot is the only one that does.
         const Attempt loser = b.table[place.slot];
-        b.table.put(place.slot, key_of(n), hash).first_syn = seconds(i);
+        b.table.put(place.slot, key_of(n), home).first_syn = seconds(i);
         b.table.set_deadline(place.slot, {i});
         std::erase_if(known, [&](const auto& entry) {
           if (b.find(key_of(entry.first))) return false;
@@ -347,7 +349,7 @@ TEST(AttemptTable, SweepFindsEachSlotThatIsDueOnce) {
   Bench b(300);
   for (std::uint32_t n = 0; n < 300; ++n) {
     b.put(key_of(n));
-    b.table.set_deadline(*b.find(key_of(n)), {0xffffffffU - 149U + n});
+    b.table.set_deadline(b.find(key_of(n)), {0xffffffffU - 149U + n});
   }
   std::multiset<std::uint32_t> due;
   const std::size_t half = b.table.group_count() / 2;

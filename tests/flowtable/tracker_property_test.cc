@@ -259,8 +259,8 @@ class Auditor {
       EXPECT_LE(table_->pending(), table_->capacity());
     }
     for (const auto& [pair, key] : pending_) {
-      const auto slot = table_->find(key, table_->hash(key));
-      EXPECT_TRUE(slot && (*table_)[*slot].pending()) << "lost silently";
+      const Slot slot = table_->find(key, table_->home(key));
+      EXPECT_TRUE(slot && (*table_)[slot].pending()) << "lost silently";
     }
   }
 
@@ -275,9 +275,9 @@ class Auditor {
       return std::pair(a.handshake.phase != Phase::syn_sent, a.first_syn);
     };
     for (const auto& [pair, key] : pending_) {
-      const auto slot = table_->find(key, table_->hash(key));
+      const Slot slot = table_->find(key, table_->home(key));
       ASSERT_TRUE(slot);
-      EXPECT_GE(rank((*table_)[*slot]), rank(victim)) << "an older unanswered one was spared";
+      EXPECT_GE(rank((*table_)[slot]), rank(victim)) << "an older unanswered one was spared";
     }
     EXPECT_GE(table_->pending(), table_->capacity()) << "evicted where there was room";
   }

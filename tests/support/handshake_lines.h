@@ -88,7 +88,9 @@ inline Step step_of(const Line& line, const Isns& isns, std::uint32_t at_us) {
 }
 
 inline Handshake begun(const Isns& isns, std::uint16_t syn_data) {
-  return begin(step_of(up(tcp_flag::syn, 0, 0, Event::progressed).data(syn_data), isns, 0));
+  Handshake handshake;
+  begin(handshake, step_of(up(tcp_flag::syn, 0, 0, Event::progressed).data(syn_data), isns, 0));
+  return handshake;
 }
 
 inline void run(const std::string& what, std::uint16_t syn_data, std::span<const Line> lines,
