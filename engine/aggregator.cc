@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace tcpeek::engine {
+namespace {
+
+// Reports that do not add up for longer are shown as they are rather than not at all.
+constexpr int kMostRounds = 20;
+
+}  // namespace
 
 Aggregator::Aggregator(ipc::Reactor& reactor, const EventFd& report_ready,
                        std::span<const std::unique_ptr<Shard>> shards, Frame frame)
@@ -17,6 +23,7 @@ void Aggregator::collect(Receiver receiver) {
 
 void Aggregator::ask() {
   asked_ = std::exchange(waiting_, {});
+  rounds_ = 0;
   for (const auto& shard : shards_) shard->request_report();
 }
 
@@ -27,7 +34,7 @@ void Aggregator::on_report() {
                                [](const auto& shard) { return shard->report_ready(); });
   if (!all) return;
   const std::vector<ReaderView> readers = views();
-  if (!mail_adds_up(readers)) {
+  if (!mail_adds_up(readers) && ++rounds_ < kMostRounds) {
     for (const auto& shard : shards_) shard->request_report();
     return;
   }

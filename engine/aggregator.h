@@ -1,5 +1,8 @@
 // Asks every reader for its report and makes one snapshot of them, for whoever wants one.
 //
+// Reports are taken one reader after the other, so mail may have been received that its sender had not
+// yet reported: then all are asked again, a few times at most.
+//
 // A request that comes while reports are under way waits for the next round, so a snapshot is never
 // older than the question.
 //
@@ -44,6 +47,7 @@ class Aggregator {
   Frame frame_;
   std::vector<Receiver> asked_;    // for the round under way
   std::vector<Receiver> waiting_;  // for the next one
+  int rounds_ = 0;                 // of reports, for those asked
 };
 
 }  // namespace tcpeek::engine

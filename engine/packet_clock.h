@@ -5,7 +5,7 @@
 // start, to agree with the wall clock. A stamp becomes tracker time by the difference between the
 // two clocks; that difference is looked at for every block of packets, and a change beyond kStep is
 // a clock step. A stamp that would then lie in the future (taken before a step back, read after it)
-// is as late as now at most.
+// is at most kStep later than now.
 //
 // Thread contract: one clock per reader; read_clocks() is any thread's.
 #pragma once
