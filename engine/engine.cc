@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <random>
 
+#include "engine/randomness.h"
 #include "engine/summary.h"
 #include "ipc/stats_json.h"
 #include "ring/capture_group.h"
@@ -21,33 +22,6 @@ constexpr milliseconds kLinksSettle{50};
 constexpr milliseconds kLinksInterval{5000};
 constexpr milliseconds kLastWords{2000};
 constexpr const char* kDefaultSocket = "/var/run/tcpeek/tcpeek.sock";
-
-std::uint32_t random_word(std::random_device& device) {
-  return static_cast<std::uint32_t>(device());
-}
-
-flowtable::KeyHash::Secret random_secret(std::random_device& device) {
-  flowtable::KeyHash::Secret secret;
-  for (std::byte& b : secret) b = static_cast<std::byte>(random_word(device));
-  return secret;
-}
-
-ring::SteeringKey random_steering(std::random_device& device) {
-  return ring::SteeringKey::from(
-      {random_word(device), random_word(device), random_word(device), random_word(device)});
-}
-
-flowtable::Verify to_verify(ChecksumMode mode) noexcept {
-  switch (mode) {
-    case ChecksumMode::none:
-      return flowtable::Verify::none;
-    case ChecksumMode::ip_header:
-      return flowtable::Verify::ip_header;
-    case ChecksumMode::ip_and_transport:
-      return flowtable::Verify::ip_and_transport;
-  }
-  return flowtable::Verify::none;
-}
 
 flowtable::Link to_link(ring::Access access) noexcept {
   return access == ring::Access::link_layer ? flowtable::Link::ethernet : flowtable::Link::network;
@@ -139,7 +113,7 @@ void Engine::open_capture() {
                     .timeout = options_.timeout,
                     .copy_window = options_.copy_window,
                     .secret = random_secret(device)},
-        .verify = to_verify(options_.checksum),
+        .verify = options_.checksum,
         .steering = steering,
         .ring_retire = geometry.retire,
         .tell_outcomes = !options_.quiet,
@@ -148,6 +122,7 @@ void Engine::open_capture() {
     shards_.push_back(std::make_unique<Shard>(config, std::move(sources[i]), matcher_,
                                               interfaces_.locality(links_), mailboxes_,
                                               report_ready_));
+    outcomes_.push_back(&shards_.back()->outcomes());
   }
 }
 
@@ -194,7 +169,8 @@ void Engine::drop_privileges() {
 
 void Engine::run() {
   aggregator_.emplace(reactor_, report_ready_, shards_, [this] { return snapshot_frame(); });
-  reporter_.emplace(options_.output, standard_error_, standard_output_, matcher_, interfaces_);
+  reporter_.emplace(options_.output, standard_error_, standard_output_, matcher_,
+                    [this](std::uint16_t index) { return interfaces_.name_of(index); });
   for (const std::string& warning : options_.warnings) log_.warning("{}", warning);
   start_readers();
   print_banner();
@@ -245,7 +221,7 @@ void Engine::start_readers() {
 void Engine::watch() {
   reactor_.on_readable(link_events_.descriptor(), [this] { on_links_changed(); });
   reactor_.every(kTellInterval, [this] {
-    if (!options_.quiet) reporter_->tell(shards_);
+    if (!options_.quiet) reporter_->tell(outcomes_);
     standard_error_.flush();
     standard_output_.flush();
   });
@@ -344,7 +320,7 @@ ipc::Snapshot Engine::snapshot_frame() const {
 void Engine::finish() {
   for (const auto& shard : shards_) shard->stop();
   for (const auto& shard : shards_) shard->join();
-  if (!options_.quiet) reporter_->tell(shards_);
+  if (!options_.quiet) reporter_->tell(outcomes_);
   read_links();
   standard_error_.line("");
   standard_error_.line(summary(aggregator_->last()));

@@ -79,6 +79,7 @@ class Engine {
   std::vector<std::unique_ptr<Mailbox>> mailboxes_;
   std::latch last_sent_;
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<OutcomeQueue*> outcomes_;  // theirs
   std::optional<ipc::UnixServer> server_;
   std::optional<Aggregator> aggregator_;
   std::optional<Reporter> reporter_;

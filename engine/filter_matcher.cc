@@ -225,8 +225,11 @@ FilterMatcher::Wide FilterMatcher::wide_key(const Address& address) noexcept {
   return {address.high(), address.low()};
 }
 
-std::uint16_t FilterMatcher::AddressPlan::find(const Address& address) const noexcept {
-  if (address.is_v4()) return v4_classes[interval_of(v4_starts, v4_key(address))];
+std::uint16_t FilterMatcher::AddressPlan::search_v4(const Address& address) const noexcept {
+  return v4_classes[interval_of(v4_starts, v4_key(address))];
+}
+
+std::uint16_t FilterMatcher::AddressPlan::search_v6(const Address& address) const noexcept {
   return v6_classes[interval_of(v6_starts, wide_key(address))];
 }
 

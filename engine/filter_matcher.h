@@ -107,7 +107,13 @@ class FilterMatcher {
     std::vector<std::uint16_t> v6_classes;
     std::vector<std::uint64_t> rows;
 
-    [[nodiscard]] std::uint16_t find(const Address& address) const noexcept;
+    // Without filters of the user's there is one interval of each family, known without a search.
+    [[nodiscard]] std::uint16_t find(const Address& address) const noexcept {
+      if (address.is_v4()) return v4_starts.size() == 1 ? v4_classes[0] : search_v4(address);
+      return v6_starts.size() == 1 ? v6_classes[0] : search_v6(address);
+    }
+    [[nodiscard]] std::uint16_t search_v4(const Address& address) const noexcept;
+    [[nodiscard]] std::uint16_t search_v6(const Address& address) const noexcept;
   };
 
   // The rows an attempt's terms are the intersection of: (address | other_address) & port.

@@ -13,6 +13,9 @@ Watches TCP connections being set up and counts what became of each attempt.
 What is captured:
   -i, --interface=NAME    interface to watch, may be given several times; any
                           stands for all (default: the one of the default route)
+  -r, --read=FILE         read a capture file instead (pcap, pcapng, also with
+                          gzip or zstd; - is standard input), may be given
+                          several times; without --local everything is local
       --local=NET         count NET as local besides the interfaces' addresses,
                           may be given several times (mirror ports)
       --bpf=EXPR          narrow the capture by a libpcap filter expression
@@ -32,7 +35,8 @@ How it works:
                           (default: 1000000)
   -B, --buffer=MIB        capture ring of each reader, 1 to 4095 MiB
                           (default: chosen by the number of readers)
-      --threads=N         readers, 1 to 256 (default: by the number of CPUs)
+      --threads=N         readers, 1 to 256 (default: by the number of CPUs,
+                          one for capture files)
       --cpus=LIST         CPUs the readers are pinned to, such as 0-3,8
   -u, --user=USER         give up privileges for USER, a name or a number, once
                           everything is open
@@ -67,6 +71,8 @@ Examples:
       web clients and the way to the databases, counted apart as well
   tcpeek -i any --icmp :RX@%:22 :TX@%:22
       everything but ssh, unreachable hosts told apart
+  tcpeek -q -r last-night.pcapng.gz --local=192.0.2.0/24
+      what became of the connections in a capture file
 )";
 
 }  // namespace tcpeek::engine

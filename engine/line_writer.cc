@@ -19,7 +19,10 @@ LineWriter::LineWriter(int descriptor)
 }
 
 void LineWriter::line(std::string_view text) {
-  if (backlog_.size() - written_ + text.size() + 1 > kMaxBacklog) flush();
+  if (backlog_.size() - written_ + text.size() + 1 > kMaxBacklog) {
+    flush_for(patience_);
+    flush();
+  }
   if (backlog_.size() - written_ + text.size() + 1 > kMaxBacklog) {
     ++lost_;
     return;
@@ -28,6 +31,12 @@ void LineWriter::line(std::string_view text) {
   in_line_ = false;
   backlog_.append(text);
   backlog_.push_back('\n');
+}
+
+void LineWriter::status(std::string_view text) noexcept {
+  flush();
+  if (!backlog_.empty()) return;
+  static_cast<void>(!::write(descriptor_, text.data(), text.size()));
 }
 
 void LineWriter::drop_backlog() noexcept {

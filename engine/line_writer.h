@@ -29,6 +29,10 @@ class LineWriter {
 
   // A line of text, newline added. Dropped and counted if the backlog is full.
   void line(std::string_view text);
+  // From now on line() waits for the reader when the backlog is full: for who can afford to wait.
+  void wait_when_full() noexcept { patience_ = std::chrono::hours(24); }
+  // What the descriptor takes at once, without newline and past the backlog: a terminal's status.
+  void status(std::string_view text) noexcept;
   void flush() noexcept;
   // Waits for the reader until `patience` is over; for the last words.
   void flush_for(std::chrono::milliseconds patience) noexcept;
@@ -47,6 +51,7 @@ class LineWriter {
   std::string backlog_;
   std::size_t written_ = 0;  // of backlog_
   std::uint64_t lost_ = 0;
+  std::chrono::milliseconds patience_{0};
 };
 
 }  // namespace tcpeek::engine

@@ -22,6 +22,12 @@ Locality::Locality(std::vector<Address> addresses, std::vector<Prefix> networks,
   addresses_.erase(std::unique(addresses_.begin(), addresses_.end()), addresses_.end());
 }
 
+Locality Locality::everywhere() {
+  Locality locality;
+  locality.everywhere_ = true;
+  return locality;
+}
+
 unsigned Locality::by_address(const Address& initiator, const Address& responder) const noexcept {
   // A host has a few addresses: then looking at all of them once is less work than halving twice.
   constexpr std::size_t kFew = 8;
@@ -48,6 +54,7 @@ unsigned Locality::by_network(const Address& initiator, const Address& responder
 
 std::uint8_t Locality::directions(const Address& initiator, const Address& responder,
                                   std::uint32_t interface) const noexcept {
+  if (everywhere_) return static_cast<std::uint8_t>(bits_of(true, true));
   for (const std::uint32_t looped : loopback_interfaces_) {
     if (looped == interface) return static_cast<std::uint8_t>(bits_of(true, true));
   }

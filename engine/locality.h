@@ -22,6 +22,9 @@ class Locality {
   Locality(std::vector<Address> addresses, std::vector<Prefix> networks,
            std::vector<std::uint32_t> loopback_interfaces);
 
+  // Every address is local, as both ends on loopback: a capture file without --local.
+  [[nodiscard]] static Locality everywhere();
+
   // Bits of Direction.
   [[nodiscard]] std::uint8_t directions(const Address& initiator, const Address& responder,
                                         std::uint32_t interface) const noexcept;
@@ -35,6 +38,7 @@ class Locality {
   [[nodiscard]] unsigned by_network(const Address& initiator,
                                     const Address& responder) const noexcept;
 
+  bool everywhere_ = false;
   std::vector<Address> addresses_;  // sorted
   std::vector<Prefix> networks_;
   std::vector<std::uint32_t> loopback_interfaces_;

@@ -1,5 +1,6 @@
 // tcpeek: what becomes of TCP connection attempts. The program from above: options, log, engine.
 
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -13,14 +14,32 @@
 #include "engine/line_writer.h"
 #include "engine/log.h"
 #include "engine/options.h"
+#include "engine/replay.h"
 
 namespace {
 
 constexpr int kWrongUse = 2;
 constexpr int kFailure = 1;
 
+// A descriptor that we open must not become standard input or error because that was closed.
+void fill_standard_descriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) >= 0) continue;
+    // The lowest free number is this one; reading fails, as it would have.
+    static_cast<void>(::open("/dev/null", O_WRONLY));
+  }
+}
+
 int fail(int status, const std::string& message) {
   std::fprintf(stderr, "tcpeek: %s\n", message.c_str());
+  return status;
+}
+
+int replay(const tcpeek::engine::Options& options, tcpeek::engine::LineWriter& standard_error,
+           tcpeek::engine::LineWriter& standard_output, tcpeek::engine::Log& log) {
+  tcpeek::engine::Replay replay(options, standard_error, standard_output, log);
+  int status = 0;
+  for (const std::string& wrong : replay.run()) status = fail(kFailure, wrong);
   return status;
 }
 
@@ -35,6 +54,7 @@ int run(std::span<const char* const> arguments) {
   LineWriter standard_error(STDERR_FILENO);
   LineWriter standard_output(STDOUT_FILENO);
   Log log(standard_error, options.log_level, options.log_to_syslog);
+  if (!options.read_files.empty()) return replay(options, standard_error, standard_output, log);
   Engine engine(options, standard_error, standard_output, log);
   engine.run();
   return 0;
@@ -43,6 +63,7 @@ int run(std::span<const char* const> arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  fill_standard_descriptors();
   // Whoever reads our output may leave; writes then fail, and are counted.
   ::signal(SIGPIPE, SIG_IGN);
   try {

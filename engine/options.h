@@ -15,16 +15,18 @@
 
 #include "engine/address.h"
 #include "engine/filter_expression.h"
+#include "flowtable/decode.h"
 
 namespace tcpeek::engine {
 
-enum class ChecksumMode : std::uint8_t { none, ip_header, ip_and_transport };
+using ChecksumMode = flowtable::Verify;
 enum class CaptureMode : std::uint8_t { handshake, tcp };
 enum class OutputFormat : std::uint8_t { text, json };
 
 struct Options {
   std::optional<std::string> user;
   std::vector<std::string> interfaces;  // empty: the interface of the default route
+  std::vector<std::string> read_files;  // not empty: read these instead; "-" is standard input
   std::string socket_path = "/var/run/tcpeek/tcpeek.sock";
   ChecksumMode checksum = ChecksumMode::none;
   std::chrono::seconds timeout{60};

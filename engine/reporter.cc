@@ -50,12 +50,12 @@ bool wants_no_colour() {
 }  // namespace
 
 Reporter::Reporter(OutputFormat format, LineWriter& standard_error, LineWriter& standard_output,
-                   const FilterMatcher& matcher, const Interfaces& interfaces)
+                   const FilterMatcher& matcher, InterfaceName interface_name)
     : format_(format),
       standard_error_(standard_error),
       standard_output_(standard_output),
       matcher_(matcher),
-      interfaces_(interfaces),
+      interface_name_(std::move(interface_name)),
       colour_(standard_error.terminal() && !wants_no_colour()) {}
 
 void Reporter::begin() {
@@ -81,21 +81,27 @@ ipc::OutcomeEvent Reporter::to_event(const Outcome& o) const {
       .filters = {},
   };
   if (format_ == OutputFormat::text) return event;
-  event.interface = interfaces_.name_of(o.interface);
+  event.interface = interface_name_(o.interface);
   matcher_.for_each_match(
       o.tag, o.directions, [&] { return Address{o.responder.address}; },
       [&](std::size_t filter) { event.filters.push_back(matcher_.counted()[filter].name); });
   return event;
 }
 
-void Reporter::tell(std::span<const std::unique_ptr<Shard>> shards) {
-  gathered_.clear();
+void Reporter::tell(std::span<OutcomeQueue* const> queues) {
+  gather(queues);
+  tell_gathered();
+}
+
+bool Reporter::gather(std::span<OutcomeQueue* const> queues) {
   Outcome outcome;
-  for (const auto& shard : shards) {
-    while (gathered_.size() < kMostAtOnce && shard->outcomes().pop(outcome)) {
-      gathered_.push_back(outcome);
-    }
+  for (OutcomeQueue* queue : queues) {
+    while (gathered_.size() < kMostAtOnce && queue->pop(outcome)) gathered_.push_back(outcome);
   }
+  return gathered_.size() == kMostAtOnce;
+}
+
+void Reporter::tell_gathered() {
   std::stable_sort(gathered_.begin(), gathered_.end(),
                    [](const Outcome& a, const Outcome& b) { return a.ending.at < b.ending.at; });
   const bool text = format_ == OutputFormat::text;
@@ -105,6 +111,7 @@ void Reporter::tell(std::span<const std::unique_ptr<Shard>> shards) {
     writer.line(text ? live_line(event, colour_) : to_json_line(event));
   }
   writer.flush();
+  gathered_.clear();
 }
 
 }  // namespace tcpeek::engine

@@ -5,27 +5,34 @@
 // Thread contract: the reactor's thread.
 #pragma once
 
-#include <memory>
+#include <cstdint>
+#include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/filter_matcher.h"
-#include "engine/interfaces.h"
 #include "engine/line_writer.h"
 #include "engine/options.h"
-#include "engine/shard.h"
+#include "engine/outcome.h"
 #include "ipc/outcome_event.h"
 
 namespace tcpeek::engine {
 
 class Reporter {
  public:
+  // The name of an interface by the 16 bits of its index that an attempt keeps.
+  using InterfaceName = std::function<std::string(std::uint16_t)>;
+
   Reporter(OutputFormat format, LineWriter& standard_error, LineWriter& standard_output,
-           const FilterMatcher& matcher, const Interfaces& interfaces);
+           const FilterMatcher& matcher, InterfaceName interface_name);
 
   void begin();
   // Tells what waits in the readers' queues.
-  void tell(std::span<const std::unique_ptr<Shard>> shards);
+  void tell(std::span<OutcomeQueue* const> queues);
+  // The same in two steps: what several looks gather is told in one order. True: enough for once.
+  bool gather(std::span<OutcomeQueue* const> queues);
+  void tell_gathered();
 
  private:
   [[nodiscard]] ipc::OutcomeEvent to_event(const Outcome& outcome) const;
@@ -34,7 +41,7 @@ class Reporter {
   LineWriter& standard_error_;
   LineWriter& standard_output_;
   const FilterMatcher& matcher_;
-  const Interfaces& interfaces_;
+  InterfaceName interface_name_;
   bool colour_;
   std::vector<Outcome> gathered_;
 };

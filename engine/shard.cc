@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/ownership.h"
 #include "ring/capture_filter.h"
 
 namespace tcpeek::engine {
@@ -33,11 +34,6 @@ constexpr milliseconds kDrainDeadline{500};
 // for kernels that count it in jiffies.
 milliseconds settling(const ShardConfig& config) noexcept {
   return 2 * config.ring_retire;
-}
-
-ring::SteeringEnd steering_end(const flowtable::IpAddress& address, std::uint16_t port) noexcept {
-  const std::span<const std::uint8_t> bytes(address);
-  return {flowtable::is_v4(address) ? bytes.last(4) : bytes, port};
 }
 
 bool checksum_waived(std::uint32_t status) noexcept {
@@ -217,11 +213,7 @@ void Shard::take(const ring::RingPacket& packet, flowtable::Link link) noexcept 
 bool Shard::mail_if_foreign(const Segment& segment) noexcept {
   const auto readers = static_cast<unsigned>(mailboxes_.size());
   if (readers == 1) return false;
-  const auto& key = segment.key;
-  const unsigned owner =
-      ring::owner(ring::steering_hash(config_.steering, steering_end(key.low_address, key.low_port),
-                                      steering_end(key.high_address, key.high_port)),
-                  readers);
+  const unsigned owner = owner_of(segment.key, config_.steering, readers);
   if (owner == config_.id) return false;
   if (mailboxes_[owner]->send(slips_[owner], segment)) {
     ++mailed_out_;

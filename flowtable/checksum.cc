@@ -8,10 +8,10 @@ void ChecksumSum::add(Bytes bytes) noexcept {
   if (at < bytes.size()) sum_ += static_cast<std::uint32_t>(byte_at(bytes, at)) << 8;
 }
 
-bool ChecksumSum::valid() const noexcept {
+std::uint16_t ChecksumSum::folded() const noexcept {
   std::uint64_t sum = sum_;
   while ((sum >> 16) != 0) sum = (sum & 0xffff) + (sum >> 16);
-  return sum == 0xffff;
+  return static_cast<std::uint16_t>(sum);
 }
 
 }  // namespace tcpeek::flowtable

@@ -16,7 +16,9 @@ class ChecksumSum {
   void add(std::uint32_t word) noexcept { sum_ += word; }
 
   // Whether a sum that included the checksum field itself says that all is well.
-  [[nodiscard]] bool valid() const noexcept;
+  [[nodiscard]] bool valid() const noexcept { return folded() == 0xffff; }
+  // The sum in 16 bits.
+  [[nodiscard]] std::uint16_t folded() const noexcept;
 
  private:
   std::uint64_t sum_ = 0;

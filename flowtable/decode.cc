@@ -13,23 +13,17 @@
 #include <limits>
 
 #include "flowtable/checksum.h"
+#include "flowtable/link_header.h"
 
 namespace tcpeek::flowtable {
 namespace {
 
 using Stop = std::optional<Ignored>;
 
-constexpr std::uint16_t kEtherIpv4 = 0x0800;
-constexpr std::uint16_t kEtherIpv6 = 0x86dd;
 constexpr std::uint8_t kProtocolIcmp = 1;
 constexpr std::uint8_t kProtocolTcp = 6;
 constexpr std::uint8_t kProtocolIcmpv6 = 58;
-constexpr std::size_t kMaxTags = 8;
 constexpr std::size_t kMaxExtensionHeaders = 8;
-
-constexpr bool is_vlan(std::uint16_t ethertype) noexcept {
-  return ethertype == 0x8100 || ethertype == 0x88a8 || ethertype == 0x9100;
-}
 
 // What the IP headers said of their payload.
 struct Packet {
@@ -140,12 +134,15 @@ Stop parse_ipv6(Bytes bytes, Packet& out) noexcept {
   return skip_extensions(byte_at(bytes, 6), out);
 }
 
-// RFC 9293 section 3.1, RFC 8200 section 8.1. What was not captured whole cannot be verified.
+// RFC 9293 section 3.1, RFC 8200 section 8.1. What was not captured whole cannot be verified. Where the
+// network card was to compute the checksum, the capture was made before it did: the field holds the
+// pseudo-header's sum alone, as Linux leaves it (__tcp_v4_send_check), and that is no error.
 bool transport_checksum_valid(const Packet& packet) noexcept {
   if (packet.first_fragment || packet.rerouted || packet.payload.size() < packet.payload_length) {
     return true;
   }
   ChecksumSum sum;
+  const bool tcp = packet.protocol == kProtocolTcp;
   if (packet.protocol != kProtocolIcmp) {
     sum.add(std::as_bytes(std::span(&packet.source, 1)));
     sum.add(std::as_bytes(std::span(&packet.destination, 1)));
@@ -153,8 +150,10 @@ bool transport_checksum_valid(const Packet& packet) noexcept {
     sum.add(static_cast<std::uint32_t>(packet.payload_length));
     sum.add(packet.protocol);
   }
+  constexpr std::size_t kChecksumAt = 16;
+  const bool unfinished = tcp && sum.folded() == u16_at(packet.payload, kChecksumAt);
   sum.add(packet.payload);
-  return sum.valid();
+  return unfinished || sum.valid();
 }
 
 // `ports` begins with the TCP header.
@@ -292,8 +291,6 @@ bool plain_ipv6(Bytes bytes, Segment& segment) noexcept {
   return true;
 }
 
-constexpr std::size_t kEthernetHeader = 14;
-
 bool decode_plain(Link link, const Frame& frame, Segment& segment) noexcept {
   std::uint16_t ethertype = frame.ethertype;
   Bytes network = frame.bytes;
@@ -301,6 +298,8 @@ bool decode_plain(Link link, const Frame& frame, Segment& segment) noexcept {
     if (network.size() < kEthernetHeader) return false;
     ethertype = u16_at(network, 12);
     network = network.subspan(kEthernetHeader);
+  } else if (link != Link::network) {
+    return false;
   }
   if (ethertype == kEtherIpv4) return plain_ipv4(network, segment);
   return ethertype == kEtherIpv6 && plain_ipv6(network, segment);
@@ -309,22 +308,13 @@ bool decode_plain(Link link, const Frame& frame, Segment& segment) noexcept {
 // Not inlined: what it needs of registers would have to be saved for plain packets, too.
 [[gnu::noinline]] Stop decode_any(Link link, Verify verify, const Frame& frame,
                                   Segment& segment) noexcept {
-  constexpr std::size_t kTag = 4;
-  std::uint16_t ethertype = frame.ethertype;
-  std::size_t at = 0;
-  if (link == Link::ethernet) {
-    if (frame.bytes.size() < kEthernetHeader) return Ignored::truncated;
-    ethertype = u16_at(frame.bytes, 12);
-    at = kEthernetHeader;
-  }
-  for (std::size_t tags = 0; is_vlan(ethertype); ++tags) {
-    if (tags == kMaxTags) return Ignored::not_ip;
-    if (frame.bytes.size() < at + kTag) return Ignored::truncated;
-    ethertype = u16_at(frame.bytes, at + 2);
-    at += kTag;
-  }
-  const std::size_t wire_length = frame.wire_length > at ? frame.wire_length - at : 0;
-  return parse_network(ethertype, frame.bytes.subspan(at), wire_length, verify, frame, segment);
+  LinkPayload payload{.interface = frame.interface};
+  if (const Stop stop = parse_link_headers(link, frame, payload)) return stop;
+  segment.interface = payload.interface;
+  const std::size_t wire_length =
+      frame.wire_length > payload.at ? frame.wire_length - payload.at : 0;
+  return parse_network(payload.ethertype, frame.bytes.subspan(payload.at), wire_length, verify,
+                       frame, segment);
 }
 
 }  // namespace

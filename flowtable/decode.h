@@ -3,10 +3,11 @@
 // Every length is checked against what was captured before a byte is read; what the headers claim
 // is checked against each other. Fragments other than the first are never read as TCP. IPv4 with
 // options, IPv6 with up to eight extension headers (hop-by-hop, routing, fragment, destination,
-// AH), VLAN tags of either type several deep; ICMP and ICMPv6 destination unreachable that quote as
+// AH), VLAN tags of either type several deep, PPPoE sessions, MPLS; ICMP and ICMPv6 destination unreachable that quote as
 // little as 8 bytes of TCP.
 //
-// Source: RFC 791, RFC 8200, RFC 4302 (AH length), RFC 9293, RFC 792, RFC 4443, IEEE 802.1Q.
+// Source: RFC 791, RFC 8200, RFC 4302 (AH length), RFC 9293, RFC 792, RFC 4443, IEEE 802.1Q, RFC 2516
+// (PPPoE), RFC 3032 (MPLS), the link-layer header types of tcpdump.org.
 // Thread contract: pure function. Nothing here allocates or throws.
 #pragma once
 
@@ -22,7 +23,11 @@ namespace tcpeek::flowtable {
 // What stands at the first byte of a frame.
 enum class Link : std::uint8_t {
   ethernet,
-  network,  // no link header: the payload of Frame::ethertype begins at once
+  network,    // no link header: the payload of Frame::ethertype begins at once
+  raw_ip,     // the same, of IPv4 or IPv6 as its first nibble says
+  cooked,     // Linux "any" device, first version (LINUX_SLL)
+  cooked_v2,  // second version, with the interface's index (LINUX_SLL2)
+  family,     // BSD loopback: the address family, in either byte order (NULL, LOOP)
 };
 
 enum class Verify : std::uint8_t { none, ip_header, ip_and_transport };
@@ -32,7 +37,7 @@ struct Frame {
   std::uint32_t wire_length = 0;  // as long as it was
   std::uint16_t ethertype = 0;    // for Link::network
   bool checksum_waived = false;   // not computed yet, or verified by the hardware already
-  std::uint32_t interface = 0;
+  std::uint32_t interface = 0;    // unless the link header tells
   PacketTime time{};
 };
 

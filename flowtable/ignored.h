@@ -11,6 +11,9 @@
 namespace tcpeek::flowtable {
 
 enum class Ignored : std::uint8_t {
+  // Before decoding: what the kernel would not have let through, of a capture file.
+  filtered,   // does not match --bpf; ICMP without --icmp
+  link_type,  // of an interface whose link type is not known
   // Decoding.
   not_ip,
   not_tcp,
@@ -35,26 +38,15 @@ enum class Ignored : std::uint8_t {
   other_interface,  // a repetition seen by another interface
 };
 
-inline constexpr std::array<std::string_view, 20> kIgnoredNames{"not_ip",
-                                                                "not_tcp",
-                                                                "truncated",
-                                                                "bad_ip_header",
-                                                                "bad_tcp_header",
-                                                                "mapped_address",
-                                                                "jumbogram",
-                                                                "extension_headers",
-                                                                "later_fragment",
-                                                                "cut_first_fragment",
-                                                                "other_icmp",
-                                                                "ip_checksum",
-                                                                "transport_checksum",
-                                                                "no_attempt",
-                                                                "after_outcome",
-                                                                "does_not_fit",
-                                                                "proves_nothing",
-                                                                "blind_rst",
-                                                                "foreign_icmp",
-                                                                "other_interface"};
+inline constexpr std::array<std::string_view, 22> kIgnoredNames{
+    "filtered",          "link_type",      "not_ip",
+    "not_tcp",           "truncated",      "bad_ip_header",
+    "bad_tcp_header",    "mapped_address", "jumbogram",
+    "extension_headers", "later_fragment", "cut_first_fragment",
+    "other_icmp",        "ip_checksum",    "transport_checksum",
+    "no_attempt",        "after_outcome",  "does_not_fit",
+    "proves_nothing",    "blind_rst",      "foreign_icmp",
+    "other_interface"};
 
 inline constexpr std::size_t kIgnoredReasons = kIgnoredNames.size();
 static_assert(static_cast<std::size_t>(Ignored::other_interface) + 1 == kIgnoredReasons);

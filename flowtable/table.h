@@ -2,22 +2,23 @@
 //
 // How it works: slots stand in groups of ten. A group begins with its index: a 16-bit tag of each
 // slot's hash, which slots are only remembered, which are guests, how many of the group's own keys are
-// away, and each slot's deadline; the attempts follow. A key belongs to its first group; when that is
+// away, and each slot's deadline with a bit that says whether it was answered; the attempts follow. A key belongs to its first group; when that is
 // full, it is a guest of its second. So a look-up reads the tags of one group, and of one more only if
 // some key of the first is away; attempts are read only where a tag matches. Nothing is linked: expiry
 // sweeps the deadlines, and erasing writes a zero tag.
 //
 // A new attempt takes, in this order: a free slot of its first group; a slot there that is only
 // remembered, going round, so that it is the one taken longest ago; the same in its second group; one
-// made free by moving an attempt to its other group; the slot of the oldest unanswered attempt of both
-// (the caller counts that one as evicted).
+// made free by moving an attempt to its other group; the slot of the attempt of both that has been
+// without news longest, unanswered ones first (the caller counts that one as evicted). In a flood every
+// SYN asks for that last one: it is found in the two indexes, no attempt is read.
 //
 // Invariants: a key is in at most one slot; a slot is in its key's first or second group; a slot is a
 // guest's exactly if that is its second; `away` of a group is the number of guests elsewhere whose
 // first group it is.
 // Thread contract: one reader owns a table. Nothing here allocates, locks or throws after
 // construction.
-// Units: deadlines are ticks of 2^20 ns since the packet clock's epoch, modulo 2^32 (52 days).
+// Units: deadlines are ticks of 2^21 ns since the packet clock's epoch, modulo 2^31 (52 days).
 #pragma once
 
 #include <array>
@@ -31,22 +32,23 @@
 
 namespace tcpeek::flowtable {
 
-// A moment in the table's own coarse time.
+// A moment in the table's own coarse time, modulo 2^31.
 struct Tick {
   std::uint32_t value = 0;
 
-  static constexpr int kShift = 20;  // 1.05 ms
+  static constexpr int kShift = 21;  // 2.1 ms
+  static constexpr std::uint32_t kMask = 0x7fff'ffff;
 
   // The first tick at or after `t`, and the last one at or before it.
   [[nodiscard]] static Tick not_before(PacketTime t) noexcept {
     const std::int64_t ns = t.time_since_epoch().count() + ((std::int64_t{1} << kShift) - 1);
-    return {static_cast<std::uint32_t>(ns >> kShift)};
+    return {static_cast<std::uint32_t>(ns >> kShift) & kMask};
   }
   [[nodiscard]] static Tick at(PacketTime t) noexcept {
-    return {static_cast<std::uint32_t>(t.time_since_epoch().count() >> kShift)};
+    return {static_cast<std::uint32_t>(t.time_since_epoch().count() >> kShift) & kMask};
   }
   [[nodiscard]] bool reached_at(Tick now) const noexcept {
-    return static_cast<std::int32_t>(now.value - value) >= 0;
+    return ((now.value - value) & kMask) <= kMask / 2;
   }
 };
 
@@ -87,7 +89,11 @@ class AttemptTable {
     return {hash, first_group(hash)};
   }
 
-  void prefetch(const Home& home) const noexcept { __builtin_prefetch(&groups_[home.group]); }
+  void prefetch(const Home& home) const noexcept {
+    __builtin_prefetch(&groups_[home.group]);
+    if (full()) [[unlikely]]
+      prefetch_index(second_group(home.hash));
+  }
   // Second step, once the line of prefetch() is there: the attempt a look-up will read; if none,
   // and `opening`, the slot that a new one will take.
   void prefetch_slot(const Home& home, bool opening) const noexcept;
@@ -128,11 +134,15 @@ class AttemptTable {
 
   // The attempt has its outcome: from now on it gives way to pending ones.
   void set_remembered(Slot slot) noexcept;
-  void set_deadline(Slot slot, Tick deadline) noexcept {
-    groups_[slot.group()].deadlines[slot.index()] = deadline.value;
+  // `answered` protects a pending attempt from eviction while others are not.
+  void set_deadline(Slot slot, Tick deadline, bool answered = false) noexcept {
+    groups_[slot.group()].deadlines[slot.index()] = deadline.value << 1 | (answered ? 1U : 0U);
   }
   [[nodiscard]] Tick deadline(Slot slot) const noexcept {
-    return {groups_[slot.group()].deadlines[slot.index()]};
+    return {groups_[slot.group()].deadlines[slot.index()] >> 1};
+  }
+  [[nodiscard]] bool answered(Slot slot) const noexcept {
+    return (groups_[slot.group()].deadlines[slot.index()] & 1U) != 0;
   }
 
   // Calls fn(slot) for each slot of `groups` groups, from group `start` on, whose deadline `now`
@@ -142,7 +152,7 @@ class AttemptTable {
     for (std::size_t g = start; g < start + groups; ++g) {
       if (g + kSweepAhead < groups_.size()) prefetch_index(g + kSweepAhead);
       for (std::uint32_t i = 0; i < kGroupSlots; ++i) {
-        if (groups_[g].tags[i] != 0 && Tick{groups_[g].deadlines[i]}.reached_at(now)) {
+        if (groups_[g].tags[i] != 0 && Tick{groups_[g].deadlines[i] >> 1}.reached_at(now)) {
           fn(Slot{static_cast<std::uint32_t>(g), i});
         }
       }
@@ -153,6 +163,7 @@ class AttemptTable {
   [[nodiscard]] std::uint64_t pending() const noexcept { return pending_; }
   [[nodiscard]] std::uint64_t remembered() const noexcept { return remembered_; }
   [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
+  [[nodiscard]] bool full() const noexcept { return pending_ >= capacity_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return groups_.size() * sizeof(Group); }
 
   // Recounts everything from the slots and compares; for tests.
@@ -163,10 +174,16 @@ class AttemptTable {
  private:
   static constexpr std::size_t kSweepAhead = 8;
 
+  // Two lines where a group begins in the middle of one.
   void prefetch_index(std::size_t group) const noexcept {
     const auto* index = reinterpret_cast<const char*>(&groups_[group]);
     __builtin_prefetch(index);
     __builtin_prefetch(index + offsetof(Group, attempts) - 1);
+  }
+  void prefetch_attempt(Slot slot) const noexcept {
+    const auto* attempt = reinterpret_cast<const char*>(&(*this)[slot]);
+    __builtin_prefetch(attempt, 1);
+    __builtin_prefetch(attempt + sizeof(Attempt) - 1, 1);
   }
 
   // Tags stand first: at any alignment of 32 bytes a look-up reads one line of them. Deadlines and
@@ -178,7 +195,7 @@ class AttemptTable {
     std::uint16_t hand : 6;                       // the slot after the one taken last
     std::uint16_t guests : 10;                    // a bit for each slot
     std::uint16_t away : 6;
-    std::array<std::uint32_t, kGroupSlots> deadlines;
+    std::array<std::uint32_t, kGroupSlots> deadlines;  // tick << 1 | answered
     std::array<Attempt, kGroupSlots> attempts;
   };
   static_assert(sizeof(Group) == kGroupSlots * sizeof(Attempt) + 64,

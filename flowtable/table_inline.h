@@ -56,18 +56,15 @@ inline Slot AttemptTable::free_or_remembered(std::uint32_t group) const noexcept
 inline void AttemptTable::prefetch_slot(const Home& home, bool opening) const noexcept {
   const Group& g = groups_[home.group];
   const std::uint32_t bits = match(g, tag_of(home.hash));
-  auto index = static_cast<std::uint32_t>(std::countr_zero(bits));
-  if (bits == 0) {
-    if (g.away != 0) [[unlikely]]
-      __builtin_prefetch(&groups_[second_group(home.hash)]);
-    if (!opening) return;
-    const Slot slot = free_or_remembered(home.group);
-    if (!slot) return;
-    index = slot.index();
+  if (bits != 0) {
+    return prefetch_attempt({home.group, static_cast<std::uint32_t>(std::countr_zero(bits))});
   }
-  const auto* attempt = reinterpret_cast<const char*>(&g.attempts[index]);
-  __builtin_prefetch(attempt, 1);
-  __builtin_prefetch(attempt + sizeof(Attempt) - 1, 1);
+  if (g.away != 0) [[unlikely]]
+    prefetch_index(second_group(home.hash));
+  if (!opening) return;
+  const Slot slot =
+      full() ? oldest_pending(home.group, second_group(home.hash)) : free_or_remembered(home.group);
+  if (slot) prefetch_attempt(slot);
 }
 
 inline Attempt& AttemptTable::put(Slot slot, const FlowKey& key, const Home& home) noexcept {

@@ -25,26 +25,10 @@
 
 #include "flowtable/attempt.h"
 #include "flowtable/ending.h"
-#include "flowtable/ignored.h"
 #include "flowtable/table.h"
+#include "flowtable/tracker_types.h"
 
 namespace tcpeek::flowtable {
-
-struct TrackerConfig {
-  std::uint64_t capacity = 1'000'000;  // pending attempts
-  std::chrono::seconds timeout{60};
-  std::chrono::seconds remember{60};
-  std::chrono::microseconds copy_window{2000};
-  KeyHash::Secret secret{};
-};
-
-struct TrackerCounts {
-  std::uint64_t used = 0;  // segments that moved or repeated an attempt
-  std::uint64_t syn_copies = 0;
-  std::uint64_t synack_copies = 0;
-  std::uint64_t late_syns = 0;
-  IgnoredCounts ignored;
-};
 
 template <class Observer>
 class Tracker {
@@ -82,7 +66,8 @@ class Tracker {
   // Ends and forgets what has fallen due by `now` in the next `groups` groups of the table, going
   // round.
   void sweep(PacketTime now, std::size_t groups) noexcept {
-    const Tick tick = Tick::at(now);
+    // Rounded up, so that nothing that is due is passed over; what is not quite due is left.
+    const Tick tick = Tick::not_before(now);
     groups = std::min(groups, table_.group_count());
     while (groups > 0) {
       const std::size_t part = std::min(groups, table_.group_count() - sweep_at_);
@@ -155,12 +140,13 @@ class Tracker {
       default:
         break;
     }
-    if (attempt.pending()) table_.set_deadline(slot, Tick::not_before(due_at(attempt)));
+    if (!attempt.pending()) return;
+    table_.set_deadline(slot, Tick::not_before(due_at(attempt)),
+                        attempt.handshake.phase != Phase::syn_sent);
   }
 
   void open(const Segment& segment, const Home& home) noexcept {
-    const bool full = table_.pending() >= table_.capacity();
-    const AttemptTable::Place place = table_.place(home, full);
+    const AttemptTable::Place place = table_.place(home, table_.full());
     if (place.evicts) evict(place.slot, segment.time);
     open_at(place.slot, segment, home);
   }
@@ -184,7 +170,10 @@ class Tracker {
 
   void on_due(Slot slot, PacketTime now) noexcept {
     Attempt& attempt = table_[slot];
-    if (!attempt.pending()) return table_.erase(slot);
+    if (!attempt.pending()) {
+      if (table_.deadline(slot).reached_at(Tick::at(now))) table_.erase(slot);
+      return;
+    }
     if (due_at(attempt) <= now) time_out(slot, due_at(attempt));
   }
 

@@ -129,15 +129,15 @@ void network_layer_filter(BpfCode& code, const std::string& expression) {
   code.append(if_ip(plain));
 }
 
-std::string with_tags(const std::string& expression) {
-  const std::string one = "(" + expression + ")";
-  return one + " or (vlan and " + one + ") or (vlan and " + one + ")";
-}
-
 }  // namespace
 
 std::vector<sock_filter> reject_all() {
   return {{BPF_RET | BPF_K, 0, 0, 0}};
+}
+
+std::string behind_tags_too(const std::string& expression) {
+  const std::string one = "(" + expression + ")";
+  return one + " or (vlan and " + one + ") or (vlan and " + one + ")";
 }
 
 std::string capture_expression(const CaptureFilter& filter) {
@@ -157,7 +157,7 @@ std::vector<sock_filter> capture_program(const CaptureFilter& filter, Access acc
   if (access == Access::network_layer) {
     network_layer_filter(code, expression);
   } else {
-    code.append(compile(DLT_EN10MB, with_tags(expression)));
+    code.append(compile(DLT_EN10MB, behind_tags_too(expression)));
   }
   std::vector<sock_filter> program = code.finish();
   if (program.size() > BPF_MAXINSNS) {

@@ -46,6 +46,9 @@ inline constexpr std::uint32_t kSnapLength = 256;
 [[nodiscard]] std::vector<sock_filter> capture_program(const CaptureFilter& filter, Access access,
                                                        std::uint32_t loopback_index);
 
+// The expression for packets without, with one and with two tags in their bytes.
+[[nodiscard]] std::string behind_tags_too(const std::string& expression);
+
 // The expression before compilation, for people.
 [[nodiscard]] std::string capture_expression(const CaptureFilter& filter);
 

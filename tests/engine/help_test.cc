@@ -64,7 +64,7 @@ TEST(Options, the_examples_of_the_help_are_accepted) {
     arguments.erase(arguments.begin());  // the program itself
     EXPECT_EQ(message_of(arguments), "accepted") << line;
   }
-  EXPECT_EQ(examples, 3);
+  EXPECT_EQ(examples, 4);
 }
 
 }  // namespace

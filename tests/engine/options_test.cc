@@ -313,6 +313,23 @@ TEST(Options, given_more_than_once) {
   }
 }
 
+TEST(Options, capture_files_in_order_and_what_does_not_go_with_them) {
+  const Options options = options_of({"-r", "a", "--read=b", "-r-", "--threads", "3", "--icmp"});
+  EXPECT_THAT(options.read_files, testing::ElementsAre("a", "b", "-"));
+  EXPECT_TRUE(options_of({}).read_files.empty());
+  EXPECT_EQ(message_of({"-r", "-", "-r", "-"}), "--read: standard input (-) can be read once only");
+  EXPECT_EQ(message_of({"-r", ""}),
+            "--read: '' is not the path of a capture file, or - for standard input");
+  const std::vector<std::vector<const char*>> live{{"-i", "lo"},      {"-U", "/run/s"},
+                                                   {"-B", "8"},       {"--promisc"},
+                                                   {"--capture=tcp"}, {"--cpus", "0"}};
+  for (std::vector<const char*> arguments : live) {
+    arguments.insert(arguments.end(), {"-r", "a"});
+    EXPECT_THAT(message_of(arguments),
+                HasSubstr("is for live capture and does not go with --read"));
+  }
+}
+
 TEST(Options, unknown_ones_are_named) {
   EXPECT_EQ(message_of({"--timout=5"}),
             "'--timout' is not an option, perhaps --timeout is meant; --help lists them all");
@@ -324,7 +341,7 @@ TEST(Options, unknown_ones_are_named) {
   EXPECT_EQ(message_of({"-1"}), "'-1' is not an option; --help lists them all");
   EXPECT_EQ(message_of({"-"}), "'-' is not an option; --help lists them all");
   EXPECT_EQ(message_of({"---"}), "'---' is not an option; --help lists them all");
-  for (const char* later : {"-r", "--metrics-listen", "--config", "--QUIET"}) {
+  for (const char* later : {"--metrics-listen", "--config", "--QUIET"}) {
     EXPECT_THAT(message_of({later}), HasSubstr("is not an option")) << later;
   }
 }

@@ -96,6 +96,11 @@ class Readers {
   [[nodiscard]] Shard& shard(std::size_t i) { return *shards_.at(i); }
   [[nodiscard]] Mailbox& mailbox(std::size_t i) { return *mailboxes_.at(i); }
   [[nodiscard]] std::span<const std::unique_ptr<Shard>> shards() const { return shards_; }
+  [[nodiscard]] std::vector<OutcomeQueue*> outcomes() const {
+    std::vector<OutcomeQueue*> queues;
+    for (const auto& shard : shards_) queues.push_back(&shard->outcomes());
+    return queues;
+  }
   [[nodiscard]] const FilterMatcher& matcher() const { return matcher_; }
   [[nodiscard]] const EventFd& report_ready() const { return report_ready_; }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/interfaces.h"
 #include "engine/live_line.h"
 #include "tests/engine/environment.h"
 #include "tests/engine/local_zone.h"
@@ -44,7 +45,8 @@ ring::LinkState machine() {
 class ReporterTest : public testing::Test {
  protected:
   [[nodiscard]] Reporter reporter(OutputFormat format) {
-    return {format, to_error_, to_output_, readers_.matcher(), interfaces_};
+    return {format, to_error_, to_output_, readers_.matcher(),
+            [this](std::uint16_t index) { return interfaces_.name_of(index); }};
   }
 
   [[nodiscard]] Outcome outcome(std::chrono::nanoseconds at, std::uint16_t port,
@@ -100,7 +102,7 @@ TEST_F(ReporterTest, HeaderForTextOnly) {
 
 TEST_F(ReporterTest, NothingToTell) {
   auto r = reporter(OutputFormat::text);
-  r.tell(readers_.shards());
+  r.tell(readers_.outcomes());
   r.tell({});
   EXPECT_EQ(error_.text() + output_.text(), "");
 }
@@ -112,10 +114,10 @@ TEST_F(ReporterTest, ByTimeAcrossReaders) {
   put(0, outcome(40s, 1004));
   put(1, outcome(20s, 1002));
   put(1, outcome(50s, 1005));
-  r.tell(readers_.shards());
+  r.tell(readers_.outcomes());
   EXPECT_THAT(ports(error_.lines()), ElementsAre("1001", "1002", "1003", "1004", "1005"));
   EXPECT_EQ(output_.text(), "");
-  r.tell(readers_.shards());
+  r.tell(readers_.outcomes());
   EXPECT_THAT(error_.lines(), SizeIs(5)) << "each is told once";
 }
 
@@ -124,7 +126,7 @@ TEST_F(ReporterTest, AtOneMomentInTheOrderOfTheReaders) {
   put(1, outcome(10s, 1003));
   put(0, outcome(10s, 1001));
   put(0, outcome(10s, 1002));
-  r.tell(readers_.shards());
+  r.tell(readers_.outcomes());
   EXPECT_THAT(ports(error_.lines()), ElementsAre("1001", "1002", "1003"));
 }
 
@@ -139,7 +141,7 @@ TEST_F(ReporterTest, LinesAsThePureWriterHasThem) {
   o.responder = v6(2, 443);
   o.ending.result = Result::unreachable;
   put(0, o);
-  r.tell(readers_.shards());
+  r.tell(readers_.outcomes());
   EXPECT_THAT(
       error_.lines(),
       ElementsAre("  39.947 | 23-11-14 22:13:20.000 |       192.0.2.1:48967       192.0.2.2:80    "
@@ -165,10 +167,10 @@ TEST_F(ReporterTest, EveryResultByItsName) {
         R"("result":"unreach","cause":"unreachable")"}}};
   for (const Case& c : cases) {
     put(0, outcome(10s, 1001, c.result));
-    reporter(OutputFormat::text).tell(readers_.shards());
+    reporter(OutputFormat::text).tell(readers_.outcomes());
     EXPECT_THAT(error_.lines().back(), HasSubstr(std::string("|") + c.words + "|"));
     put(0, outcome(10s, 1001, c.result));
-    reporter(OutputFormat::json).tell(readers_.shards());
+    reporter(OutputFormat::json).tell(readers_.outcomes());
     EXPECT_THAT(output_.lines().back(), HasSubstr(c.json));
   }
 }
@@ -183,7 +185,7 @@ TEST_F(ReporterTest, JsonNamesInterfaceAndFilters) {
   o.directions = 3;
   o.interface = 99;
   put(1, o);
-  r.tell(readers_.shards());
+  r.tell(readers_.outcomes());
   EXPECT_EQ(error_.text(), "");
   const auto lines = output_.lines();
   ASSERT_EQ(lines.size(), 2U);
@@ -203,7 +205,7 @@ TEST_F(ReporterTest, ManyAtOnce) {
   }
   std::size_t looks = 0;
   while (readers_.shard(0).outcomes().size() + readers_.shard(1).outcomes().size() > 0) {
-    r.tell(readers_.shards());
+    r.tell(readers_.outcomes());
     ASSERT_LT(++looks, 10U);
   }
   to_output_.flush();
@@ -222,9 +224,10 @@ std::string on_terminal(const FilterMatcher& matcher, const Interfaces& interfac
   LineWriter terminal(writing.get());
   const TextFile output;
   LineWriter to_output(output.descriptor());
-  Reporter r(OutputFormat::text, terminal, to_output, matcher, interfaces);
+  Reporter r(OutputFormat::text, terminal, to_output, matcher,
+             [&](std::uint16_t index) { return interfaces.name_of(index); });
   EXPECT_TRUE(readers.shard(0).outcomes().push(o));
-  r.tell(readers.shards());
+  r.tell(readers.outcomes());
   std::array<char, 1024> buffer{};
   const auto n = ::read(reading.get(), buffer.data(), buffer.size());
   return n > 0 ? std::string(buffer.data(), static_cast<std::size_t>(n)) : std::string();
@@ -247,7 +250,7 @@ TEST_F(ReporterTest, ColourOnTerminalsUnlessRefused) {
   }
   const test::Environment none("NO_COLOR", nullptr);
   put(0, o);
-  reporter(OutputFormat::text).tell(readers_.shards());
+  reporter(OutputFormat::text).tell(readers_.outcomes());
   EXPECT_EQ(error_.text().find('\x1b'), std::string::npos) << "a file is no terminal";
 }
 

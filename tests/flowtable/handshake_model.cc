@@ -11,7 +11,7 @@ namespace {
 constexpr std::int64_t kWrap = 4'294'967'296;     // 2^32
 constexpr std::int64_t kHalf = 2'147'483'648;     // 2^31
 constexpr std::int64_t kHourUs = 3'600'000'000;   // an attempt lives no longer
-constexpr std::int64_t kTickNs = 1'048'576;       // the tracker's coarse time
+constexpr std::int64_t kTickNs = 2'097'152;       // the tracker's coarse time
 constexpr std::int64_t kMostDuplicates = 65'535;  // as far as the tracker counts
 
 // How far `b` is ahead of `a` on the circle of sequence numbers.

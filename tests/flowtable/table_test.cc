@@ -47,6 +47,7 @@ struct Bench {
     const AttemptTable::Place place = table.place(home, force);
     Attempt& attempt = table.put(place.slot, key, home);
     attempt.first_syn = first_syn;
+    table.set_deadline(place.slot, Tick::not_before(first_syn));
     return place;
   }
   Slot find(const FlowKey& key) const { return table.find(key, table.home(key)); }
@@ -74,7 +75,11 @@ struct Bench {
     }
     return inside;
   }
-  void answer(const FlowKey& key) { table[find(key)].handshake.phase = Phase::answered; }
+  void answer(const FlowKey& key) {
+    const Slot slot = find(key);
+    table[slot].handshake.phase = Phase::answered;
+    table.set_deadline(slot, table.deadline(slot), true);
+  }
 };
 
 void fill_to_capacity(std::uint32_t capacity, std::uint64_t seed) {
@@ -349,7 +354,7 @@ TEST(AttemptTable, SweepFindsEachSlotThatIsDueOnce) {
   Bench b(300);
   for (std::uint32_t n = 0; n < 300; ++n) {
     b.put(key_of(n));
-    b.table.set_deadline(b.find(key_of(n)), {0xffffffffU - 149U + n});
+    b.table.set_deadline(b.find(key_of(n)), {(Tick::kMask - 149U + n) & Tick::kMask});
   }
   std::multiset<std::uint32_t> due;
   const std::size_t half = b.table.group_count() / 2;
@@ -360,7 +365,7 @@ TEST(AttemptTable, SweepFindsEachSlotThatIsDueOnce) {
   b.table.sweep(0, half, {49}, note);
   b.table.sweep(half, b.table.group_count() - half, {49}, note);
   EXPECT_EQ(due.size(), 200U) << "150 before the wrap, 50 after it";
-  for (std::uint32_t n = 0; n < 200; ++n) EXPECT_EQ(due.count(0xffffffffU - 149U + n), 1U);
+  for (std::uint32_t n = 0; n < 200; ++n) EXPECT_EQ(due.count((Tick::kMask - 149U + n) & Tick::kMask), 1U);
   EXPECT_EQ(b.table.pending(), 100U);
   b.table.sweep(0, b.table.group_count(), {49}, [](Slot) { FAIL() << "not due"; });
   b.table.sweep(0, 0, {1000}, [](Slot) { FAIL() << "no group was asked for"; });

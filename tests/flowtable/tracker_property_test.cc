@@ -39,13 +39,6 @@ PacketTime packet_time(std::int64_t us) {
   return time_of(std::chrono::microseconds(us));
 }
 
-// A sweep at `now_us` works to the tick: it ends what has fallen due by this moment.
-std::int64_t swept_us(std::int64_t now_us) {
-  const std::int64_t ns = packet_time(now_us).time_since_epoch().count();
-  const std::chrono::nanoseconds tick((ns >> Tick::kShift) << Tick::kShift);
-  return std::chrono::floor<std::chrono::microseconds>(tick).count();
-}
-
 // Runs `one(seed)` for fresh seeds, or for the one in the environment; stops at the first failure.
 template <class One>
 void for_each_seed(std::uint64_t count, One&& one) {
@@ -124,7 +117,7 @@ void agrees_with_model(std::uint64_t seed) {
     }
     if (traffic.one_in(200)) {
       // What has fallen due before a loss is certain only if it was noticed before.
-      model.bring_up_to_date(swept_us(traffic.settled_us()));
+      model.bring_up_to_date(traffic.settled_us());
       tracker.sweep_all(packet_time(traffic.settled_us()));
       model.note_loss(traffic.now_us());
       tracker.note_loss(packet_time(traffic.now_us()));
@@ -271,13 +264,19 @@ class Auditor {
   // In a table of two groups every attempt has the same two: the whole table is in question.
   void check_eviction(const Attempt& victim) const {
     if (table_->group_count() > 2) return;
-    const auto rank = [](const Attempt& a) {
-      return std::pair(a.handshake.phase != Phase::syn_sent, a.first_syn);
-    };
+    const Slot evicted = table_->find(victim.key, table_->home(victim.key));
+    ASSERT_TRUE(evicted);
+    EXPECT_EQ(table_->answered(evicted), victim.handshake.phase != Phase::syn_sent);
     for (const auto& [pair, key] : pending_) {
       const Slot slot = table_->find(key, table_->home(key));
       ASSERT_TRUE(slot);
-      EXPECT_GE(rank((*table_)[slot]), rank(victim)) << "an older unanswered one was spared";
+      const Tick due = table_->deadline(slot);
+      const Tick due_of_evicted = table_->deadline(evicted);
+      const bool older = due.value != due_of_evicted.value && due.reached_at(due_of_evicted);
+      const bool spared = table_->answered(slot) == table_->answered(evicted)
+                              ? older
+                              : table_->answered(evicted);
+      EXPECT_FALSE(spared) << "one that had no news for longer, or no answer, was spared";
     }
     EXPECT_GE(table_->pending(), table_->capacity()) << "evicted where there was room";
   }

@@ -1,0 +1,30 @@
+// From the first byte of a frame to its IP packet: link header, VLAN tags, PPPoE session, MPLS labels.
+//
+// Thread contract: pure function. Nothing here allocates or throws.
+// Source: flowtable/decode.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "flowtable/decode.h"
+
+namespace tcpeek::flowtable {
+
+inline constexpr std::uint16_t kEtherIpv4 = 0x0800;
+inline constexpr std::uint16_t kEtherIpv6 = 0x86dd;
+inline constexpr std::size_t kEthernetHeader = 14;
+
+// Where the headers of the link end: an ethertype and what it is the type of.
+struct LinkPayload {
+  std::uint16_t ethertype = 0;
+  std::size_t at = 0;
+  std::uint32_t interface = 0;  // overwritten where the link header tells
+};
+
+// Fills `out` and returns nothing, or the reason why there is no IP packet.
+[[nodiscard]] std::optional<Ignored> parse_link_headers(Link link, const Frame& frame,
+                                                        LinkPayload& out) noexcept;
+
+}  // namespace tcpeek::flowtable

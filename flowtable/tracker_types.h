@@ -1,0 +1,30 @@
+// What a tracker is told, and what it counts besides outcomes.
+//
+// Thread contract: plain values.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "flowtable/ignored.h"
+#include "flowtable/key_hash.h"
+
+namespace tcpeek::flowtable {
+
+struct TrackerConfig {
+  std::uint64_t capacity = 1'000'000;  // pending attempts
+  std::chrono::seconds timeout{60};
+  std::chrono::seconds remember{60};
+  std::chrono::microseconds copy_window{2000};
+  KeyHash::Secret secret{};
+};
+
+struct TrackerCounts {
+  std::uint64_t used = 0;  // segments that moved or repeated an attempt
+  std::uint64_t syn_copies = 0;
+  std::uint64_t synack_copies = 0;
+  std::uint64_t late_syns = 0;
+  IgnoredCounts ignored;
+};
+
+}  // namespace tcpeek::flowtable

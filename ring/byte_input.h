@@ -1,0 +1,44 @@
+// Bytes of a capture file, plain or compressed, mapped or piped, as one window that moves on.
+//
+// A plain file is mapped and its bytes stay where they lie; what has been passed is given back to the
+// kernel, so that memory does not grow with the file. gzip and zstd are recognised by their first
+// bytes and read through zlib and libzstd; they and pipes go through a buffer.
+//
+// Thread contract: one thread's.
+// Errors: open_input() throws std::system_error naming the call and the file. What goes wrong later
+// ends the window early and is told by trouble(): all before it is good.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace tcpeek::ring {
+
+class ByteInput {
+ public:
+  virtual ~ByteInput() = default;
+  ByteInput() = default;
+  ByteInput(const ByteInput&) = delete;
+  ByteInput& operator=(const ByteInput&) = delete;
+
+  // Drops the first `used` bytes of the window and returns the window behind them: at least `least`
+  // bytes, unless the input ends. Invalidates the window before.
+  [[nodiscard]] virtual std::span<const std::byte> next(std::size_t used, std::size_t least) = 0;
+
+  // Why the input ended before its end; empty: it did not.
+  [[nodiscard]] virtual std::string trouble() const { return {}; }
+
+  // For progress: bytes of the file that have been passed, and how many there are, where known.
+  [[nodiscard]] virtual std::uint64_t passed() const noexcept = 0;
+  [[nodiscard]] virtual std::optional<std::uint64_t> total() const noexcept = 0;
+};
+
+// "-" is standard input. Reading from what may block (a pipe, a terminal) ends as at its end when
+// `interrupt` becomes readable; -1: nothing interrupts.
+[[nodiscard]] std::unique_ptr<ByteInput> open_input(const std::string& path, int interrupt);
+
+}  // namespace tcpeek::ring

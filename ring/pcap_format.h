@@ -1,0 +1,31 @@
+// The pcap format: a file header, then a header of 16 bytes before each packet.
+//
+// Thread contract, errors, units: ring/savefile.h. Source: draft-ietf-opsawg-pcap.
+#pragma once
+
+#include <memory>
+
+#include "ring/record_reader.h"
+#include "ring/savefile.h"
+
+namespace tcpeek::ring {
+
+class PcapFormat final : public SavefileFormat {
+ public:
+  static constexpr std::size_t kFileHeader = 24;
+
+  // Null: something else. Throws SavefileError for a variant that is not read.
+  [[nodiscard]] static std::unique_ptr<PcapFormat> recognise(std::span<const std::byte> window);
+
+  Parsed parse(std::span<const std::byte> window, std::size_t most,
+               std::vector<SavedPacket>& packets) override;
+
+ private:
+  PcapFormat(bool swapped, std::int64_t tick_ns) noexcept : fields_(swapped), tick_ns_(tick_ns) {}
+
+  RecordReader fields_;
+  std::int64_t tick_ns_;  // of a time stamp's fraction
+  bool header_read_ = false;
+};
+
+}  // namespace tcpeek::ring
