@@ -365,7 +365,8 @@ TEST(AttemptTable, SweepFindsEachSlotThatIsDueOnce) {
   b.table.sweep(0, half, {49}, note);
   b.table.sweep(half, b.table.group_count() - half, {49}, note);
   EXPECT_EQ(due.size(), 200U) << "150 before the wrap, 50 after it";
-  for (std::uint32_t n = 0; n < 200; ++n) EXPECT_EQ(due.count((Tick::kMask - 149U + n) & Tick::kMask), 1U);
+  for (std::uint32_t n = 0; n < 200; ++n)
+    EXPECT_EQ(due.count((Tick::kMask - 149U + n) & Tick::kMask), 1U);
   EXPECT_EQ(b.table.pending(), 100U);
   b.table.sweep(0, b.table.group_count(), {49}, [](Slot) { FAIL() << "not due"; });
   b.table.sweep(0, 0, {1000}, [](Slot) { FAIL() << "no group was asked for"; });

@@ -273,9 +273,8 @@ class Auditor {
       const Tick due = table_->deadline(slot);
       const Tick due_of_evicted = table_->deadline(evicted);
       const bool older = due.value != due_of_evicted.value && due.reached_at(due_of_evicted);
-      const bool spared = table_->answered(slot) == table_->answered(evicted)
-                              ? older
-                              : table_->answered(evicted);
+      const bool spared =
+          table_->answered(slot) == table_->answered(evicted) ? older : table_->answered(evicted);
       EXPECT_FALSE(spared) << "one that had no news for longer, or no answer, was spared";
     }
     EXPECT_GE(table_->pending(), table_->capacity()) << "evicted where there was room";

@@ -1,0 +1,123 @@
+"""What a replay prints, while it runs and when it is interrupted."""
+
+import functools
+import json
+import os
+import pty
+import signal
+import subprocess
+import time
+import unittest
+
+import saved
+from program import DEADLINE_S, TCPEEK, Files, catches, has, replay, until
+
+
+class OutputTest(Files):
+    def test_every_line_arrives_at_a_slow_reader(self) -> None:
+        packets = [p for i in range(20_000) for p in saved.handshake(i + 1, saved.START_NS + i)]
+        path = self.file("a", saved.pcap(packets))
+        with subprocess.Popen([TCPEEK, "-r", path], stderr=subprocess.PIPE) as process:
+            assert process.stderr is not None
+            time.sleep(0.3)  # the pipe fills up meanwhile
+            text = process.stderr.read().decode()
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(text.count("      success      "), 20_000)
+
+    def test_json_names_interfaces(self) -> None:
+        packets = saved.handshake(1, interface=0) + saved.handshake(2, interface=1)
+        path = self.file("a", saved.pcapng(packets, [("wan0", 1), ("", 1)]))
+        lines = replay("-r", path, "--output", "json").stdout.splitlines()
+        names = [json.loads(line)["interface"] for line in lines]
+        self.assertEqual(names, ["wan0", path])
+
+    def test_interfaces_of_two_sections_are_told_apart(self) -> None:
+        first = saved.pcapng(saved.handshake(1), [("eth0", 1)])
+        second = saved.pcapng(saved.handshake(2, saved.START_NS + 1_000_000_000), [("eth1", 1)])
+        path = self.file("a", first + second)
+        lines = replay("-r", path, "--output", "json").stdout.splitlines()
+        self.assertEqual([json.loads(line)["interface"] for line in lines], ["eth0", "eth1"])
+
+    def test_progress_on_a_terminal_and_none_elsewhere(self) -> None:
+        controller, terminal = pty.openpty()
+        self.addCleanup(os.close, controller)
+        command = [TCPEEK, "-q", "-r", "-"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=terminal) as process:
+            os.close(terminal)
+            assert process.stdin is not None
+            process.stdin.write(saved.pcap([]))
+            shown = b""
+            deadline = time.monotonic() + DEADLINE_S
+            while b"packets/s" not in shown and time.monotonic() < deadline:
+                record = saved.pcap(saved.handshake(1))[24:]
+                process.stdin.write(record * 20)
+                process.stdin.flush()
+                time.sleep(0.05)
+                if b"packets/s" not in shown:
+                    os.set_blocking(controller, False)
+                    try:
+                        shown += os.read(controller, 65536)
+                    except BlockingIOError:
+                        pass
+            process.stdin.close()
+            self.assertEqual(process.wait(DEADLINE_S), 0)
+        self.assertIn(b"packets/s", shown)
+        quiet = replay("-q", "-r", self.file("a", saved.pcap(saved.handshake(1))))
+        self.assertNotIn("packets/s", quiet.stderr)
+
+    def test_an_interrupt_ends_what_never_came(self) -> None:
+        fifo = str(self.folder / "fifo")
+        os.mkfifo(fifo)
+        for path in ("-", fifo):
+            with self.subTest(path):
+                told = self.folder / "told"
+                with told.open("wb") as err, subprocess.Popen(
+                    [TCPEEK, "-r", path], stdin=subprocess.PIPE, stderr=err
+                ) as process:
+                    until(functools.partial(catches, process.pid, signal.SIGINT))
+                    process.send_signal(signal.SIGINT)
+                    self.assertEqual(process.wait(DEADLINE_S), 0)
+                self.assertIn("TCPEEK SUMMARY", told.read_text())
+
+    def test_a_closed_standard_input_is_an_error(self) -> None:
+        command = ["sh", "-c", f"exec {TCPEEK} -r - <&-"]
+        done = subprocess.run(command, capture_output=True, timeout=DEADLINE_S, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"standard input", done.stderr)
+
+    def test_a_pipe_tells_timeouts_as_time_goes_on(self) -> None:
+        told = self.folder / "told"
+        with told.open("wb") as err, subprocess.Popen(
+            [TCPEEK, "-r", "-"], stdin=subprocess.PIPE, stderr=err
+        ) as process:
+            assert process.stdin is not None
+            process.stdin.write(saved.pcap([]))
+            at = saved.START_NS
+            deadline = time.monotonic() + DEADLINE_S
+            while not has(told, b"failure (timeout)") and time.monotonic() < deadline:
+                at += 10_000_000_000
+                port = at // 1_000_000_000 % 60_000 + 1
+                syn = saved.Packet(at, saved.segment(True, port, saved.SYN, 1, 0))
+                process.stdin.write(saved.pcap([syn])[24:])
+                process.stdin.flush()
+                time.sleep(0.02)
+            self.assertTrue(has(told, b"failure (timeout)"))
+            process.stdin.close()
+
+    def test_an_interrupt_ends_a_pipe_with_the_summary(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            told = self.folder / f"told-{number}"
+            with told.open("wb") as err, subprocess.Popen(
+                [TCPEEK, "-r", "-"], stdin=subprocess.PIPE, stderr=err
+            ) as process:
+                assert process.stdin is not None
+                process.stdin.write(saved.pcap(saved.handshake(1)))
+                process.stdin.flush()
+                until(functools.partial(has, told, b"reading from standard input"))
+                process.send_signal(number)
+                self.assertEqual(process.wait(DEADLINE_S), 0)
+            self.assertIn("TCPEEK SUMMARY", told.read_text())
+
+
+if __name__ == "__main__":
+    unittest.main()
