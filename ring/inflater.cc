@@ -104,6 +104,9 @@ class Gzip final : public Decompressor {
   bool between_members_ = false;
 };
 
+// libzstd forgets what a call has put out when the same call meets an error. So each call gets no more
+// input than the step it asks for, and none while output is waiting: what comes before a damaged block
+// is there.
 class Zstd final : public Decompressor {
  public:
   explicit Zstd(FdSource source) : Decompressor(std::move(source)), stream_(ZSTD_createDStream()) {
@@ -117,7 +120,8 @@ class Zstd final : public Decompressor {
       return end(in_frame_ ? "the zstd stream ends early" : ""), 0;
     }
     const std::span<std::byte> in = input();
-    ZSTD_inBuffer from{in.data(), in.size(), 0};
+    const std::size_t given = out_was_full_ ? 0 : std::min(in.size(), wanted_);
+    ZSTD_inBuffer from{in.data(), given, 0};
     ZSTD_outBuffer to{out.data(), out.size(), 0};
     const std::size_t result = ZSTD_decompressStream(stream_, &to, &from);
     take(from.pos);
@@ -126,11 +130,16 @@ class Zstd final : public Decompressor {
       end(std::string("the zstd stream is damaged: ") + ZSTD_getErrorName(result));
       return to.pos;
     }
-    in_frame_ = result != 0;
+    // A call that did nothing speaks of the frame that may follow.
+    if (from.pos != 0 || to.pos != 0) in_frame_ = result != 0;
+    wanted_ = result != 0 ? result : kFrameHeader;
     return to.pos;
   }
 
+  static constexpr std::size_t kFrameHeader = 5;  // the least of it
+
   ZSTD_DStream* stream_;
+  std::size_t wanted_ = kFrameHeader;
   bool in_frame_ = false;
 };
 

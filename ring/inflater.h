@@ -64,7 +64,7 @@ class Inflater {
 
   [[nodiscard]] std::uint64_t source_bytes() const noexcept { return source_.bytes(); }
   [[nodiscard]] std::string trouble() const {
-    return trouble_.empty() ? source_.trouble() : trouble_;
+    return source_.trouble().empty() ? trouble_ : source_.trouble();
   }
 
  protected:

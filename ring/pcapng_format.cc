@@ -183,7 +183,7 @@ const char* PcapngFormat::take_packet(const PacketFields& packet, Bytes body,
   if (packet.captured > body.size() - packet.header) return "a packet longer than its block";
   const Clock& clock = clocks_[packet.interface];
   const auto time = nanoseconds(packet.time, clock.units_per_second, clock.offset_s);
-  if (!time) return "a time after the year 2116";
+  if (!time) return "a time too far from 1970 to be told in nanoseconds";
   last_time_ns_ = *time;
   packets.push_back({.bytes = body.subspan(packet.header, packet.captured),
                      .time_ns = *time,
@@ -197,11 +197,12 @@ const char* PcapngFormat::take_simple(Bytes body, std::vector<SavedPacket>& pack
   if (body.size() < kHeader) return "a packet block is too short";
   if (clocks_.empty()) return "a packet of an interface not described before";
   const std::uint32_t wire_length = fields_.u32(body, 0);
-  std::size_t captured = std::min<std::size_t>(wire_length, body.size() - kHeader);
+  std::size_t captured = wire_length;
   if (clocks_[0].snap_length != 0) {
     captured = std::min<std::size_t>(captured, clocks_[0].snap_length);
   }
   if (captured > SavefileReader::kMaxPacketBytes) return "a packet of more than 262144 bytes";
+  if (captured > body.size() - kHeader) return "a packet longer than its block";
   packets.push_back({.bytes = body.subspan(kHeader, captured),
                      .time_ns = last_time_ns_,
                      .wire_length = wire_length,

@@ -19,10 +19,13 @@ std::unique_ptr<SavefileFormat> recognise(std::span<const std::byte> window) {
 
 SavefileReader::SavefileReader(std::unique_ptr<ByteInput> input) : input_(std::move(input)) {
   window_ = input_->next(0, PcapFormat::kFileHeader);
-  if (window_.empty() && !input_->trouble().empty()) {
+  try {
+    format_ = recognise(window_);
+  } catch (const SavefileError&) {
+    // What could not be read may be why it looks like nothing.
+    if (input_->trouble().empty()) throw;
     throw SavefileError("is damaged at byte 0: " + input_->trouble());
   }
-  format_ = recognise(window_);
 }
 
 bool SavefileReader::read(std::vector<SavedPacket>& packets, std::size_t most) {

@@ -80,7 +80,7 @@ class SavefileReader {
 
   explicit SavefileReader(std::unique_ptr<ByteInput> input);
 
-  // Replaces `packets` by the next ones, at most `most`; their bytes are valid until the next call.
+  // Replaces `packets` by the next ones, at most `most` (at least 1); their bytes are valid until the next call.
   // False: there are no more.
   [[nodiscard]] bool read(std::vector<SavedPacket>& packets, std::size_t most);
 

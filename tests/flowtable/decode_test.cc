@@ -49,7 +49,7 @@ TEST(DecodeReasons, EachHasAPacketAndNoOtherIsGiven) {
       {"ip_checksum", syn().wrong_ip_checksum(), strict},
       {"transport_checksum", syn().wrong_transport_checksum(), strict},
   };
-  std::size_t next = 0;
+  auto next = static_cast<std::size_t>(Ignored::not_ip);  // the decoder's first reason
   for (const auto& c : cases) {
     EXPECT_EQ(kIgnoredNames.at(next++), c.reason) << "a reason has no packet here";
     EXPECT_EQ(outcome(c.packet, c.look), c.reason);
@@ -60,8 +60,8 @@ TEST(DecodeReasons, EachHasAPacketAndNoOtherIsGiven) {
 // --- Link ---
 
 TEST(DecodeLink, AnythingButIpIsNotIp) {
-  for (const unsigned type : {0x0000U, 0x0026U, 0x05dcU, 0x0806U, 0x0801U, 0x86dcU, 0x8847U,
-                              0x8863U, 0x8864U, 0x88a7U, 0x9101U, 0x9200U, 0xffffU}) {
+  for (const unsigned type : {0x0000U, 0x0026U, 0x05dcU, 0x0806U, 0x0801U, 0x86dcU, 0x8846U,
+                              0x8863U, 0x8865U, 0x88a7U, 0x9101U, 0x9200U, 0xffffU}) {
     EXPECT_EQ(outcome(syn().ethertype(static_cast<std::uint16_t>(type))), "not_ip") << type;
     EXPECT_EQ(outcome_of_first(0, syn().ethertype(static_cast<std::uint16_t>(type))), "not_ip");
   }
