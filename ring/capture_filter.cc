@@ -31,15 +31,19 @@ constexpr const char* kTcpV6 = "(ip6[6] = 6)";
 constexpr const char* kExtensionsV6 =
     "((ip6[6] = 0 or ip6[6] = 43 or ip6[6] = 51 or ip6[6] = 60 or "
     "(ip6[6] = 44 and ip6[42:2] & 0xfff8 = 0)) and ip6[40] != 17";
-constexpr const char* kUnreachable =
-    "(icmp[0] = 3 and icmp[1] != 4) or (ip6[6] = 58 and ip6[40] = 1)";
+constexpr const char* kUnreachableV4 = "(icmp[0] = 3 and icmp[1] != 4)";
+constexpr const char* kUnreachableV6 = "(ip6[6] = 58 and ip6[40] = 1)";
 
-std::string segment_terms(const CaptureFilter& filter) {
-  const bool handshake = filter.scope == CaptureScope::handshake;
-  std::string terms = handshake ? kHandshakeV4 : kTcpV4;
-  terms += std::string(" or ") + (handshake ? kHandshakeV6 : kTcpV6);
+std::string terms_v4(const CaptureFilter& filter) {
+  std::string terms = filter.scope == CaptureScope::handshake ? kHandshakeV4 : kTcpV4;
+  if (filter.icmp) terms += std::string(" or ") + kUnreachableV4;
+  return terms;
+}
+
+std::string terms_v6(const CaptureFilter& filter) {
+  std::string terms = filter.scope == CaptureScope::handshake ? kHandshakeV6 : kTcpV6;
   terms += std::string(" or ") + kExtensionsV6 + (filter.icmp ? ")" : " and ip6[40] != 58)");
-  if (filter.icmp) terms += std::string(" or ") + kUnreachable;
+  if (filter.icmp) terms += std::string(" or ") + kUnreachableV6;
   return terms;
 }
 
@@ -129,6 +133,38 @@ void network_layer_filter(BpfCode& code, const std::string& expression) {
   code.append(if_ip(plain));
 }
 
+// Each data packet of the host runs through the filter, so it shall reject them soon: one look at the
+// ethertype instead of one for each term, as libpcap would have it, halves what is executed.
+void ethernet_filter(BpfCode& code, const CaptureFilter& filter) {
+  constexpr std::uint32_t kTypeAt = 12;
+  constexpr std::uint32_t kHeader = 14;
+  constexpr std::uint32_t kTag = 4;
+  constexpr std::uint32_t kMostTags = 2;
+  constexpr std::uint32_t kOldQinQ = 0x9100;
+  const Program v4 = compile(DLT_RAW, terms_v4(filter));
+  const Program v6 = compile(DLT_RAW, terms_v6(filter));
+  for (std::uint32_t tags = 0; tags <= kMostTags; ++tags) {
+    const auto is_v4 = code.new_label();
+    const auto is_v6 = code.new_label();
+    const auto tagged = code.new_label();
+    code.add(BPF_LD | BPF_H | BPF_ABS, kTypeAt + tags * kTag);
+    code.if_equal(ETH_P_IP, is_v4);
+    code.if_equal(ETH_P_IPV6, is_v6);
+    if (tags < kMostTags) {
+      for (const std::uint32_t type :
+           {std::uint32_t{ETH_P_8021Q}, std::uint32_t{ETH_P_8021AD}, kOldQinQ}) {
+        code.if_equal(type, tagged);
+      }
+    }
+    code.add(BPF_RET | BPF_K, 0);
+    code.place(is_v4);
+    code.append(moved(v4, kHeader + tags * kTag));
+    code.place(is_v6);
+    code.append(moved(v6, kHeader + tags * kTag));
+    code.place(tagged);
+  }
+}
+
 }  // namespace
 
 std::vector<sock_filter> reject_all() {
@@ -141,7 +177,7 @@ std::string behind_tags_too(const std::string& expression) {
 }
 
 std::string capture_expression(const CaptureFilter& filter) {
-  const std::string ours = segment_terms(filter);
+  const std::string ours = terms_v4(filter) + " or " + terms_v6(filter);
   if (filter.narrowed_by.empty()) return ours;
   return "(" + ours + ") and (" + filter.narrowed_by + ")";
 }
@@ -156,7 +192,10 @@ std::vector<sock_filter> capture_program(const CaptureFilter& filter, Access acc
   const std::string expression = capture_expression(filter);
   if (access == Access::network_layer) {
     network_layer_filter(code, expression);
+  } else if (filter.narrowed_by.empty()) {
+    ethernet_filter(code, filter);
   } else {
+    // The user's terms may speak of the link layer: all of it is libpcap's.
     code.append(compile(DLT_EN10MB, behind_tags_too(expression)));
   }
   std::vector<sock_filter> program = code.finish();
