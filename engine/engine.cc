@@ -191,10 +191,16 @@ void Engine::print_banner() {
   standard_error_.line(fmt::format("listening on {}, link-type {}, capture size {} bytes",
                                    fmt::join(names, ", "), fmt::join(types, ", "),
                                    ring::kSnapLength));
-  standard_error_.line(fmt::format(
-      "{} reader{} with rings of {} MiB and room for {} attempts each, kernel filter: {}",
-      shards_.size(), shards_.size() == 1 ? "" : "s", sizing_.ring_mib, sizing_.sessions_per_reader,
-      in_words(capture_filter_)));
+  const std::uint64_t table_mib =
+      flowtable::AttemptTable::memory_for(sizing_.sessions_per_reader) >> 20;
+  const std::uint64_t mib =
+      shards_.size() * (interfaces_.targets().size() * sizing_.ring_mib + table_mib);
+  standard_error_.line(
+      fmt::format("{} reader{} with rings of {} MiB and room for {} attempts each, {} MiB in all, "
+                  "kernel filter: "
+                  "{}",
+                  shards_.size(), shards_.size() == 1 ? "" : "s", sizing_.ring_mib,
+                  sizing_.sessions_per_reader, mib, in_words(capture_filter_)));
   const bool any = interfaces_.targets().front().index == 0;
   if (any && options_.promiscuous) {
     log_.warning("--promisc has no effect on any: name the interfaces with -i");

@@ -26,6 +26,10 @@ AttemptTable::AttemptTable(std::uint64_t capacity, const KeyHash::Secret& secret
       capacity_(std::max<std::uint64_t>(capacity, 1)),
       groups_(groups_for(capacity_)) {}
 
+std::uint64_t AttemptTable::memory_for(std::uint64_t capacity) noexcept {
+  return groups_for(std::max<std::uint64_t>(capacity, 1)) * sizeof(Group);
+}
+
 std::uint32_t AttemptTable::second_group(std::uint64_t hash) const noexcept {
   const std::uint32_t first = first_group(hash);
   const std::uint32_t second = scale(static_cast<std::uint32_t>(hash));

@@ -165,6 +165,7 @@ class AttemptTable {
   [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
   [[nodiscard]] bool full() const noexcept { return pending_ >= capacity_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return groups_.size() * sizeof(Group); }
+  [[nodiscard]] static std::uint64_t memory_for(std::uint64_t capacity) noexcept;
 
   // Recounts everything from the slots and compares; for tests.
   [[nodiscard]] bool consistent() const noexcept;
@@ -174,7 +175,6 @@ class AttemptTable {
  private:
   static constexpr std::size_t kSweepAhead = 8;
 
-  // Two lines where a group begins in the middle of one.
   void prefetch_index(std::size_t group) const noexcept {
     const auto* index = reinterpret_cast<const char*>(&groups_[group]);
     __builtin_prefetch(index);

@@ -373,6 +373,14 @@ TEST(AttemptTable, SweepFindsEachSlotThatIsDueOnce) {
   EXPECT_TRUE(b.table.consistent());
 }
 
+TEST(AttemptTable, TellsItsMemoryBeforehand) {
+  for (const std::uint64_t capacity : {1U, 10U, 1000U, 123'456U}) {
+    const AttemptTable table(capacity, secret_of(1));
+    EXPECT_EQ(AttemptTable::memory_for(capacity), table.memory_bytes());
+  }
+  EXPECT_LE(AttemptTable::memory_for(1'000'000), 96'000'000U) << "96 bytes an attempt at most";
+}
+
 TEST(AttemptTable, ConsistentNoticesLies) {
   Bench b(18);
   const Slot slot = b.put(key_of(1)).slot;
