@@ -1,0 +1,80 @@
+"""Random traffic: tcpeek counts in each generated capture what the oracle does.
+
+Ten seeds, or the one that TCPEEK_SEED names. A difference is told with its seed, the filter and the
+outcomes concerned; generator.py writes the capture of a seed to a file.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import tempfile
+import unittest
+from collections import Counter
+
+import compare
+import dissect
+import filters
+import generator
+import oracle
+
+SEEDS = range(1, 11)
+
+setUpModule = compare.require
+
+
+def seeds() -> list[int]:
+    named = os.environ.get("TCPEEK_SEED")
+    return [int(named)] if named else list(SEEDS)
+
+
+class Generated(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="tcpeek-oracle-")
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def test_tcpeek_and_the_oracle_agree(self) -> None:
+        for seed in seeds():
+            with self.subTest(seed=seed):
+                self.check(seed)
+
+    def check(self, seed: int) -> None:
+        made = generator.generate(seed)
+        path = self.folder / f"seed-{seed}{made.suffix}"
+        path.write_bytes(made.data)
+        capture = dissect.dissect(path)
+        self.assertEqual(capture.packets, len(made.packets), f"tshark reads not all packets of seed {seed}")
+        self.check_variety(capture)
+        for setting in generator.SETTINGS:
+            lines = compare.differences(path, capture, setting)
+            self.assertEqual(lines, [], f"seed {seed}, {made.shape}\n" + "\n".join(lines))
+        path.unlink()
+
+    def test_several_files_are_one_stream(self) -> None:
+        seed = seeds()[0]
+        made = generator.generate(seed)
+        whole, first, second = (self.folder / f"{part}{made.suffix}" for part in ("whole", "first", "second"))
+        whole.write_bytes(made.data)
+        middle = len(made.packets) // 2
+        first.write_bytes(made.shape.written(made.packets[:middle]))
+        second.write_bytes(made.shape.written(made.packets[middle:]))
+        setting = compare.Setting(generator.EXPRESSIONS, more=("-r", str(second)))
+        lines = compare.differences(first, dissect.dissect(whole), setting)
+        self.assertEqual(lines, [], f"seed {seed}, {made.shape}\n" + "\n".join(lines))
+
+    def check_variety(self, capture: dissect.Capture) -> None:
+        """Everything that can become of an attempt does, or the generator is no test."""
+        attempts = oracle.judge(capture).attempts
+        self.assertGreater(len(attempts), generator.TALKS)
+        counts: Counter[str] = filters.tally(attempts, (), filters.Locality()).filters["RX"]
+        for label in (
+            filters.SUCCESS_DUP_SYN, filters.SUCCESS_DUP_SYNACK, filters.HALF_SEEN, filters.LATE_PROOF,
+            filters.LATE_SYNACK, filters.NO_ANSWER, filters.NO_ACK, filters.REJECTED, filters.ABORTED,
+            filters.UNREACHABLE, filters.FAILURE_DUP_SYN, filters.FAILURE_DUP_SYNACK,
+        ):  # fmt: skip
+            self.assertGreater(counts[label], 0, label)
+
+
+if __name__ == "__main__":
+    unittest.main()
