@@ -7,9 +7,12 @@
 #include <random>
 
 #include "tests/flowtable/random_packets.h"
+#include "tests/support/seeds.h"
 
 namespace tcpeek::flowtable::decode_test {
 namespace {
+
+using tcpeek::test::for_each_seed;
 
 // The packet twice: as it is, and with a tag before it.
 struct Both {
@@ -50,27 +53,12 @@ void expect_agreement(const Octets& network, std::uint16_t ethertype, bool ether
   ASSERT_EQ(both.at_once.segment.time, both.behind_a_tag.segment.time);
 }
 
-template <typename Check>
-void for_seeds(std::uint64_t count, Check check) {
-  std::uint64_t seed = std::random_device{}() * 1'000'003ULL;
-  if (const char* given = std::getenv("TCPEEK_SEED")) {
-    seed = std::strtoull(given, nullptr, 10);
-    count = 1;
-  }
-  for (const std::uint64_t end = seed + count; seed != end; ++seed) {
-    check(seed);
-    if (testing::Test::HasFailure()) {
-      FAIL() << "TCPEEK_SEED=" << seed;
-    }
-  }
-}
-
 std::uint16_t ethertype_of(const RandomPacket& made) {
   return made.packet.parts().v6() ? 0x86dd : 0x0800;
 }
 
 TEST(DecodePlain, AgreesWithTheLongWayOnRandomPackets) {
-  for_seeds(50'000, [](std::uint64_t seed) {
+  for_each_seed(50'000, [](std::uint64_t seed) {
     PacketMaker maker(seed);
     const RandomPacket made = maker.make();
     const Octets network = made.packet.network();
@@ -80,7 +68,7 @@ TEST(DecodePlain, AgreesWithTheLongWayOnRandomPackets) {
 }
 
 TEST(DecodePlain, AgreesWithTheLongWayOnEveryPrefix) {
-  for_seeds(3'000, [](std::uint64_t seed) {
+  for_each_seed(3'000, [](std::uint64_t seed) {
     PacketMaker maker(seed);
     const RandomPacket made = maker.make();
     const Octets network = made.packet.network();
@@ -95,7 +83,7 @@ TEST(DecodePlain, AgreesWithTheLongWayOnEveryPrefix) {
 
 // Changed where the short cut looks: versions, lengths, fragments, protocols, offsets, addresses.
 TEST(DecodePlain, AgreesWithTheLongWayOnMutilatedPackets) {
-  for_seeds(150'000, [](std::uint64_t seed) {
+  for_each_seed(150'000, [](std::uint64_t seed) {
     PacketMaker maker(seed);
     const RandomPacket made = maker.make();
     Octets network = made.packet.network();

@@ -8,9 +8,12 @@
 #include <string>
 
 #include "tests/flowtable/random_packets.h"
+#include "tests/support/seeds.h"
 
 namespace tcpeek::flowtable::decode_test {
 namespace {
+
+using tcpeek::test::for_each_seed;
 
 constexpr Verify kLevels[] = {Verify::none, Verify::ip_header, Verify::ip_and_transport};
 
@@ -22,22 +25,6 @@ std::string in_hex(const Octets& bytes) {
     out += kDigits[std::to_integer<std::size_t>(b) & 15];
   }
   return out;
-}
-
-// Runs `check` with one seed after the other, or with the one that is given.
-template <typename Check>
-void for_seeds(std::uint64_t count, Check check) {
-  std::uint64_t seed = std::random_device{}() * 1'000'003ULL;
-  if (const char* given = std::getenv("TCPEEK_SEED")) {
-    seed = std::strtoull(given, nullptr, 10);
-    count = 1;
-  }
-  for (const std::uint64_t end = seed + count; seed != end; ++seed) {
-    check(seed);
-    if (testing::Test::HasFailure()) {
-      FAIL() << "TCPEEK_SEED=" << seed;
-    }
-  }
 }
 
 Frame frame_for(const RandomPacket& made, const Octets& bytes) {
@@ -63,7 +50,7 @@ void expect_well_formed(const Decoded& d, const Octets& bytes) {
 }
 
 TEST(DecodeRandom, WhatWasBuiltComesOut) {
-  for_seeds(300'000, [](std::uint64_t seed) {
+  for_each_seed(300'000, [](std::uint64_t seed) {
     PacketMaker maker(seed);
     const RandomPacket made = maker.make();
     const Octets bytes = made.packet.build();
@@ -77,7 +64,7 @@ TEST(DecodeRandom, WhatWasBuiltComesOut) {
 }
 
 TEST(DecodeRandom, EveryPrefixIsRefusedOrTheSame) {
-  for_seeds(8'000, [](std::uint64_t seed) {
+  for_each_seed(8'000, [](std::uint64_t seed) {
     PacketMaker maker(seed);
     const RandomPacket made = maker.make();
     const Octets bytes = made.packet.build();
@@ -99,7 +86,7 @@ TEST(DecodeRandom, EveryPrefixIsRefusedOrTheSame) {
 }
 
 TEST(DecodeRandom, ChangedBytesAreRefusedOrWellFormed) {
-  for_seeds(300'000, [](std::uint64_t seed) {
+  for_each_seed(300'000, [](std::uint64_t seed) {
     PacketMaker maker(seed);
     const RandomPacket made = maker.make();
     Octets bytes = made.packet.build();
@@ -122,7 +109,7 @@ TEST(DecodeRandom, ChangedBytesAreRefusedOrWellFormed) {
 }
 
 TEST(DecodeRandom, AChangedByteUnderTheChecksumsIsRefused) {
-  for_seeds(100'000, [](std::uint64_t seed) {
+  for_each_seed(100'000, [](std::uint64_t seed) {
     PacketMaker maker(seed);
     const RandomPacket made = maker.make();
     if (!made.sums_cover_all) return;
@@ -139,7 +126,7 @@ TEST(DecodeRandom, AChangedByteUnderTheChecksumsIsRefused) {
 }
 
 TEST(DecodeRandom, NoiseIsRefusedOrWellFormed) {
-  for_seeds(300'000, [](std::uint64_t seed) {
+  for_each_seed(300'000, [](std::uint64_t seed) {
     PacketMaker maker(seed);
     Octets bytes(maker.below(160));
     for (std::byte& b : bytes) b = static_cast<std::byte>(maker.below(maker.one_in(2) ? 8 : 256));

@@ -20,12 +20,15 @@
 
 #include "flowtable/tracker.h"
 #include "tests/flowtable/handshake_model.h"
+#include "tests/support/seeds.h"
 #include "tests/support/segments.h"
 #include "tests/support/told.h"
 #include "tests/support/traffic.h"
 
 namespace tcpeek::flowtable::test {
 namespace {
+
+using tcpeek::test::for_each_seed;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(NDEBUG)
 constexpr std::uint64_t kSequences = 1'500;
@@ -37,22 +40,6 @@ constexpr std::int64_t kDayUs = 86'400'000'000;
 
 PacketTime packet_time(std::int64_t us) {
   return time_of(std::chrono::microseconds(us));
-}
-
-// Runs `one(seed)` for fresh seeds, or for the one in the environment; stops at the first failure.
-template <class One>
-void for_each_seed(std::uint64_t count, One&& one) {
-  if (const char* given = std::getenv("TCPEEK_SEED")) {
-    const std::uint64_t seed = std::stoull(given);
-    SCOPED_TRACE("TCPEEK_SEED=" + std::to_string(seed));
-    return one(seed);
-  }
-  const std::uint64_t base = std::random_device{}();
-  for (std::uint64_t seed = base; seed < base + count; ++seed) {
-    SCOPED_TRACE("TCPEEK_SEED=" + std::to_string(seed));
-    one(seed);
-    if (testing::Test::HasFailure()) return;
-  }
 }
 
 void expect_same_counts(const HandshakeModel& model, const TrackerCounts& counts) {

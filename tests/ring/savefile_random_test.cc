@@ -10,10 +10,12 @@
 #include "ring/pcapng_format.h"
 #include "tests/ring/savefile_support.h"
 #include "tests/ring/ways_in.h"
+#include "tests/support/seeds.h"
 
 namespace tcpeek::ring::savefile_test {
 namespace {
 
+using test::for_each_seed;
 using test::Order;
 using test::PcapngWriter;
 using test::PcapWriter;
@@ -156,24 +158,8 @@ class FileMaker {
   std::int64_t last_time_ = 0;
 };
 
-// Runs `check` with one seed after the other, or with the one that is given.
-template <typename Check>
-void for_seeds(std::uint64_t count, Check check) {
-  std::uint64_t seed = std::random_device{}() * 1'000'003ULL;
-  if (const char* given = std::getenv("TCPEEK_SEED")) {
-    seed = std::strtoull(given, nullptr, 10);
-    count = 1;
-  }
-  for (const std::uint64_t end = seed + count; seed != end; ++seed) {
-    check(seed);
-    if (testing::Test::HasFailure()) {
-      FAIL() << "TCPEEK_SEED=" << seed;
-    }
-  }
-}
-
 TEST(SavefileRandom, WhatWasWrittenComesBack) {
-  for_seeds(3000, [](std::uint64_t seed) {
+  for_each_seed(3000, [](std::uint64_t seed) {
     FileMaker maker(seed);
     const Made made = maker.make();
     const std::size_t more = maker.one_in(2) ? 0 : maker.below(4000);
@@ -182,7 +168,7 @@ TEST(SavefileRandom, WhatWasWrittenComesBack) {
 }
 
 TEST(SavefileRandom, WhatWasWrittenComesBackThroughFilesAndPipes) {
-  for_seeds(100, [](std::uint64_t seed) {
+  for_each_seed(100, [](std::uint64_t seed) {
     FileMaker maker(seed);
     const Made made = maker.make();
     expect_same(read_file(made.bytes), made.expected, "file");
@@ -194,7 +180,7 @@ TEST(SavefileRandom, WhatWasWrittenComesBackThroughFilesAndPipes) {
 
 // Every record whole before the cut comes out, none beyond it.
 TEST(SavefileRandom, CutAnywhereGivesAPrefix) {
-  for_seeds(3000, [](std::uint64_t seed) {
+  for_each_seed(3000, [](std::uint64_t seed) {
     FileMaker maker(seed);
     const Made made = maker.make();
     const std::size_t size = maker.below(made.bytes.size() + 1);
@@ -221,7 +207,7 @@ std::unique_ptr<SavefileFormat> recognise(std::span<const std::byte> window) {
 
 // A format asks for more than it has, or it could never go on; it uses whole records only.
 TEST(SavefileRandom, WindowsThatGrowByOneByte) {
-  for_seeds(300, [](std::uint64_t seed) {
+  for_each_seed(300, [](std::uint64_t seed) {
     FileMaker maker(seed);
     const Made made = maker.make();
     const auto format = recognise(made.bytes);
@@ -254,7 +240,7 @@ TEST(SavefileRandom, WindowsThatGrowByOneByte) {
 }
 
 TEST(SavefileRandom, ChangedBytesReadNothingOutside) {
-  for_seeds(20'000, [](std::uint64_t seed) {
+  for_each_seed(20'000, [](std::uint64_t seed) {
     FileMaker maker(seed);
     Made made = maker.make();
     std::size_t first = made.bytes.size();
@@ -288,7 +274,7 @@ TEST(SavefileRandom, ChangedBytesReadNothingOutside) {
 }
 
 TEST(SavefileRandom, NoiseBehindAGoodHeaderReadsNothingOutside) {
-  for_seeds(5'000, [](std::uint64_t seed) {
+  for_each_seed(5'000, [](std::uint64_t seed) {
     FileMaker maker(seed);
     Octets bytes = maker.one_in(2)
                        ? PcapWriter(Order::little, PcapWriter::Unit::nanoseconds).bytes()
