@@ -37,12 +37,6 @@ std::uint32_t AttemptTable::second_group(std::uint64_t hash) const noexcept {
   return first + 1 < groups_.size() ? first + 1 : 0;
 }
 
-Slot AttemptTable::free_slot(std::uint32_t group) const noexcept {
-  const std::uint32_t bits = match(groups_[group], 0);
-  if (bits == 0) return {};
-  return Slot{group, static_cast<std::uint32_t>(std::countr_zero(bits))};
-}
-
 // By deadlines, which lie in the index: without news longest is due soonest. Free of branches, as which
 // of twenty slots is the oldest cannot be predicted.
 Slot AttemptTable::oldest_pending(std::uint32_t a, std::uint32_t b) const noexcept {
@@ -65,14 +59,15 @@ Slot AttemptTable::oldest_pending(std::uint32_t a, std::uint32_t b) const noexce
   return oldest;
 }
 
-// Moves one attempt of a full group to the other group it may live in; where that is full, too, one
-// of the other group's attempts moves on first.
+// Moves one attempt of a group full of pending ones to the other group it may live in, to a free slot
+// or one that is only remembered; where all there are pending, too, one of those moves on first.
 Slot AttemptTable::make_room(std::uint32_t group, int depth) noexcept {
   for (std::uint32_t i = 0; i < kGroupSlots; ++i) {
     const Slot slot{group, i};
     const auto elsewhere = other_group(slot);
-    const Slot room = elsewhere ? free_slot(*elsewhere) : Slot();
+    const Slot room = elsewhere ? free_or_remembered(*elsewhere) : Slot();
     if (!room) continue;
+    erase(room);
     move(slot, room);
     return slot;
   }

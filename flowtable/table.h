@@ -9,7 +9,7 @@
 //
 // A new attempt takes, in this order: a free slot of its first group; a slot there that is only
 // remembered, going round, so that it is the one taken longest ago; the same in its second group; one
-// made free by moving an attempt to its other group; the slot of the attempt of both that has been
+// made free by moving attempts to their other groups; the slot of the attempt of both that has been
 // without news longest, unanswered ones first (the caller counts that one as evicted). In a flood every
 // SYN asks for that last one: it is found in the two indexes, no attempt is read.
 //
@@ -220,7 +220,6 @@ class AttemptTable {
   [[nodiscard]] std::uint32_t second_group(std::uint64_t hash) const noexcept;
   [[nodiscard]] Slot find_in(std::uint32_t group, std::uint16_t tag,
                              const FlowKey& key) const noexcept;
-  [[nodiscard]] Slot free_slot(std::uint32_t group) const noexcept;
   [[nodiscard]] Slot free_or_remembered(std::uint32_t group) const noexcept;
   [[nodiscard]] Place search_place(const Home& home, bool force_eviction) noexcept;
   [[nodiscard]] Slot make_room(std::uint32_t group, int depth) noexcept;
