@@ -8,8 +8,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <functional>
 #include <map>
 #include <memory>
@@ -40,7 +42,8 @@ constexpr double kBurstsPerSecond = 10;
 const std::map<std::string, Load> kLoads{{"handshakes", Load::handshakes},
                                          {"syn-flood", Load::syn_flood},
                                          {"data", Load::data},
-                                         {"acks", Load::acks}};
+                                         {"acks", Load::acks},
+                                         {"mixed", Load::mixed}};
 
 struct Options {
   std::string interface;
@@ -51,6 +54,7 @@ struct Options {
   double seconds = 3;
   std::uint64_t count = 0;  // packets; 0: until the time is over
   double rate = 0;          // packets per second; 0: as fast as can be
+  std::uint32_t period = kDefaultPeriod;
   int cpu = -1;
 };
 
@@ -60,7 +64,14 @@ using Inject = std::function<void(std::uint64_t first, std::uint32_t packets)>;
 struct Injected {
   std::uint64_t packets = 0;
   Seconds time{0};
+  Seconds cpu{0};  // this process's, in which live frames are received too
 };
+
+Seconds cpu_time() {
+  timespec now{};
+  checked(::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now), "clock_gettime");
+  return Seconds(static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec));
+}
 
 unsigned interface_index(const std::string& name) {
   const unsigned index = ::if_nametoindex(name.c_str());
@@ -69,13 +80,20 @@ unsigned interface_index(const std::string& name) {
 }
 
 // The program and the plain arithmetic must make the same frames, at the start and far on.
-void check_program(XdpProgram& program, Load load, bool ipv6) {
+void check_program(XdpProgram& program, Load load, bool ipv6, std::uint32_t period) {
   const Layout layout = ipv6 ? kIpv6Layout : kIpv4Layout;
-  for (const std::uint64_t start : {0ULL, 3'000'000ULL, (1ULL << 24) * 3 - 6, (1ULL << 32) - 6}) {
+  const std::uint64_t first_completed = kGenuineLag * period;
+  const std::array<std::uint64_t, 6> starts{0,
+                                            3'000'000,
+                                            (1ULL << 24) * 3 - 6,
+                                            (1ULL << 32) - 6,
+                                            first_completed - 6,
+                                            first_completed * 40};
+  for (const std::uint64_t start : starts) {
     program.set_next(start);
     for (std::uint64_t n = start; n < start + 12; ++n) {
       std::vector<std::byte> expected = frame_template(load, ipv6);
-      write_fields(fields_of(load, n), layout, expected);
+      write_fields(fields_of(load, n, period), layout, expected);
       if (program.run_dry() != expected)
         throw std::runtime_error("the XDP program made another packet " + std::to_string(n) +
                                  " than the pattern");
@@ -85,8 +103,8 @@ void check_program(XdpProgram& program, Load load, bool ipv6) {
 }
 
 Inject live_frames(const Options& options, Load load) {
-  auto program = std::make_shared<XdpProgram>(load, options.ipv6);
-  check_program(*program, load, options.ipv6);
+  auto program = std::make_shared<XdpProgram>(load, options.ipv6, options.period);
+  check_program(*program, load, options.ipv6, options.period);
   const unsigned index = interface_index(options.interface);
   program->try_live(index);
   return [program, index](std::uint64_t first, std::uint32_t packets) {
@@ -96,8 +114,8 @@ Inject live_frames(const Options& options, Load load) {
 }
 
 Inject send_from_peer(const Options& options, Load load) {
-  auto sender =
-      std::make_shared<PacketSender>(load, options.ipv6, interface_index(options.fallback));
+  auto sender = std::make_shared<PacketSender>(load, options.ipv6, options.period,
+                                               interface_index(options.fallback));
   return [sender](std::uint64_t first, std::uint32_t packets) { sender->send(first, packets); };
 }
 
@@ -134,6 +152,7 @@ bool finished(const Options& options, const Injected& so_far) {
 
 Injected run(const Options& options, const Inject& inject) {
   const Clock::time_point start = Clock::now();
+  const Seconds cpu_before = cpu_time();
   Injected injected;
   while (!finished(options, injected)) {
     const std::uint64_t left =
@@ -149,22 +168,22 @@ Injected run(const Options& options, const Inject& inject) {
     }
     injected.time = Clock::now() - start;
   }
+  injected.cpu = cpu_time() - cpu_before;
   return injected;
-}
-
-std::uint64_t attempts_of(Load load, std::uint64_t packets) {
-  if (load == Load::handshakes) return packets / kPacketsPerHandshake;
-  return load == Load::syn_flood ? packets : 0;
 }
 
 void print(const Options& options, Load load, const Injected& injected) {
   const double seconds = injected.time.count();
+  const Contents contents = contents_of(load, injected.packets, options.period);
   std::printf(
       "{\"method\":\"%s\",\"load\":\"%s\",\"ipv6\":%s,\"frame_bytes\":%zu,\"packets\":%llu,"
-      "\"attempts\":%llu,\"seconds\":%.6f,\"packets_per_second\":%.0f}\n",
+      "\"attempts\":%llu,\"genuine\":%llu,\"genuine_completed\":%llu,"
+      "\"seconds\":%.6f,\"cpu_seconds\":%.6f,\"packets_per_second\":%.0f}\n",
       options.method.c_str(), options.load.c_str(), options.ipv6 ? "true" : "false",
       frame_template(load, options.ipv6).size(), static_cast<unsigned long long>(injected.packets),
-      static_cast<unsigned long long>(attempts_of(load, injected.packets)), seconds,
+      static_cast<unsigned long long>(contents.attempts),
+      static_cast<unsigned long long>(contents.genuine),
+      static_cast<unsigned long long>(contents.genuine_completed), seconds, injected.cpu.count(),
       static_cast<double>(injected.packets) / seconds);
 }
 
@@ -176,7 +195,7 @@ void add_options(CLI::App& app, Options& options) {
                  "The interface's veth peer, to send from where live frames are not to be had");
   app.add_option("--method", options.method, "auto, live-frames or sendmmsg")
       ->check(CLI::IsMember({"auto", "live-frames", "sendmmsg"}));
-  app.add_option("--load", options.load, "handshakes, syn-flood, data or acks")
+  app.add_option("--load", options.load, "handshakes, syn-flood, data, acks or mixed")
       ->check(CLI::IsMember(kLoads));
   app.add_flag("--ipv6", options.ipv6, "IPv6 packets");
   app.add_option("--seconds", options.seconds, "How long, roughly")->check(CLI::Range(0.01, 600.0));
@@ -184,6 +203,8 @@ void add_options(CLI::App& app, Options& options) {
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 32));
   app.add_option("--rate", options.rate, "At most so many packets per second, in ten bursts")
       ->check(CLI::Range(1.0, 1e9));
+  app.add_option("--period", options.period, "Packets of a mixed load for one genuine handshake")
+      ->check(CLI::Range(kMinPeriod, std::uint32_t{1} << 30));
   app.add_option("--cpu", options.cpu, "Pin to this CPU")->check(CLI::Range(0, CPU_SETSIZE - 1));
 }
 

@@ -8,6 +8,7 @@ import os
 import shlex
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -111,6 +112,33 @@ def wait_quiet(pid: int) -> Cpu:
         quiet = quiet + 1 if now.total_ns - before.total_ns < QUIET_CPU_NS else 0
         before = now
     return before
+
+
+@contextlib.contextmanager
+def sampled_memory(pid: int) -> Iterator[list[int]]:
+    """Resident KiB, once a second while the block runs; complete after it."""
+    samples: list[int] = []
+    over = threading.Event()
+
+    def sample() -> None:
+        while not over.wait(1.0):
+            with contextlib.suppress(OSError):
+                samples.append(resident_kib(pid))
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        over.set()
+        thread.join()
+
+
+def resident_kib(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise OSError(f"process {pid} has no memory")
 
 
 def is_capturing(pid: int) -> bool:

@@ -16,8 +16,9 @@ constexpr unsigned kMaxRefusals = 1'000'000;  // in a row: the interface is down
 
 }  // namespace
 
-PacketSender::PacketSender(Load load, bool ipv6, unsigned interface_index)
+PacketSender::PacketSender(Load load, bool ipv6, std::uint32_t period, unsigned interface_index)
     : load_(load),
+      period_(period),
       layout_(ipv6 ? kIpv6Layout : kIpv4Layout),
       // Protocol 0: it sends, and receives nothing.
       socket_(checked(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), "socket(AF_PACKET)")),
@@ -43,7 +44,7 @@ void PacketSender::send(std::uint64_t first, std::uint32_t packets) {
   for (std::size_t done = 0; done < packets;) {
     const std::size_t batch = std::min(kBatch, packets - done);
     for (std::size_t i = 0; i < batch; ++i)
-      write_fields(fields_of(load_, first + done + i), layout_, frames_[i]);
+      write_fields(fields_of(load_, first + done + i, period_), layout_, frames_[i]);
     unsigned refusals = 0;
     for (std::size_t sent = 0; sent < batch;) {
       const int accepted =

@@ -17,7 +17,7 @@ namespace tcpeek::bench {
 class PacketSender {
  public:
   // Packets leave by `interface_index`. Throws std::system_error naming the call.
-  PacketSender(Load load, bool ipv6, unsigned interface_index);
+  PacketSender(Load load, bool ipv6, std::uint32_t period, unsigned interface_index);
 
   // Sends exactly `packets`, the first being number `first`: what the interface refused is sent
   // again. Throws std::system_error when it refuses for good.
@@ -25,6 +25,7 @@ class PacketSender {
 
  private:
   Load load_;
+  std::uint32_t period_;
   Layout layout_;
   Descriptor socket_;
   std::vector<std::vector<std::byte>> frames_;

@@ -17,26 +17,26 @@ void put_big_endian(std::span<std::byte> frame, std::size_t offset, std::uint64_
     frame[offset + i] = static_cast<std::byte>(value >> (8 * (kBytes - 1 - i)));
 }
 
-std::uint16_t initiator_port(std::uint64_t number) noexcept {
-  return static_cast<std::uint16_t>(kInitiatorPort | (number & (kInitiatorPort - 1U)));
+std::uint16_t initiator_port(const Initiators& from, std::uint64_t number) noexcept {
+  return static_cast<std::uint16_t>(from.port | (number & (from.port - 1U)));
 }
 
-Fields handshake(std::uint64_t n) noexcept {
-  const std::uint64_t attempt = n / kPacketsPerHandshake;
+// Packet `step` of an attempt: SYN, SYN/ACK, ACK.
+Fields handshake(const Initiators& from, std::uint64_t attempt, std::uint64_t step) noexcept {
   const std::uint32_t isn = static_cast<std::uint32_t>(attempt) * kIsnFactor;
   const std::uint32_t responder_isn = ~isn;
   Fields syn;
-  syn.source = kInitiatorNet | (static_cast<std::uint32_t>(attempt) & kInitiatorMask);
-  syn.source_port = initiator_port(attempt >> kInitiatorBits);
+  syn.source = from.net | (static_cast<std::uint32_t>(attempt) & from.mask());
+  syn.source_port = initiator_port(from, attempt >> from.bits);
   syn.sequence = isn;
   syn.flags = kSyn;
-  if (n % kPacketsPerHandshake == 0) return syn;
+  if (step == 0) return syn;
 
   Fields completing = syn;
   completing.sequence = isn + 1;
   completing.acknowledgement = responder_isn + 1;
   completing.flags = kAck;
-  if (n % kPacketsPerHandshake == 2) return completing;
+  if (step == 2) return completing;
 
   return {syn.destination, syn.source, syn.destination_port, syn.source_port,
           responder_isn,   isn + 1,    kSyn | kAck};
@@ -51,15 +51,22 @@ Fields flood(std::uint64_t n) noexcept {
   scattered ^= scattered >> kScatterShift;
   Fields syn;
   syn.source = scattered;
-  syn.source_port = initiator_port(n);
+  syn.source_port = initiator_port(kInitiators, n);
   syn.sequence = static_cast<std::uint32_t>(n) * kScatterFactor;
   syn.flags = kSyn;
   return syn;
 }
 
+Fields mixed(std::uint64_t n, std::uint32_t period) noexcept {
+  const std::uint64_t number = n / period;
+  const std::uint64_t step = n % period;
+  if (step > 2 || (step == 2 && number < kGenuineLag)) return flood(n);
+  return handshake(kGenuine, step == 2 ? number - kGenuineLag : number, step);
+}
+
 Fields established(std::uint64_t n) noexcept {
   Fields segment;
-  segment.source = kInitiatorNet | (static_cast<std::uint32_t>(n) & kFlowMask);
+  segment.source = kInitiators.net | (static_cast<std::uint32_t>(n) & kFlowMask);
   segment.sequence = 1;
   segment.acknowledgement = 1;
   segment.flags = kAck;
@@ -72,9 +79,11 @@ std::uint32_t progress(std::uint64_t n) noexcept {
 
 }  // namespace
 
-Fields fields_of(Load load, std::uint64_t n) noexcept {
-  if (load == Load::handshakes) return handshake(n);
+Fields fields_of(Load load, std::uint64_t n, std::uint32_t period) noexcept {
+  if (load == Load::handshakes)
+    return handshake(kInitiators, n / kPacketsPerHandshake, n % kPacketsPerHandshake);
   if (load == Load::syn_flood) return flood(n);
+  if (load == Load::mixed) return mixed(n, period);
   Fields segment = established(n);
   if (load == Load::acks) {
     segment.acknowledgement = progress(n);
@@ -83,6 +92,17 @@ Fields fields_of(Load load, std::uint64_t n) noexcept {
   segment.sequence = progress(n);
   segment.flags = kAck | kPush;
   return segment;
+}
+
+Contents contents_of(Load load, std::uint64_t packets, std::uint32_t period) noexcept {
+  if (load == Load::handshakes) return {.attempts = packets / kPacketsPerHandshake};
+  if (load == Load::syn_flood) return {.attempts = packets};
+  if (load != Load::mixed) return {};
+  const auto seen = [&](std::uint64_t step) { return (packets + period - 1 - step) / period; };
+  const std::uint64_t completed = seen(2) - std::min(seen(2), kGenuineLag);
+  return {.attempts = packets - seen(1) - completed,
+          .genuine = seen(0),
+          .genuine_completed = completed};
 }
 
 std::vector<std::byte> frame_template(Load load, bool ipv6) {

@@ -3,6 +3,11 @@
 // handshake packets are exactly n / 3 complete handshakes, each with a 4-tuple of its own (2^39 of
 // them before one comes again; 2^32 sources in a flood).
 //
+// The mixed load is the flood with a genuine handshake in every `period` packets: packet 0 of each
+// period is a SYN, packet 1 its SYN/ACK, and packet 2 the completing ACK of the handshake begun
+// kGenuineLag periods before, so that handshakes last as long as on the Internet while the flood
+// goes on. They come from a network and ports of their own; the ports are none of the flood's.
+//
 // Everything that varies lies in the low 32 bits of both addresses, both ports, the sequence
 // numbers and the flags: so IPv6 packets are the same as IPv4 ones but for the place of these
 // fields. Checksums are left zero: they are for a monitor that does not verify them.
@@ -20,6 +25,7 @@ enum class Load {
   syn_flood,   // a SYN from a new source each time, never answered
   data,        // full segments of connections long established
   acks,        // segments of such connections that carry nothing
+  mixed,       // syn_flood with genuine handshakes in it
 };
 
 inline constexpr std::uint64_t kPacketsPerHandshake = 3;
@@ -29,11 +35,25 @@ inline constexpr std::uint32_t kSegmentBytes = 1400;  // by which data and acks 
 
 inline constexpr std::uint32_t kResponderAddress = 0xC0000201;  // 192.0.2.1, or 2001:db8::c000:201
 inline constexpr std::uint16_t kResponderPort = 443;
-inline constexpr std::uint32_t kInitiatorNet = 0x0A000000;  // 10.0.0.0/8, or 2001:db8::a00:0/104
-inline constexpr std::uint32_t kInitiatorMask = 0x00FFFFFF;
-inline constexpr unsigned kInitiatorBits = 24;
-inline constexpr std::uint16_t kInitiatorPort = 0x8000;  // and the 15 bits below
-inline constexpr std::uint32_t kFlowMask = 1023;         // established connections, less one
+
+// Where attempts come from: the low bits of an attempt's number are the address in the net, those
+// above them the port in the range.
+struct Initiators {
+  std::uint32_t net;
+  unsigned bits;       // of the address that are the attempt's
+  std::uint16_t port;  // a power of two, and all the bits below
+
+  [[nodiscard]] constexpr std::uint32_t mask() const noexcept { return (1U << bits) - 1; }
+};
+// 10.0.0.0/8, or 2001:db8::a00:0/104
+inline constexpr Initiators kInitiators{.net = 0x0A000000, .bits = 24, .port = 0x8000};
+// 198.18.0.0/15, or 2001:db8::c612:0/111
+inline constexpr Initiators kGenuine{.net = 0xC6120000, .bits = 17, .port = 0x4000};
+
+inline constexpr std::uint64_t kGenuineLag = 50;        // 50 ms at 1,000 handshakes a second
+inline constexpr std::uint32_t kDefaultPeriod = 4'000;  // packets of the mixed load
+inline constexpr std::uint32_t kMinPeriod = 8;
+inline constexpr std::uint32_t kFlowMask = 1023;  // established connections, less one
 inline constexpr unsigned kFlowBits = 10;
 // Odd, so that multiplying by them modulo 2^32 maps no two numbers to one.
 inline constexpr std::uint32_t kIsnFactor = 0x6B43A9B5;
@@ -47,7 +67,7 @@ inline constexpr std::uint8_t kAck = 0x10;
 struct Fields {
   std::uint32_t source = 0;
   std::uint32_t destination = kResponderAddress;
-  std::uint16_t source_port = kInitiatorPort;
+  std::uint16_t source_port = kInitiators.port;
   std::uint16_t destination_port = kResponderPort;
   std::uint32_t sequence = 0;
   std::uint32_t acknowledgement = 0;
@@ -73,7 +93,18 @@ inline constexpr std::size_t kTcpSequence = 4;
 inline constexpr std::size_t kTcpAcknowledgement = 8;
 inline constexpr std::size_t kTcpFlags = 13;
 
-[[nodiscard]] Fields fields_of(Load load, std::uint64_t n) noexcept;
+// `period` is the mixed load's.
+[[nodiscard]] Fields fields_of(Load load, std::uint64_t n,
+                               std::uint32_t period = kDefaultPeriod) noexcept;
+
+// What the first `packets` packets of a load hold.
+struct Contents {
+  std::uint64_t attempts = 0;
+  std::uint64_t genuine = 0;  // of them: begun by a genuine initiator of the mixed load
+  std::uint64_t genuine_completed = 0;
+};
+[[nodiscard]] Contents contents_of(Load load, std::uint64_t packets,
+                                   std::uint32_t period = kDefaultPeriod) noexcept;
 
 // A whole frame with all that never varies; the rest is zero.
 [[nodiscard]] std::vector<std::byte> frame_template(Load load, bool ipv6);

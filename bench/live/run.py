@@ -8,8 +8,11 @@ interleaved, so that a disturbed machine disturbs all alike; the median is shown
 
 CPU time is the monitor's own, all threads, from just before the load until it is idle again:
 setting up its ring and winding down are not in it. The kernel's part of receiving (softirq, filter,
-copying into the ring) is paid by the injector's CPU, and shows as "tap ns": time per packet beyond
-that without a monitor.
+copying into the ring) is paid by the injector's CPU, and shows as "tap ns": its CPU time per packet
+beyond that without a monitor.
+
+--load mixed is another matter: ten seconds of a SYN flood with genuine handshakes in it, for tcpeek
+alone, to see that none of them is lost and that memory stays as it is.
 
 Everything happens in a network namespace of its own, removed at the end whatever happens. Exit
 status 1 when tcpeek dropped a packet or counted wrong. Needs root.
@@ -18,6 +21,7 @@ status 1 when tcpeek dropped a packet or counted wrong. Needs root.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shlex
@@ -25,103 +29,25 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lab import (
-    INTERFACE,
-    PEER_INTERFACE,
-    BenchError,
-    Lab,
-    answers,
-    ask,
-    is_capturing,
-    running,
-    until,
-    wait_quiet,
-)
-from report import YARDSTICK, Measured, Monitor, Outcome, faults, print_report, table_rows
+from bench import Bench
+from lab import INTERFACE, BenchError, Lab
+from mixed import SECONDS as MIXED_SECONDS
+from mixed import as_json, measure_mixed, print_mixed
+from report import REJECTING, YARDSTICK, Measured, Monitor, faults, print_report, table_rows
 
 ROOT = Path(__file__).resolve().parents[2]
-LOADS = ("handshakes", "syn-flood", "data", "acks")
-READY_SECONDS = 20.0
-
-
-class Bench:
-    def __init__(self, options: argparse.Namespace, lab: Lab, directory: Path) -> None:
-        self.options = options
-        self.lab = lab
-        self.directory = directory
-        allowed = sorted(os.sched_getaffinity(0))
-        self.injector_cpus = {allowed[0]}
-        self.monitor_cpus = set(allowed[1:]) or {allowed[0]}
-
-    def inject(self) -> dict[str, Any]:
-        options = self.options
-        command = [str(options.injector), "--interface", INTERFACE, "--load", options.load]
-        command += ["--fallback-from", PEER_INTERFACE, "--method", options.method]
-        command += ["--count", str(options.count)] if options.count else []
-        command += ["--seconds", str(options.seconds)]
-        command += ["--rate", str(options.rate)] if options.rate else []
-        command += ["--ipv6"] if options.ipv6 else []
-        done = subprocess.run(
-            self.lab.inside(command, self.injector_cpus),
-            stdout=subprocess.PIPE,
-            text=True,
-            timeout=options.seconds * 10 + 120,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise BenchError("the injector failed")
-        injected: dict[str, Any] = json.loads(done.stdout)
-        return injected
-
-    def measure(self, monitor: Monitor) -> Outcome:
-        if monitor.kind == "none":
-            return Outcome(self.inject())
-        output = self.directory / "output"
-        with running(self.lab.inside(monitor.command, self.monitor_cpus), output) as process:
-            self._wait_ready(monitor, process, output)
-            before = wait_quiet(process.pid)
-            outcome = Outcome(self.inject())
-            outcome.cpu = wait_quiet(process.pid) - before
-            if monitor.control is not None:
-                read_stats(json.loads(ask(monitor.control, "STATS")), outcome)
-        outcome.last_words = output.read_text(errors="replace").strip()
-        if monitor.kind == "reader":
-            counted = json.loads(outcome.last_words.splitlines()[-1])
-            outcome.seen, outcome.drops = counted["packets"], counted["drops"]
-        return outcome
-
-    def _wait_ready(
-        self, monitor: Monitor, process: subprocess.Popen[bytes], output: Path
-    ) -> None:
-        def ready() -> bool:
-            if process.poll() is not None:
-                return True
-            if monitor.control is not None and not answers(monitor.control):
-                return False
-            return is_capturing(process.pid)
-
-        in_time = until(ready, READY_SECONDS)
-        if process.poll() is not None or not in_time:
-            words = output.read_text(errors="replace").strip().splitlines()
-            why = words[-1] if words else "it said nothing"
-            raise BenchError(f"{monitor.name} does not capture on {INTERFACE}: {why}")
-
-
-def read_stats(stats: dict[str, Any], outcome: Outcome) -> None:
-    packets, totals = stats["packets"], stats["totals"]
-    outcome.seen, outcome.drops = packets["seen"], packets["dropped"]
-    outcome.attempts, outcome.successes = totals["attempts"], totals["success"]["total"]
+LOADS = ("handshakes", "syn-flood", "data", "acks", "mixed")
 
 
 def monitors(options: argparse.Namespace, directory: Path) -> list[Monitor]:
     reader = [str(options.reader), "--interface", INTERFACE, "--filter"]
     chosen = [
         Monitor("none", [], "none"),
-        Monitor("reader, reject all", [*reader, "none"], "reader"),
+        Monitor(REJECTING, [*reader, "none"], "reader"),
         Monitor(YARDSTICK, [*reader, "handshake"], "reader"),
     ]
     if not options.no_tcpeek:
@@ -136,11 +62,29 @@ def monitors(options: argparse.Namespace, directory: Path) -> list[Monitor]:
     return chosen
 
 
-def run_rounds(options: argparse.Namespace) -> int:
+@contextlib.contextmanager
+def laboratory(options: argparse.Namespace) -> Iterator[tuple[Bench, Path]]:
     with Lab(options.ipv6) as lab, tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)  # a monitor that gave up root still reaches its socket
-        bench = Bench(options, lab, Path(directory))
-        measured = [Measured(monitor) for monitor in monitors(options, Path(directory))]
+        yield Bench(options, lab, Path(directory)), Path(directory)
+
+
+def run_mixed(options: argparse.Namespace) -> int:
+    with laboratory(options) as (bench, directory):
+        tcpeek = next(m for m in monitors(options, directory) if m.kind == "tcpeek")
+        mixed = measure_mixed(options, bench, tcpeek)
+    if options.json:
+        result = {"load": options.load, "ipv6": options.ipv6, "wrong": mixed.wrong}
+        print(json.dumps(result | as_json(mixed)))
+    else:
+        print_load(options, bench, str(mixed.outcome.injected["method"]))
+        print_mixed(mixed)
+    return 1 if mixed.wrong else 0
+
+
+def run_rounds(options: argparse.Namespace) -> int:
+    with laboratory(options) as (bench, directory):
+        measured = [Measured(monitor) for monitor in monitors(options, directory)]
         wrong: list[str] = []
         for number in range(1, options.rounds + 1):
             for one in measured:
@@ -153,15 +97,16 @@ def run_rounds(options: argparse.Namespace) -> int:
         result = {"load": options.load, "ipv6": options.ipv6, "wrong": wrong}
         print(json.dumps(result | {"rows": table_rows(measured)}))
     else:
-        print_conditions(options, bench, str(measured[0].outcomes[0].injected["method"]))
+        rounds = f"; {options.rounds} rounds, medians of them"
+        print_load(options, bench, str(measured[0].outcomes[0].injected["method"]), rounds)
         print_report(measured, options.load, wrong)
     return 1 if wrong else 0
 
 
-def print_conditions(options: argparse.Namespace, bench: Bench, method: str) -> None:
+def print_load(options: argparse.Namespace, bench: Bench, method: str, rounds: str = "") -> None:
     family = "IPv6" if options.ipv6 else "IPv4"
     cpus = ",".join(map(str, sorted(bench.monitor_cpus)))
-    print(f"load {options.load}, {family}, by {method}; {options.rounds} rounds, medians of them")
+    print(f"load {options.load}, {family}, by {method}{rounds}")
     print(f"injector on CPU {min(bench.injector_cpus)}, monitor on CPU {cpus}")
     if bench.injector_cpus == bench.monitor_cpus:
         print("only one CPU: injector and monitor share it, and drops mean little")
@@ -175,7 +120,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("--load", choices=LOADS, default="handshakes")
     add("--ipv6", action="store_true")
-    add("--seconds", type=float, default=3.0, help="length of each load (default 3)")
+    add("--seconds", type=float, default=None,
+        help=f"length of each load (default 3; mixed {MIXED_SECONDS:g})")  # fmt: skip
     add("--count", type=int, default=0, help="packets of each load, instead of --seconds")
     add("--rate", type=float, default=0, help="packets per second (default: as fast as can be)")
     add("--rounds", type=int, default=3, help="loads per monitor (default 3)")
@@ -190,6 +136,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--reader", type=Path, default=build / "bench" / "live" / "tcpeek-null-reader")
     add("--json", action="store_true", help="one JSON object instead of the table")
     options = parser.parse_args(arguments)
+    if options.seconds is None:
+        options.seconds = MIXED_SECONDS if options.load == "mixed" else 3.0
+    if options.load == "mixed" and (options.no_tcpeek or options.peer or options.count):
+        parser.error("--load mixed is tcpeek's alone, for --seconds")
     if not 0.1 <= options.seconds <= 60:
         parser.error(f"--seconds {options.seconds:g}: from 0.1 to 60")
     if not 1 <= options.rounds <= 100:
@@ -213,7 +163,7 @@ def main() -> int:
             return 1
     signal.signal(signal.SIGTERM, on_terminate)
     try:
-        return run_rounds(options)
+        return run_mixed(options) if options.load == "mixed" else run_rounds(options)
     except (BenchError, subprocess.TimeoutExpired, OSError) as error:
         print(f"run.py: {error}", file=sys.stderr)
         return 1

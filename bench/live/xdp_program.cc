@@ -89,11 +89,12 @@ Program prologue(int counter_fd, const Layout& layout) {
 }
 
 // dst = the initiator port that `dst` numbers
-Program initiator_port(Register dst) {
-  return {op(BPF_AND, dst, kInitiatorPort - 1U), op(BPF_OR, dst, kInitiatorPort)};
+Program initiator_port(const Initiators& from, Register dst) {
+  return {op(BPF_AND, dst, from.port - 1U), op(BPF_OR, dst, from.port)};
 }
 
-Program handshake_fields() {
+// Packet r8 (SYN, SYN/ACK, ACK) of attempt r7.
+Program handshake_fields(const Initiators& from) {
   const Program completing = {
       copy(1, 0),
       op32(BPF_NEG, 1, 0),  // ~isn + 1
@@ -108,17 +109,23 @@ Program handshake_fields() {
       set(9, kSyn | kAck),
   };
   Program program = {
-      copy(7, 8), op(BPF_DIV, 7, kPacketsPerHandshake), op(BPF_MOD, 8, kPacketsPerHandshake),
-      copy(2, 7), op(BPF_AND, 2, kInitiatorMask),       op(BPF_OR, 2, kInitiatorNet),
-      copy(4, 7), op(BPF_RSH, 4, kInitiatorBits),
+      copy(2, 7), op(BPF_AND, 2, from.mask()), op32(BPF_OR, 2, from.net),
+      copy(4, 7), op(BPF_RSH, 4, from.bits),
   };
-  append(program, initiator_port(4));
+  append(program, initiator_port(from, 4));
   append(program,
          {copy(0, 7), op32(BPF_MUL, 0, kIsnFactor), set(1, 0), set(9, kSyn),
           insn(BPF_JMP | BPF_JEQ | BPF_K, 8, 0, completing.size() + 1 + answer.size(), 0)});
   append(program, completing);
   append(program, {insn(BPF_JMP | BPF_JEQ | BPF_K, 8, 0, answer.size(), 2)});
   append(program, answer);
+  return program;
+}
+
+Program handshakes_fields() {
+  Program program = {copy(7, 8), op(BPF_DIV, 7, kPacketsPerHandshake),
+                     op(BPF_MOD, 8, kPacketsPerHandshake)};
+  append(program, handshake_fields(kInitiators));
   return program;
 }
 
@@ -129,8 +136,28 @@ Program flood_fields() {
   append(program, {op32(BPF_MUL, 2, kScatterFactor)});
   append(program, fold);
   append(program, {copy(4, 8)});
-  append(program, initiator_port(4));
+  append(program, initiator_port(kInitiators, 4));
   append(program, {copy(0, 8), op32(BPF_MUL, 0, kScatterFactor), set(1, 0), set(9, kSyn)});
+  return program;
+}
+
+Program mixed_fields(std::uint32_t period) {
+  const Program flood = flood_fields();
+  Program genuine = handshake_fields(kGenuine);
+  genuine.insert(genuine.begin(), copy(8, 2));
+  genuine.push_back(insn(BPF_JMP | BPF_JA, 0, 0, flood.size(), 0));
+  Program program = {
+      copy(7, 8),
+      op(BPF_DIV, 7, period),
+      copy(2, 8),
+      op(BPF_MOD, 2, period),
+      insn(BPF_JMP | BPF_JGT | BPF_K, 2, 0, 3 + genuine.size(), 2),
+      insn(BPF_JMP | BPF_JNE | BPF_K, 2, 0, 2, 2),
+      insn(BPF_JMP | BPF_JLT | BPF_K, 7, 0, 1 + genuine.size(), kGenuineLag),
+      op(BPF_SUB, 7, kGenuineLag),
+  };
+  append(program, genuine);
+  append(program, flood);
   return program;
 }
 
@@ -141,8 +168,8 @@ Program established_fields(Load load) {
   return {
       copy(2, 8),
       op(BPF_AND, 2, kFlowMask),
-      op(BPF_OR, 2, kInitiatorNet),
-      set(4, kInitiatorPort),
+      op(BPF_OR, 2, kInitiators.net),
+      set(4, kInitiators.port),
       copy(moving, 8),
       op(BPF_RSH, moving, kFlowBits),
       op32(BPF_MUL, moving, kSegmentBytes),
@@ -171,12 +198,14 @@ Program epilogue(const Layout& layout) {
   };
 }
 
-Program assemble(Load load, const Layout& layout, int counter_fd) {
+Program assemble(Load load, const Layout& layout, std::uint32_t period, int counter_fd) {
   Program program = prologue(counter_fd, layout);
   if (load == Load::handshakes)
-    append(program, handshake_fields());
+    append(program, handshakes_fields());
   else if (load == Load::syn_flood)
     append(program, flood_fields());
+  else if (load == Load::mixed)
+    append(program, mixed_fields(period));
   else
     append(program, established_fields(load));
   append(program, epilogue(layout));
@@ -224,10 +253,11 @@ Descriptor load_program(const Program& program) {
 
 }  // namespace
 
-XdpProgram::XdpProgram(Load load, bool ipv6)
+XdpProgram::XdpProgram(Load load, bool ipv6, std::uint32_t period)
     : frame_(frame_template(load, ipv6)),
       counter_(make_counter()),
-      program_(load_program(assemble(load, ipv6 ? kIpv6Layout : kIpv4Layout, counter_.get()))) {}
+      program_(
+          load_program(assemble(load, ipv6 ? kIpv6Layout : kIpv4Layout, period, counter_.get()))) {}
 
 void XdpProgram::set_next(std::uint64_t n) {
   std::uint32_t key = 0;

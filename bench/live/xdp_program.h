@@ -20,7 +20,7 @@ namespace tcpeek::bench {
 class XdpProgram {
  public:
   // Throws std::system_error naming the call: not permitted, or a kernel without it.
-  XdpProgram(Load load, bool ipv6);
+  XdpProgram(Load load, bool ipv6, std::uint32_t period = kDefaultPeriod);
 
   // The number of the next packet.
   void set_next(std::uint64_t n);
