@@ -1,4 +1,4 @@
-// The flow table: what it finds, where it puts things, what it gives up, and in which order.
+// The flow table: how much it holds, what it finds, what its sweep sees.
 
 #include "flowtable/table.h"
 
@@ -12,8 +12,7 @@
 #include <system_error>
 #include <vector>
 
-#include "tests/support/secret.h"
-#include "tests/support/segments.h"
+#include "tests/flowtable/table_support.h"
 
 namespace tcpeek::flowtable::test {
 namespace {
@@ -23,64 +22,6 @@ constexpr bool kThorough = false;
 #else
 constexpr bool kThorough = true;
 #endif
-
-FlowKey key_of(std::uint32_t n) {
-  Endpoint from = v4(static_cast<std::uint8_t>(n), static_cast<std::uint16_t>(n >> 8));
-  from.address[13] = static_cast<std::uint8_t>(n >> 24);
-  return make_key(from, v4(7, 80)).key;
-}
-
-PacketTime seconds(std::int64_t s) {
-  return time_of(std::chrono::seconds(s));
-}
-
-// A table that is used as the tracker uses it.
-struct Bench {
-  AttemptTable table;
-
-  explicit Bench(std::uint64_t capacity, std::uint64_t seed = 1)
-      : table(capacity, secret_of(seed)) {}
-
-  // The place that a new attempt got.
-  AttemptTable::Place put(const FlowKey& key, bool force = false, PacketTime first_syn = {}) {
-    const AttemptTable::Home home = table.home(key);
-    const AttemptTable::Place place = table.place(home, force);
-    Attempt& attempt = table.put(place.slot, key, home);
-    attempt.first_syn = first_syn;
-    table.set_deadline(place.slot, Tick::not_before(first_syn));
-    return place;
-  }
-  Slot find(const FlowKey& key) const { return table.find(key, table.home(key)); }
-  void remember(const FlowKey& key, Tick until) {
-    const Slot slot = find(key);
-    table[slot].handshake.phase = Phase::succeeded;
-    table.set_remembered(slot);
-    table.set_deadline(slot, until);
-  }
-  // The first group of a key, by the rule in table.cc.
-  std::size_t home(std::uint32_t n) const {
-    const std::uint64_t hash = table.home(key_of(n)).hash;
-    return static_cast<std::size_t>(((hash >> 32) * table.group_count()) >> 32);
-  }
-  std::uint32_t next_at_home(std::size_t group, std::uint32_t from) const {
-    while (home(from) != group) ++from;
-    return from;
-  }
-  // Which of the keys below `end` sit in a group.
-  std::vector<std::uint32_t> in_group(std::size_t group, std::uint32_t end) const {
-    std::vector<std::uint32_t> inside;
-    for (std::uint32_t n = 0; n < end; ++n) {
-      const auto slot = find(key_of(n));
-      if (slot && slot.group() == group) inside.push_back(n);
-    }
-    return inside;
-  }
-  void answer(const FlowKey& key) {
-    const Slot slot = find(key);
-    table[slot].handshake.phase = Phase::answered;
-    table.set_deadline(slot, table.deadline(slot), true);
-  }
-};
 
 void fill_to_capacity(std::uint32_t capacity, std::uint64_t seed) {
   Bench b(capacity, seed);
@@ -168,119 +109,6 @@ TEST(AttemptTable, RefusesWhatMemoryCannotHold) {
   } catch (const std::system_error& e) {
     EXPECT_EQ(e.code().value(), ENOMEM);
     EXPECT_NE(std::string(e.what()).find("mmap"), std::string::npos) << e.what();
-  }
-}
-
-// With two groups every key has the same two, so the order shows plainly.
-constexpr std::uint32_t kTwoGroups = 20;
-
-TEST(AttemptTable, TakesEveryFreeSlotFirst) {
-  Bench b(18);
-  std::set<Slot> slots;
-  for (std::uint32_t n = 0; n < kTwoGroups; ++n) {
-    const AttemptTable::Place place = b.put(key_of(n));
-    EXPECT_FALSE(place.evicts);
-    EXPECT_TRUE(slots.insert(place.slot).second) << "took a slot in use while others were free";
-  }
-  EXPECT_EQ(b.table.pending(), kTwoGroups);
-  EXPECT_TRUE(b.table.consistent());
-}
-
-TEST(AttemptTable, ThenTheRememberedOnesOfTheFirstGroupInTurn) {
-  Bench b(18);
-  for (std::uint32_t n = 0; n < kTwoGroups; ++n) b.put(key_of(n), false, seconds(n));
-  const std::vector<std::uint32_t> here = b.in_group(0, kTwoGroups);
-  for (const std::size_t i : {7U, 3U, 5U}) b.remember(key_of(here[i]), {100});
-  const std::uint32_t there = b.in_group(1, kTwoGroups).front();
-  b.remember(key_of(there), {100});
-  std::uint32_t n = 100;
-  for (const std::uint32_t gone : {here[3], here[5], here[7], there}) {
-    n = b.next_at_home(0, n + 1);
-    EXPECT_FALSE(b.put(key_of(n)).evicts);
-    EXPECT_FALSE(b.find(key_of(gone))) << gone << " was taken longest ago";
-    EXPECT_TRUE(b.table.consistent());
-  }
-  EXPECT_EQ(b.table.pending(), kTwoGroups);
-  EXPECT_EQ(b.table.remembered(), 0U);
-}
-
-TEST(AttemptTable, ThenTheOldestUnanswered) {
-  Bench b(18);
-  for (std::uint32_t n = 0; n < kTwoGroups; ++n) b.put(key_of(n), false, seconds((n * 7) % 20));
-  // The oldest two were answered: attempts 0 (second 0) and 3 (second 1).
-  b.answer(key_of(0));
-  b.answer(key_of(3));
-  const std::uint32_t second_2 = 6;  // 6 * 7 = 42
-  EXPECT_TRUE(b.put(key_of(100), false, seconds(50)).evicts);
-  EXPECT_FALSE(b.find(key_of(second_2)));
-  EXPECT_EQ(b.table.pending(), kTwoGroups);
-  for (std::uint32_t n = 0; n < kTwoGroups; ++n) {
-    if (b.find(key_of(n))) b.answer(key_of(n));
-  }
-  EXPECT_TRUE(b.put(key_of(101), false, seconds(51)).evicts);
-  EXPECT_FALSE(b.find(key_of(100))) << "the only unanswered one";
-  b.answer(key_of(101));
-  EXPECT_TRUE(b.put(key_of(102), false, seconds(52)).evicts);
-  EXPECT_FALSE(b.find(key_of(0))) << "all answered: the oldest";
-  EXPECT_TRUE(b.table.consistent());
-}
-
-TEST(AttemptTable, MovesAnAttemptRatherThanEvict) {
-  Bench b(1000);
-  std::uint32_t moves = 0;
-  std::map<std::uint32_t, Slot> slots;
-  for (std::uint32_t n = 0; n < 1000; ++n) {
-    b.put(key_of(n), false, seconds(n));
-    b.table.set_deadline(b.find(key_of(n)), {n});
-    slots[n] = b.find(key_of(n));
-    for (auto& [key, slot] : slots) {
-      const auto now = b.find(key_of(key));
-      ASSERT_TRUE(now);
-      if (now == slot) continue;
-      ++moves;
-      slot = now;
-      ASSERT_EQ(b.table[now].first_syn, seconds(key));
-      ASSERT_EQ(b.table.deadline(now).value, key) << "the deadline moves along";
-    }
-    ASSERT_TRUE(b.table.consistent());
-  }
-  EXPECT_GT(moves, 0U);
-}
-
-TEST(AttemptTable, EvictsWhenAskedToThoughThereIsRoom) {
-  Bench b(18);
-  EXPECT_FALSE(b.put(key_of(0), true, seconds(5)).evicts) << "nothing is pending";
-  b.put(key_of(1), false, seconds(4));
-  b.put(key_of(2), false, seconds(3));
-  b.remember(key_of(2), {0});
-  EXPECT_TRUE(b.put(key_of(3), true, seconds(6)).evicts);
-  EXPECT_FALSE(b.find(key_of(1))) << "the oldest pending one";
-  EXPECT_TRUE(b.find(key_of(0)));
-  EXPECT_TRUE(b.find(key_of(2))) << "what is remembered is not pending";
-  EXPECT_EQ(b.table.pending(), 2U);
-  EXPECT_TRUE(b.table.consistent());
-}
-
-// More keys of one group than a group may have guests elsewhere, among older ones of others.
-TEST(AttemptTable, BoundsTheGuestsOfOneGroup) {
-  for (const bool force : {false, true}) {
-    Bench b(300);
-    std::vector<std::uint32_t> all;
-    std::uint32_t evicted = 0;
-    for (std::uint32_t n = 0; n < 150; ++n) {
-      if (b.home(n) == 0) continue;
-      all.push_back(n);
-      if (b.put(key_of(n), false, seconds(-1000)).evicts) ++evicted;
-    }
-    for (std::uint32_t i = 0, n = 1000; i < 200; ++i, ++n) {
-      all.push_back(n = b.next_at_home(0, n));
-      if (b.put(key_of(n), force && i >= 73, seconds(i)).evicts) ++evicted;
-      ASSERT_TRUE(b.table.consistent()) << "key " << i << " of one group, forced " << force;
-    }
-    const auto found = std::count_if(all.begin(), all.end(), [&](std::uint32_t n) {
-      return static_cast<bool>(b.find(key_of(n)));
-    });
-    EXPECT_EQ(static_cast<std::size_t>(found) + evicted, all.size()) << "lost without being told";
   }
 }
 
