@@ -193,8 +193,8 @@ class Tracker {
 
   [[nodiscard]] Ending timeout_in(Phase phase, const Attempt& attempt,
                                   PacketTime at) const noexcept {
-    const bool unanswered = phase == Phase::syn_sent || phase == Phase::crossed;
-    return {.result = unanswered ? Result::timed_out_no_answer : Result::timed_out_no_ack,
+    const bool synack_seen = phase == Phase::answered || phase == Phase::crossed_initiator_acked;
+    return {.result = synack_seen ? Result::timed_out_no_ack : Result::timed_out_no_answer,
             .at = at,
             .uncertain = last_loss_ >= attempt.first_syn};
   }

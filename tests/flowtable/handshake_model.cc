@@ -320,8 +320,7 @@ void HandshakeModel::after_outcome(Model& m, const Packet& p, bool from_initiato
 }
 
 void HandshakeModel::time_out(Model& m, std::int64_t at_us) {
-  const bool acknowledged = m.synack_seen || m.responder_acknowledged;
-  end(m, acknowledged ? Result::timed_out_no_ack : Result::timed_out_no_answer, at_us);
+  end(m, m.synack_seen ? Result::timed_out_no_ack : Result::timed_out_no_answer, at_us);
 }
 
 void HandshakeModel::end(Model& m, Result result, std::int64_t at_us, bool late_proof) {

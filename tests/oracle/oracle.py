@@ -291,9 +291,7 @@ class Attempt:
         self._end(Result.SUCCESS, Cause.NONE, at_ns)
 
     def _time_out(self, at_ns: int) -> None:
-        """Where SYNs crossed, a SYN that was acknowledged stands for the SYN/ACK."""
-        acknowledged = self.answered or self.crossing_acknowledged
-        self._end(Result.TIMEOUT, Cause.NO_ACK if acknowledged else Cause.NO_ANSWER, at_ns)
+        self._end(Result.TIMEOUT, Cause.NO_ACK if self.answered else Cause.NO_ANSWER, at_ns)
 
     def _end(self, result: Result, cause: Cause, at_ns: int) -> None:
         self.result, self.cause, self.ended_ns = result, cause, at_ns

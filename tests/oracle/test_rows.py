@@ -200,7 +200,7 @@ class Simultaneous(StoryCase):
     def test_one_acknowledged(self) -> None:
         self.tell([*self.crossing], ONE_PENDING)
         self.tell([*self.crossing, synack, after(TIMEOUT), clock], NO_ACK)
-        self.tell([*self.crossing, ack, after(TIMEOUT), clock], NO_ACK)
+        self.tell([*self.crossing, ack, after(TIMEOUT), clock], NO_ANSWER)
         self.tell([*self.crossing, after(TIMEOUT), clock], NO_ANSWER)
 
 
