@@ -45,6 +45,7 @@ class ScriptTest(unittest.TestCase):
         self.fakes = Path(folder.name, "fakes").resolve()
         shutil.copytree(ROOT / "scripts", self.root / "scripts",
                         ignore=shutil.ignore_patterns("__pycache__"))
+        (self.root / "scripts/bench").write_text('#!/bin/sh\necho "bench $*" >>"$FAKES/calls"\n')
         shutil.copy(ROOT / "CMakePresets.json", self.root)
         self.fakes.mkdir()
         for name, text in FAKES.items():
@@ -209,7 +210,7 @@ class RunTest(ScriptTest):
         self.assertTrue(self.calls()[-1].startswith("sudo -- "), self.calls())
 
     def test_help_needs_no_sudo(self) -> None:
-        for option in ("-h", "--help", "-v", "--version"):
+        for option in ("-h", "--help", "-v", "--version", "-rfile", "--read=file"):
             self.assertEqual(self.run_it("run", option, user=1000).stdout, f"out {option}\n")
         self.assertFalse(any(call.startswith("sudo") for call in self.calls()))
 
@@ -218,16 +219,18 @@ class TestTest(ScriptTest):
     def test_every_step_runs_and_is_summed_up(self) -> None:
         done = self.run_it("test")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertRegex(done.stdout, r"\nPASSED: 9 steps in \d+ s\n\Z")
+        self.assertRegex(done.stdout, r"\nPASSED: 12 steps in \d+ s\n\Z")
         checks = [call for call in self.calls() if call.startswith("ctest")]
         seen = [(Path(call.split()[2]).name, call.split()[4]) for call in checks]
-        self.assertEqual(seen, [("debug", "^unit$"), ("debug", "^scripts$"), ("debug", "^live$"),
+        self.assertEqual(seen, [("debug", "^unit$"), ("debug", "^scripts$"), ("debug", "^replay$"),
+                                ("debug", "^oracle$"), ("debug", "^live$"),
                                 ("asan", "^unit$"), ("release", "^live$")])
         self.assertTrue(all("--no-tests=error" in call for call in checks))
+        self.assertEqual(self.calls()[-1], "bench --quick")
 
     def test_quick_is_the_debug_build_alone(self) -> None:
         done = self.run_it("test", "--quick")
-        self.assertIn("PASSED: 4 steps", done.stdout)
+        self.assertIn("PASSED: 6 steps", done.stdout)
         self.assertFalse(any("asan" in call or "clang" in call for call in self.calls()))
 
     def test_the_thread_sanitizer_is_asked_for_by_name(self) -> None:
@@ -242,13 +245,13 @@ class TestTest(ScriptTest):
         done = self.run_it("test")
         self.assertEqual(done.returncode, 1)
         self.assertIn("a test broke", done.stdout)
-        self.assertRegex(done.stdout, r"FAILED: 2 of 9 steps in \d+ s: debug-unit asan-unit\n")
+        self.assertRegex(done.stdout, r"FAILED: 2 of 12 steps in \d+ s: debug-unit asan-unit\n")
 
     def test_a_build_that_fails_runs_none_of_its_tests(self) -> None:
         self.answer("cmake-does", 'if [[ $* == *clang* || $* == *asan* ]]; then exit 1; fi\n' + CMAKE_DOES)
         done = self.run_it("test")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("FAILED: 2 of 8 steps", done.stdout)
+        self.assertIn("FAILED: 2 of 11 steps", done.stdout)
         self.assertFalse(any(call.startswith("ctest") and "asan" in call for call in self.calls()))
         self.assertFalse(any("--build" in call and "clang" in call for call in self.calls()))
 
@@ -257,13 +260,13 @@ class TestTest(ScriptTest):
         done = self.run_it("test", "--quick")
         self.assertEqual(done.returncode, 0)
         self.assertIn("3 tests, 1 SKIPPED", done.stdout)
-        self.assertIn("!! 1 live tests were SKIPPED", done.stdout)
+        self.assertIn("!! 2 tests were SKIPPED", done.stdout)
         self.assertIn("!!   live.veth\n", done.stdout)
 
     def test_continuous_integration_must_run_the_live_tests(self) -> None:
         self.fake("ctest", 'echo "live=${TCPEEK_REQUIRE_LIVE:-no}" >>"$FAKES/calls"\n')
         self.run_it("test", "--quick", CI="true")
-        self.assertEqual([call for call in self.calls() if call.startswith("live")], ["live=1"] * 3)
+        self.assertEqual([call for call in self.calls() if call.startswith("live")], ["live=1"] * 5)
         self.run_it("test", "--quick")
         self.assertEqual(self.calls()[-1], "live=no")
 
