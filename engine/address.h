@@ -9,7 +9,6 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +16,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "flowtable/flow_key.h"
 
 namespace tcpeek::engine {
 
@@ -36,7 +37,7 @@ struct Address {
   [[nodiscard]] std::uint64_t number_at(std::size_t offset) const noexcept {
     std::uint64_t number = 0;
     std::memcpy(&number, bytes.data() + offset, sizeof number);
-    return std::endian::native == std::endian::little ? __builtin_bswap64(number) : number;
+    return flowtable::from_big_endian(number);
   }
 };
 

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <random>
 
-#include "engine/randomness.h"
 #include "engine/summary.h"
+#include "engine/tracker_settings.h"
 #include "ipc/stats_json.h"
 #include "ring/capture_group.h"
 #include "ring/geometry.h"
@@ -109,10 +109,7 @@ void Engine::open_capture() {
     const ShardConfig config{
         .id = i,
         .cpu = sizing_.cpus[i],
-        .tracker = {.capacity = sizing_.sessions_per_reader,
-                    .timeout = options_.timeout,
-                    .copy_window = options_.copy_window,
-                    .secret = random_secret(device)},
+        .tracker = tracker_config(options_, readers, device),
         .verify = options_.checksum,
         .steering = steering,
         .ring_retire = geometry.retire,
@@ -197,8 +194,7 @@ void Engine::print_banner() {
       shards_.size() * (interfaces_.targets().size() * sizing_.ring_mib + table_mib);
   standard_error_.line(
       fmt::format("{} reader{} with rings of {} MiB and room for {} attempts each, {} MiB in all, "
-                  "kernel filter: "
-                  "{}",
+                  "kernel filter: {}",
                   shards_.size(), shards_.size() == 1 ? "" : "s", sizing_.ring_mib,
                   sizing_.sessions_per_reader, mib, in_words(capture_filter_)));
   const bool any = interfaces_.targets().front().index == 0;

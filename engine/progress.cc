@@ -43,9 +43,8 @@ Progress::Progress(LineWriter& writer) : writer_(writer), next_(start_ + kFirst)
 
 void Progress::update(std::uint64_t bytes, std::optional<std::uint64_t> total,
                       std::uint64_t packets) {
-  if (!writer_.terminal()) return;
+  if (!due()) return;
   const Clock::time_point now = Clock::now();
-  if (now < next_) return;
   next_ = now + kInterval;
   writer_.status(kWipe + progress_text(bytes, total, packets, now - start_));
   shown_ = true;

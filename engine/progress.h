@@ -21,7 +21,8 @@ class Progress {
  public:
   explicit Progress(LineWriter& writer);
 
-  // Cheap: looks at the clock and mostly does nothing.
+  // Whether update() would show anything now: so that nobody works out what is not shown.
+  [[nodiscard]] bool due() const noexcept { return writer_.terminal() && Clock::now() >= next_; }
   void update(std::uint64_t bytes, std::optional<std::uint64_t> total, std::uint64_t packets);
   void wipe() noexcept;
 

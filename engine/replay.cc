@@ -10,9 +10,9 @@
 
 #include "engine/link_types.h"
 #include "engine/privileges.h"
-#include "engine/randomness.h"
 #include "engine/snapshot_builder.h"
 #include "engine/summary.h"
+#include "engine/tracker_settings.h"
 #include "ring/capture_filter.h"
 
 namespace tcpeek::engine {
@@ -44,10 +44,6 @@ ring::Descriptor catch_signals() {
   const int fd = ::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
   if (fd < 0) ring::throw_errno("signalfd");
   return ring::Descriptor(fd);
-}
-
-std::string name_of(const std::string& path) {
-  return path == "-" ? "standard input" : path;
 }
 
 std::chrono::system_clock::time_point to_system(PacketTime time) {
@@ -96,12 +92,12 @@ void Replay::open_files() {
   for (const std::string& path : options_.read_files) {
     try {
       files_.push_back(
-          {.name = name_of(path),
+          {.name = ring::input_name(path),
            .reader = std::make_unique<ring::SavefileReader>(ring::open_input(path, signals_.get())),
            .packets = 0});
     } catch (const ring::SavefileError& e) {
       if (interrupted()) return;  // nothing came, and nobody waits for it any more
-      throw std::runtime_error(name_of(path) + " " + e.what());
+      throw std::runtime_error(ring::input_name(path) + " " + e.what());
     }
     // A pcap tells its link type in its first bytes; a pcapng before each interface's first packet.
     for (const ring::SavedInterface& interface : files_.back().reader->interfaces()) {
@@ -123,10 +119,7 @@ void Replay::make_readers() {
     const ReplayConfig config{
         .id = i,
         .readers = readers,
-        .tracker = {.capacity = (options_.max_sessions + readers - 1) / readers,
-                    .timeout = options_.timeout,
-                    .copy_window = options_.copy_window,
-                    .secret = random_secret(device)},
+        .tracker = tracker_config(options_, readers, device),
         .verify = options_.checksum,
         .steering = steering,
         .icmp = options_.icmp,
@@ -301,6 +294,7 @@ void Replay::tell() {
 }
 
 void Replay::show_progress(const File& file) {
+  if (!progress_.due()) return;
   std::optional<std::uint64_t> total = bytes_before_;
   for (const File* f = &file; f != files_.data() + files_.size(); ++f) {
     const auto more = f->reader->input().total();

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "engine/tracker_settings.h"
+
 namespace tcpeek::engine {
 
 Sizing choose_sizing(const SizingWish& wish, std::span<const unsigned> allowed) {
@@ -18,7 +20,7 @@ Sizing choose_sizing(const SizingWish& wish, std::span<const unsigned> allowed) 
   Sizing sizing;
   for (unsigned i = 0; i < readers; ++i) sizing.cpus.push_back(cpus[i % cpus.size()]);
   sizing.ring_mib = wish.ring_mib.value_or(std::clamp(kRingsMib / readers, 16U, 64U));
-  sizing.sessions_per_reader = (wish.max_sessions + readers - 1) / readers;
+  sizing.sessions_per_reader = sessions_each(wish.max_sessions, readers);
   return sizing;
 }
 

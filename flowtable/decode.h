@@ -3,8 +3,8 @@
 // Every length is checked against what was captured before a byte is read; what the headers claim
 // is checked against each other. Fragments other than the first are never read as TCP. IPv4 with
 // options, IPv6 with up to eight extension headers (hop-by-hop, routing, fragment, destination,
-// AH), VLAN tags of either type several deep, PPPoE sessions, MPLS; ICMP and ICMPv6 destination unreachable that quote as
-// little as 8 bytes of TCP.
+// AH), VLAN tags of either type several deep, PPPoE sessions, MPLS; ICMP and ICMPv6 destination
+// unreachable that quote as little as 8 bytes of TCP.
 //
 // Source: RFC 791, RFC 8200, RFC 4302 (AH length), RFC 9293, RFC 792, RFC 4443, IEEE 802.1Q, RFC 2516
 // (PPPoE), RFC 3032 (MPLS), the link-layer header types of tcpdump.org.

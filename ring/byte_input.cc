@@ -109,26 +109,26 @@ class BufferedInput final : public ByteInput {
   std::size_t end_ = 0;
 };
 
-std::string name_of(const std::string& path) {
-  return path == "-" ? "standard input" : path;
-}
-
 Descriptor open_file(const std::string& path) {
   // Without O_NONBLOCK, opening a FIFO would wait for its writer, deaf to signals.
   const int fd = path == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
                              : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) throw_errno("open of " + name_of(path));
+  if (fd < 0) throw_errno("open of " + input_name(path));
   return Descriptor(fd);
 }
 
 }  // namespace
 
+std::string input_name(const std::string& path) {
+  return path == "-" ? "standard input" : path;
+}
+
 std::unique_ptr<ByteInput> open_input(const std::string& path, int interrupt) {
   Descriptor file = open_file(path);
   struct stat status {};
-  if (::fstat(file.get(), &status) != 0) throw_errno("fstat of " + name_of(path));
+  if (::fstat(file.get(), &status) != 0) throw_errno("fstat of " + input_name(path));
   if (S_ISDIR(status.st_mode)) {
-    throw std::system_error(EISDIR, std::generic_category(), "open of " + name_of(path));
+    throw std::system_error(EISDIR, std::generic_category(), "open of " + input_name(path));
   }
   // Where standard input is a file, it may have been read in part: what is left comes as from a pipe.
   const bool whole_file = S_ISREG(status.st_mode) && path != "-";

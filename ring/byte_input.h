@@ -37,6 +37,9 @@ class ByteInput {
   [[nodiscard]] virtual std::optional<std::uint64_t> total() const noexcept = 0;
 };
 
+// What people call a path: "-" is standard input.
+[[nodiscard]] std::string input_name(const std::string& path);
+
 // "-" is standard input. Reading from what may block (a pipe, a terminal) ends as at its end when
 // `interrupt` becomes readable; -1: nothing interrupts.
 [[nodiscard]] std::unique_ptr<ByteInput> open_input(const std::string& path, int interrupt);
