@@ -91,7 +91,7 @@ void expiry(benchmark::State& state) {
   const bool ipv6 = state.range(0) == 6;
   const bool tell = state.range(1) != 0;
   const engine::FilterMatcher matcher(engine::parse_filters({}));
-  engine::Handover<engine::Locality> locality(std::make_unique<const engine::Locality>(
+  engine::Handover<const engine::Locality> locality(std::make_unique<const engine::Locality>(
       std::vector<engine::Address>(), std::vector<engine::Prefix>(), std::vector<std::uint32_t>()));
   engine::OutcomeQueue queue(tell);
   const engine::PacketTimeline timeline({});

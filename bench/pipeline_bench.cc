@@ -151,7 +151,7 @@ class Reader {
   }
 
   engine::FilterMatcher matcher_;
-  engine::Handover<engine::Locality> locality_;
+  engine::Handover<const engine::Locality> locality_;
   engine::OutcomeQueue queue_;
   engine::PacketTimeline timeline_;
   engine::OutcomeCounter counter_;

@@ -9,7 +9,6 @@
 #include "engine/summary.h"
 #include "engine/tracker_settings.h"
 #include "ipc/stats_json.h"
-#include "ring/capture_group.h"
 #include "ring/geometry.h"
 
 namespace tcpeek::engine {
@@ -18,14 +17,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kTellInterval{100};
-constexpr milliseconds kLinksSettle{50};
-constexpr milliseconds kLinksInterval{5000};
 constexpr milliseconds kLastWords{2000};
 constexpr const char* kDefaultSocket = "/var/run/tcpeek/tcpeek.sock";
-
-flowtable::Link to_link(ring::Access access) noexcept {
-  return access == ring::Access::link_layer ? flowtable::Link::ethernet : flowtable::Link::network;
-}
 
 ring::CaptureFilter to_capture_filter(const Options& options) {
   return {.scope = options.capture == CaptureMode::tcp ? ring::CaptureScope::tcp
@@ -48,13 +41,17 @@ std::string in_words(const ring::CaptureFilter& filter) {
 }
 
 // What to do about a refusal of the kernel, where that is known.
-std::string advice_for(const std::error_code& code) {
+std::string advice_for(const std::error_code& code, bool all_up) {
   if (code == std::errc::operation_not_permitted || code == std::errc::permission_denied) {
     return "; capturing needs CAP_NET_RAW: start tcpeek as root, or give the binary the capability "
            "(setcap cap_net_raw+ep)";
   }
   if (code == std::errc::not_enough_memory) {
     return "; try smaller rings (-B) or fewer readers (--threads)";
+  }
+  if (code == std::errc::invalid_argument && !all_up) {
+    return "; before Linux 6.13 several readers need an interface that is up: set it up first, or "
+           "say --threads 1";
   }
   return {};
 }
@@ -102,8 +99,10 @@ void Engine::open_capture() {
   std::random_device device;
   const ring::SteeringKey steering = random_steering(device);
   const ring::RingGeometry geometry = ring::ring_geometry(sizing_.ring_mib);
-  auto sources = open_sources(steering, geometry);
-  const auto readers = static_cast<unsigned>(sources.size());
+  const auto readers = static_cast<unsigned>(sizing_.cpus.size());
+  open_sockets(steering, geometry);
+  auto sources = capture_->take_sources();
+  const Locality locality = interfaces_.locality(links_);
   for (unsigned i = 0; i < readers; ++i) mailboxes_.push_back(std::make_unique<Mailbox>(readers));
   for (unsigned i = 0; i < readers; ++i) {
     const ShardConfig config{
@@ -116,36 +115,28 @@ void Engine::open_capture() {
         .tell_outcomes = !options_.quiet,
         .start = start_,
     };
-    shards_.push_back(std::make_unique<Shard>(config, std::move(sources[i]), matcher_,
-                                              interfaces_.locality(links_), mailboxes_,
-                                              report_ready_));
+    shards_.push_back(std::make_unique<Shard>(config, std::move(sources[i]), matcher_, locality,
+                                              mailboxes_, report_ready_));
     outcomes_.push_back(&shards_.back()->outcomes());
   }
+  link_follower_.emplace(interfaces_, locality, *capture_, shards_, log_);
 }
 
-// For each reader its socket on each interface.
-std::vector<std::vector<ShardSource>> Engine::open_sources(
-    const ring::SteeringKey& steering, const ring::RingGeometry& geometry) const {
-  const auto readers = static_cast<unsigned>(sizing_.cpus.size());
-  const auto steering_code = ring::steering_program(steering);
-  std::vector<std::vector<ShardSource>> sources(readers);
+void Engine::open_sockets(const ring::SteeringKey& steering, const ring::RingGeometry& geometry) {
+  const auto filter_for = [this](const ring::CaptureTarget& target) {
+    return ring::capture_program(capture_filter_, target.access,
+                                 interfaces_.loopback_index(target));
+  };
   try {
-    for (const ring::CaptureTarget& target : interfaces_.targets()) {
-      const auto filter =
-          ring::capture_program(capture_filter_, target.access, interfaces_.loopback_index(target));
-      auto sockets = ring::open_capture_group(target, {.readers = readers,
-                                                       .geometry = geometry,
-                                                       .promiscuous = options_.promiscuous,
-                                                       .filter = filter,
-                                                       .steering = steering_code});
-      for (unsigned i = 0; i < readers; ++i) {
-        sources[i].push_back({std::move(sockets[i]), to_link(target.access)});
-      }
-    }
+    capture_.emplace(CaptureConfig{.readers = static_cast<unsigned>(sizing_.cpus.size()),
+                                   .geometry = geometry,
+                                   .promiscuous = options_.promiscuous,
+                                   .steering = ring::steering_program(steering)},
+                     interfaces_.targets(), filter_for);
   } catch (const std::system_error& e) {
-    throw std::runtime_error(e.what() + advice_for(e.code()));
+    const bool all_up = std::ranges::all_of(interfaces_.stats(), &ipc::InterfaceStats::up);
+    throw std::runtime_error(e.what() + advice_for(e.code(), all_up));
   }
-  return sources;
 }
 
 void Engine::open_socket() {
@@ -221,14 +212,12 @@ void Engine::start_readers() {
 }
 
 void Engine::watch() {
-  reactor_.on_readable(link_events_.descriptor(), [this] { on_links_changed(); });
+  link_follower_->watch(reactor_);
   reactor_.every(kTellInterval, [this] {
     if (!options_.quiet) reporter_->tell(outcomes_);
     standard_error_.flush();
     standard_output_.flush();
   });
-  // For the devices' own drop counters; changes are told at once.
-  reactor_.every(kLinksInterval, [this] { read_links(); });
   reactor_.every(std::chrono::seconds(1), [this] {
     aggregator_->collect([this](const ipc::Snapshot& snapshot) { on_second(snapshot); });
   });
@@ -248,41 +237,8 @@ void Engine::serve(std::string word, ipc::UnixServer::Reply reply) {
       });
 }
 
-// Changes come in bursts: one look when they have settled is enough.
-void Engine::on_links_changed() {
-  if (!link_events_.drain() || links_pending_) return;
-  links_pending_ = true;
-  reactor_.after(kLinksSettle, [this] {
-    links_pending_ = false;
-    read_links();
-    const Locality locality = interfaces_.locality(links_);
-    for (const auto& shard : shards_) {
-      shard->locality().offer(std::make_unique<const Locality>(locality));
-    }
-  });
-}
-
-void Engine::read_links() {
-  try {
-    links_ = ring::read_links();
-  } catch (const std::system_error& e) {
-    log_.warning("{}; going on with what was known", e.what());
-    return;
-  }
-  for (const LinkChange& change : interfaces_.update(links_)) {
-    if (change.up) {
-      log_.notice("{} is up: capturing goes on", change.name);
-    } else {
-      log_.warning(
-          "{} is down: nothing to capture there until it is up again; if it was deleted, "
-          "restart tcpeek once it is back",
-          change.name);
-    }
-  }
-}
-
 void Engine::on_second(const ipc::Snapshot& snapshot) {
-  for (const auto& shard : shards_) shard->locality().collect();
+  link_follower_->each_second();
   const std::uint64_t dropped = snapshot.packets.dropped;
   if (dropped > dropped_told_) {
     log_.warning(
@@ -323,7 +279,7 @@ void Engine::finish() {
   for (const auto& shard : shards_) shard->stop();
   for (const auto& shard : shards_) shard->join();
   if (!options_.quiet) reporter_->tell(outcomes_);
-  read_links();
+  link_follower_->read_links();
   standard_error_.line("");
   standard_error_.line(summary(aggregator_->last()));
   standard_error_.flush_for(kLastWords);

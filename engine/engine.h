@@ -15,10 +15,12 @@
 #include <vector>
 
 #include "engine/aggregator.h"
+#include "engine/capture.h"
 #include "engine/event_fd.h"
 #include "engine/filter_matcher.h"
 #include "engine/interfaces.h"
 #include "engine/line_writer.h"
+#include "engine/link_follower.h"
 #include "engine/log.h"
 #include "engine/mailbox.h"
 #include "engine/options.h"
@@ -46,16 +48,13 @@ class Engine {
  private:
   void check_filter() const;
   void open_capture();
-  [[nodiscard]] std::vector<std::vector<ShardSource>> open_sources(
-      const ring::SteeringKey& steering, const ring::RingGeometry& geometry) const;
+  void open_sockets(const ring::SteeringKey& steering, const ring::RingGeometry& geometry);
   void open_socket();
   void drop_privileges();
   void print_banner();
   void start_readers();
   void watch();
   void serve(std::string word, ipc::UnixServer::Reply reply);
-  void on_links_changed();
-  void read_links();
   void on_second(const ipc::Snapshot& snapshot);
   void finish();
   [[nodiscard]] ipc::Snapshot snapshot_frame() const;
@@ -68,24 +67,24 @@ class Engine {
 
   ring::CaptureFilter capture_filter_;
   FilterMatcher matcher_;
-  ring::LinkState links_;
+  const ring::LinkState links_;  // at the start
   Interfaces interfaces_;
-  ring::LinkEvents link_events_;
   Sizing sizing_;
   ClockReading start_;
 
   EventFd report_ready_;
   ipc::Reactor reactor_;
+  std::optional<Capture> capture_;
   std::vector<std::unique_ptr<Mailbox>> mailboxes_;
   std::latch last_sent_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<OutcomeQueue*> outcomes_;  // theirs
+  std::optional<LinkFollower> link_follower_;
   std::optional<ipc::UnixServer> server_;
   std::optional<Aggregator> aggregator_;
   std::optional<Reporter> reporter_;
   ipc::RefreshMarks refresh_marks_;
 
-  bool links_pending_ = false;
   std::uint64_t dropped_told_ = 0;
   bool not_local_told_ = false;
 };

@@ -1,5 +1,6 @@
-// Hands an immutable object from the reactor to one reader without a lock: the reader picks it up
-// between two batches and gives the old one back; only the reactor's thread allocates and frees.
+// Hands an object from the reactor to one reader without a lock: the reader picks it up between two
+// batches and gives the old one back; only the reactor's thread allocates and frees. While the
+// reader has it, it is the reader's alone, unless T is const.
 //
 // Thread contract: offer() and collect() on the reactor's thread, pick_up() on the reader's.
 // Invariant: an object is owned by exactly one of offered_, current (the reader's) and retired_.
@@ -13,7 +14,7 @@ namespace tcpeek::engine {
 template <class T>
 class Handover {
  public:
-  explicit Handover(std::unique_ptr<const T> first) : current_(std::move(first)) {}
+  explicit Handover(std::unique_ptr<T> first) : current_(std::move(first)) {}
   ~Handover() {
     delete offered_.load(std::memory_order_acquire);
     delete retired_.load(std::memory_order_acquire);
@@ -22,18 +23,20 @@ class Handover {
   Handover& operator=(const Handover&) = delete;
 
   // Replaces what the reader has not picked up yet.
-  void offer(std::unique_ptr<const T> next) {
+  void offer(std::unique_ptr<T> next) {
     collect();
     delete offered_.exchange(next.release(), std::memory_order_acq_rel);
   }
 
-  void collect() { delete retired_.exchange(nullptr, std::memory_order_acq_rel); }
+  // What the reader has given back, if anything.
+  std::unique_ptr<T> collect() {
+    return std::unique_ptr<T>(retired_.exchange(nullptr, std::memory_order_acq_rel));
+  }
 
   // The latest object. Waits with the change until the reactor has collected the one before.
-  [[nodiscard]] const T& pick_up() noexcept {
-    const bool waiting = offered_.load(std::memory_order_relaxed) != nullptr;
-    if (waiting && retired_.load(std::memory_order_relaxed) == nullptr) {
-      if (const T* next = offered_.exchange(nullptr, std::memory_order_acq_rel)) {
+  [[nodiscard]] T& pick_up() noexcept {
+    if (waiting()) {
+      if (T* next = offered_.exchange(nullptr, std::memory_order_acq_rel)) {
         retired_.store(current_.release(), std::memory_order_release);
         current_.reset(next);
       }
@@ -41,12 +44,18 @@ class Handover {
     return *current_;
   }
 
-  [[nodiscard]] const T& current() const noexcept { return *current_; }
+  // Whether pick_up() would change the object.
+  [[nodiscard]] bool waiting() const noexcept {
+    return offered_.load(std::memory_order_relaxed) != nullptr &&
+           retired_.load(std::memory_order_relaxed) == nullptr;
+  }
+
+  [[nodiscard]] T& current() const noexcept { return *current_; }
 
  private:
-  std::atomic<const T*> offered_{nullptr};
-  std::atomic<const T*> retired_{nullptr};
-  std::unique_ptr<const T> current_;  // the reader's
+  std::atomic<T*> offered_{nullptr};
+  std::atomic<T*> retired_{nullptr};
+  std::unique_ptr<T> current_;  // the reader's
 };
 
 }  // namespace tcpeek::engine

@@ -31,10 +31,11 @@ ring::CaptureTarget find_target(const std::string& name, const ring::LinkState& 
 }
 
 // By index: a device that was deleted and made anew has the name, but not our sockets.
-bool is_up(const ring::CaptureTarget& target, const ring::LinkState& state) noexcept {
-  return target.index == 0 ||
-         std::any_of(state.links.begin(), state.links.end(),
-                     [&](const ring::Link& link) { return link.index == target.index && link.up; });
+Presence presence_of(const ring::CaptureTarget& target, const ring::LinkState& state) noexcept {
+  if (target.index == 0) return Presence::up;
+  const auto link = std::ranges::find(state.links, target.index, &ring::Link::index);
+  if (link == state.links.end()) return Presence::gone;
+  return link->up ? Presence::up : Presence::down;
 }
 
 Address to_address(const ring::LinkAddress& a) noexcept {
@@ -66,6 +67,7 @@ Interfaces::Interfaces(const std::vector<std::string>& names, std::vector<Prefix
   for (const ring::CaptureTarget& target : targets_) {
     stats_.push_back({.name = target.name, .link_type = ring::link_type_name(target.access)});
   }
+  presence_.resize(targets_.size(), Presence::up);
   for (const ring::Link& link : state.links) device_drops_[link.index] = link.if_dropped;
   static_cast<void>(update(state));
 }
@@ -113,11 +115,16 @@ std::vector<LinkChange> Interfaces::update(const ring::LinkState& state) {
     for (const auto& [index, drops] : grown) {
       if (targets_[i].index == 0 || targets_[i].index == index) stats_[i].if_dropped += drops;
     }
-    const bool up = is_up(targets_[i], state);
-    if (up != stats_[i].up) changes.push_back({targets_[i].name, up});
-    stats_[i].up = up;
+    const Presence now = presence_of(targets_[i], state);
+    if (now != presence_[i]) changes.push_back({targets_[i].name, now});
+    presence_[i] = now;
+    stats_[i].up = now == Presence::up;
   }
   return changes;
+}
+
+bool Interfaces::all_gone() const noexcept {
+  return std::ranges::all_of(presence_, [](Presence p) { return p == Presence::gone; });
 }
 
 std::string Interfaces::name_of(std::uint16_t index) const {

@@ -17,9 +17,11 @@
 
 namespace tcpeek::engine {
 
+enum class Presence : std::uint8_t { up, down, gone };
+
 struct LinkChange {
   std::string name;
-  bool up = false;
+  Presence now = Presence::up;
 };
 
 class Interfaces {
@@ -37,8 +39,13 @@ class Interfaces {
   // What is local as `state` has it.
   [[nodiscard]] Locality locality(const ring::LinkState& state) const;
 
-  // Takes over what the devices dropped and which are up; returns those that went up or down.
+  // The target is this interface from now on: one of its name, made anew.
+  void rebind(std::size_t target, std::uint32_t index) { targets_[target].index = index; }
+
+  // Takes over what the devices dropped and which are up; returns those that changed.
   std::vector<LinkChange> update(const ring::LinkState& state);
+  // Whether none is there any more.
+  [[nodiscard]] bool all_gone() const noexcept;
   // One entry per target; packets and drops are for the caller to fill in.
   [[nodiscard]] const std::vector<ipc::InterfaceStats>& stats() const noexcept { return stats_; }
 
@@ -52,6 +59,7 @@ class Interfaces {
   std::vector<Prefix> local_networks_;
   std::vector<ring::Link> links_;
   std::map<std::uint32_t, std::uint64_t> device_drops_;  // by interface, as last read
+  std::vector<Presence> presence_;                       // by target
   std::vector<ipc::InterfaceStats> stats_;
 };
 

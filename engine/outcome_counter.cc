@@ -69,7 +69,7 @@ void count_ending(ipc::Counts& counts, Tally tally, const Ending& ending) noexce
 
 }  // namespace
 
-OutcomeCounter::OutcomeCounter(const FilterMatcher& matcher, Handover<Locality>& locality,
+OutcomeCounter::OutcomeCounter(const FilterMatcher& matcher, Handover<const Locality>& locality,
                                OutcomeQueue& queue, const PacketTimeline& timeline)
     : matcher_(matcher), locality_(locality), queue_(queue), timeline_(timeline) {
   counts_.filters.resize(matcher.counted().size());

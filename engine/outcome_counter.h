@@ -19,8 +19,8 @@ namespace tcpeek::engine {
 
 class OutcomeCounter {
  public:
-  OutcomeCounter(const FilterMatcher& matcher, Handover<Locality>& locality, OutcomeQueue& queue,
-                 const PacketTimeline& timeline);
+  OutcomeCounter(const FilterMatcher& matcher, Handover<const Locality>& locality,
+                 OutcomeQueue& queue, const PacketTimeline& timeline);
 
   // The tracker's calls.
   void opened(flowtable::Attempt& attempt) noexcept;
@@ -36,7 +36,7 @@ class OutcomeCounter {
   void tell(const flowtable::Attempt& attempt, const flowtable::Ending& ending) noexcept;
 
   const FilterMatcher& matcher_;
-  Handover<Locality>& locality_;
+  Handover<const Locality>& locality_;
   OutcomeQueue& queue_;
   const PacketTimeline& timeline_;
   OutcomeCounts counts_;

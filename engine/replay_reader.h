@@ -60,7 +60,7 @@ class ReplayReader {
   void ignore(flowtable::Ignored reason) noexcept;
 
   ReplayConfig config_;
-  Handover<Locality> locality_;
+  Handover<const Locality> locality_;
   OutcomeQueue outcomes_;
   PacketTimeline timeline_{{}};  // packet time is the file's
   OutcomeCounter counter_;

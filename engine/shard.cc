@@ -52,14 +52,13 @@ Shard::Shard(ShardConfig config, std::vector<ShardSource> sources, const FilterM
              Locality locality, std::span<const std::unique_ptr<Mailbox>> mailboxes,
              const EventFd& report_ready)
     : config_(config),
-      sources_(std::move(sources)),
       mailboxes_(mailboxes),
       report_ready_(report_ready),
       locality_(std::make_unique<const Locality>(std::move(locality))),
       outcomes_(config.tell_outcomes),
       timeline_(config.start),
-      counter_(matcher, locality_, outcomes_, timeline_),
-      cursors_(sources_.size()) {
+      counter_(matcher, locality_, outcomes_, timeline_) {
+  for (ShardSource& source : sources) sources_.emplace_back(std::move(source));
   for (const auto& mailbox : mailboxes_) slips_.push_back(mailbox->slip());
   report_.outcomes.filters.resize(matcher.counted().size());
   report_.sockets.resize(sources_.size());
@@ -84,6 +83,11 @@ void Shard::stop() noexcept {
 
 void Shard::join() {
   if (thread_.joinable()) thread_.join();
+}
+
+void Shard::replace(std::size_t source, ShardSource next) {
+  sources_[source].offer(std::move(next));
+  wake_.notify();
 }
 
 void Shard::request_report() noexcept {
@@ -130,6 +134,7 @@ void Shard::run(std::promise<void>& started, std::latch& last_sent) noexcept {
 bool Shard::turn() noexcept {
   timeline_.observe(read_clocks());
   static_cast<void>(locality_.pick_up());
+  for (ReaderSource& source : sources_) source.go_over();
   const bool read = read_rings();
   look_for_loss();
   const bool behind = sweep();
@@ -138,32 +143,30 @@ bool Shard::turn() noexcept {
 }
 
 // The source whose packet is next in time, if it is certain that no other will show an earlier one.
-RingCursor* Shard::earliest(std::size_t& source) noexcept {
-  RingCursor* first = nullptr;
+ReaderSource* Shard::earliest() noexcept {
+  ReaderSource* first = nullptr;
   bool silent = false;
-  for (std::size_t i = 0; i < cursors_.size(); ++i) {
-    if (!cursors_[i].fill(sources_[i].socket.ring())) {
+  for (ReaderSource& source : sources_) {
+    if (!source.cursor().fill(source.socket().ring())) {
       silent = true;
       continue;
     }
-    if (first == nullptr || cursors_[i].packet().time_ns < first->packet().time_ns) {
-      first = &cursors_[i];
-      source = i;
+    if (first == nullptr || source.cursor().packet().time_ns < first->cursor().packet().time_ns) {
+      first = &source;
     }
   }
   if (first == nullptr || !silent) return first;
-  const PacketTime at = timeline_.at(std::chrono::nanoseconds(first->packet().time_ns));
+  const PacketTime at = timeline_.at(std::chrono::nanoseconds(first->cursor().packet().time_ns));
   return at <= timeline_.now() - settling(config_) ? first : nullptr;
 }
 
 std::size_t Shard::read_merged() noexcept {
   std::size_t packets = 0;
-  std::size_t source = 0;
   while (packets < kTurnPackets) {
-    RingCursor* const cursor = earliest(source);
-    if (cursor == nullptr) break;
-    take(cursor->packet(), sources_[source].link);
-    cursor->consume();
+    ReaderSource* const source = earliest();
+    if (source == nullptr) break;
+    take(source->cursor().packet(), source->link());
+    source->cursor().consume();
     ++packets;
   }
   return packets;
@@ -172,9 +175,10 @@ std::size_t Shard::read_merged() noexcept {
 std::size_t Shard::read_alone() noexcept {
   std::size_t packets = 0;
   while (packets < kTurnPackets) {
-    const flowtable::Link link = sources_[0].link;
-    const std::size_t taken = cursors_[0].take_block(
-        sources_[0].socket.ring(), [&](const ring::RingPacket& packet) { take(packet, link); });
+    ReaderSource& source = sources_.front();
+    const flowtable::Link link = source.link();
+    const std::size_t taken = source.cursor().take_block(
+        source.socket().ring(), [&](const ring::RingPacket& packet) { take(packet, link); });
     if (taken == 0) break;
     packets += taken;
   }
@@ -186,10 +190,8 @@ bool Shard::read_rings() noexcept {
   pipeline_->track();
   if (packets >= kTurnPackets) return true;
   // Everything older has been handed over by now.
-  const bool holding =
-      std::any_of(cursors_.begin(), cursors_.end(), [](const RingCursor& c) { return c.filled(); });
   const PacketTime settled = timeline_.now() - settling(config_);
-  if (!holding) read_until_ = std::max(read_until_, settled);
+  if (!holding_packets()) read_until_ = std::max(read_until_, settled);
   read_letters(settled);
   return packets > 0;
 }
@@ -246,8 +248,9 @@ void Shard::look_for_loss() noexcept {
   if (now - looked_for_loss_at_ < kLossInterval) return;
   looked_for_loss_at_ = now;
   std::uint64_t lost = mailboxes_[config_.id]->refused();
-  for (ShardSource& source : sources_) lost += source.socket.statistics().dropped;
-  for (const RingCursor& cursor : cursors_) lost += cursor.unreadable();
+  for (ReaderSource& source : sources_) {
+    lost += source.statistics().dropped + source.cursor().unreadable();
+  }
   if (lost != lost_) pipeline_->tracker().note_loss(now);
   lost_ = lost;
 }
@@ -265,11 +268,13 @@ bool Shard::sweep() noexcept {
   return due > slice;
 }
 
+bool Shard::holding_packets() const noexcept {
+  return std::any_of(sources_.begin(), sources_.end(),
+                     [](const ReaderSource& source) { return source.cursor().filled(); });
+}
+
 milliseconds Shard::patience() const noexcept {
-  const bool holding =
-      letter_.has_value() ||
-      std::any_of(cursors_.begin(), cursors_.end(), [](const RingCursor& c) { return c.filled(); });
-  if (holding) return config_.ring_retire / 2;
+  if (letter_ || holding_packets()) return config_.ring_retire / 2;
   const auto& table = pipeline_->tracker().table();
   const bool idle = table.pending() == 0 && table.remembered() == 0 && mailboxes_.size() == 1;
   return idle ? milliseconds(500) : milliseconds(50);
@@ -281,31 +286,27 @@ void Shard::wait() noexcept {
   const std::size_t sources = std::min(sources_.size(), kMostSources);
   for (std::size_t i = 0; i < sources; ++i) {
     // A ring whose block we hold stays readable: it is not asked.
-    const short wanted = cursors_[i].filled() ? 0 : POLLIN;
-    polled[i] = {sources_[i].socket.descriptor(), wanted, 0};
+    const short wanted = sources_[i].cursor().filled() ? 0 : POLLIN;
+    polled[i] = {sources_[i].socket().descriptor(), wanted, 0};
   }
   polled[sources] = {wake_.descriptor(), POLLIN, 0};
   const int ready = ::poll(polled.data(), sources + 1, static_cast<int>(patience().count()));
   if (ready <= 0) return;
   if (polled[sources].revents != 0) wake_.clear();
   for (std::size_t i = 0; i < sources; ++i) {
-    if ((polled[i].revents & POLLERR) != 0) static_cast<void>(sources_[i].socket.take_error());
+    if ((polled[i].revents & POLLERR) != 0) static_cast<void>(sources_[i].socket().take_error());
   }
 }
 
 bool Shard::rings_drained() noexcept {
-  for (std::size_t i = 0; i < sources_.size(); ++i) {
-    const ring::SocketStatistics& counted = sources_[i].socket.statistics();
-    const std::uint64_t read = cursors_[i].consumed() + cursors_[i].unreadable();
-    if (counted.seen - counted.dropped > read) return false;
-  }
-  return true;
+  return std::all_of(sources_.begin(), sources_.end(),
+                     [](ReaderSource& source) { return source.drained(); });
 }
 
 void Shard::drain() noexcept {
-  for (ShardSource& source : sources_) {
+  for (ReaderSource& source : sources_) {
     try {
-      source.socket.set_filter(ring::reject_all());
+      source.socket().set_filter(ring::reject_all());
     } catch (const std::system_error&) {
       // Then the deadline ends it.
     }
@@ -331,9 +332,9 @@ void Shard::write_report() noexcept {
   report_.undecoded = pipeline_->undecoded();
   report_.delivered = report_.unreadable = 0;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
-    report_.sockets[i] = sources_[i].socket.statistics();
-    report_.delivered += cursors_[i].consumed() + cursors_[i].unreadable();
-    report_.unreadable += cursors_[i].unreadable();
+    report_.sockets[i] = sources_[i].statistics();
+    report_.delivered += sources_[i].delivered();
+    report_.unreadable += sources_[i].cursor().unreadable();
   }
   report_.mailed_out = mailed_out_;
   // A letter that waits for its place in time still is in the mailbox.

@@ -22,6 +22,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <future>
 #include <latch>
 #include <memory>
@@ -36,18 +37,11 @@
 #include "engine/outcome_counter.h"
 #include "engine/packet_clock.h"
 #include "engine/pipeline.h"
-#include "engine/ring_cursor.h"
+#include "engine/reader_source.h"
 #include "engine/shard_report.h"
-#include "ring/packet_socket.h"
 #include "ring/steering.h"
 
 namespace tcpeek::engine {
-
-// One interface as a reader sees it.
-struct ShardSource {
-  ring::PacketSocket socket;
-  flowtable::Link link = flowtable::Link::ethernet;
-};
 
 struct ShardConfig {
   unsigned id = 0;
@@ -84,7 +78,13 @@ class Shard {
   // Valid while report_ready(), until the next request.
   [[nodiscard]] const ShardReport& report() const noexcept { return report_; }
 
-  [[nodiscard]] Handover<Locality>& locality() noexcept { return locality_; }
+  [[nodiscard]] Handover<const Locality>& locality() noexcept { return locality_; }
+  // Goes on with another socket on this interface, which was deleted and made anew.
+  void replace(std::size_t source, ShardSource next);
+  // The socket that was replaced, once the reader is done with it.
+  [[nodiscard]] std::unique_ptr<ShardSource> collect(std::size_t source) {
+    return sources_[source].collect();
+  }
   [[nodiscard]] OutcomeQueue& outcomes() noexcept { return outcomes_; }
   [[nodiscard]] unsigned id() const noexcept { return config_.id; }
   [[nodiscard]] std::optional<unsigned> cpu() const noexcept { return config_.cpu; }
@@ -100,7 +100,8 @@ class Shard {
   bool read_rings() noexcept;
   std::size_t read_alone() noexcept;   // the only ring, block by block; how many packets
   std::size_t read_merged() noexcept;  // several rings, packet by packet in the order of time
-  [[nodiscard]] RingCursor* earliest(std::size_t& source) noexcept;
+  [[nodiscard]] ReaderSource* earliest() noexcept;
+  [[nodiscard]] bool holding_packets() const noexcept;
   void take(const ring::RingPacket& packet, flowtable::Link link) noexcept;
   [[nodiscard]] bool mail_if_foreign(const flowtable::Segment& segment) noexcept;
   void read_letters(flowtable::PacketTime until) noexcept;
@@ -115,13 +116,13 @@ class Shard {
   void write_report() noexcept;
 
   const ShardConfig config_;
-  std::vector<ShardSource> sources_;
   std::span<const std::unique_ptr<Mailbox>> mailboxes_;
   const EventFd& report_ready_;
 
   // Shared with the reactor, each by its own rule.
-  Handover<Locality> locality_;
+  Handover<const Locality> locality_;
   OutcomeQueue outcomes_;
+  std::deque<ReaderSource> sources_;  // one for each interface
   EventFd wake_;
   std::atomic<bool> stopping_{false};
   std::atomic<std::uint64_t> requested_{0};
@@ -132,7 +133,6 @@ class Shard {
   PacketTimeline timeline_;
   OutcomeCounter counter_;
   std::unique_ptr<Pipeline> pipeline_;  // made by the reader's thread, so that its memory is near
-  std::vector<RingCursor> cursors_;
   std::vector<Mailbox::Slip> slips_;
   std::optional<flowtable::Segment> letter_;  // received, but later than what has been read
   flowtable::PacketTime read_until_{};        // every packet before has been read

@@ -4,25 +4,35 @@
 
 namespace tcpeek::ring {
 
-std::vector<PacketSocket> open_capture_group(const CaptureTarget& target,
-                                             const CaptureGroupConfig& config) {
+std::vector<PacketSocket> open_sockets(const CaptureTarget& target, std::size_t count) {
   std::vector<PacketSocket> sockets;
+  for (std::size_t i = 0; i < count; ++i) sockets.emplace_back(target.access, target.name);
+  return sockets;
+}
+
+void start_capture(std::span<PacketSocket> sockets, const CaptureTarget& target,
+                   const CaptureGroupConfig& config) {
   std::uint16_t group = 0;
-  for (unsigned i = 0; i < config.readers; ++i) {
-    PacketSocket& socket = sockets.emplace_back(target.access, target.name);
+  for (PacketSocket& socket : sockets) {
     socket.set_filter(reject_all());
-    socket.map_ring(config.geometry);
+    if (!socket.mapped()) socket.map_ring(config.geometry);
     socket.bind(target.index);
     if (config.promiscuous && target.index != 0) socket.set_promiscuous(target.index);
-    if (config.readers == 1) continue;
-    if (i == 0) {
+    if (sockets.size() == 1) continue;
+    if (&socket == &sockets.front()) {
       group = socket.create_group();
     } else {
       socket.join_group(group);
     }
   }
-  if (config.readers > 1) sockets.front().set_steering(config.steering);
+  if (sockets.size() > 1) sockets.front().set_steering(config.steering);
   for (PacketSocket& socket : sockets) socket.set_filter(config.filter);
+}
+
+std::vector<PacketSocket> open_capture_group(const CaptureTarget& target, std::size_t readers,
+                                             const CaptureGroupConfig& config) {
+  std::vector<PacketSocket> sockets = open_sockets(target, readers);
+  start_capture(sockets, target, config);
   return sockets;
 }
 

@@ -3,6 +3,9 @@
 // The members join in the order of the readers, and the kernel numbers them in that order, also
 // when the interface goes down and comes up again: member i is reader i's.
 //
+// Opening the sockets needs CAP_NET_RAW; making them capture needs none, so that may come later, on an
+// interface that did not exist yet. A socket that was in no group may be made to capture again.
+//
 // Thread contract: made by one thread; then each reader has its own socket of it.
 // Errors: std::system_error naming call and interface.
 #pragma once
@@ -26,15 +29,23 @@ struct CaptureTarget {
 };
 
 struct CaptureGroupConfig {
-  unsigned readers = 1;
   RingGeometry geometry;
   bool promiscuous = false;
   std::span<const sock_filter> filter;
   std::span<const sock_filter> steering;
 };
 
-// Sockets that capture from now on, one for each reader.
+// `count` sockets that capture nothing yet.
+[[nodiscard]] std::vector<PacketSocket> open_sockets(const CaptureTarget& target,
+                                                     std::size_t count);
+
+// Makes them capture from now on, each for one reader.
+void start_capture(std::span<PacketSocket> sockets, const CaptureTarget& target,
+                   const CaptureGroupConfig& config);
+
+// Both in one.
 [[nodiscard]] std::vector<PacketSocket> open_capture_group(const CaptureTarget& target,
+                                                           std::size_t readers,
                                                            const CaptureGroupConfig& config);
 
 }  // namespace tcpeek::ring

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 namespace tcpeek::ring {
 PacketSocket::PacketSocket(Access access, std::string interface)
@@ -68,6 +69,7 @@ std::uint16_t PacketSocket::create_group() {
   // The kernel picks an id that nobody else uses; the others join by the id it picked.
   const int request = (PACKET_FANOUT_CBPF | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
   set_option(PACKET_FANOUT, &request, sizeof request, "a fanout group");
+  grouped_ = true;
   int chosen = 0;
   socklen_t size = sizeof chosen;
   if (::getsockopt(socket_.get(), SOL_PACKET, PACKET_FANOUT, &chosen, &size) != 0) {
@@ -79,6 +81,7 @@ std::uint16_t PacketSocket::create_group() {
 void PacketSocket::join_group(std::uint16_t id) {
   const int request = PACKET_FANOUT_CBPF << 16 | id;
   set_option(PACKET_FANOUT, &request, sizeof request, "fanout membership");
+  grouped_ = true;
 }
 
 void PacketSocket::set_steering(std::span<const sock_filter> program) {
@@ -97,11 +100,23 @@ const SocketStatistics& PacketSocket::statistics() noexcept {
   return statistics_;
 }
 
+SocketStatistics PacketSocket::take_statistics() noexcept {
+  static_cast<void>(statistics());
+  return std::exchange(statistics_, {});
+}
+
 int PacketSocket::take_error() noexcept {
   int error = 0;
   socklen_t size = sizeof error;
   static_cast<void>(::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size));
   return error;
+}
+
+std::uint32_t bound_interface(int descriptor) noexcept {
+  sockaddr_ll address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
+  return address.sll_ifindex > 0 ? static_cast<std::uint32_t>(address.sll_ifindex) : 0;
 }
 
 }  // namespace tcpeek::ring

@@ -59,9 +59,15 @@ class PacketSocket {
 
   [[nodiscard]] PacketRing& ring() noexcept { return ring_; }
   [[nodiscard]] int descriptor() const noexcept { return socket_.get(); }
+  [[nodiscard]] bool mapped() const noexcept { return !memory_.bytes().empty(); }
+  // A member of a group can never be bound again, any other socket can.
+  [[nodiscard]] bool grouped() const noexcept { return grouped_; }
 
   // What the kernel counted since start. One thread asks, as the kernel forgets what it has told.
   [[nodiscard]] const SocketStatistics& statistics() noexcept;
+
+  // Takes the counts out: they begin at zero again.
+  [[nodiscard]] SocketStatistics take_statistics() noexcept;
 
   // Takes and clears the pending error (ENETDOWN when the interface went down).
   [[nodiscard]] int take_error() noexcept;
@@ -73,7 +79,12 @@ class PacketSocket {
   Descriptor socket_;
   Mapping memory_;
   PacketRing ring_;
+  bool grouped_ = false;
   SocketStatistics statistics_;
 };
+
+// The interface that a packet socket is bound to; 0: every one, or none any more, since the kernel
+// unbinds the sockets of an interface that is deleted. May be asked from any thread.
+[[nodiscard]] std::uint32_t bound_interface(int descriptor) noexcept;
 
 }  // namespace tcpeek::ring

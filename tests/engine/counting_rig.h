@@ -67,7 +67,7 @@ struct CountingRig {
   }
 
   FilterMatcher matcher;
-  Handover<Locality> locality;
+  Handover<const Locality> locality;
   OutcomeQueue queue;
   PacketTimeline timeline = a_day_behind();
   OutcomeCounter counter;

@@ -44,7 +44,7 @@ class HandoverTest : public testing::Test {
 
 TEST_F(HandoverTest, FirstObjectStaysUntilAnotherIsOffered) {
   {
-    Handover<Thing> handover(thing(1));
+    Handover<const Thing> handover(thing(1));
     EXPECT_EQ(handover.current().number(), 1);
     EXPECT_EQ(handover.pick_up().number(), 1);
     EXPECT_EQ(handover.pick_up().number(), 1);
@@ -56,7 +56,7 @@ TEST_F(HandoverTest, FirstObjectStaysUntilAnotherIsOffered) {
 }
 
 TEST_F(HandoverTest, AnOfferIsSeenAtThePickUpNotBefore) {
-  Handover<Thing> handover(thing(1));
+  Handover<const Thing> handover(thing(1));
   handover.offer(thing(2));
   EXPECT_EQ(handover.current().number(), 1);
   EXPECT_EQ(handover.pick_up().number(), 2);
@@ -64,7 +64,7 @@ TEST_F(HandoverTest, AnOfferIsSeenAtThePickUpNotBefore) {
 }
 
 TEST_F(HandoverTest, ALaterOfferReplacesOneThatWasNotPickedUp) {
-  Handover<Thing> handover(thing(1));
+  Handover<const Thing> handover(thing(1));
   handover.offer(thing(2));
   handover.offer(thing(3));
   EXPECT_EQ(alive_, 2) << "the one between is gone at once";
@@ -73,10 +73,11 @@ TEST_F(HandoverTest, ALaterOfferReplacesOneThatWasNotPickedUp) {
 }
 
 TEST_F(HandoverTest, TheReaderFreesNothing) {
-  Handover<Thing> handover(thing(1));
+  Handover<const Thing> handover(thing(1));
   handover.offer(thing(2));
   static_cast<void>(handover.pick_up());
   EXPECT_EQ(alive_, 2) << "the old one waits to be collected";
+  EXPECT_FALSE(handover.waiting());
   handover.collect();
   EXPECT_EQ(alive_, 1);
   handover.collect();
@@ -85,7 +86,7 @@ TEST_F(HandoverTest, TheReaderFreesNothing) {
 }
 
 TEST_F(HandoverTest, OfferCollectsTheOldOne) {
-  Handover<Thing> handover(thing(0));
+  Handover<const Thing> handover(thing(0));
   for (int i = 1; i <= 100; ++i) {
     handover.offer(thing(i));
     EXPECT_EQ(handover.pick_up().number(), i);
@@ -96,7 +97,7 @@ TEST_F(HandoverTest, OfferCollectsTheOldOne) {
 TEST_F(HandoverTest, NothingLeaksInWhateverStateItEnds) {
   for (int state = 0; state < 8; ++state) {
     {
-      Handover<Thing> handover(thing(0));
+      Handover<const Thing> handover(thing(0));
       if ((state & 1) != 0) {
         handover.offer(thing(1));
         static_cast<void>(handover.pick_up());
@@ -116,7 +117,7 @@ TEST_F(HandoverTest, TwoThreads) {
   int out_of_order = 0;
   int last = 0;
   {
-    Handover<Thing> handover(thing(0));
+    Handover<const Thing> handover(thing(0));
     std::atomic<bool> done{false};
     std::jthread reader([&] {
       while (last < kOffers && std::chrono::steady_clock::now() < deadline) {

@@ -242,19 +242,37 @@ TEST(InterfacesTest, UpAndDown) {
   EXPECT_FALSE(interfaces.stats()[1].up);
   ASSERT_EQ(changes.size(), 2U);
   EXPECT_EQ(changes[0].name, "eth0");
-  EXPECT_TRUE(changes[0].up);
+  EXPECT_EQ(changes[0].now, Presence::up);
   EXPECT_EQ(changes[1].name, "eth1");
-  EXPECT_FALSE(changes[1].up);
+  EXPECT_EQ(changes[1].now, Presence::down);
   EXPECT_TRUE(interfaces.update(state).empty()) << "told once";
 }
 
-// A socket is bound to the device, not to its name: a new one of that name is not watched.
-TEST(InterfacesTest, ADeviceMadeAnewIsNotWatchedThoughItsNameIsBack) {
+// A socket is bound to the device, not to its name: one of that name made anew is watched once there
+// are sockets on it.
+TEST(InterfacesTest, ADeviceMadeAnewIsGoneUntilItIsRebound) {
   auto state = machine();
-  Interfaces interfaces({"eth0"}, {}, state);
+  Interfaces interfaces({"eth0", "eth1"}, {}, state);
   state.links[1].index = 9;
-  static_cast<void>(interfaces.update(state));
+  auto changes = interfaces.update(state);
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_EQ(changes[0].now, Presence::gone);
   EXPECT_FALSE(interfaces.stats()[0].up);
+  EXPECT_FALSE(interfaces.all_gone());
+
+  interfaces.rebind(0, 9);
+  changes = interfaces.update(state);
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_EQ(changes[0].now, Presence::up);
+  EXPECT_TRUE(interfaces.stats()[0].up);
+}
+
+TEST(InterfacesTest, AllGone) {
+  auto state = machine();
+  Interfaces interfaces({"eth0", "eth1"}, {}, state);
+  state.links.resize(1);
+  EXPECT_EQ(interfaces.update(state).size(), 2U);
+  EXPECT_TRUE(interfaces.all_gone());
 }
 
 TEST(InterfacesTest, ARenamedDeviceIsStillWatched) {

@@ -28,13 +28,12 @@ inline Readers::Sources capture(unsigned readers, const std::vector<std::string>
       {.scope = ring::CaptureScope::handshake, .icmp = true, .narrowed_by = {}},
       ring::Access::link_layer, 0);
   for (const std::string& name : interfaces) {
-    auto sockets =
-        ring::open_capture_group({name, tcpeek::test::index_of(name), ring::Access::link_layer},
-                                 {.readers = readers,
-                                  .geometry = ring::ring_geometry(4),
-                                  .promiscuous = false,
-                                  .filter = filter,
-                                  .steering = steering});
+    auto sockets = ring::open_capture_group(
+        {name, tcpeek::test::index_of(name), ring::Access::link_layer}, readers,
+        {.geometry = ring::ring_geometry(4),
+         .promiscuous = false,
+         .filter = filter,
+         .steering = steering});
     for (unsigned i = 0; i < readers; ++i) {
       sources[i].push_back({std::move(sockets[i]), flowtable::Link::ethernet});
     }

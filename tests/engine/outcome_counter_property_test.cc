@@ -45,7 +45,7 @@ std::array<bool, kCounted> naive(const Attempt& a, bool rx, bool tx) {
 // Sees what the counter is told, counts by itself and hands it on.
 class Shadow {
  public:
-  Shadow(OutcomeCounter& counter, const Handover<Locality>& locality)
+  Shadow(OutcomeCounter& counter, const Handover<const Locality>& locality)
       : counter_(counter), locality_(locality) {}
 
   void opened(Attempt& a) noexcept {
@@ -82,7 +82,7 @@ class Shadow {
 
  private:
   OutcomeCounter& counter_;
-  const Handover<Locality>& locality_;
+  const Handover<const Locality>& locality_;
 };
 
 void expect_identity(const CountingRig& rig) {

@@ -243,14 +243,15 @@ class Lab:
             self.peer = _made(stack, f"{_PREFIX}-{os.getpid()}-{serial}-peer")
             self.host = _made(stack, f"{_PREFIX}-{os.getpid()}-{serial}-host")
             for number in range(self._links):
-                self._link(number)
+                self.make_link(number)
             self._cleanup = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._cleanup.close()
 
-    def _link(self, number: int) -> None:
+    def make_link(self, number: int) -> None:
+        """Joins the namespaces, for the first time or after the link was deleted."""
         name = f"veth{number}"
         self.peer.ip("link", "add", name, "type", "veth", "peer", "name", name, "netns", self.host.name)
         for last, namespace in ((1, self.peer), (2, self.host)):

@@ -230,6 +230,16 @@ class Changes(unittest.TestCase):
         self.assertEqual(difference(after.filters["RX"], before.filters["RX"]),
                          {"attempts": 1, "success": 1, "timed_handshakes": 1})  # fmt: skip
 
+    def test_down_at_the_start(self) -> None:
+        with Lab() as network:
+            network.host.ip("link", "set", "veth0", "down")
+            with Monitor(network) as monitor:
+                self.assertIn("veth0 is down: nothing to capture there until it is up", monitor.stderr())
+                network.host.ip("link", "set", "veth0", "up")
+                lab.wait_for(lambda: "LOWER_UP" in network.host.ip("link", "show", "veth0"), "veth0 is up")
+                self._count_again(monitor, network.wire())
+                lab.wait_for(lambda: "veth0 is up: capturing goes on" in monitor.stderr(), "that is told")
+
     def test_one_of_two_is_deleted(self) -> None:
         with Lab(links=2) as network, Monitor(network, interfaces=("veth0", "veth1")) as monitor:
             wire = network.wire(0)

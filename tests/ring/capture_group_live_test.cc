@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <set>
@@ -35,6 +36,9 @@ PacketBuilder syn(std::uint32_t number) {
   return segment(a, b, bit::syn).seq(number);
 }
 
+// Everything to the first member.
+constexpr std::array<sock_filter, 1> kAllToTheFirst = {{{BPF_RET | BPF_K, 0, 0, 0}}};
+
 std::size_t open_descriptors() {
   const std::filesystem::directory_iterator all("/proc/self/fd");
   return static_cast<std::size_t>(std::distance(begin(all), end(all)));
@@ -46,11 +50,11 @@ class CaptureGroupLiveTest : public test::LiveTest {
                     std::span<const sock_filter> filter = test::kAcceptAll,
                     bool promiscuous = false) {
     const auto steering = steering_program(SteeringKey::from({1, 22222222, 33333333, 44444444}));
-    return open_capture_group(target, {.readers = readers,
-                                       .geometry = ring_geometry(1),
-                                       .promiscuous = promiscuous,
-                                       .filter = filter,
-                                       .steering = steering});
+    return open_capture_group(target, readers,
+                              {.geometry = ring_geometry(1),
+                               .promiscuous = promiscuous,
+                               .filter = filter,
+                               .steering = steering});
   }
   static CaptureTarget on(const std::string& name) {
     return {name, test::index_of(name), Access::link_layer};
@@ -105,6 +109,39 @@ TEST_F(CaptureGroupLiveTest, EachPacketReachesOneMemberWholeAndOnce) {
     EXPECT_EQ(seen(group), 600U);
     for (PacketSocket& member : group) EXPECT_GT(member.statistics().seen, 0U);
   }
+}
+
+// Sockets of a deleted interface: only those in no group begin again, with the ring they have.
+TEST_F(CaptureGroupLiveTest, SocketsThatLostTheirInterface) {
+  const CaptureGroupConfig config{.geometry = ring_geometry(1),
+                                  .promiscuous = false,
+                                  .filter = test::kAcceptAll,
+                                  .steering = kAllToTheFirst};
+  Group alone = open_sockets(on("tp0"), 1);
+  EXPECT_EQ(bound_interface(alone.front().descriptor()), 0U) << "not yet bound";
+  start_capture(alone, on("tp0"), config);
+  Group group = open_capture_group(on("tp0"), 2, config);
+  EXPECT_EQ(bound_interface(alone.front().descriptor()), test::index_of("tp0"));
+  EXPECT_EQ(bound_interface(group.back().descriptor()), test::index_of("tp0"));
+  send("tp1", 3);
+  EXPECT_EQ(receive(alone, 3).size(), 3U);
+
+  static_cast<void>(ip("link del tp0"));
+  EXPECT_EQ(bound_interface(alone.front().descriptor()), 0U);
+  EXPECT_EQ(bound_interface(group.back().descriptor()), 0U);
+  static_cast<void>(ip("link add tp0 type veth peer name tp1"));
+  static_cast<void>(ip("link set tp0 up"));
+  static_cast<void>(ip("link set tp1 up"));
+
+  EXPECT_FALSE(alone.front().grouped());
+  start_capture(alone, on("tp0"), config);
+  send("tp1", 5);
+  EXPECT_EQ(receive(alone, 5).size(), 5U);
+  EXPECT_EQ(alone.front().take_statistics().seen, 8U);
+  EXPECT_EQ(alone.front().statistics().seen, 0U);
+
+  EXPECT_TRUE(group.front().grouped());
+  EXPECT_THROW(start_capture(group, on("tp0"), config), std::system_error);
 }
 
 TEST_F(CaptureGroupLiveTest, NoReadersNoSockets) {

@@ -42,9 +42,8 @@ class SteeringLiveTest : public test::LiveTest {
   // Joins all members on tp0.
   void open() {
     const auto steering = steering_program(kKey);
-    members_ = open_capture_group({"tp0", test::index_of("tp0"), Access::link_layer},
-                                  {.readers = kMembers,
-                                   .geometry = ring_geometry(1),
+    members_ = open_capture_group({"tp0", test::index_of("tp0"), Access::link_layer}, kMembers,
+                                  {.geometry = ring_geometry(1),
                                    .promiscuous = false,
                                    .filter = test::kAcceptAll,
                                    .steering = steering});

@@ -1,0 +1,142 @@
+#include "engine/link_follower.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace tcpeek::engine {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kSettle{50};
+constexpr milliseconds kInterval{5000};
+
+}  // namespace
+
+LinkFollower::LinkFollower(Interfaces& interfaces, Locality locality, Capture& capture,
+                           std::span<const std::unique_ptr<Shard>> shards, Log& log)
+    : interfaces_(interfaces),
+      capture_(capture),
+      shards_(shards),
+      log_(log),
+      locality_(std::move(locality)) {}
+
+void LinkFollower::watch(ipc::Reactor& reactor) {
+  for (const ipc::InterfaceStats& interface : interfaces_.stats()) {
+    if (!interface.up) tell({interface.name, Presence::down});
+  }
+  reactor.on_readable(events_.descriptor(), [this, &reactor] { on_news(reactor); });
+  // For the devices' own drop counters.
+  reactor.every(kInterval, [this] { read_links(); });
+}
+
+// Changes come in bursts: one look when they have settled is enough.
+void LinkFollower::on_news(ipc::Reactor& reactor) {
+  if (!events_.drain() || settling_) return;
+  settling_ = true;
+  reactor.after(kSettle, [this] {
+    settling_ = false;
+    read_links();
+  });
+}
+
+void LinkFollower::each_second() {
+  for (const auto& shard : shards_) shard->locality().collect();
+  collect_sockets();
+  // When there were no sockets left at the news, or the news was lost.
+  if (any_lost()) read_links();
+}
+
+void LinkFollower::read_links() {
+  ring::LinkState links;
+  try {
+    links = ring::read_links();
+  } catch (const std::system_error& e) {
+    warn_once(fmt::format("{}; going on with what was known", e.what()));
+    return;
+  }
+  collect_sockets();
+  follow(links);
+  for (const LinkChange& change : interfaces_.update(links)) tell(change);
+
+  Locality locality = interfaces_.locality(links);
+  if (locality == locality_) return;
+  locality_ = std::move(locality);
+  for (const auto& shard : shards_) {
+    shard->locality().offer(std::make_unique<const Locality>(locality_));
+  }
+}
+
+// An interface that was deleted and made anew gets new sockets.
+void LinkFollower::follow(const ring::LinkState& links) {
+  const auto& targets = interfaces_.targets();
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    if (!capture_.lost(i)) continue;
+    const ring::Link* link = links.find(targets[i].name);
+    if (link != nullptr) reopen(i, *link);
+  }
+}
+
+void LinkFollower::collect_sockets() {
+  for (const auto& shard : shards_) {
+    for (std::size_t i = 0; i < interfaces_.targets().size(); ++i) {
+      if (auto source = shard->collect(i)) capture_.put_back(i, std::move(*source));
+    }
+  }
+}
+
+bool LinkFollower::any_lost() const noexcept {
+  for (std::size_t i = 0; i < interfaces_.targets().size(); ++i) {
+    if (capture_.lost(i)) return true;
+  }
+  return false;
+}
+
+void LinkFollower::reopen(std::size_t target, const ring::Link& link) {
+  if (ring::access_for(link) != interfaces_.targets()[target].access) {
+    warn_once(fmt::format(
+        "{} is back as another kind of interface: restart tcpeek to capture there", link.name));
+    return;
+  }
+  try {
+    std::vector<ShardSource> sources = capture_.reopen(target, link.index);
+    if (sources.empty()) return;  // they are still with the readers
+    interfaces_.rebind(target, link.index);
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      shards_[i]->replace(target, std::move(sources[i]));
+    }
+    if (sources.size() == shards_.size()) return;
+    warn_once(fmt::format(
+        "{} was made anew so often that no spare sockets are left for all readers: reader 0 "
+        "captures there alone until tcpeek is restarted",
+        link.name));
+  } catch (const std::system_error& e) {
+    warn_once(fmt::format("{}; trying again", e.what()));
+  }
+}
+
+void LinkFollower::tell(const LinkChange& change) {
+  switch (change.now) {
+    case Presence::up:
+      log_.notice("{} is up: capturing goes on", change.name);
+      return;
+    case Presence::down:
+      log_.warning("{} is down: nothing to capture there until it is up", change.name);
+      return;
+    case Presence::gone:
+      log_.warning("{} is gone: waiting until there is an interface of that name again{}",
+                   change.name, interfaces_.all_gone() ? "; nothing is captured meanwhile" : "");
+  }
+}
+
+// Not again and again what is tried again and again.
+void LinkFollower::warn_once(const std::string& warning) {
+  if (warning != last_warning_) log_.warning("{}", warning);
+  last_warning_ = warning;
+}
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,59 @@
+// One interface as a reader sees it: the socket with its ring, how far it has been read, and what was
+// counted there since start, also across the sockets that replaced one another when the interface
+// was deleted and made anew.
+//
+// Thread contract: offer() and collect() on the reactor's thread, the rest on the reader's.
+// Invariant: a socket is exchanged only when all that it captured has been read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "engine/handover.h"
+#include "engine/ring_cursor.h"
+#include "flowtable/decode.h"
+#include "ring/packet_socket.h"
+
+namespace tcpeek::engine {
+
+struct ShardSource {
+  ring::PacketSocket socket;
+  flowtable::Link link = flowtable::Link::ethernet;
+};
+
+class ReaderSource {
+ public:
+  explicit ReaderSource(ShardSource first)
+      : source_(std::make_unique<ShardSource>(std::move(first))) {}
+
+  // A socket to go on with; the one before is to be collected.
+  void offer(ShardSource next) { source_.offer(std::make_unique<ShardSource>(std::move(next))); }
+  [[nodiscard]] std::unique_ptr<ShardSource> collect() { return source_.collect(); }
+
+  // Goes over to the socket offered, if there is one and nothing is left to read of the old one.
+  void go_over() noexcept {
+    if (source_.waiting()) exchange();
+  }
+
+  [[nodiscard]] ring::PacketSocket& socket() noexcept { return source_.current().socket; }
+  [[nodiscard]] flowtable::Link link() const noexcept { return source_.current().link; }
+  [[nodiscard]] RingCursor& cursor() noexcept { return cursor_; }
+  [[nodiscard]] const RingCursor& cursor() const noexcept { return cursor_; }
+
+  // What the kernel counted, of all sockets so far.
+  [[nodiscard]] ring::SocketStatistics statistics() noexcept;
+  // Packets that the kernel handed over, readable or not.
+  [[nodiscard]] std::uint64_t delivered() const noexcept {
+    return cursor_.consumed() + cursor_.unreadable();
+  }
+  [[nodiscard]] bool drained() noexcept;
+
+ private:
+  void exchange() noexcept;
+
+  Handover<ShardSource> source_;
+  RingCursor cursor_;
+  ring::SocketStatistics past_;  // of sockets that are gone
+};
+
+}  // namespace tcpeek::engine

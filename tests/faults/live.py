@@ -1,0 +1,16 @@
+"""Importing this makes the helpers of tests/live importable: lab, monitor, frames, scenario."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import sys
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "live"))
+
+FULL = os.environ.get("TCPEEK_FAULTS") == "full"
+
+
+def told(figure: str) -> None:
+    """A measured figure, on a line of its own."""
+    print(f"\n{figure}", flush=True)

@@ -1,0 +1,185 @@
+"""Links that go down and up, and that are deleted and made anew: counting goes on, nothing grows.
+
+TCPEEK_FAULTS=full does it a thousand times; otherwise enough to use up the spare sockets.
+"""
+
+from __future__ import annotations
+
+import itertools
+import pathlib
+import time
+import unittest
+
+from live import FULL, told
+
+import lab
+from conversation import RX4, TX6, Conversation
+from lab import Lab
+from monitor import Monitor
+
+FLAPS = 1000 if FULL else 25
+REBIRTHS = 1000 if FULL else 14
+# What is asked of a quiet machine; where others work as well, a tenth of a second is soon gone.
+AGAIN_AFTER_FLAP_S, AGAIN_AFTER_REBIRTH_S = (0.1, 1.0) if FULL else (1.0, 3.0)
+
+setUpModule = lab.require
+
+
+def percentiles(seconds: list[float]) -> str:
+    ordered = sorted(seconds)
+    middle, most = ordered[len(ordered) // 2], ordered[-1]
+    return f"median {1000 * middle:.1f} ms, longest {1000 * most:.1f} ms"
+
+
+class Process:
+    """What a process holds and uses, from /proc."""
+
+    def __init__(self, pid: int) -> None:
+        self._folder = pathlib.Path("/proc", str(pid))
+
+    def descriptors(self) -> int:
+        return len(list((self._folder / "fd").iterdir()))
+
+    def resident_kib(self) -> int:
+        for line in (self._folder / "status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        raise AssertionError("no VmRSS")
+
+    def cpu_s(self) -> float:
+        """Of all its threads."""
+        texts = [path.read_text(encoding="ascii") for path in self._folder.glob("task/*/schedstat")]
+        return sum(int(text.split()[0]) for text in texts) / 1e9
+
+
+def seconds_until_counted(network: Lab, monitor: Monitor, since: float) -> float:
+    """Sends connections until one is counted; each must be counted from then on."""
+    wire = network.wire()
+    before = monitor.stats().totals["success"]
+    for sent in itertools.count(1):
+        Conversation(wire, RX4).succeed()
+        deadline = time.monotonic() + 0.05
+        while time.monotonic() < deadline:
+            if monitor.stats().totals["success"] > before:
+                took = time.monotonic() - since
+                monitor.wait_counts({"success": before + 1})
+                Conversation(wire, TX6).succeed()
+                after = monitor.wait_counts({"success": before + 2})
+                assert after.totals["success"] <= before + sent + 1, after.totals
+                after.check_accounting()
+                wire.close()
+                return took
+        assert time.monotonic() - since < lab.DEADLINE_S, f"not counted again: {monitor.stderr()}"
+    raise AssertionError
+
+
+class Flaps(unittest.TestCase):
+    def test_down_and_up(self) -> None:
+        with Lab() as network, Monitor(network) as monitor:
+            process = Process(monitor.pid)
+            took = []
+            for number in range(FLAPS):
+                network.host.ip("link", "set", "veth0", "down")
+                network.host.ip("link", "set", "veth0", "up")
+                up = time.monotonic()
+                lab.wait_for(lambda: "LOWER_UP" in network.host.ip("link", "show", "veth0"), "veth0 is up")
+                took.append(seconds_until_counted(network, monitor, up))
+                if number == FLAPS // 5:
+                    descriptors, resident = process.descriptors(), process.resident_kib()
+            grown = process.resident_kib() - resident
+            told(f"{FLAPS} times down and up: counting again after {percentiles(took)}; memory +{grown} KiB")
+            self.assertLess(max(took), AGAIN_AFTER_FLAP_S)
+            self.assertEqual(process.descriptors(), descriptors)
+            self.assertLess(grown, 512)
+
+
+class Rebirths(unittest.TestCase):
+    def rebirths(self, *options: str) -> str:
+        """Deletes and makes the interface anew, also when all spare sockets are used up."""
+        with Lab() as network, Monitor(network, *options) as monitor:
+            process = Process(monitor.pid)
+            took = []
+            descriptors = [process.descriptors()]
+            resident = []
+            for _ in range(REBIRTHS):
+                network.host.ip("link", "del", "veth0")
+                network.make_link(0)
+                took.append(seconds_until_counted(network, monitor, time.monotonic()))
+                descriptors.append(process.descriptors())
+                resident.append(process.resident_kib())
+            late = len(resident) * 4 // 5
+            grown = resident[-1] - resident[late]
+            told(
+                f"{REBIRTHS} times made anew, {' '.join(options)}: counting again after {percentiles(took)}; "
+                f"memory +{grown} KiB"
+            )
+            self.assertLess(max(took), AGAIN_AFTER_REBIRTH_S)
+            self.assertLessEqual(max(descriptors), descriptors[0])
+            # The ring of a socket being replaced may be there still.
+            self.assertLess(abs(grown), 6 * 1024)
+            return monitor.stop().stderr
+
+    def test_one_reader(self) -> None:
+        self.assertNotIn("spare sockets", self.rebirths("--threads", "1"))
+
+    def test_three_readers(self) -> None:
+        said = self.rebirths("--threads", "3")
+        self.assertIn("no spare sockets are left for all readers: reader 0 captures there alone", said)
+        self.assertEqual(said.count("spare sockets"), 1)
+
+    def test_one_of_two(self) -> None:
+        """The other one goes on all the while, and attempts begun there end there."""
+        with Lab(links=2) as network, Monitor(
+            network, "--threads", "2", interfaces=("veth1", "veth0")
+        ) as monitor:
+            talks = [Conversation(network.wire(1), RX4) for _ in range(8)]
+            for talk in talks:
+                talk.syn()
+            network.host.ip("link", "del", "veth0")
+            monitor.wait_counts({"attempts": 8})
+            for talk in talks[:4]:
+                talk.synack()
+                talk.ack()
+            monitor.wait_counts({"success": 4})
+            self.assertNotIn("nothing is captured", monitor.stderr())
+            network.make_link(0)
+            seconds_until_counted(network, monitor, time.monotonic())
+            for talk in talks[4:]:
+                talk.synack()
+                talk.ack()
+            after = monitor.wait_counts({"success": 4 + 2 + 4})
+            after.check_accounting()
+            self.assertEqual({entry["up"] for entry in after.json["interfaces"]}, {True})
+
+    def test_back_as_another_kind(self) -> None:
+        with Lab() as network, Monitor(network) as monitor:
+            network.host.ip("link", "del", "veth0")
+            network.host.ip("tuntap", "add", "veth0", "mode", "tun")
+            network.host.ip("link", "set", "veth0", "up")
+            lab.wait_for(lambda: "restart tcpeek to capture there" in monitor.stderr(), "that is told")
+            network.host.ip("link", "del", "veth0")
+            network.make_link(0)
+            seconds_until_counted(network, monitor, time.monotonic())
+
+
+class Gone(unittest.TestCase):
+    def test_the_last_one_waits_without_work(self) -> None:
+        for options in ((), ("--threads", "3")):
+            with self.subTest(options=options), Lab() as network, Monitor(network, *options) as monitor:
+                process = Process(monitor.pid)
+                network.host.ip("link", "del", "veth0")
+                lab.wait_for(lambda: "is gone" in monitor.stderr(), "that is told")
+                self.assertIn("nothing is captured meanwhile", monitor.stderr())
+                self.assertFalse(monitor.stats().json["interfaces"][0]["up"])
+                before, begun = process.cpu_s(), time.monotonic()
+                time.sleep(3)  # what is measured: time in which nothing is to be done
+                share = (process.cpu_s() - before) / (time.monotonic() - begun)
+                told(f"last interface gone, {' '.join(options) or 'default readers'}: {100 * share:.2f}% of a CPU")
+                self.assertLess(share, 0.02)
+                network.make_link(0)
+                seconds_until_counted(network, monitor, time.monotonic())
+                self.assertIn("veth0 is up: capturing goes on", monitor.stop().stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
