@@ -133,16 +133,69 @@ void network_layer_filter(BpfCode& code, const std::string& expression) {
   code.append(if_ip(plain));
 }
 
-// Each data packet of the host runs through the filter, so it shall reject them soon: one look at the
+constexpr std::uint32_t kEthernetHeader = 14;
+
+// The verdict on a TCP segment: what is on it beside its headers decides unless it is a SYN or RST.
+// `headers_and_data` leaves their length in the accumulator; `without_data` is that of an IP header.
+template <class Load>
+void judge_segment(BpfCode& code, std::uint32_t flags_at, std::uint32_t without_data,
+                   Load&& headers_and_data) {
+  const auto accept = code.new_label();
+  code.add(BPF_LD | BPF_H | BPF_ABS, flags_at);
+  code.if_any_bit(0x0006, accept);
+  code.add(BPF_ALU | BPF_AND | BPF_K, 0xf000);
+  code.add(BPF_ALU | BPF_RSH | BPF_K, 10);
+  code.add(BPF_MISC | BPF_TAX);
+  headers_and_data();
+  code.add(BPF_ALU | BPF_SUB | BPF_X);
+  code.if_equal(without_data, accept);
+  code.add(BPF_RET | BPF_K, 0);
+  code.place(accept);
+  code.add(BPF_RET | BPF_K, kSnapLength);
+}
+
+// Nearly all packets of a host are TCP segments behind plain Ethernet and IP headers. On these, this
+// gives the verdict that the terms below would give, with three or four loads instead of seven: each
+// is a call for the kernel, and all data segments pass here. Others go on.
+void judge_plain_segments(BpfCode& code) {
+  constexpr std::uint32_t kTcp = 6;
+  constexpr std::uint32_t kDontFragment = 0x4000, kReserved = 0x8000;
+  const auto not_v4 = code.new_label();
+  const auto not_plain = code.new_label();
+
+  code.add(BPF_LD | BPF_W | BPF_ABS, 12);  // ethertype, version, header length, service
+  code.add(BPF_ALU | BPF_RSH | BPF_K, 8);
+  code.unless_equal(ETH_P_IP << 8 | 0x45, not_v4);
+  code.add(BPF_LD | BPF_W | BPF_ABS, kEthernetHeader + 6);  // fragment, time to live, protocol
+  code.add(BPF_ALU | BPF_AND | BPF_K, ~((kDontFragment | kReserved) << 16 | 0xff00U));
+  code.unless_equal(kTcp, not_plain);
+  judge_segment(code, kEthernetHeader + 20 + 12, 20,
+                [&] { code.add(BPF_LD | BPF_H | BPF_ABS, kEthernetHeader + 2); });
+
+  code.place(not_v4);
+  code.add(BPF_ALU | BPF_RSH | BPF_K, 4);
+  code.unless_equal(ETH_P_IPV6 << 4 | 6, not_plain);
+  code.add(BPF_LD | BPF_W | BPF_ABS, kEthernetHeader + 4);  // payload length, next header, hops
+  code.add(BPF_ST, 0);
+  code.add(BPF_ALU | BPF_AND | BPF_K, 0xff00);
+  code.unless_equal(kTcp << 8, not_plain);
+  judge_segment(code, kEthernetHeader + 40 + 12, 0, [&] {
+    code.add(BPF_LD | BPF_MEM, 0);
+    code.add(BPF_ALU | BPF_RSH | BPF_K, 16);
+  });
+  code.place(not_plain);
+}
+
+// Each data packet of the host runs through the filter, so it shall reject them soon. One look at the
 // ethertype instead of one for each term, as libpcap would have it, halves what is executed.
 void ethernet_filter(BpfCode& code, const CaptureFilter& filter) {
   constexpr std::uint32_t kTypeAt = 12;
-  constexpr std::uint32_t kHeader = 14;
   constexpr std::uint32_t kTag = 4;
   constexpr std::uint32_t kMostTags = 2;
   constexpr std::uint32_t kOldQinQ = 0x9100;
   const Program v4 = compile(DLT_RAW, terms_v4(filter));
   const Program v6 = compile(DLT_RAW, terms_v6(filter));
+  if (filter.scope == CaptureScope::handshake) judge_plain_segments(code);
   for (std::uint32_t tags = 0; tags <= kMostTags; ++tags) {
     const auto is_v4 = code.new_label();
     const auto is_v6 = code.new_label();
@@ -158,9 +211,9 @@ void ethernet_filter(BpfCode& code, const CaptureFilter& filter) {
     }
     code.add(BPF_RET | BPF_K, 0);
     code.place(is_v4);
-    code.append(moved(v4, kHeader + tags * kTag));
+    code.append(moved(v4, kEthernetHeader + tags * kTag));
     code.place(is_v6);
-    code.append(moved(v6, kHeader + tags * kTag));
+    code.append(moved(v6, kEthernetHeader + tags * kTag));
     code.place(tagged);
   }
 }

@@ -4,13 +4,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "ring/offline_filter.h"
 #include "tests/support/bpf_machine.h"
 #include "tests/support/ends.h"
 #include "tests/support/kernel_view.h"
+#include "tests/support/seeds.h"
 
 namespace tcpeek::ring {
 namespace {
@@ -185,6 +188,32 @@ TEST_P(CaptureFilterTest, EveryKindOfPacketInEveryMode) {
         ++view;
       }
     }
+  }
+}
+
+// What stands in the program before libpcap's own code must not judge otherwise than that.
+TEST(CaptureFilterEthernetTest, JudgesAsLibpcapDoesWhateverTheBytes) {
+  for (const unsigned mode : {handshake, handshake_icmp, tcp, tcp_icmp}) {
+    const auto program = capture_program(filter_of(mode), Access::link_layer, 0);
+    const OfflineFilter libpcap(1, capture_expression(filter_of(mode)));
+    test::for_each_seed(300, [&](std::uint64_t seed) {
+      std::mt19937_64 random(seed);
+      const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
+      const auto all = cases();
+      auto bytes = all[below(all.size())].packet.build();
+      for (std::size_t round = 0; round < 40; ++round) {
+        // Mostly where the headers of plain packets are.
+        const std::size_t at = below(std::min<std::size_t>(bytes.size(), 12 + 60));
+        // An IP version that is not the ethertype's is let through by libpcap, and means nothing.
+        const std::byte kept = at == 14 ? std::byte{0xf0} : std::byte{0};
+        const auto random_byte = std::byte(below(4) == 0 ? random() : std::uint64_t{1} << below(8));
+        bytes[at] = (bytes[at] & kept) | (random_byte & ~kept);
+        if (below(50) == 0 && bytes.size() > 20) bytes.resize(bytes.size() - below(20));
+        const bool passes = test::run_bpf(program, {.bytes = bytes}) != 0;
+        ASSERT_EQ(passes, libpcap.matches(bytes, static_cast<std::uint32_t>(bytes.size())))
+            << "mode " << mode << ", round " << round;
+      }
+    });
   }
 }
 
