@@ -65,6 +65,7 @@ Engine::Engine(const Options& options, LineWriter& standard_error, LineWriter& s
       standard_error_(standard_error),
       standard_output_(standard_output),
       log_(log),
+      service_manager_(log),
       capture_filter_(to_capture_filter(options)),
       matcher_(options.filters),
       links_(ring::read_links()),
@@ -202,12 +203,17 @@ void Engine::start_readers() {
     for (const auto& shard : shards_) {
       ++started;
       shard->start(last_sent_);
-      log_.info("reader {} runs on CPU {}", shard->id(), *shard->cpu());
+      if (shard->cpu()) log_.info("reader {} runs on CPU {}", shard->id(), *shard->cpu());
     }
   } catch (...) {
     // Those that did start must not wait for the others when they stop.
     last_sent_.count_down(static_cast<std::ptrdiff_t>(shards_.size() - started));
     throw;
+  }
+  if (!shards_.front()->cpu()) {
+    log_.warning(
+        "readers are not pinned to CPUs, as a system call filter forbids it: allow "
+        "sched_setaffinity (tcpeek's service has a drop-in for that, pin-readers.conf)");
   }
 }
 
@@ -221,6 +227,7 @@ void Engine::watch() {
   reactor_.every(std::chrono::seconds(1), [this] {
     aggregator_->collect([this](const ipc::Snapshot& snapshot) { on_second(snapshot); });
   });
+  aggregator_->collect([this](const ipc::Snapshot& snapshot) { service_manager_.ready(snapshot); });
 }
 
 // Any word that is not defined asks for what GET does, as the original has it.
@@ -238,6 +245,7 @@ void Engine::serve(std::string word, ipc::UnixServer::Reply reply) {
 }
 
 void Engine::on_second(const ipc::Snapshot& snapshot) {
+  service_manager_.alive(snapshot);
   link_follower_->each_second();
   const std::uint64_t dropped = snapshot.packets.dropped;
   if (dropped > dropped_told_) {
@@ -276,6 +284,7 @@ ipc::Snapshot Engine::snapshot_frame() const {
 }
 
 void Engine::finish() {
+  service_manager_.stopping();
   for (const auto& shard : shards_) shard->stop();
   for (const auto& shard : shards_) shard->join();
   if (!options_.quiet) reporter_->tell(outcomes_);

@@ -26,6 +26,7 @@
 #include "engine/options.h"
 #include "engine/privileges.h"
 #include "engine/reporter.h"
+#include "engine/service_manager.h"
 #include "engine/shard.h"
 #include "engine/sizing.h"
 #include "ipc/legacy_reply.h"
@@ -64,6 +65,7 @@ class Engine {
   LineWriter& standard_error_;
   LineWriter& standard_output_;
   Log& log_;
+  ServiceManager service_manager_;
 
   ring::CaptureFilter capture_filter_;
   FilterMatcher matcher_;

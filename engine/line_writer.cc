@@ -8,17 +8,29 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "engine/journal.h"
+
 namespace tcpeek::engine {
 
 LineWriter::LineWriter(int descriptor)
-    : descriptor_(descriptor), terminal_(::isatty(descriptor) == 1) {
+    : descriptor_(descriptor),
+      terminal_(::isatty(descriptor) == 1),
+      journal_(leads_to_journal(descriptor)) {
   if (!terminal_) return;
   const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
   reopened_ = ring::Descriptor(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (reopened_.get() >= 0) descriptor_ = reopened_.get();
 }
 
-void LineWriter::line(std::string_view text) {
+void LineWriter::line(std::string_view text, int severity) {
+  if (journal_) {
+    append(marked_for_journal(text, severity));
+  } else {
+    append(text);
+  }
+}
+
+void LineWriter::append(std::string_view text) {
   if (backlog_.size() - written_ + text.size() + 1 > kMaxBacklog) {
     flush_for(patience_);
     flush();

@@ -50,9 +50,9 @@ class WriterSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> 
 
  private:
   void sink_it_(const spdlog::details::log_msg& message) override {
-    std::string line = "tcpeek: ";
+    std::string line = writer_.journal() ? "" : "tcpeek: ";
     line.append(message.payload.data(), message.payload.size());
-    writer_.line(line);
+    writer_.line(line, to_severity(message.level));
     writer_.flush();
   }
   void flush_() override { writer_.flush(); }

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -20,6 +21,7 @@ namespace {
 
 constexpr int kWrongUse = 2;
 constexpr int kFailure = 1;
+constexpr std::chrono::seconds kLastWords{2};
 
 // A descriptor that we open must not become standard input or error because that was closed.
 void fill_standard_descriptors() {
@@ -31,7 +33,9 @@ void fill_standard_descriptors() {
 }
 
 int fail(int status, const std::string& message) {
-  std::fprintf(stderr, "tcpeek: %s\n", message.c_str());
+  tcpeek::engine::LineWriter standard_error(STDERR_FILENO);
+  tcpeek::engine::Log(standard_error, LOG_ERR, false).error("{}", message);
+  standard_error.flush_for(kLastWords);
   return status;
 }
 

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include "engine/ownership.h"
 #include "ring/capture_filter.h"
@@ -95,17 +96,20 @@ void Shard::request_report() noexcept {
   wake_.notify();
 }
 
-void Shard::pin() const {
+void Shard::pin() {
   if (!config_.cpu) return;
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(*config_.cpu, &set);
   const int error = ::pthread_setaffinity_np(::pthread_self(), sizeof set, &set);
+  // The kernel itself never refuses a thread's own affinity so: a system call filter did.
+  if (error == EPERM) return;
   if (error != 0) {
     throw std::system_error(
         error, std::generic_category(),
         "pinning reader " + std::to_string(config_.id) + " to CPU " + std::to_string(*config_.cpu));
   }
+  cpu_ = config_.cpu;
 }
 
 void Shard::run(std::promise<void>& started, std::latch& last_sent) noexcept {

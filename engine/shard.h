@@ -87,7 +87,8 @@ class Shard {
   }
   [[nodiscard]] OutcomeQueue& outcomes() noexcept { return outcomes_; }
   [[nodiscard]] unsigned id() const noexcept { return config_.id; }
-  [[nodiscard]] std::optional<unsigned> cpu() const noexcept { return config_.cpu; }
+  // The one it is pinned to, once start() has returned; none where a sandbox forbids pinning.
+  [[nodiscard]] std::optional<unsigned> cpu() const noexcept { return cpu_; }
   [[nodiscard]] std::size_t mailbox_depth() const noexcept {
     return mailboxes_[config_.id]->size();
   }
@@ -95,7 +96,7 @@ class Shard {
  private:
   // The reader's.
   void run(std::promise<void>& started, std::latch& last_sent) noexcept;
-  void pin() const;
+  void pin();
   bool turn() noexcept;  // true if there was work: do not sleep
   bool read_rings() noexcept;
   std::size_t read_alone() noexcept;   // the only ring, block by block; how many packets
@@ -116,6 +117,7 @@ class Shard {
   void write_report() noexcept;
 
   const ShardConfig config_;
+  std::optional<unsigned> cpu_;
   std::span<const std::unique_ptr<Mailbox>> mailboxes_;
   const EventFd& report_ready_;
 

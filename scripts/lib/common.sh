@@ -11,12 +11,12 @@ LOG_DIR=$TCPEEK_ROOT/build/logs
 RUN_PACKAGES=(
   g++ cmake ninja-build pkg-config
   libboost1.81-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libcap-ng-dev libpcap-dev libcli11-dev
-  libxxhash-dev libmnl-dev libconcurrentqueue-dev zlib1g-dev libzstd-dev
+  libxxhash-dev libmnl-dev libconcurrentqueue-dev zlib1g-dev libzstd-dev libsystemd-dev
 )
 TEST_PACKAGES=(
   libgtest-dev libgmock-dev libbenchmark-dev libbpf-dev
   clang-14 libclang-rt-14-dev clang-format-14 shellcheck mypy mandoc
-  python3 iproute2 tshark tcpdump
+  python3 iproute2 tshark tcpdump systemd
 )
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
