@@ -7,8 +7,9 @@
 // A keep-alive says that the reactor turns and that every reader has just answered: who calls alive()
 // vouches for both, by calling it with nothing but a snapshot that is made of all readers' reports.
 //
-// Each datagram takes the calls socket(AF_UNIX, SOCK_DGRAM), getsockopt and setsockopt (SO_SNDBUF),
-// sendmsg and close; libsystemd keeps nothing open that could be opened early. They need no privilege.
+// Each datagram takes the calls socket(AF_UNIX, SOCK_DGRAM), getsockopt and setsockopt (SO_SNDBUF,
+// SO_SNDBUFFORCE, which may fail), getuid, getgid, sendmsg and close; libsystemd keeps nothing open that
+// could be opened early. They need no privilege.
 // It reads NOTIFY_SOCKET each time, so the variable stays; tcpeek executes no other program.
 //
 // Thread contract: the reactor's thread. A manager that reads nothing any more (its queue holds

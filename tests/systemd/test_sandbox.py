@@ -1,0 +1,115 @@
+"""What the services may do and what they cannot, measured on the running processes."""
+
+import pathlib
+import re
+import unittest
+
+import nest
+import lab
+from conversation import POSITIONS, RX4, Conversation
+
+UNIT = "tcpeek@veth0.service"
+SOCKET = "/run/tcpeek/veth0.sock"
+CAP_NET_RAW = 1 << 13
+EVERYTHING = "--threads 2 -B 4 --promisc --icmp -c 2 --capture tcp -t 1 -l debug --local 192.0.2.0/24 any:RX@%:%"
+
+setUpModule = nest.require
+
+
+def status_of_threads(pid: int) -> list[dict[str, str]]:
+    """Name and value of each line of /proc/PID/task/*/status, the first thread first."""
+    tasks = sorted(pathlib.Path(f"/proc/{pid}/task").iterdir(), key=lambda task: int(task.name))
+    texts = [(task / "status").read_text(encoding="ascii") for task in tasks]
+    return [dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line) for text in texts]
+
+
+class Sandbox(unittest.TestCase):
+    network: lab.Lab
+    nest: nest.Nest
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.network = cls.enterClassContext(lab.Lab())
+        cls.nest = cls.enterClassContext(nest.Nest(cls.network))
+
+    def setUp(self) -> None:
+        self.options(EVERYTHING)
+        self.addCleanup(self.nest.reset)
+
+    def options(self, text: str) -> None:
+        self.nest.write("/etc/default/tcpeek-veth0", f'TCPEEK_OPTIONS="{text}"\n')
+
+    def started(self) -> int:
+        self.nest.must("systemctl", "start", UNIT)
+        return self.nest.main_process(UNIT)
+
+    def test_no_thread_has_a_privilege(self) -> None:
+        user = self.nest.must("id", "--user", "tcpeek").strip()
+        self.assertNotEqual(user, "0")
+        threads = status_of_threads(self.started())
+        self.assertGreaterEqual(len(threads), 3)
+        for thread in threads:
+            self.assertEqual(thread["Uid"].split(), [user] * 4)
+            for capabilities in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                self.assertEqual(int(thread[capabilities], 16), 0, thread)
+            self.assertEqual(int(thread["CapBnd"], 16), CAP_NET_RAW)
+            self.assertEqual((thread["NoNewPrivs"], thread["Seccomp"]), ("1", "2"))
+
+    def test_nothing_it_asks_for_is_forbidden(self) -> None:
+        """Where the unit answers a forbidden call with an error, here it would kill."""
+        self.nest.drop_in(UNIT, "[Service]\nSystemCallErrorNumber=kill\n")
+        pid = self.started()
+        wire = self.network.wire()
+        for position in POSITIONS:
+            Conversation(wire, position).succeed()
+        for word in ("GET", "REFRESH", "STATS"):
+            self.assertTrue(self.nest.ask(word, SOCKET))
+        self.network.host.ip("link", "set", "veth0", "down")
+        self.network.host.ip("link", "set", "veth0", "up")
+
+        def status_has(words: str) -> bool:
+            return words in self.nest.show(UNIT, "StatusText")
+
+        lab.wait_for(lambda: status_has("4 attempts: 4 successes"), "the status tells of all")
+        self.assertEqual(self.nest.main_process(UNIT), pid)
+        self.nest.must("systemctl", "stop", UNIT)
+        self.assertEqual(self.nest.show(UNIT, "Result"), "success")
+        self.assertIn((6, "========== TCPEEK SUMMARY =========="), self.nest.said(UNIT))
+
+    def test_promiscuous_mode(self) -> None:
+        def promiscuous() -> bool:
+            link = self.network.host.ip("-details", "link", "show", "veth0")
+            return re.search(r"promiscuity [1-9]", link) is not None
+
+        self.started()
+        self.assertTrue(promiscuous())
+        self.nest.must("systemctl", "stop", UNIT)
+        self.assertFalse(promiscuous())
+
+    def test_readers_are_pinned(self) -> None:
+        _, *readers = status_of_threads(self.started())
+        for reader in readers:
+            self.assertRegex(reader["Cpus_allowed_list"], r"^\d+$")
+
+    def test_without_the_drop_in_it_runs_unpinned_and_says_so(self) -> None:
+        override = self.nest.path("/etc/systemd/system/tcpeek@.service.d/pin-readers.conf")
+        override.parent.mkdir(parents=True, exist_ok=True)
+        override.symlink_to("/dev/null")
+        self.nest.must("systemctl", "daemon-reload")
+        main, *readers = status_of_threads(self.started())
+        for reader in readers:
+            self.assertEqual(reader["Cpus_allowed_list"], main["Cpus_allowed_list"])
+        (warning,) = [text for severity, text in self.nest.said(UNIT) if severity == 4]
+        self.assertIn("not pinned", warning)
+        Conversation(self.network.wire(), RX4).succeed()
+        lab.wait_for(lambda: b'"attempts":1' in self.nest.ask("STATS", SOCKET), "it counts")
+
+    def test_tables_may_have_huge_pages(self) -> None:
+        if not pathlib.Path("/sys/kernel/mm/transparent_hugepage").exists():
+            self.skipTest("this kernel has no transparent huge pages")
+        maps = pathlib.Path(f"/proc/{self.started()}/smaps").read_text(encoding="utf-8")
+        self.assertTrue(re.search(r"^VmFlags:.* hg\b", maps, re.MULTILINE), "no mapping was given MADV_HUGEPAGE")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,103 @@
+"""The files of packaging/ themselves: sound, tight, alike, and installed where systemd looks."""
+
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import nest
+import lab
+
+PACKAGING = lab.ROOT / "packaging"
+UNITS = ("tcpeek.service", "tcpeek@.service")
+# In tenths, as systemd-analyze has it. Pinning readers costs the last one.
+MOST_EXPOSED = 13
+MOST_EXPOSED_PINNING = 14
+
+
+def settings(unit: str) -> list[str]:
+    """The unit's lines without comments."""
+    lines = (PACKAGING / unit).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+class Exposure(unittest.TestCase):
+    def analyze(self, folder: pathlib.Path, unit: str, threshold: int) -> None:
+        done = subprocess.run(
+            ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={threshold}", folder / unit],
+            capture_output=True, text=True, check=False, timeout=lab.DEADLINE_S,
+        )  # fmt: skip
+        self.assertIn("Overall exposure level", done.stdout, done.stderr)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_as_shipped(self) -> None:
+        for unit in UNITS:
+            with self.subTest(unit):
+                self.analyze(PACKAGING, unit, MOST_EXPOSED)
+
+    def test_with_pinned_readers(self) -> None:
+        drop_in = (PACKAGING / "pin-readers.conf").read_text(encoding="utf-8")
+        for unit in UNITS:
+            with self.subTest(unit), tempfile.TemporaryDirectory() as folder:
+                whole = (PACKAGING / unit).read_text(encoding="utf-8").replace("[Install]", f"{drop_in}\n[Install]")
+                pathlib.Path(folder, unit).write_text(whole, encoding="utf-8")
+                self.analyze(pathlib.Path(folder), unit, MOST_EXPOSED_PINNING)
+
+    def test_a_loose_unit_would_be_refused(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            loose = "\n".join(line for line in settings(UNITS[0]) if not line.startswith("SystemCallFilter="))
+            pathlib.Path(folder, UNITS[0]).write_text(loose, encoding="utf-8")
+            with self.assertRaises(AssertionError):
+                self.analyze(pathlib.Path(folder), UNITS[0], MOST_EXPOSED)
+
+
+class Alike(unittest.TestCase):
+    def test_units_differ_in_what_they_watch_alone(self) -> None:
+        one, other = (set(settings(unit)) for unit in UNITS)
+        names = {line.split("=")[0] for line in one ^ other}
+        self.assertEqual(names, {"Description", "Wants", "After", "EnvironmentFile", "ExecStart"})
+
+
+class Installed(unittest.TestCase):
+    def setUp(self) -> None:
+        if not (lab.binary().parent / "cmake_install.cmake").exists():
+            self.skipTest("the binary does not lie in a build tree to install from")
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.stage = pathlib.Path(folder.name)
+
+    def test_files_and_places(self) -> None:
+        nest.install(self.stage)
+        places = {
+            "usr/lib/systemd/system/tcpeek.service": "tcpeek.service",
+            "usr/lib/systemd/system/tcpeek@.service": "tcpeek@.service",
+            "usr/lib/systemd/system/tcpeek.service.d/pin-readers.conf": "pin-readers.conf",
+            "usr/lib/systemd/system/tcpeek@.service.d/pin-readers.conf": "pin-readers.conf",
+            "usr/lib/sysusers.d/tcpeek.conf": "tcpeek.sysusers",
+            "etc/default/tcpeek": "tcpeek.default",
+        }
+        for place, name in places.items():
+            self.assertEqual((self.stage / place).read_bytes(), (PACKAGING / name).read_bytes(), place)
+
+    def test_options_of_the_administrator_stay(self) -> None:
+        nest.install(self.stage)
+        kept = self.stage / "etc/default/tcpeek"
+        kept.write_text("TCPEEK_OPTIONS=--icmp\n", encoding="utf-8")
+        nest.install(self.stage)
+        self.assertEqual(kept.read_text(encoding="utf-8"), "TCPEEK_OPTIONS=--icmp\n")
+
+
+class Verified(unittest.TestCase):
+    def test_systemd_finds_nothing_wrong(self) -> None:
+        nest.require()
+        self.assertTrue(shutil.which("systemd-analyze"))
+        with lab.Lab() as network, nest.Nest(network) as machine:
+            for unit in ("tcpeek.service", "tcpeek@veth0.service"):
+                done = machine.run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit)
+                told = [line for line in done.stderr.splitlines() if "tcpeek" in line]
+                self.assertEqual((done.returncode, told), (0, []), done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
