@@ -28,6 +28,17 @@ std::optional<passwd> look_up(Lookup lookup, std::vector<char>& buffer) {
   return found != nullptr ? std::optional(entry) : std::nullopt;
 }
 
+[[noreturn]] void refuse(const char* what) {
+  throw std::runtime_error(fmt::format("{}: {}", what, std::strerror(errno)));
+}
+
+// In this order: both take CAP_SETPCAP, which the second takes away from what is executed later.
+void forbid_capabilities_to_root() {
+  if (capng_lock() != 0) refuse("cannot set securebits");
+  capng_clear(CAPNG_SELECT_BOUNDS);
+  if (capng_apply(CAPNG_SELECT_BOUNDS) != 0) refuse("cannot empty the bounding set");
+}
+
 }  // namespace
 
 User find_user(const std::string& text) {
@@ -71,12 +82,16 @@ void become(const User& user) {
 }
 
 void drop_capabilities() {
+  if (capng_get_caps_process() != 0) refuse("cannot read the capabilities of this process");
+  if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) == 1) forbid_capabilities_to_root();
   capng_clear(CAPNG_SELECT_CAPS);
-  if (capng_apply(CAPNG_SELECT_CAPS) != 0) {
-    throw std::runtime_error(fmt::format("cannot drop capabilities: {}", std::strerror(errno)));
-  }
+  // The kernel takes those out of the ambient set that are no longer permitted.
+  if (capng_apply(CAPNG_SELECT_CAPS) != 0) refuse("cannot drop capabilities");
   // Nothing that we might be made to execute gives them back.
-  static_cast<void>(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) refuse("cannot set no_new_privs");
+  // Root's stays as it is: only root may look into it, and a core file is root's.
+  if (::getuid() == 0) return;
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) refuse("cannot forbid core files and tracing");
 }
 
 }  // namespace tcpeek::engine

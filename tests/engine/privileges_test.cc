@@ -1,8 +1,10 @@
 // Users as people name them, and what a process is after it gave up what it was.
 #include "engine/privileges.h"
 
+#include <cap-ng.h>
 #include <grp.h>
 #include <gtest/gtest.h>
+#include <linux/securebits.h>
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -178,6 +180,55 @@ TEST_F(PrivilegesLiveTest, DropCapabilitiesKeepsTheUser) {
   EXPECT_EQ(status.at("Uid"), before.at("Uid"));
   EXPECT_EQ(status.at("Gid"), before.at("Gid"));
   expect_no_capabilities(status);
+  EXPECT_EQ(status.at("CapBnd"), kNone);
+  EXPECT_EQ(status.at("NoNewPrivs"), "1");
+}
+
+TEST_F(PrivilegesLiveTest, RootsNumberMeansNothingToWhatIsExecuted) {
+  const std::string told = test::in_child([] {
+    drop_capabilities();
+    return std::to_string(::prctl(PR_GET_SECUREBITS) & (SECBIT_NOROOT | SECBIT_NOROOT_LOCKED));
+  });
+  EXPECT_EQ(told, std::to_string(SECBIT_NOROOT | SECBIT_NOROOT_LOCKED));
+}
+
+// Root's stays as it is: only root may look, and a core file is root's.
+TEST_F(PrivilegesLiveTest, OthersOfTheSameUserCannotLookInside) {
+  const auto dumpable = [] { return std::to_string(::prctl(PR_GET_DUMPABLE)); };
+  EXPECT_EQ(test::in_child([&] {
+              drop_capabilities();
+              return dumpable();
+            }),
+            "1");
+  EXPECT_EQ(test::in_child([&] {
+              become(find_user("nobody"));
+              ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // where fs.suid_dumpable says so
+              drop_capabilities();
+              return dumpable();
+            }),
+            "0");
+}
+
+// Without CAP_SETPCAP: the bounding set stays, and is of no use.
+TEST_F(PrivilegesLiveTest, WithOneCapabilityItEndsWithNone) {
+  const User nobody = find_user("nobody");
+  const Status status = parse(test::in_child([&] {
+    capng_clear(CAPNG_SELECT_BOTH);
+    capng_update(CAPNG_ADD,
+                 static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE),
+                 CAP_NET_RAW);
+    if (capng_change_id(static_cast<int>(nobody.uid), static_cast<int>(nobody.gid),
+                        CAPNG_DROP_SUPP_GRP) != 0 ||
+        ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0) != 0) {
+      ring::throw_errno("keeping CAP_NET_RAW");
+    }
+    drop_capabilities();
+    return own_status();
+  }));
+  ASSERT_TRUE(status.contains("Uid"));
+  EXPECT_EQ(status.at("Uid"), four_times(nobody.uid));
+  expect_no_capabilities(status);
+  EXPECT_NE(status.at("CapBnd"), kNone);
   EXPECT_EQ(status.at("NoNewPrivs"), "1");
 }
 
