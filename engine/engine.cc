@@ -66,6 +66,7 @@ Engine::Engine(const Options& options, LineWriter& standard_error, LineWriter& s
       standard_output_(standard_output),
       log_(log),
       service_manager_(log),
+      sandbox_(make_sandbox(options, {Role::reactor, Role::reader}, log)),
       capture_filter_(to_capture_filter(options)),
       matcher_(options.filters),
       links_(ring::read_links()),
@@ -115,6 +116,7 @@ void Engine::open_capture() {
         .ring_retire = geometry.retire,
         .tell_outcomes = !options_.quiet,
         .start = start_,
+        .sandbox = &sandbox_,
     };
     shards_.push_back(std::make_unique<Shard>(config, std::move(sources[i]), matcher_, locality,
                                               mailboxes_, report_ready_));
@@ -162,6 +164,7 @@ void Engine::run() {
                     [this](std::uint16_t index) { return interfaces_.name_of(index); });
   for (const std::string& warning : options_.warnings) log_.warning("{}", warning);
   start_readers();
+  sandbox_.enter(Role::reactor);
   print_banner();
   watch();
   reactor_.run();

@@ -1,8 +1,9 @@
 // The program put together: captures, counts, tells and serves until it is asked to stop.
 //
 // Order of a start: what needs privileges first (packet sockets, the UNIX socket), then they are
-// dropped, then the readers begin. Nothing that fails leaves anything behind: every resource has an
-// owner here, and they go in the opposite order.
+// dropped, then the readers begin, each filtering its system calls, and last the reactor's are
+// filtered. Nothing that fails leaves anything behind: every resource has an owner here, and they go
+// in the opposite order.
 //
 // Thread contract: made and run by the main thread, which is the reactor's.
 // Errors: UsageError for what the command line got wrong; std::system_error and std::runtime_error,
@@ -26,6 +27,7 @@
 #include "engine/options.h"
 #include "engine/privileges.h"
 #include "engine/reporter.h"
+#include "engine/sandbox.h"
 #include "engine/service_manager.h"
 #include "engine/shard.h"
 #include "engine/sizing.h"
@@ -66,6 +68,7 @@ class Engine {
   LineWriter& standard_output_;
   Log& log_;
   ServiceManager service_manager_;
+  const Sandbox sandbox_;
 
   ring::CaptureFilter capture_filter_;
   FilterMatcher matcher_;

@@ -40,6 +40,7 @@ How it works:
       --cpus=LIST         CPUs the readers are pinned to, such as 0-3,8
   -u, --user=USER         give up privileges for USER, a name or a number, once
                           everything is open
+      --no-seccomp        do not filter system calls, to look for errors
 
 What it tells:
   -U, --socket=PATH       where to serve the counts

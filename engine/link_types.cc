@@ -73,6 +73,12 @@ std::optional<Link> link_of(std::uint16_t link_type) noexcept {
   return known->link;
 }
 
+std::vector<std::uint16_t> known_link_types() {
+  std::vector<std::uint16_t> numbers;
+  for (const Known& known : kKnown) numbers.push_back(known.number);
+  return numbers;
+}
+
 std::string describe_link_type(std::uint16_t link_type) {
   for (const Known& known : kKnown) {
     if (known.number == link_type) return fmt::format("{} ({})", known.name, known.description);

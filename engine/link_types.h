@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "flowtable/decode.h"
 
@@ -13,6 +14,9 @@ namespace tcpeek::engine {
 
 // How frames of this LINKTYPE are decoded; nothing: they are not.
 [[nodiscard]] std::optional<flowtable::Link> link_of(std::uint16_t link_type) noexcept;
+
+// All LINKTYPEs that are decoded.
+[[nodiscard]] std::vector<std::uint16_t> known_link_types();
 
 // "EN10MB (Ethernet)", "127 (IEEE802_11_RADIO)", or the number alone.
 [[nodiscard]] std::string describe_link_type(std::uint16_t link_type);

@@ -202,6 +202,7 @@ constexpr std::array kFlagOptions{
     FlagOption{"--promisc", &Options::promiscuous},
     FlagOption{"--icmp", &Options::icmp},
     FlagOption{"--syslog", &Options::log_to_syslog},
+    FlagOption{"--no-seccomp", &Options::no_seccomp},
 };
 
 }  // namespace

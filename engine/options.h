@@ -36,6 +36,7 @@ struct Options {
   bool quiet = false;
   bool promiscuous = false;
   bool icmp = false;
+  bool no_seccomp = false;
   std::optional<unsigned> threads;  // empty: chosen by the number of CPUs
   std::vector<unsigned> cpus;       // empty: the CPUs this process may use
   std::uint64_t max_sessions = 1'000'000;

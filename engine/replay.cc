@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 
 #include <algorithm>
+#include <exception>
 #include <random>
 
 #include "engine/link_types.h"
@@ -13,7 +14,6 @@
 #include "engine/snapshot_builder.h"
 #include "engine/summary.h"
 #include "engine/tracker_settings.h"
-#include "ring/capture_filter.h"
 
 namespace tcpeek::engine {
 namespace {
@@ -70,8 +70,10 @@ Replay::Replay(const Options& options, LineWriter& standard_error, LineWriter& s
       standard_error_(standard_error),
       standard_output_(standard_output),
       log_(log),
+      sandbox_(make_sandbox(options, {Role::replay, Role::replay_reader}, log)),
       matcher_(options.filters),
       signals_(catch_signals()),
+      filters_(options.bpf),
       reporter_(options.output, standard_error, standard_output, matcher_,
                 [this](std::uint16_t number) {
                   const auto name = interface_names_.find(number);
@@ -83,9 +85,11 @@ Replay::Replay(const Options& options, LineWriter& standard_error, LineWriter& s
   standard_error_.wait_when_full();
   standard_output_.wait_when_full();
   open_files();
+  filters_.compile_all();
   if (user) become(*user);
   drop_capabilities();
   make_readers();
+  enter_sandbox();
 }
 
 void Replay::open_files() {
@@ -104,7 +108,7 @@ void Replay::open_files() {
       if (!link_of(interface.link_type)) {
         throw std::runtime_error(refusal(files_.back().name, interface.link_type));
       }
-      static_cast<void>(filter_for(interface.link_type));
+      static_cast<void>(filters_.find(interface.link_type));
     }
   }
 }
@@ -129,6 +133,21 @@ void Replay::make_readers() {
     outcomes_.push_back(&readers_.back()->outcomes());
   }
   crew_.emplace(readers);
+}
+
+// The main thread is the crew's first member; it may not start others after this.
+void Replay::enter_sandbox() {
+  std::vector<std::exception_ptr> refused(readers_.size());
+  crew_->run([&](unsigned i) {
+    try {
+      sandbox_.enter(i == 0 ? Role::replay : Role::replay_reader);
+    } catch (...) {
+      refused[i] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& refusal : refused) {
+    if (refusal) std::rethrow_exception(refusal);
+  }
 }
 
 std::vector<std::string> Replay::run() {
@@ -190,7 +209,7 @@ void Replay::learn_interfaces(const File& file) {
     const ring::SavedInterface& interface = told[i];
     const auto link = link_of(interface.link_type);
     interfaces_.push_back({.link = link,
-                           .filter = link ? filter_for(interface.link_type) : nullptr,
+                           .filter = link ? filters_.find(interface.link_type) : nullptr,
                            .number = number_of(file, interface)});
     if (link) {
       link_type_known_ = true;
@@ -213,18 +232,6 @@ std::uint32_t Replay::number_of(const File& file, const ring::SavedInterface& in
         interface.name.empty() ? file.name : interface.name;
   }
   return known->second;
-}
-
-const ring::OfflineFilter* Replay::filter_for(std::uint16_t link_type) {
-  if (options_.bpf.empty()) return nullptr;
-  const auto known = filters_.find(link_type);
-  if (known != filters_.end()) return &known->second;
-  try {
-    return &filters_.try_emplace(link_type, link_type, options_.bpf).first->second;
-  } catch (const ring::FilterSyntaxError& e) {
-    throw UsageError(fmt::format("--bpf: '{}' is no filter expression (pcap-filter(7)) for {}: {}",
-                                 options_.bpf, describe_link_type(link_type), e.what()));
-  }
 }
 
 // In parts, cut where time leaps. Where it leaps back, nothing has to end: what is pending waits.

@@ -27,8 +27,10 @@
 #include "engine/log.h"
 #include "engine/options.h"
 #include "engine/progress.h"
+#include "engine/replay_filters.h"
 #include "engine/replay_reader.h"
 #include "engine/reporter.h"
+#include "engine/sandbox.h"
 #include "ipc/snapshot.h"
 #include "ring/savefile.h"
 
@@ -36,7 +38,7 @@ namespace tcpeek::engine {
 
 class Replay {
  public:
-  // Opens all files and drops privileges.
+  // Opens all files, drops privileges and has its threads filter their system calls.
   Replay(const Options& options, LineWriter& standard_error, LineWriter& standard_output, Log& log);
 
   // To the end of the files, or until SIGINT, SIGTERM or SIGHUP; prints the summary. Returns what was
@@ -52,11 +54,11 @@ class Replay {
 
   void open_files();
   void make_readers();
+  void enter_sandbox();
   void print_banner();
   void read(File& file);
   void learn_interfaces(const File& file);
   [[nodiscard]] std::uint32_t number_of(const File& file, const ring::SavedInterface& interface);
-  [[nodiscard]] const ring::OfflineFilter* filter_for(std::uint16_t link_type);
   void take(std::span<const ring::SavedPacket> packets);
   void take_part(std::span<const ring::SavedPacket> packets);
   void sweep_all(flowtable::PacketTime now);
@@ -73,12 +75,13 @@ class Replay {
   LineWriter& standard_error_;
   LineWriter& standard_output_;
   Log& log_;
+  const Sandbox sandbox_;
   FilterMatcher matcher_;
   ring::Descriptor signals_;
   std::vector<File> files_;
 
-  std::map<std::uint16_t, ring::OfflineFilter> filters_;  // --bpf by link type
-  std::vector<ReplayInterface> interfaces_;               // of the file being read
+  ReplayFilters filters_;
+  std::vector<ReplayInterface> interfaces_;  // of the file being read
   std::map<std::tuple<std::uint32_t, std::string, std::uint16_t>, std::uint32_t> interface_numbers_;
   std::map<std::uint16_t, std::string> interface_names_;  // by number
   bool link_type_known_ = false;                          // of an interface of the file being read

@@ -41,9 +41,11 @@ bool checksum_waived(std::uint32_t status) noexcept {
   return (status & (TP_STATUS_CSUMNOTREADY | TP_STATUS_CSUM_VALID)) != 0;
 }
 
+// But that of a refused system call, which is told where it was made.
 void block_all_signals() noexcept {
   sigset_t all;
   ::sigfillset(&all);
+  ::sigdelset(&all, SIGSYS);
   ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
 
@@ -117,6 +119,7 @@ void Shard::run(std::promise<void>& started, std::latch& last_sent) noexcept {
     block_all_signals();
     pin();
     pipeline_ = std::make_unique<Pipeline>(config_.tracker, config_.verify, counter_);
+    if (config_.sandbox != nullptr) config_.sandbox->enter(Role::reader);
   } catch (...) {
     last_sent.count_down();
     started.set_exception(std::current_exception());

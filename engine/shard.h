@@ -38,6 +38,7 @@
 #include "engine/packet_clock.h"
 #include "engine/pipeline.h"
 #include "engine/reader_source.h"
+#include "engine/sandbox.h"
 #include "engine/shard_report.h"
 #include "ring/steering.h"
 
@@ -52,6 +53,7 @@ struct ShardConfig {
   std::chrono::milliseconds ring_retire{10};
   bool tell_outcomes = false;
   ClockReading start;
+  const Sandbox* sandbox = nullptr;  // to enter, if there is one
 };
 
 class Shard {

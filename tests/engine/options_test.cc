@@ -32,6 +32,7 @@ TEST(Options, defaults) {
   EXPECT_EQ(options.ring_mib, std::nullopt);
   EXPECT_EQ(options.log_level, 5);
   EXPECT_FALSE(options.log_to_syslog);
+  EXPECT_FALSE(options.no_seccomp);
   EXPECT_FALSE(options.quiet);
   EXPECT_FALSE(options.promiscuous);
   EXPECT_FALSE(options.icmp);
@@ -75,6 +76,7 @@ TEST(Options, long_forms) {
                                       "--promisc",
                                       "--icmp",
                                       "--syslog",
+                                      "--no-seccomp",
                                       "--threads=4",
                                       "--cpus=0-3,8",
                                       "--max-sessions=5000",
@@ -94,7 +96,8 @@ TEST(Options, long_forms) {
   EXPECT_EQ(options.timeout, std::chrono::seconds(3600));
   EXPECT_EQ(options.ring_mib, 4095U);
   EXPECT_EQ(options.log_level, 4);
-  EXPECT_TRUE(options.quiet && options.promiscuous && options.icmp && options.log_to_syslog);
+  EXPECT_TRUE(options.quiet && options.promiscuous && options.icmp && options.log_to_syslog &&
+              options.no_seccomp);
   EXPECT_EQ(options.threads, 4U);
   EXPECT_THAT(options.cpus, ElementsAre(0, 1, 2, 3, 8));
   EXPECT_EQ(options.max_sessions, 5000U);

@@ -1,19 +1,21 @@
-"""-u: everything is given up after the sockets are open, and counting goes on."""
+"""Everything is given up after the sockets are open, system calls are filtered, and counting goes on."""
 
 import grp
 import os
 import pathlib
 import pwd
 import signal
+import struct
 import subprocess
 import unittest
 
 import lab
 from conversation import POSITIONS, RX4, Conversation, Position
 from lab import Lab
-from monitor import Monitor
+from monitor import Monitor, command
 
 NOBODY = pwd.getpwnam("nobody")
+AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 setUpModule = lab.require
 
@@ -24,6 +26,22 @@ def status_of_threads(pid: int) -> list[dict[str, str]]:
     for task in pathlib.Path("/proc", str(pid), "task").iterdir():
         text = (task / "status").read_text(encoding="ascii")
         threads.append(dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line))
+    return threads
+
+
+def replayed(folder: pathlib.Path, *options: str) -> list[dict[str, str]]:
+    """The threads of a replay that waits for the second packet of a pipe."""
+    header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    packet = struct.pack("<IIII", 1, 0, 14, 14) + bytes(14)
+    words = command("-r", "-", "--threads", "3", *options)
+    with open(folder / "replay.err", "wb") as err, subprocess.Popen(words, stdin=subprocess.PIPE, stderr=err) as process:
+        assert process.stdin is not None
+        process.stdin.write(header + packet)
+        process.stdin.flush()
+        lab.wait_for(lambda: b"reading from" in (folder / "replay.err").read_bytes(), "the replay begins")
+        threads = status_of_threads(process.pid)
+        process.stdin.close()
+        assert process.wait(lab.DEADLINE_S) == 0, (folder / "replay.err").read_text()
     return threads
 
 
@@ -108,6 +126,69 @@ class Privileges(unittest.TestCase):
             self.assertEqual(status_of_threads(monitor.pid)[0]["Uid"].split()[0], "0")
 
 
+class Nothing(unittest.TestCase):
+    """However it is started: no thread keeps a capability, each has a filter, and counting works."""
+
+    def setUp(self) -> None:
+        self.network = self.enterContext(Lab())
+        os.chown(self.network.folder, NOBODY.pw_uid, NOBODY.pw_gid)
+
+    def check(self, threads: list[dict[str, str]], *, seccomp: str = "2", bounded: bool = True) -> None:
+        self.assertGreaterEqual(len(threads), 3)
+        for thread in threads:
+            for capabilities in ("CapInh", "CapPrm", "CapEff", "CapAmb", *(["CapBnd"] if bounded else [])):
+                self.assertEqual(int(thread[capabilities], 16), 0, (capabilities, thread))
+            self.assertEqual(thread["NoNewPrivs"], "1", thread)
+            self.assertEqual(thread["Seccomp"], seccomp, thread)
+
+    def count(self, monitor: Monitor) -> None:
+        Conversation(self.network.wire(), RX4).succeed()
+        monitor.wait_counts({"success": 1}, "RX")
+
+    def test_root(self) -> None:
+        choices: list[list[str]] = [[], ["-u", "nobody"], ["-u", "root"]]
+        for options in choices:
+            with self.subTest(options), Monitor(self.network, *options, "--threads", "2") as monitor:
+                self.check(status_of_threads(monitor.pid))
+                self.count(monitor)
+
+    def test_one_ambient_capability(self) -> None:
+        words = [*AS_NOBODY, "--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw"]
+        binary = lab.copy_of_binary(self.network)
+        with Monitor(self.network, "--threads", "2", launcher=words, binary=binary) as monitor:
+            self.check(status_of_threads(monitor.pid), bounded=False)
+            # Not even of the same user may look inside.
+            self.assertEqual(pathlib.Path("/proc", str(monitor.pid), "status").stat().st_uid, 0)
+            self.count(monitor)
+
+    def test_one_capability_of_the_file(self) -> None:
+        binary = lab.copy_of_binary(self.network)
+        version_2_effective, net_raw = 0x02000001, 1 << 13
+        os.setxattr(binary, "security.capability", struct.pack("<5I", version_2_effective, net_raw, 0, 0, 0))
+        with Monitor(self.network, "--threads", "2", launcher=AS_NOBODY, binary=binary) as monitor:
+            self.check(status_of_threads(monitor.pid), bounded=False)
+            self.count(monitor)
+
+    def test_no_seccomp(self) -> None:
+        with Monitor(self.network, "--no-seccomp", "--threads", "2") as monitor:
+            self.check(status_of_threads(monitor.pid), seccomp="0")
+            self.count(monitor)
+
+    def test_replay(self) -> None:
+        self.check(replayed(self.network.folder))
+        self.check(replayed(self.network.folder, "-u", "nobody"))
+        self.check(replayed(self.network.folder, "--no-seccomp"), seccomp="0")
+
+    def test_many_readers(self) -> None:
+        """malloc() looks up what the filter does not let it: the number of CPUs, for the ninth thread."""
+        with Monitor(self.network, "--threads", "24", "--cpus", "0") as monitor:
+            threads = status_of_threads(monitor.pid)
+            self.assertEqual(len(threads), 25)
+            self.check(threads)
+            self.count(monitor)
+            self.assertEqual(monitor.stop().status, 0)
+
+
 class DefaultSocket(unittest.TestCase):
     """Without -U: in a mount namespace whose /run is a folder of the test."""
 
@@ -131,19 +212,6 @@ class DefaultSocket(unittest.TestCase):
                     process.kill()
                     process.wait()
                 self.assertEqual([entry for entry in run.rglob("*") if not entry.is_dir()], [])
-
-
-class Capabilities(unittest.TestCase):
-    def test_net_raw_alone_is_enough(self) -> None:
-        """An unprivileged user with the one capability (as setcap or systemd grant it)."""
-        with Lab() as network:
-            os.chown(network.folder, NOBODY.pw_uid, NOBODY.pw_gid)
-            binary = lab.copy_of_binary(network)
-            words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all,+net_raw",
-                     "--ambient-caps=-all,+net_raw"]  # fmt: skip
-            with Monitor(network, launcher=words, binary=binary) as monitor:
-                Conversation(network.wire(), RX4).succeed()
-                monitor.wait_counts({"success": 1}, "RX")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,131 @@
+// libseccomp makes programs of the lists; they are loaded without it, as readers do that side by side.
+#include "engine/sandbox.h"
+
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <ctime>
+#include <memory>
+#include <system_error>
+#include <type_traits>
+
+#include "engine/refused_call.h"
+#include "ring/descriptor.h"
+
+namespace tcpeek::engine {
+namespace {
+
+struct Release {
+  void operator()(scmp_filter_ctx context) const noexcept { seccomp_release(context); }
+};
+using Context = std::unique_ptr<std::remove_pointer_t<scmp_filter_ctx>, Release>;
+
+// libseccomp's functions return 0 or a negative error number.
+void check(int result, const char* object) {
+  if (result >= 0) return;
+  throw std::system_error(-result, std::generic_category(),
+                          std::string("cannot make the filter of system calls: ") + object);
+}
+
+long seccomp(unsigned operation, unsigned flags, const void* argument) noexcept {
+  return ::syscall(SYS_seccomp, operation, flags, argument);
+}
+
+// 0, or why the kernel has no filters for us.
+int filters_missing() noexcept {
+  for (const std::uint32_t action : {SECCOMP_RET_TRAP, SECCOMP_RET_KILL_PROCESS}) {
+    if (seccomp(SECCOMP_GET_ACTION_AVAIL, 0, &action) != 0) return errno;
+  }
+  return 0;
+}
+
+void add_rule(const Context& context, std::uint32_t action, const char* name,
+              std::span<const ArgumentTest> when) {
+  const int number = seccomp_syscall_resolve_name_arch(SCMP_ARCH_NATIVE, name);
+  if (number < 0) return;  // another architecture's
+  std::vector<scmp_arg_cmp> arguments;
+  for (const ArgumentTest& test : when) {
+    if (test.mask == 0) continue;
+    arguments.push_back({test.index, SCMP_CMP_MASKED_EQ, test.mask, test.value});
+  }
+  check(seccomp_rule_add_array(context.get(), action, number,
+                               static_cast<unsigned>(arguments.size()), arguments.data()),
+        name);
+}
+
+std::vector<sock_filter> exported(const Context& context) {
+  const ring::Descriptor file(::memfd_create("filter", MFD_CLOEXEC));
+  if (file.get() < 0) ring::throw_errno("memfd_create");
+  check(seccomp_export_bpf(context.get(), file.get()), "export");
+  const off_t size = ::lseek(file.get(), 0, SEEK_END);
+  std::vector<sock_filter> program(static_cast<std::size_t>(size) / sizeof(sock_filter));
+  if (::pread(file.get(), program.data(), static_cast<std::size_t>(size), 0) != size) {
+    ring::throw_errno("cannot read the filter of system calls back");
+  }
+  return program;
+}
+
+std::vector<sock_filter> compile(Role role, bool syslog) {
+  const Context context(seccomp_init(SCMP_ACT_TRAP));
+  if (context == nullptr) check(-ENOMEM, name_of(role));
+  // Also x32 and i386, whose calls have other numbers.
+  check(seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS),
+        "other architectures");
+  for (const AllowedCall& call : allowed_calls(role, syslog)) {
+    add_rule(context, SCMP_ACT_ALLOW, call.name, call.when);
+  }
+  for (const char* name : denied_calls()) {
+    add_rule(context, SCMP_ACT_ERRNO(EACCES), name, {});
+  }
+  for (const char* name : deadly_calls()) add_rule(context, SCMP_ACT_KILL_PROCESS, name, {});
+  return exported(context);
+}
+
+}  // namespace
+
+Sandbox::Sandbox(std::initializer_list<Role> roles, bool syslog) {
+#ifdef TCPEEK_SANITIZED
+  missing_because_ = "this build has sanitizers";
+#else
+  if (const int error = filters_missing(); error != 0) {
+    missing_because_ = std::generic_category().message(error);
+    return;
+  }
+  // Reads the time zone's file, which could not be opened when the first time is printed.
+  ::tzset();
+  tell_refused_calls();
+  for (const Role role : roles) filters_.at(static_cast<std::size_t>(role)) = compile(role, syslog);
+#endif
+}
+
+void Sandbox::enter(Role role) const {
+  const auto& filter = filters_.at(static_cast<std::size_t>(role));
+  if (filter.empty()) return;
+  set_thread_name_for_refusals(name_of(role));
+  const sock_fprog program{static_cast<unsigned short>(filter.size()),
+                           const_cast<sock_filter*>(filter.data())};
+  // Older kernels slow a filtered thread down against code that reads its own memory by speculation
+  // (Documentation/userspace-api/spec_ctrl.rst). There is no such code here, and readers are in a hurry.
+  if (seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) != 0) {
+    ring::throw_errno(std::string("cannot load the filter of system calls of ") + name_of(role) +
+                      " (--no-seccomp runs without)");
+  }
+}
+
+Sandbox make_sandbox(const Options& options, std::initializer_list<Role> roles, Log& log) {
+  if (options.no_seccomp) return {};
+  Sandbox sandbox(roles, options.log_to_syslog);
+  if (!sandbox.missing_because().empty()) {
+    log.warning("system calls are not filtered: {}; going on without, --no-seccomp asks for that",
+                sandbox.missing_because());
+  }
+  return sandbox;
+}
+
+}  // namespace tcpeek::engine
