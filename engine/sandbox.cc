@@ -1,12 +1,13 @@
 // libseccomp makes programs of the lists; they are loaded without it, as readers do that side by side.
 #include "engine/sandbox.h"
 
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -59,15 +60,18 @@ void add_rule(const Context& context, std::uint32_t action, const char* name,
         name);
 }
 
+// By way of a pipe, which holds far more than the longest filter: libseccomp writes to a descriptor,
+// and a service's own filter may forbid files in memory.
 std::vector<sock_filter> exported(const Context& context) {
-  const ring::Descriptor file(::memfd_create("filter", MFD_CLOEXEC));
-  if (file.get() < 0) ring::throw_errno("memfd_create");
-  check(seccomp_export_bpf(context.get(), file.get()), "export");
-  const off_t size = ::lseek(file.get(), 0, SEEK_END);
-  std::vector<sock_filter> program(static_cast<std::size_t>(size) / sizeof(sock_filter));
-  if (::pread(file.get(), program.data(), static_cast<std::size_t>(size), 0) != size) {
-    ring::throw_errno("cannot read the filter of system calls back");
-  }
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) ring::throw_errno("pipe2");
+  const ring::Descriptor from(ends[0]);
+  const ring::Descriptor to(ends[1]);
+  check(seccomp_export_bpf(context.get(), to.get()), "export");
+  std::vector<sock_filter> program(BPF_MAXINSNS);
+  const auto size = ::read(from.get(), program.data(), program.size() * sizeof(sock_filter));
+  if (size <= 0) ring::throw_errno("cannot read the filter of system calls back");
+  program.resize(static_cast<std::size_t>(size) / sizeof(sock_filter));
   return program;
 }
 

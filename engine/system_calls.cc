@@ -146,6 +146,10 @@ Calls notification() {
       option("getsockopt", SOL_SOCKET, SO_SNDBUF),
       option("setsockopt", SOL_SOCKET, SO_SNDBUF),
       option("setsockopt", SOL_SOCKET, SO_SNDBUFFORCE),
+      {"getuid"},  // to say who sends
+      {"geteuid"},
+      {"getgid"},
+      {"getegid"},
   };
 }
 

@@ -16,8 +16,7 @@ namespace {
 
 using tcpeek::test::CapturedPacket;
 
-const std::filesystem::path kFolder =
-    std::filesystem::path(__FILE__).parent_path().parent_path() / "captures";
+const std::filesystem::path kFolder = TCPEEK_CAPTURES;
 
 // A line of tshark's, by the names of its fields.
 using Row = std::map<std::string, std::string>;
