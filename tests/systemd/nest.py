@@ -50,6 +50,7 @@ def _probe() -> None:
         raise lab.Unavailable(f"{lab.binary()} does not lie in a build tree to install from")
     lab.remove_leftovers()
     try:
+        lab.run("unshare", "--mount", str(SCRIPT), "clean_leftovers")
         with lab.Lab() as network, Nest(network):
             pass
     except (OSError, RuntimeError, AssertionError) as error:
@@ -73,7 +74,9 @@ class Nest:
             mounts.mkdir()
             install(stage)
             stack.callback(lambda: lab.wait_for(self._group_removed, f"control group {self._group} is removed"))
-            words = ["unshare", "--pid", "--mount", "--uts", "--ipc", "--fork", "--kill-child"]
+            # Dies with us, however we end.
+            words = ["setpriv", "--pdeathsig", "KILL"]
+            words += ["unshare", "--pid", "--mount", "--uts", "--ipc", "--fork", "--kill-child"]
             words += [str(SCRIPT), "run", str(mounts), str(stage), self._group]
             with open(self._console, "wb") as console:
                 process = subprocess.Popen(
@@ -142,16 +145,11 @@ class Nest:
     def show(self, unit: str, name: str) -> str:
         return self.must("systemctl", "show", "--value", f"--property={name}", unit).strip()
 
-    def processes(self, unit: str) -> list[int]:
-        """The unit's processes, as we see them."""
-        group = self.show(unit, "ControlGroup")
-        listed = self.path(f"/sys/fs/cgroup{group}/cgroup.procs").read_text(encoding="ascii")
-        return [int(pid) for pid in listed.split()] if group else []
-
     def main_process(self, unit: str) -> int:
         """The only process of an active unit, as we see it."""
-        (pid,) = self.processes(unit)
-        return pid
+        group = self.show(unit, "ControlGroup")
+        (pid,) = self.path(f"/sys/fs/cgroup{group}/cgroup.procs").read_text(encoding="ascii").split()
+        return int(pid)
 
     def journal(self, unit: str) -> list[dict[str, Any]]:
         """What the unit's processes and the manager said about it, in order."""

@@ -6,9 +6,11 @@
 #
 #   unshare --pid --mount --uts --ipc --fork --kill-child nest.sh run FOLDER STAGE GROUP
 #   unshare --mount nest.sh clean GROUP
+#   unshare --mount nest.sh clean_leftovers
 #
 # FOLDER is an empty folder for mounts, STAGE a tree laid over ours, GROUP the name of a control group.
-# `clean` removes that group when all is over. Both change mounts, so each wants a mount namespace.
+# `clean` removes that group when all is over, `clean_leftovers` those of test processes that were killed before
+# they could: their names are tcpeek-PID-... All change mounts, so each wants a mount namespace.
 set -euo pipefail
 
 GROUPS_AT=/sys/fs/cgroup
@@ -74,9 +76,22 @@ inside() {
     /lib/systemd/systemd --system --unit=basic.target --show-status=no
 }
 
+remove_group() {
+  if [[ -d $GROUPS_AT/$1 ]]; then find "$GROUPS_AT/$1" -depth -type d -exec rmdir {} +; fi
+}
+
 clean() {
   mount -t cgroup2 cgroup2 "$GROUPS_AT"
-  if [[ -d $GROUPS_AT/$1 ]]; then find "$GROUPS_AT/$1" -depth -type d -exec rmdir {} +; fi
+  remove_group "$1"
+}
+
+clean_leftovers() {
+  local group pid
+  mount -t cgroup2 cgroup2 "$GROUPS_AT"
+  for group in "$GROUPS_AT"/tcpeek-[0-9]*-*; do
+    pid=${group##*/tcpeek-}
+    if [[ ! -d /proc/${pid%%-*} ]]; then remove_group "${group##*/}"; fi
+  done
 }
 
 NEST=$(readlink -f "$0")
