@@ -22,6 +22,12 @@
 namespace tcpeek::engine {
 namespace {
 
+#ifdef TCPEEK_SANITIZED
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 struct Release {
   void operator()(scmp_filter_ctx context) const noexcept { seccomp_release(context); }
 };
@@ -94,9 +100,10 @@ std::vector<sock_filter> compile(Role role, bool syslog) {
 }  // namespace
 
 Sandbox::Sandbox(std::initializer_list<Role> roles, bool syslog) {
-#ifdef TCPEEK_SANITIZED
-  missing_because_ = "this build has sanitizers";
-#else
+  if (kSanitized) {
+    missing_because_ = "this build has sanitizers";
+    return;
+  }
   if (const int error = filters_missing(); error != 0) {
     missing_because_ = std::generic_category().message(error);
     return;
@@ -105,7 +112,6 @@ Sandbox::Sandbox(std::initializer_list<Role> roles, bool syslog) {
   ::tzset();
   tell_refused_calls();
   for (const Role role : roles) filters_.at(static_cast<std::size_t>(role)) = compile(role, syslog);
-#endif
 }
 
 void Sandbox::enter(Role role) const {
