@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <random>
 
 #include "engine/summary.h"
@@ -18,6 +19,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kTellInterval{100};
 constexpr milliseconds kLastWords{2000};
+constexpr std::initializer_list<int> kEndingSignals{SIGINT, SIGTERM, SIGHUP};
 constexpr const char* kDefaultSocket = "/var/run/tcpeek/tcpeek.sock";
 
 ring::CaptureFilter to_capture_filter(const Options& options) {
@@ -56,6 +58,15 @@ std::string advice_for(const std::error_code& code, bool all_up) {
   return {};
 }
 
+// The end is under way, and asking for it again changes nothing. The reactor gives the signals their
+// usual effect back when it goes, and one that came then would kill a program that has done its work.
+void hold_back_signals() noexcept {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int signal : kEndingSignals) ::sigaddset(&set, signal);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
 }  // namespace
 
 Engine::Engine(const Options& options, LineWriter& standard_error, LineWriter& standard_output,
@@ -75,7 +86,7 @@ Engine::Engine(const Options& options, LineWriter& standard_error, LineWriter& s
       start_(read_clocks()),
       last_sent_(static_cast<std::ptrdiff_t>(sizing_.cpus.size())) {
   check_filter();
-  reactor_.on_signals({SIGINT, SIGTERM, SIGHUP}, [this](int) { reactor_.stop(); });
+  reactor_.on_signals(kEndingSignals, [this](int) { reactor_.stop(); });
   open_capture();
   open_socket();
   drop_privileges();
@@ -168,6 +179,7 @@ void Engine::run() {
   print_banner();
   watch();
   reactor_.run();
+  hold_back_signals();
   finish();
 }
 
