@@ -170,7 +170,10 @@ void Engine::drop_privileges() {
 }
 
 void Engine::run() {
-  aggregator_.emplace(reactor_, report_ready_, shards_, [this] { return snapshot_frame(); });
+  aggregator_.emplace(reactor_, report_ready_, shards_, [this] {
+    stats_text_.reset();
+    return snapshot_frame();
+  });
   reporter_.emplace(options_.output, standard_error_, standard_output_, matcher_,
                     [this](std::uint16_t index) { return interfaces_.name_of(index); });
   for (const std::string& warning : options_.warnings) log_.warning("{}", warning);
@@ -252,7 +255,9 @@ void Engine::serve(std::string word, ipc::UnixServer::Reply reply) {
         if (word == "REFRESH") {
           reply(refresh_marks_.refresh_reply(snapshot));
         } else if (word == "STATS") {
-          reply(ipc::stats_reply(snapshot));
+          // Made once for all who asked together: with a thousand filters it takes milliseconds.
+          if (!stats_text_) stats_text_ = ipc::stats_reply(snapshot);
+          reply(*stats_text_);
         } else {
           reply(ipc::get_reply(snapshot));
         }

@@ -89,6 +89,7 @@ class Engine {
   std::optional<Aggregator> aggregator_;
   std::optional<Reporter> reporter_;
   ipc::RefreshMarks refresh_marks_;
+  std::optional<ipc::ReplyText> stats_text_;  // of the snapshot being answered with
 
   std::uint64_t dropped_told_ = 0;
   bool not_local_told_ = false;

@@ -56,9 +56,11 @@ void LinkFollower::read_links() {
   try {
     links = ring::read_links();
   } catch (const std::system_error& e) {
-    warn_once(fmt::format("{}; going on with what was known", e.what()));
+    if (!unread_) log_.warning("{}; going on with what was known", e.what());
+    unread_ = true;
     return;
   }
+  if (std::exchange(unread_, false)) log_.notice("interfaces and addresses can be read again");
   collect_sockets();
   follow(links);
   for (const LinkChange& change : interfaces_.update(links)) tell(change);

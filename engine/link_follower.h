@@ -48,6 +48,7 @@ class LinkFollower {
   ring::LinkEvents events_;
   Locality locality_;  // as the readers have it
   bool settling_ = false;
+  bool unread_ = false;  // when last tried
   std::string last_warning_;
 };
 

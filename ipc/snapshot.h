@@ -127,9 +127,9 @@ struct InterfaceStats {
 
 // Losses that concern the telling, not the counting.
 struct ServerStats {
-  std::uint64_t clients_accepted = 0;  // and served, so without those refused
-  std::uint64_t clients_refused = 0;   // over the bound
-  std::uint64_t accept_failures = 0;   // accept() failed, mostly for want of descriptors
+  std::uint64_t clients_accepted = 0;
+  std::uint64_t clients_displaced = 0;  // made room for another before they had their reply
+  std::uint64_t accept_failures = 0;    // accept() failed, mostly for want of descriptors
   std::uint64_t requests = 0;
   std::uint64_t requests_dropped = 0;  // unfinished or too long
   std::uint64_t replies_dropped = 0;   // too large, too late, or the client left before the end

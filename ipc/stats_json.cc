@@ -123,7 +123,7 @@ Json packets_json(const PacketStats& packets) {
 
 Json server_json(const ServerStats& server) {
   return {{"clients_accepted", server.clients_accepted},
-          {"clients_refused", server.clients_refused},
+          {"clients_displaced", server.clients_displaced},
           {"accept_failures", server.accept_failures},
           {"requests", server.requests},
           {"requests_dropped", server.requests_dropped},

@@ -23,7 +23,7 @@
 //   late_syns
 //   packets               seen, dropped, in_ring, delivered, used, ignored {reason: count},
 //                         in_mailboxes, misrouted
-//   server                clients_accepted, clients_refused, accept_failures, requests,
+//   server                clients_accepted, clients_displaced, accept_failures, requests,
 //                         requests_dropped, replies_dropped, lines_lost
 //   accounting            both sides of each identity, and whether it `holds`:
 //     attempts            attempts, accounted

@@ -2,6 +2,8 @@
 // its own operations under way; leaving the list and closing the socket ends it.
 #include "ipc/unix_server.h"
 
+#include <sys/socket.h>
+
 #include <array>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/buffer.hpp>
@@ -9,10 +11,13 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
-#include <cstdint>
+#include <optional>
 #include <set>
 #include <system_error>
 #include <utility>
+#include <vector>
+
+#include "ipc/making_room.h"
 
 namespace tcpeek::ipc {
 
@@ -31,6 +36,7 @@ struct UnixServer::Core : std::enable_shared_from_this<Core> {
 
   void accept_next();
   void admit(Protocol::socket socket);
+  void make_room(const Peer& newcomer);
   void close();
 
   asio::io_context& context;
@@ -42,23 +48,49 @@ struct UnixServer::Core : std::enable_shared_from_this<Core> {
   std::set<std::shared_ptr<Session>> clients;
 };
 
+namespace {
+
+Peer peer_of(Protocol::socket& socket) noexcept {
+  ucred credentials{};
+  socklen_t size = sizeof(credentials);
+  if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+    return {};
+  }
+  return {.user = credentials.uid, .process = credentials.pid};
+}
+
+}  // namespace
+
 class UnixServer::Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(std::shared_ptr<Core> core, Protocol::socket socket)
+  Session(std::shared_ptr<Core> core, Protocol::socket socket, const Peer& peer)
       : core_(std::move(core)),
         socket_(std::move(socket)),
+        peer_(peer),
         deadline_(core_->context),
         framer_(core_->limits.max_request_bytes) {}
 
   void start() {
+    error_code ignored;  // then writing fails as would_block never does, and the client is closed
+    socket_.non_blocking(true, ignored);
     set_deadline(core_->limits.request_deadline);
     read_request();
   }
 
-  // Gives up the client. Its operations under way end as aborted.
+  [[nodiscard]] Place place() const { return {.peer = peer_, .state = state_, .since = since_}; }
+
+  // Gives up the client, counting what it loses. Its operations under way end as aborted.
+  void give_up() {
+    if (state_ == State::asking) ++core_->stats.requests_dropped;
+    if (state_ == State::being_answered || state_ == State::receiving) {
+      ++core_->stats.replies_dropped;
+    }
+    close();
+  }
+
   void close() {
-    if (state_ == State::closed) return;
-    state_ = State::closed;
+    if (closed_) return;
+    closed_ = true;
     deadline_.cancel();
     error_code ignored;
     socket_.close(ignored);
@@ -66,9 +98,16 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
   }
 
  private:
-  enum class State : std::uint8_t { reading, waiting, writing, draining, closed };
+  // What streams to a client (WATCH) will be one more state beside `receiving`.
+  using State = Place::State;
 
-  // What streams to a client (WATCH) will be one more state beside `writing`.
+  [[nodiscard]] bool is(State state) const noexcept { return !closed_ && state_ == state; }
+
+  void enter(State state, std::chrono::milliseconds deadline) {
+    state_ = state;
+    since_ = asio::steady_timer::clock_type::now();
+    set_deadline(deadline);
+  }
 
   void set_deadline(std::chrono::milliseconds from_now) {
     deadline_.expires_after(from_now);
@@ -79,18 +118,14 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
 
   void on_deadline() {
     // A deadline moved on after its old one was already queued as reached.
-    if (state_ == State::closed || deadline_.expiry() > asio::steady_timer::clock_type::now()) {
-      return;
-    }
-    if (state_ == State::reading) ++core_->stats.requests_dropped;
-    if (state_ == State::waiting || state_ == State::writing) ++core_->stats.replies_dropped;
-    close();
+    if (closed_ || deadline_.expiry() > asio::steady_timer::clock_type::now()) return;
+    give_up();
   }
 
   void read_request() {
     socket_.async_read_some(asio::buffer(input_),
                             [self = shared_from_this()](error_code error, std::size_t bytes) {
-                              if (self->state_ == State::reading) self->on_input(error, bytes);
+                              if (self->is(State::asking)) self->on_input(error, bytes);
                             });
   }
 
@@ -123,25 +158,32 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
 
   void answer() {
     ++core_->stats.requests;
-    state_ = State::waiting;
-    set_deadline(core_->limits.reply_deadline);
-    core_->handler(std::string(framer_.word()), [session = weak_from_this()](std::string text) {
+    enter(State::being_answered, core_->limits.reply_deadline);
+    core_->handler(std::string(framer_.word()), [session = weak_from_this()](ReplyText text) {
       if (const auto self = session.lock()) self->send(std::move(text));
     });
   }
 
-  void send(std::string text) {
-    if (state_ != State::waiting) return;
-    if (text.size() > core_->limits.max_reply_bytes) {
+  void send(ReplyText text) {
+    if (!is(State::being_answered)) return;
+    if ((*text).size() > core_->limits.max_reply_bytes) {
       ++core_->stats.replies_dropped;
       close();
       return;
     }
-    state_ = State::writing;
+    // The deadline stays that of the whole reply.
+    state_ = State::receiving;
+    since_ = asio::steady_timer::clock_type::now();
     reply_ = std::move(text);
-    asio::async_write(socket_, asio::buffer(reply_),
-                      [self = shared_from_this()](error_code error, std::size_t) {
-                        if (self->state_ == State::writing) self->on_written(error);
+    const auto whole = asio::buffer(**reply_);
+    // What goes at once is done with at once: who has its reply is not displaced.
+    error_code error;
+    const std::size_t sent = socket_.write_some(whole, error);
+    if (error && error != asio::error::would_block) return on_written(error);
+    if (sent == whole.size()) return on_written({});
+    asio::async_write(socket_, whole + sent,
+                      [self = shared_from_this()](error_code failed, std::size_t) {
+                        if (self->is(State::receiving)) self->on_written(failed);
                       });
   }
 
@@ -156,22 +198,21 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
 
   // Tells the client that no more comes, and waits a bounded while for it to end as well.
   void finish() {
-    reply_ = std::string();
+    reply_.reset();
     error_code failed;
     socket_.shutdown(Protocol::socket::shutdown_send, failed);
     if (failed || input_ended_) {
       close();
       return;
     }
-    state_ = State::draining;
-    set_deadline(core_->limits.drain_deadline);
+    enter(State::answered, core_->limits.drain_deadline);
     drain();
   }
 
   void drain() {
     socket_.async_read_some(asio::buffer(input_),
                             [self = shared_from_this()](error_code error, std::size_t bytes) {
-                              if (self->state_ != State::draining) return;
+                              if (!self->is(State::answered)) return;
                               self->drained_ += bytes;
                               if (error || self->drained_ > self->core_->limits.max_drained_bytes) {
                                 self->close();
@@ -183,12 +224,15 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
 
   std::shared_ptr<Core> core_;
   Protocol::socket socket_;
+  const Peer peer_;
   asio::steady_timer deadline_;
   RequestFramer framer_;
-  State state_ = State::reading;
+  State state_ = State::asking;
+  asio::steady_timer::time_point since_ = asio::steady_timer::clock_type::now();
+  bool closed_ = false;
   bool input_ended_ = false;
   std::size_t drained_ = 0;
-  std::string reply_;
+  std::optional<ReplyText> reply_;
   std::array<char, kMaxRequestBytes> input_{};
 };
 
@@ -211,14 +255,24 @@ void UnixServer::Core::accept_next() {
 }
 
 void UnixServer::Core::admit(Protocol::socket socket) {
-  if (clients.size() >= limits.max_clients) {
-    ++stats.clients_refused;
-    return;
-  }
+  const Peer peer = peer_of(socket);
+  if (clients.size() >= limits.max_clients) make_room(peer);
   ++stats.clients_accepted;
-  const auto session = std::make_shared<Session>(shared_from_this(), std::move(socket));
+  const auto session = std::make_shared<Session>(shared_from_this(), std::move(socket), peer);
   clients.insert(session);
   session->start();
+}
+
+void UnixServer::Core::make_room(const Peer& newcomer) {
+  std::vector<Place> places;
+  std::vector<std::shared_ptr<Session>> in_order;
+  for (const auto& client : clients) {
+    places.push_back(client->place());
+    in_order.push_back(client);
+  }
+  const std::size_t index = who_makes_room(places, newcomer);
+  if (places[index].state != Place::State::answered) ++stats.clients_displaced;
+  in_order[index]->give_up();
 }
 
 void UnixServer::Core::close() {

@@ -3,7 +3,8 @@
 //
 // How it works: each client is a small state machine on the reactor with one deadline per state:
 // reading the request, waiting for and writing the reply, draining. Nothing ever waits for a
-// client, so a slow or hostile one costs its own slot and no more. After the reply the sending side
+// client. When all places are taken, one of those who hold the most makes room for the next client
+// (making_room.h), so slow and hostile clients cost each other places and nobody else. After the reply the sending side
 // is shut down and what the client still sends is read and thrown away, because closing a UNIX
 // socket with unread input would turn the client's end of input into an error.
 //
@@ -18,6 +19,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "ipc/reactor.h"
 #include "ipc/request.h"
@@ -27,7 +29,7 @@
 namespace tcpeek::ipc {
 
 struct ServerLimits {
-  std::size_t max_clients = 32;  // one more is accepted and closed at once
+  std::size_t max_clients = 32;  // for one more, one of them makes room
   std::size_t max_request_bytes = kMaxRequestBytes;
   std::size_t max_reply_bytes = std::size_t{16} << 20;  // per client; a larger reply is not sent
   std::size_t max_drained_bytes = std::size_t{64} << 10;
@@ -37,11 +39,23 @@ struct ServerLimits {
   std::chrono::milliseconds accept_retry{100};       // after accept() failed
 };
 
+// A reply; several clients may be sent the same one without its being copied.
+class ReplyText {
+ public:
+  ReplyText(std::string text)  // implicit: a text is a reply
+      : text_(std::make_shared<const std::string>(std::move(text))) {}
+
+  [[nodiscard]] const std::string& operator*() const noexcept { return *text_; }
+
+ private:
+  std::shared_ptr<const std::string> text_;
+};
+
 class UnixServer {
  public:
   // Sends the reply, at once or later; the first call counts. Harmless when the client or the
   // server is gone. Never called, the client is closed at its deadline.
-  using Reply = std::function<void(std::string)>;
+  using Reply = std::function<void(ReplyText)>;
   using Handler = std::function<void(std::string word, Reply reply)>;
 
   UnixServer(Reactor& reactor, SocketPath path, ServerLimits limits, Handler handler);

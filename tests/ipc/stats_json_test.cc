@@ -47,7 +47,7 @@ TEST(StatsReply, MembersAndTheirOrder) {
           R"(,"attempts_excluded":0,"attempts_not_local":0,"copies":{"syn":0,"synack":0},)"
           R"("late_syns":0,"packets":{"seen":0,"dropped":0,"in_ring":0,"delivered":0,"used":0,)"
           R"("ignored":{"bad_checksum":0,"a_fragment":0},"in_mailboxes":0,"misrouted":0},)"
-          R"("server":{"clients_accepted":0,"clients_refused":0,"accept_failures":0,"requests":0,)"
+          R"("server":{"clients_accepted":0,"clients_displaced":0,"accept_failures":0,"requests":0,)"
           R"("requests_dropped":0,"replies_dropped":0,"lines_lost":0},)"
           R"("accounting":{"attempts":{"attempts":0,"accounted":0,"holds":true},)"
           R"("filters":[{"name":"RX","attempts":0,"accounted":0,"holds":true}],)"
@@ -115,7 +115,7 @@ TEST(StatsReply, EveryOtherCountIsShownInItsPlace) {
   s.late_syns = 205;
   s.packets = {301, 302, 303, 304, 305, {{"x", 306}, {"y", 307}}, 308, 309};
   s.server.clients_accepted = 401;
-  s.server.clients_refused = 402;
+  s.server.clients_displaced = 402;
   s.server.accept_failures = 403;
   s.server.requests = 404;
   s.server.requests_dropped = 405;
@@ -137,7 +137,7 @@ TEST(StatsReply, EveryOtherCountIsShownInItsPlace) {
             R"({"seen":301,"dropped":302,"in_ring":303,"delivered":304,"used":305,)"
             R"("ignored":{"x":306,"y":307},"in_mailboxes":308,"misrouted":309})");
   EXPECT_EQ(reply["server"].dump(),
-            R"({"clients_accepted":401,"clients_refused":402,"accept_failures":403,)"
+            R"({"clients_accepted":401,"clients_displaced":402,"accept_failures":403,)"
             R"("requests":404,"requests_dropped":405,"replies_dropped":406,"lines_lost":407})");
 }
 

@@ -112,30 +112,87 @@ TEST_F(UnixServerHostileTest, AClientThatNeverReadsIsClosedAtTheDeadline) {
   EXPECT_EQ(stats().replies_dropped, 1U);
 }
 
-TEST_F(UnixServerHostileTest, OneClientTooManyIsClosedAtOnce) {
+TEST_F(UnixServerHostileTest, OneMoreThanItTakesIsServedInPlaceOfTheFirst) {
   serve();
   std::vector<Client> clients;
-  for (std::size_t i = 0; i < ServerLimits{}.max_clients; ++i) clients.emplace_back(path());
-  ASSERT_TRUE(eventually([this] { return stats().clients_accepted == 32; }));
-  for (int i = 0; i < 3; ++i) {
-    const Client surplus(path());
-    const Received received = surplus.receive_all();
-    EXPECT_EQ(received.text, "");
-    EXPECT_EQ(received.error, 0);
+  for (std::size_t i = 0; i < ServerLimits{}.max_clients; ++i) {
+    clients.emplace_back(path());
+    ASSERT_TRUE(eventually([&] { return stats().clients_accepted == i + 1; }));
   }
-  EXPECT_EQ(stats().clients_refused, 3U);
-  EXPECT_EQ(stats().clients_accepted, 32U);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(ask("GET\n"), "<GET>");
+  EXPECT_EQ(stats().clients_displaced, 1U) << "who has its reply leaves the place it was given";
+  EXPECT_EQ(stats().requests_dropped, 1U);
+  const Received received = clients[0].receive_all();
+  EXPECT_EQ(received.text, "");
+  EXPECT_EQ(received.error, 0);
 
-  // The others are as they were, and each that leaves makes room.
-  for (const Client& client : clients) {
-    ASSERT_TRUE(client.send("GET\n"));
-    EXPECT_EQ(client.receive_all().text, "<GET>");
+  // The others are as they were.
+  for (std::size_t i = 1; i < clients.size(); ++i) {
+    ASSERT_TRUE(clients[i].send("GET\n"));
+    EXPECT_EQ(clients[i].receive_all().text, "<GET>");
   }
-  clients.clear();
-  ASSERT_TRUE(eventually([this] {
-    const Client client(path());
-    return client.send("GET\n") && client.receive_all().text == "<GET>";
-  }));
+}
+
+TEST_F(UnixServerHostileTest, WhoOnlyStaysAfterItsReplyMakesRoomFirst) {
+  ServerLimits limits = patient();
+  limits.max_clients = 2;
+  serve(limits);
+  const Client silent(path());
+  ASSERT_TRUE(eventually([this] { return stats().clients_accepted == 1; }));
+  const Client staying(path());
+  ASSERT_TRUE(staying.send("large\n"));
+  EXPECT_EQ(staying.receive_all().text, large_text());
+  EXPECT_EQ(ask("GET\n"), "<GET>");
+  EXPECT_FALSE(staying.send("x")) << "its place is given away";
+  EXPECT_EQ(stats().clients_displaced, 0U) << "it had what it came for";
+  ASSERT_TRUE(silent.send("GET\n"));
+  EXPECT_EQ(silent.receive_all().text, "<GET>");
+}
+
+TEST_F(UnixServerHostileTest, WhoNeverReadsMakesRoom) {
+  ServerLimits limits = patient();
+  limits.max_clients = 4;
+  serve(limits);
+  std::vector<Client> stuck;
+  for (std::uint64_t i = 1; i <= 4; ++i) {
+    stuck.emplace_back(path());
+    ASSERT_TRUE(stuck.back().send("large\n"));
+    ASSERT_TRUE(eventually([&] { return stats().requests == i; }));
+  }
+  EXPECT_EQ(ask("GET\n"), "<GET>");
+  EXPECT_EQ(stats().clients_displaced, 1U);
+  EXPECT_EQ(stats().replies_dropped, 1U);
+  EXPECT_LT(stuck[0].receive_all().text.size(), kLargeReply);
+  for (std::size_t i = 1; i < 4; ++i) EXPECT_EQ(stuck[i].receive_all().text, large_text());
+}
+
+TEST_F(UnixServerHostileTest, WhoAskedLastMakesRoomWhileAllRepliesAreBeingMade) {
+  std::vector<UnixServer::Reply> kept;
+  ServerLimits limits = patient();
+  limits.max_clients = 2;
+  serve(limits, [&](const std::string& word, UnixServer::Reply reply) {
+    if (word == "later") {
+      kept.push_back(std::move(reply));
+    } else {
+      reply(word);
+    }
+  });
+  const Client first(path());
+  ASSERT_TRUE(first.send("later\n"));
+  ASSERT_TRUE(eventually([this] { return stats().requests == 1; }));
+  const Client second(path());
+  ASSERT_TRUE(second.send("later\n"));
+  ASSERT_TRUE(eventually([this] { return stats().requests == 2; }));
+  EXPECT_EQ(ask("GET\n"), "GET");
+  EXPECT_EQ(second.receive_all().text, "");
+  EXPECT_EQ(stats().clients_displaced, 1U);
+  EXPECT_EQ(stats().replies_dropped, 1U);
+  reactor_.post([&] {
+    for (const auto& reply : kept) reply(std::string("now"));
+  });
+  EXPECT_EQ(first.receive_all().text, "now");
+  stop();
+  kept.clear();
 }
 
 TEST_F(UnixServerHostileTest, AClientThatStaysAfterItsReplyLosesItsPlace) {
