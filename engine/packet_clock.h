@@ -4,8 +4,9 @@
 // timeouts and durations must not notice. The tracker's time is CLOCK_MONOTONIC moved once, at
 // start, to agree with the wall clock. A stamp becomes tracker time by the difference between the
 // two clocks; that difference is looked at for every block of packets, and a change beyond kStep is
-// a clock step. A stamp that would then lie in the future (taken before a step back, read after it)
-// is at most kStep later than now.
+// a clock step. Stamps taken before a step and read after it are known by lying before the last look
+// that saw no step, or in the future, where no stamp taken since can lie: they go by the difference
+// as it was. What still lies in the future is at most kStep later than now.
 //
 // Thread contract: one clock per reader; read_clocks() is any thread's.
 #pragma once
@@ -15,6 +16,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <utility>
 
 #include "flowtable/time.h"
 
@@ -38,13 +40,20 @@ class PacketTimeline {
  public:
   // The readers of one program share the reading taken at start.
   explicit PacketTimeline(const ClockReading& start) noexcept
-      : base_(start.wall - start.monotonic), difference_(base_) {}
+      : base_(start.wall - start.monotonic),
+        difference_(base_),
+        before_step_(base_),
+        unstepped_(start.monotonic),
+        now_(start.monotonic) {}
 
   // Looks at both clocks; call it before reading what has been captured until now.
   void observe(const ClockReading& now) noexcept {
-    now_ = now.monotonic;
     const auto difference = now.wall - now.monotonic;
-    if (std::chrono::abs(difference - difference_) > kStep) difference_ = difference;
+    if (std::chrono::abs(difference - difference_) > kStep) {
+      before_step_ = std::exchange(difference_, difference);
+      unstepped_ = now_;
+    }
+    now_ = now.monotonic;
   }
 
   // When observe() was called.
@@ -53,8 +62,11 @@ class PacketTimeline {
   }
 
   [[nodiscard]] flowtable::PacketTime at(std::chrono::nanoseconds stamp) const noexcept {
-    const auto monotonic = std::min(stamp - difference_, now_ + kStep);
-    return flowtable::PacketTime(monotonic + base_);
+    auto monotonic = stamp - difference_;
+    const bool from_before = monotonic < unstepped_ || monotonic > now_ + kStep;
+    if (from_before) [[unlikely]]
+      monotonic = stamp - before_step_;
+    return flowtable::PacketTime(std::min(monotonic, now_ + kStep) + base_);
   }
 
   // What the wall clock says of a tracker time, as people read it.
@@ -68,7 +80,9 @@ class PacketTimeline {
 
   std::chrono::nanoseconds base_;
   std::chrono::nanoseconds difference_;
-  std::chrono::nanoseconds now_{0};
+  std::chrono::nanoseconds before_step_;  // the difference until the last step
+  std::chrono::nanoseconds unstepped_;    // the last look before that step was noticed
+  std::chrono::nanoseconds now_;
 };
 
 }  // namespace tcpeek::engine

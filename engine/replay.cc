@@ -34,6 +34,8 @@ constexpr std::chrono::seconds kSweepRound{1};
 // Between two packets: everything that was pending before has ended by then.
 constexpr std::chrono::hours kLeap{24};
 constexpr std::chrono::hours kAllEnded{2};
+// Packets of several interfaces come out of order by less; more is a clock that was set back.
+constexpr std::chrono::seconds kStepBack{1};
 constexpr std::chrono::hours kLastWords{24};
 
 ring::Descriptor catch_signals() {
@@ -236,12 +238,12 @@ std::uint32_t Replay::number_of(const File& file, const ring::SavedInterface& in
 
 // In parts, cut where time leaps. Where it leaps back, nothing has to end: what is pending waits.
 void Replay::take(std::span<const SavedPacket> packets) {
-  if (packets_ == 0) first_ = now_ = swept_at_ = time_of(packets.front());
+  if (packets_ == 0) first_ = last_ = now_ = swept_at_ = time_of(packets.front());
   while (!packets.empty()) {
     const auto leaps = [this](const SavedPacket& packet) {
       const PacketTime time = time_of(packet);
       const bool leap = time > now_ + kLeap || time < now_ - kLeap;
-      if (!leap) now_ = std::max(now_, time);
+      if (!leap) go_to(time);
       return leap;
     };
     const auto cut = std::find_if(packets.begin(), packets.end(), leaps);
@@ -254,6 +256,18 @@ void Replay::take(std::span<const SavedPacket> packets) {
     swept_at_ = now_;
   }
   if (sweep_is_due()) sweep_all(now_);
+}
+
+// Attempts begun after a step back are young, whatever the time was before.
+void Replay::go_to(PacketTime time) noexcept {
+  first_ = std::min(first_, time);
+  last_ = std::max(last_, time);
+  if (time >= now_ - kStepBack) {
+    now_ = std::max(now_, time);
+  } else {
+    now_ = time;
+    swept_at_ = std::min(swept_at_, now_);
+  }
 }
 
 void Replay::take_part(std::span<const SavedPacket> packets) {
@@ -328,8 +342,8 @@ ipc::Snapshot Replay::snapshot() const {
   ipc::Snapshot frame;
   frame.version = TCPEEK_VERSION;
   frame.started = to_system(first_);
-  frame.taken = to_system(now_);
-  frame.uptime = std::chrono::duration_cast<std::chrono::milliseconds>(now_ - first_);
+  frame.taken = to_system(last_);
+  frame.uptime = std::chrono::duration_cast<std::chrono::milliseconds>(last_ - first_);
   for (const FilterExpression& filter : matcher_.counted()) {
     frame.filters.push_back({.name = filter.name, .expression = filter.text, .counts = {}});
   }

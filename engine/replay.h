@@ -60,6 +60,7 @@ class Replay {
   void learn_interfaces(const File& file);
   [[nodiscard]] std::uint32_t number_of(const File& file, const ring::SavedInterface& interface);
   void take(std::span<const ring::SavedPacket> packets);
+  void go_to(flowtable::PacketTime time) noexcept;
   void take_part(std::span<const ring::SavedPacket> packets);
   void sweep_all(flowtable::PacketTime now);
   [[nodiscard]] bool sweep_is_due() const noexcept;
@@ -96,8 +97,9 @@ class Replay {
 
   std::uint64_t packets_ = 0;
   std::uint64_t bytes_before_ = 0;  // of the files that have been read
-  flowtable::PacketTime first_{};
-  flowtable::PacketTime now_{};  // of the packets read
+  flowtable::PacketTime first_{};   // of all packets, whatever their order
+  flowtable::PacketTime last_{};
+  flowtable::PacketTime now_{};  // as the packets being read have it: goes back where they do
   flowtable::PacketTime swept_at_{};
   std::uint64_t packets_at_sweep_ = 0;
   std::chrono::steady_clock::time_point swept_on_ = std::chrono::steady_clock::now();
