@@ -97,8 +97,9 @@ Calls event_loop() {
       {"sendto"},
       {"sendmsg"},
       {"shutdown"},
-      {"ioctl", {equals(1, FIONBIO)}},  // by Asio, of an accepted socket
-      {"rt_sigreturn"},                 // from Asio's handler
+      {"ioctl", {equals(1, FIONBIO)}},                // by Asio, of an accepted socket
+      option("getsockopt", SOL_SOCKET, SO_PEERCRED),  // whose client it is
+      {"rt_sigreturn"},                               // from Asio's handler
       // Asio gives the signals back when it ends.
       {"rt_sigaction", {equals(0, SIGHUP)}},
       {"rt_sigaction", {equals(0, SIGINT)}},
