@@ -17,9 +17,11 @@ std::string rfc3339_utc(std::chrono::system_clock::time_point time) {
   using std::chrono::floor;
   using std::chrono::microseconds;
 
-  const auto midnight = floor<days>(time);
+  // In microseconds from here on: the midnight before the first nanosecond there is, is none.
+  const auto shown = floor<microseconds>(time);
+  const auto midnight = floor<days>(shown);
   const std::chrono::year_month_day date{midnight};
-  const std::chrono::hh_mm_ss clock{floor<microseconds>(time - midnight)};
+  const std::chrono::hh_mm_ss clock{shown - midnight};
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", static_cast<int>(date.year()),
                      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
                      clock.hours().count(), clock.minutes().count(), clock.seconds().count(),

@@ -100,6 +100,11 @@ TEST(Rfc3339, KnownTimes) {
   EXPECT_EQ(rfc3339_utc(epoch + seconds{1'709'251'199} + microseconds{999'999}),
             "2024-02-29T23:59:59.999999Z");
   EXPECT_EQ(rfc3339_utc(epoch + seconds{4'102'444'800}), "2100-01-01T00:00:00.000000Z");
+  // The ends of what 64 bits of nanoseconds hold.
+  EXPECT_EQ(rfc3339_utc(std::chrono::system_clock::time_point::min()),
+            "1677-09-21T00:12:43.145224Z");
+  EXPECT_EQ(rfc3339_utc(std::chrono::system_clock::time_point::max()),
+            "2262-04-11T23:47:16.854775Z");
 }
 
 }  // namespace
