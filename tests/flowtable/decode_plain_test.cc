@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <random>
 
+#include "tests/flowtable/decode_checks.h"
 #include "tests/flowtable/random_packets.h"
 #include "tests/support/seeds.h"
 
@@ -13,45 +14,6 @@ namespace tcpeek::flowtable::decode_test {
 namespace {
 
 using tcpeek::test::for_each_seed;
-
-// The packet twice: as it is, and with a tag before it.
-struct Both {
-  Decoded at_once;
-  Decoded behind_a_tag;
-};
-
-Both decode_both(const Octets& network, std::uint16_t ethertype, bool ethernet,
-                 std::uint32_t wire_length) {
-  Octets link(ethernet ? 12 : 0, std::byte{2});
-  Octets plain = link;
-  if (ethernet) tcpeek::test::put16(plain, ethertype);
-  Octets tagged = link;
-  if (ethernet) tcpeek::test::put16(tagged, 0x8100);
-  tcpeek::test::put16(tagged, 0x0064);
-  tcpeek::test::put16(tagged, ethertype);
-
-  Frame frame;
-  frame.interface = kInterface;
-  frame.time = kTime;
-  const auto decode_behind = [&](Octets header, std::uint16_t type) {
-    frame.ethertype = type;
-    frame.wire_length = wire_length + static_cast<std::uint32_t>(header.size());
-    tcpeek::test::append(header, network);
-    return decode_copy(ethernet ? Link::ethernet : Link::network, Verify::none, frame, header);
-  };
-  return {decode_behind(plain, ethertype), decode_behind(tagged, 0x8100)};
-}
-
-void expect_agreement(const Octets& network, std::uint16_t ethertype, bool ethernet,
-                      std::uint32_t wire_length) {
-  const Both both = decode_both(network, ethertype, ethernet, wire_length);
-  ASSERT_EQ(both.at_once.what, both.behind_a_tag.what);
-  ASSERT_EQ(seen(both.at_once.segment), seen(both.behind_a_tag.segment));
-  ASSERT_EQ(both.at_once.segment.sender, both.behind_a_tag.segment.sender);
-  ASSERT_EQ(both.at_once.segment.kind, both.behind_a_tag.segment.kind);
-  ASSERT_EQ(both.at_once.segment.interface, both.behind_a_tag.segment.interface);
-  ASSERT_EQ(both.at_once.segment.time, both.behind_a_tag.segment.time);
-}
 
 std::uint16_t ethertype_of(const RandomPacket& made) {
   return made.packet.parts().v6() ? 0x86dd : 0x0800;

@@ -5,8 +5,8 @@
 
 #include <cstdlib>
 #include <random>
-#include <string>
 
+#include "tests/flowtable/decode_checks.h"
 #include "tests/flowtable/random_packets.h"
 #include "tests/support/seeds.h"
 
@@ -17,36 +17,8 @@ using tcpeek::test::for_each_seed;
 
 constexpr Verify kLevels[] = {Verify::none, Verify::ip_header, Verify::ip_and_transport};
 
-std::string in_hex(const Octets& bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  for (const std::byte b : bytes) {
-    out += kDigits[std::to_integer<std::size_t>(b) >> 4];
-    out += kDigits[std::to_integer<std::size_t>(b) & 15];
-  }
-  return out;
-}
-
 Frame frame_for(const RandomPacket& made, const Octets& bytes) {
   return frame_of(made.packet, bytes.size());
-}
-
-void expect_well_formed(const Decoded& d, const Octets& bytes) {
-  if (d.what != "segment") {
-    const auto at = std::find(kIgnoredNames.begin(), kIgnoredNames.end(), d.what);
-    EXPECT_LT(at - kIgnoredNames.begin(), static_cast<std::ptrdiff_t>(Ignored::no_attempt))
-        << d.what << " is the tracker's to say\n"
-        << in_hex(bytes);
-    return;
-  }
-  const Segment& s = d.segment;
-  EXPECT_LE(s.key.end(Sender::low), s.key.end(Sender::high)) << in_hex(bytes);
-  EXPECT_EQ(is_v4(s.key.low_address), is_v4(s.key.high_address)) << in_hex(bytes);
-  if (s.kind == SegmentKind::unreachable) {
-    EXPECT_TRUE(s.flags == 0 && s.acknowledgment == 0 && s.payload == 0) << in_hex(bytes);
-  } else {
-    EXPECT_EQ(s.kind, SegmentKind::tcp);
-  }
 }
 
 TEST(DecodeRandom, WhatWasBuiltComesOut) {

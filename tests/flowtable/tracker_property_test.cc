@@ -20,6 +20,7 @@
 
 #include "flowtable/tracker.h"
 #include "tests/flowtable/handshake_model.h"
+#include "tests/flowtable/tracker_checks.h"
 #include "tests/support/seeds.h"
 #include "tests/support/segments.h"
 #include "tests/support/told.h"
@@ -37,48 +38,6 @@ constexpr std::uint64_t kSequences = 15'000;
 #endif
 constexpr int kSteps = 200;  // of one sequence
 constexpr std::int64_t kDayUs = 86'400'000'000;
-
-PacketTime packet_time(std::int64_t us) {
-  return time_of(std::chrono::microseconds(us));
-}
-
-void expect_same_counts(const HandshakeModel& model, const TrackerCounts& counts) {
-  EXPECT_EQ(counts.used, static_cast<std::uint64_t>(model.used));
-  EXPECT_EQ(counts.syn_copies, static_cast<std::uint64_t>(model.syn_copies));
-  EXPECT_EQ(counts.synack_copies, static_cast<std::uint64_t>(model.synack_copies));
-  EXPECT_EQ(counts.late_syns, static_cast<std::uint64_t>(model.late_syns));
-  for (std::size_t i = 0; i < kIgnoredReasons; ++i) {
-    const auto it = model.ignored.find(static_cast<Ignored>(i));
-    const std::int64_t expected = it == model.ignored.end() ? 0 : it->second;
-    EXPECT_EQ(counts.ignored.counts[i], static_cast<std::uint64_t>(expected)) << kIgnoredNames[i];
-  }
-}
-
-std::uint64_t total(const IgnoredCounts& ignored) {
-  return std::accumulate(ignored.counts.begin(), ignored.counts.end(), std::uint64_t{0});
-}
-
-bool same_counts(const HandshakeModel& model, const TrackerCounts& counts) {
-  std::int64_t ignored = 0;
-  for (const auto& [reason, count] : model.ignored) {
-    if (counts.ignored[reason] != static_cast<std::uint64_t>(count)) return false;
-    ignored += count;
-  }
-  return total(counts.ignored) == static_cast<std::uint64_t>(ignored) &&
-         counts.used == static_cast<std::uint64_t>(model.used) &&
-         counts.syn_copies == static_cast<std::uint64_t>(model.syn_copies) &&
-         counts.synack_copies == static_cast<std::uint64_t>(model.synack_copies) &&
-         counts.late_syns == static_cast<std::uint64_t>(model.late_syns);
-}
-
-// The packets of one connection so far, for the message of a failure.
-std::string history(const std::vector<Packet>& packets, const Pair& pair) {
-  std::ostringstream out;
-  for (std::size_t i = 0; i < packets.size(); ++i) {
-    if (pair_of(packets[i]) == pair) out << "\n  " << i << ": " << packets[i];
-  }
-  return out.str();
-}
 
 void agrees_with_model(std::uint64_t seed) {
   Traffic traffic(seed);
