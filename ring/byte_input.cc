@@ -94,8 +94,9 @@ class BufferedInput final : public ByteInput {
   void fill(std::size_t least) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
     end_ -= std::exchange(begin_, 0);
-    if (buffer_.size() < least) buffer_.resize(least);
     while (end_ < least) {
+      // Step by step: who wants much may be told by a length that lies.
+      if (end_ == buffer_.size()) buffer_.resize(std::min(2 * buffer_.size(), least));
       const std::size_t got = inflater_->read(std::span(buffer_).subspan(end_));
       if (got == 0) return;
       end_ += got;
