@@ -1,0 +1,55 @@
+// A frame, with all that decode() is told of it, read from a target's input and written as a seed.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <utility>
+
+#include "flowtable/decode.h"
+#include "tests/fuzz/input.h"
+
+namespace tcpeek::fuzz {
+
+inline constexpr std::array kLinks{flowtable::Link::ethernet,  flowtable::Link::network,
+                                   flowtable::Link::raw_ip,    flowtable::Link::cooked,
+                                   flowtable::Link::cooked_v2, flowtable::Link::family};
+inline constexpr std::array kVerify{flowtable::Verify::none, flowtable::Verify::ip_header,
+                                    flowtable::Verify::ip_and_transport};
+
+struct FrameInput {
+  flowtable::Link link = flowtable::Link::ethernet;
+  flowtable::Verify verify = flowtable::Verify::none;
+  bool checksum_waived = false;
+  std::uint16_t ethertype = 0;
+  std::uint32_t beyond = 0;     // bytes on the wire that were not captured
+  std::size_t snap_length = 0;  // of `bytes`
+  Octets bytes;
+};
+
+inline FrameInput read_frame(FuzzedDataProvider& input) {
+  FrameInput frame;
+  frame.link = pick(input, kLinks);
+  frame.verify = pick(input, kVerify);
+  frame.checksum_waived = input.ConsumeBool();
+  frame.ethertype = input.ConsumeIntegral<std::uint16_t>();
+  frame.beyond = input.ConsumeIntegral<std::uint16_t>();
+  frame.snap_length = input.ConsumeIntegral<std::uint16_t>();
+  frame.bytes = remaining_octets(input);
+  frame.snap_length = std::min(frame.snap_length, frame.bytes.size());
+  return frame;
+}
+
+inline Octets written(const FrameInput& frame) {
+  Octets choices;
+  const auto link = std::find(kLinks.begin(), kLinks.end(), frame.link);
+  test::put8(choices, static_cast<std::size_t>(link - kLinks.begin()));
+  test::put8(choices, static_cast<std::size_t>(frame.verify));
+  test::put8(choices, frame.checksum_waived ? 1 : 0);
+  test::put16(choices, frame.ethertype);
+  test::put16(choices, frame.beyond);
+  test::put16(choices, frame.snap_length);
+  return with_choices(frame.bytes, std::move(choices));
+}
+
+}  // namespace tcpeek::fuzz

@@ -1,0 +1,90 @@
+// A request fed in pieces: the framer says what it says of the whole, and what a reading of its
+// documentation says, whatever the pieces are and whatever comes after.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "ipc/request.h"
+#include "tests/fuzz/input.h"
+
+namespace tcpeek::fuzz {
+namespace {
+
+using ipc::RequestFramer;
+using State = RequestFramer::State;
+
+struct Answer {
+  State state = State::need_more;
+  std::string word;
+};
+
+std::string trimmed(std::string_view line) {
+  const auto blank = [](char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
+  };
+  while (!line.empty() && blank(line.front())) line.remove_prefix(1);
+  while (!line.empty() && blank(line.back())) line.remove_suffix(1);
+  return std::string(line);
+}
+
+// What ipc/request.h promises of `bytes` and then, if `ended`, the end of input.
+Answer expected(std::string_view bytes, bool ended, std::size_t most) {
+  for (std::size_t i = 0; i < std::min(bytes.size(), most); ++i) {
+    if (bytes[i] == '\n') return {State::complete, trimmed(bytes.substr(0, i))};
+  }
+  if (bytes.size() > most) return {State::too_long, {}};
+  if (!ended) return {State::need_more, {}};
+  if (bytes.empty()) return {State::unfinished, {}};
+  return {State::complete, trimmed(bytes)};
+}
+
+void expect(const RequestFramer& framer, const Answer& answer) {
+  EXPECT_EQ(framer.state(), answer.state);
+  EXPECT_EQ(framer.word(), answer.word);
+}
+
+void run(FuzzedDataProvider& input) {
+  constexpr std::array<std::size_t, 4> kMost{1, 7, 64, ipc::kMaxRequestBytes};
+  const std::size_t most = pick(input, kMost);
+  const bool ended = input.ConsumeBool();
+  const std::size_t pieces = input.ConsumeIntegral<std::uint8_t>();
+  std::vector<std::size_t> lengths(pieces);
+  for (std::size_t& length : lengths) length = input.ConsumeIntegral<std::uint8_t>();
+  const std::string bytes = input.ConsumeRemainingBytesAsString();
+
+  RequestFramer whole(most);
+  EXPECT_EQ(whole.feed(bytes), whole.state());
+  RequestFramer framer(most);
+  std::string_view left = bytes;
+  for (const std::size_t length : lengths) {
+    // A copy: what was fed may be gone at once.
+    const std::string piece(left.substr(0, length));
+    EXPECT_EQ(framer.feed(piece), framer.state());
+    left.remove_prefix(piece.size());
+    expect(framer,
+           expected(std::string_view(bytes).substr(0, bytes.size() - left.size()), false, most));
+  }
+  framer.feed(left);
+  for (RequestFramer* one : {&whole, &framer}) {
+    expect(*one, expected(bytes, false, most));
+    if (ended) one->end_of_input();
+    const Answer answer = expected(bytes, ended, most);
+    expect(*one, answer);
+    if (answer.state == State::need_more) continue;
+    one->feed("GET\n");  // a final state is final
+    one->end_of_input();
+    expect(*one, answer);
+  }
+}
+
+}  // namespace
+}  // namespace tcpeek::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  FuzzedDataProvider input(data, size);
+  tcpeek::fuzz::run(input);
+  return 0;
+}
