@@ -38,14 +38,23 @@ BlockPacket packet(FuzzedDataProvider& input) {
   return p;
 }
 
+// Any number, or mostly one close to where a length stops being true of a header at `begin`.
+std::uint32_t lying_number(FuzzedDataProvider& input, std::size_t begin, std::size_t block_bytes) {
+  const std::array<std::size_t, 6> edges{
+      block_bytes - begin, block_bytes, sizeof(tpacket3_hdr), BlockWriter::kHeaderBytes, begin, 0};
+  if (input.ConsumeIntegral<std::uint8_t>() % 4 == 0) return input.ConsumeIntegral<std::uint32_t>();
+  const auto offset = input.ConsumeIntegral<std::int8_t>();
+  return static_cast<std::uint32_t>(pick(input, edges)) + static_cast<std::uint32_t>(offset);
+}
+
 // Overwrites a word of the block's header or of a packet's; block_status is the test's own.
 void lie(FuzzedDataProvider& input, const BlockWriter& writer, std::size_t packets,
          std::vector<std::byte>& block) {
   const std::size_t header = input.ConsumeIntegral<std::uint8_t>() % (packets + 1);
   const std::size_t word = input.ConsumeIntegral<std::uint8_t>();
-  const auto value = input.ConsumeIntegral<std::uint32_t>();
   const std::size_t begin = header == packets ? 0 : writer.packet_at(header);
-  const std::size_t at = begin + word % (sizeof(tpacket3_hdr) + sizeof(sockaddr_ll)) / 4 * 4;
+  const std::uint32_t value = lying_number(input, begin, block.size());
+  const std::size_t at = begin + word % ((sizeof(tpacket3_hdr) + sizeof(sockaddr_ll)) / 4) * 4;
   if (at == offsetof(tpacket_block_desc, hdr.bh1.block_status)) return;
   if (at + sizeof value <= block.size()) std::memcpy(block.data() + at, &value, sizeof value);
 }
