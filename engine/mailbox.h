@@ -22,6 +22,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "engine/reuse_order.h"
 #include "flowtable/segment.h"
 
 namespace tcpeek::engine {
@@ -55,6 +56,7 @@ class Mailbox {
   }
 
   [[nodiscard]] bool send(const Slip& slip, const flowtable::Segment& segment) noexcept {
+    reuse_order::about_to_put(slip.box_);
     if (!slip.box_->queue.try_enqueue(slip.box_->producer, segment)) {
       refused_.fetch_add(1, std::memory_order_relaxed);
       return false;
@@ -67,6 +69,7 @@ class Mailbox {
     if (size() == 0) return false;
     for (const auto& box : boxes_) {
       if (!box->queue.try_dequeue_from_producer(box->producer, segment)) continue;
+      reuse_order::taken(box.get());
       received_.store(received_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
       return true;
     }

@@ -15,6 +15,7 @@
 #include <cstdint>
 
 #include "engine/filter_matcher.h"
+#include "engine/reuse_order.h"
 #include "flowtable/ending.h"
 #include "flowtable/flow_key.h"
 
@@ -44,9 +45,14 @@ class OutcomeQueue {
 
   [[nodiscard]] bool listening() const noexcept { return listening_; }
   [[nodiscard]] bool push(const Outcome& outcome) noexcept {
+    reuse_order::about_to_put(&queue_);
     return queue_.try_enqueue(producer_, outcome);
   }
-  [[nodiscard]] bool pop(Outcome& outcome) noexcept { return queue_.try_dequeue(outcome); }
+  [[nodiscard]] bool pop(Outcome& outcome) noexcept {
+    if (!queue_.try_dequeue(outcome)) return false;
+    reuse_order::taken(&queue_);
+    return true;
+  }
   [[nodiscard]] std::size_t size() const noexcept { return queue_.size_approx(); }
 
  private:
