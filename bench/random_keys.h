@@ -20,7 +20,7 @@ inline constexpr std::size_t kTableKeys = 1'000'000;
 inline flowtable::IpAddress random_address(std::mt19937_64& random, bool ipv6) {
   flowtable::IpAddress address = {};
   if (!ipv6)
-    std::copy(flowtable::kMappedPrefix.begin(), flowtable::kMappedPrefix.end(), &address[0]);
+    std::copy(flowtable::kMappedPrefix.begin(), flowtable::kMappedPrefix.end(), address.begin());
   for (std::size_t i = ipv6 ? 0 : 12; i < address.size(); ++i) {
     address[i] = static_cast<std::uint8_t>(random());
   }

@@ -78,7 +78,7 @@ std::string kilobytes_of_huge_pages() {
   std::ifstream rollup("/proc/self/smaps_rollup");
   std::string line;
   while (std::getline(rollup, line)) {
-    if (line.starts_with("AnonHugePages:")) return line.substr(line.find_first_not_of(" ", 14));
+    if (line.starts_with("AnonHugePages:")) return line.substr(line.find_first_not_of(' ', 14));
   }
   return "unknown";
 }

@@ -64,7 +64,7 @@ Stop parse_ipv4(Bytes bytes, std::size_t wire_length, Packet& out) noexcept {
   constexpr std::size_t kHeader = 20;
   if (bytes.size() < kHeader) return Ignored::truncated;
   if (byte_at(bytes, 0) >> 4 != 4) return Ignored::bad_ip_header;
-  const std::size_t header = (byte_at(bytes, 0) & 0x0fU) * 4U;
+  const std::size_t header = (byte_at(bytes, 0) & 0x0fU) * std::size_t{4};
   if (header < kHeader) return Ignored::bad_ip_header;
   if (bytes.size() < header) return Ignored::truncated;
 
@@ -232,7 +232,7 @@ Stop parse_icmp(const Packet& packet, Segment& segment) noexcept {
 
 bool ip_header_checksum_valid(Bytes bytes) noexcept {
   ChecksumSum sum;
-  sum.add(bytes.first((byte_at(bytes, 0) & 0x0fU) * 4U));
+  sum.add(bytes.first((byte_at(bytes, 0) & 0x0fU) * std::size_t{4}));
   return sum.valid();
 }
 

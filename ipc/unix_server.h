@@ -60,7 +60,7 @@ class UnixServer {
 
   UnixServer(Reactor& reactor, SocketPath path, ServerLimits limits, Handler handler);
   // Closes every client and removes the socket's file. Not from within the handler.
-  ~UnixServer();
+  ~UnixServer();  // NOLINT(bugprone-exception-escape)
   UnixServer(const UnixServer&) = delete;
   UnixServer& operator=(const UnixServer&) = delete;
 

@@ -35,8 +35,9 @@ using Seconds = std::chrono::duration<double>;
 // load is cut in few large chunks, and a load held to a rate comes in bursts. Multiples of three,
 // so that a load cut by time still ends with a complete handshake.
 constexpr std::uint32_t kFirstChunkPackets = 98'304;
-constexpr std::uint32_t kMaxChunkPackets = 3'145'728;
 constexpr std::uint32_t kChunkUnit = 48;
+constexpr std::uint32_t kMaxChunkUnits = 65'536;
+constexpr std::uint32_t kMaxChunkPackets = kMaxChunkUnits * kChunkUnit;
 constexpr double kBurstsPerSecond = 10;
 
 const std::map<std::string, Load> kLoads{{"handshakes", Load::handshakes},
@@ -141,7 +142,7 @@ std::uint32_t next_chunk(const Options& options, const Injected& so_far) {
   const double speed = static_cast<double>(so_far.packets) / so_far.time.count();
   const double wanted = options.rate > 0 ? options.rate / kBurstsPerSecond
                                          : speed * (options.seconds - so_far.time.count());
-  const double units = std::clamp<double>(wanted / kChunkUnit, 1, kMaxChunkPackets / kChunkUnit);
+  const double units = std::clamp<double>(wanted / kChunkUnit, 1, kMaxChunkUnits);
   return static_cast<std::uint32_t>(units) * kChunkUnit;
 }
 

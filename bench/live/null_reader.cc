@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -84,7 +85,7 @@ void set_option(int fd, int level, int name, const void* value, std::size_t byte
 void attach(int fd, std::span<const sock_filter> program) {
   // The kernel only reads the instructions; its structure has no const.
   sock_fprog attached{static_cast<unsigned short>(program.size()),
-                      const_cast<sock_filter*>(program.data())};
+                      const_cast<sock_filter*>(program.data())};  // NOLINT(*-const-cast)
   set_option(fd, SOL_SOCKET, SO_ATTACH_FILTER, &attached, sizeof attached,
              "setsockopt(SO_ATTACH_FILTER)");
 }
@@ -191,8 +192,9 @@ class Loop {
   // False: asked to end.
   bool wait_for(std::size_t offset) {
     while ((status(offset).load(std::memory_order_acquire) & TP_STATUS_USER) == 0) {
-      pollfd waiting[] = {{socket_.get(), POLLIN | POLLERR, 0}, {signals_.get(), POLLIN, 0}};
-      checked(::poll(waiting, 2, -1), "poll");
+      std::array<pollfd, 2> waiting{
+          {{socket_.get(), POLLIN | POLLERR, 0}, {signals_.get(), POLLIN, 0}}};
+      checked(::poll(waiting.data(), waiting.size(), -1), "poll");
       if (waiting[1].revents != 0) return false;
     }
     return true;
@@ -210,6 +212,7 @@ Descriptor ending_signals() {
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread
   checked(::sigprocmask(SIG_BLOCK, &set, nullptr), "sigprocmask");
   return Descriptor(checked(::signalfd(-1, &set, SFD_CLOEXEC), "signalfd"));
 }

@@ -76,6 +76,7 @@ Program prologue(int counter_fd, const Layout& layout) {
       set(0, XDP_DROP),
       insn(BPF_JMP | BPF_JLE | BPF_X, 2, 7, 1, 0),
       exit_program(),
+      // NOLINTNEXTLINE(misc-redundant-expression): BPF_LD and BPF_IMM, both 0, say what it is
       insn(BPF_LD | BPF_DW | BPF_IMM, 2, BPF_PSEUDO_MAP_VALUE, 0,
            static_cast<std::uint32_t>(counter_fd)),
       insn(0, 0, 0, 0, 0),  // second half of the load: the value's offset in the map
@@ -232,12 +233,11 @@ Descriptor make_counter() {
 }
 
 Descriptor load_program(const Program& program) {
-  static constexpr char kLicense[] = "MIT";
   bpf_attr attributes{};
   attributes.prog_type = BPF_PROG_TYPE_XDP;
   attributes.insn_cnt = static_cast<std::uint32_t>(program.size());
   attributes.insns = address(program.data());
-  attributes.license = address(kLicense);
+  attributes.license = address("MIT");
   const int fd =
       static_cast<int>(::syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes));
   if (fd >= 0) return Descriptor(fd);

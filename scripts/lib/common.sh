@@ -15,7 +15,7 @@ RUN_PACKAGES=(
 )
 TEST_PACKAGES=(
   libgtest-dev libgmock-dev libbenchmark-dev libbpf-dev
-  clang-14 libclang-rt-14-dev llvm-14 clang-format-14 shellcheck mypy mandoc
+  clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 llvm-14 shellcheck mypy mandoc
   python3 iproute2 tshark tcpdump systemd
 )
 
