@@ -45,7 +45,12 @@ class ScriptTest(unittest.TestCase):
         self.fakes = Path(folder.name, "fakes").resolve()
         shutil.copytree(ROOT / "scripts", self.root / "scripts",
                         ignore=shutil.ignore_patterns("__pycache__"))
-        (self.root / "scripts/bench").write_text('#!/bin/sh\necho "bench $*" >>"$FAKES/calls"\n')
+        for name in ("bench", "fuzz", "tidy"):
+            path = self.root / "scripts" / name
+            path.write_text('#!/bin/sh\necho "${0##*/} $*" >>"$FAKES/calls"\n')
+            path.chmod(0o755)
+        for name in ("faults", "systemd"):
+            (self.root / "tests" / name).mkdir(parents=True)
         shutil.copy(ROOT / "CMakePresets.json", self.root)
         self.fakes.mkdir()
         for name, text in FAKES.items():
@@ -219,25 +224,30 @@ class TestTest(ScriptTest):
     def test_every_step_runs_and_is_summed_up(self) -> None:
         done = self.run_it("test")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertRegex(done.stdout, r"\nPASSED: 12 steps in \d+ s\n\Z")
+        self.assertRegex(done.stdout, r"\nPASSED: 17 steps in \d+ s\n\Z")
         checks = [call for call in self.calls() if call.startswith("ctest")]
         seen = [(Path(call.split()[2]).name, call.split()[4]) for call in checks]
-        self.assertEqual(seen, [("debug", "^unit$"), ("debug", "^scripts$"), ("debug", "^replay$"),
-                                ("debug", "^oracle$"), ("debug", "^live$"),
-                                ("asan", "^unit$"), ("release", "^live$")])
+        self.assertEqual(seen, [("asan", "^unit$"), ("asan", "^scripts$"), ("asan", "^replay$"),
+                                ("asan", "^oracle$"), ("asan", "^live$"),
+                                ("tsan", "^unit$"), ("tsan", "^replay$"), ("tsan", "^live$"),
+                                ("release", "^live$"), ("release", "^faults$"),
+                                ("release", "^systemd$")])
         self.assertTrue(all("--no-tests=error" in call for call in checks))
-        self.assertEqual(self.calls()[-1], "bench --quick")
+        self.assertEqual(self.calls()[-3:],
+                         ["bench --quick", "fuzz --seconds 20",
+                          "tidy " + " ".join(f"{self.root}/{room}" for room in
+                                             ("ring", "flowtable", "ipc", "engine"))])
 
     def test_quick_is_the_debug_build_alone(self) -> None:
         done = self.run_it("test", "--quick")
         self.assertIn("PASSED: 6 steps", done.stdout)
-        self.assertFalse(any("asan" in call or "clang" in call for call in self.calls()))
+        self.assertFalse(any("asan" in call or "tsan" in call for call in self.calls()))
 
     def test_the_thread_sanitizer_is_asked_for_by_name(self) -> None:
         done = self.run_it("test", "--tsan")
-        self.assertIn("PASSED: 2 steps", done.stdout)
+        self.assertIn("PASSED: 4 steps", done.stdout)
         self.assertTrue(any("tsan" in call for call in self.calls()))
-        self.assertFalse(any("debug" in call or "clang" in call for call in self.calls()))
+        self.assertFalse(any("debug" in call or "asan" in call for call in self.calls()))
 
     def test_a_failing_step_fails_it_all_and_keeps_no_other_from_running(self) -> None:
         self.answer("ctest-fails-on", "^unit$")
@@ -245,15 +255,15 @@ class TestTest(ScriptTest):
         done = self.run_it("test")
         self.assertEqual(done.returncode, 1)
         self.assertIn("a test broke", done.stdout)
-        self.assertRegex(done.stdout, r"FAILED: 2 of 12 steps in \d+ s: debug-unit asan-unit\n")
+        self.assertRegex(done.stdout, r"FAILED: 2 of 17 steps in \d+ s: asan-unit tsan-unit\n")
 
     def test_a_build_that_fails_runs_none_of_its_tests(self) -> None:
-        self.answer("cmake-does", 'if [[ $* == *clang* || $* == *asan* ]]; then exit 1; fi\n' + CMAKE_DOES)
+        self.answer("cmake-does", 'if [[ $* == *asan* || $* == *tsan* ]]; then exit 1; fi\n' + CMAKE_DOES)
         done = self.run_it("test")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("FAILED: 2 of 11 steps", done.stdout)
+        self.assertIn("FAILED: 2 of 9 steps", done.stdout)
         self.assertFalse(any(call.startswith("ctest") and "asan" in call for call in self.calls()))
-        self.assertFalse(any("--build" in call and "clang" in call for call in self.calls()))
+        self.assertFalse(any("--build" in call and "tsan" in call for call in self.calls()))
 
     def test_skipped_live_tests_are_told_loudly(self) -> None:
         self.answer("ctest-says", "The following tests did not run:\n\t  3 - live.veth (Skipped)\n")
