@@ -57,11 +57,20 @@ int probe(const std::string& path) noexcept {
   return ::connect(client.get(), generic, sizeof(address)) == 0 ? 0 : errno;
 }
 
-// The mode of an O_PATH descriptor's file can be changed only by way of /proc.
-bool set_mode(int node, mode_t mode) noexcept {
-  struct stat status {};
-  if (::fstat(node, &status) == 0 && (status.st_mode & 07777) == mode) return true;
-  return ::chmod(fmt::format("/proc/self/fd/{}", node).c_str(), mode) == 0;
+// While it lives, files get the mode they are made with, whatever the user's umask takes away.
+class NoUmask {
+ public:
+  NoUmask() noexcept : former_(::umask(0)) {}
+  ~NoUmask() { ::umask(former_); }
+  NoUmask(const NoUmask&) = delete;
+  NoUmask& operator=(const NoUmask&) = delete;
+
+ private:
+  mode_t former_;
+};
+
+bool is_out_of_descriptors(int error_number) noexcept {
+  return error_number == EMFILE || error_number == ENFILE;
 }
 
 }  // namespace
@@ -103,15 +112,16 @@ SocketPath::~SocketPath() {
 
 void SocketPath::take_lock(Parent parent) {
   for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
-    UniqueFd lock = open_lock(parent);
+    bool made = false;
+    UniqueFd lock = open_lock(parent, made);
     if (!lock) continue;
     struct stat status {};
-    if (::fstat(lock.get(), &status) != 0) fail_in(errno, "examining " + lock_path_);
+    if (::fstat(lock.get(), &status) != 0) give_up(made, errno, "examining " + lock_path_);
     if (!S_ISREG(status.st_mode) || status.st_size != 0) {
       fail(EEXIST, lock_path_ + " is no lock file of tcpeek; choose another path with -U");
     }
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-      if (errno != EWOULDBLOCK) fail_in(errno, "locking " + lock_path_);
+      if (errno != EWOULDBLOCK) give_up(made, errno, "locking " + lock_path_);
       fail(EADDRINUSE, fmt::format("another tcpeek is running there (it holds {}); stop it or "
                                    "choose another path with -U",
                                    lock_path_));
@@ -125,8 +135,9 @@ void SocketPath::take_lock(Parent parent) {
        lock_path_ + " keeps being replaced; see who does that, or choose another path with -U");
 }
 
-// The open lock file; none if its name changed meanwhile and another attempt is due.
-UniqueFd SocketPath::open_lock(Parent parent) {
+// The open lock file, and whether it was made here; none if its name changed meanwhile and another
+// attempt is due.
+UniqueFd SocketPath::open_lock(Parent parent, bool& made) {
   // Opening before creating: in /tmp the kernel refuses O_CREAT on a file another user left
   // (fs.protected_regular), even to root.
   constexpr int kFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
@@ -135,7 +146,8 @@ UniqueFd SocketPath::open_lock(Parent parent) {
   if (errno != ENOENT) fail_in(errno, "opening " + lock_path_);
 
   lock.reset(::open(lock_path_.c_str(), kFlags | O_CREAT | O_EXCL, kLockMode));
-  if (lock || errno == EEXIST) return lock;
+  made = static_cast<bool>(lock);
+  if (made || errno == EEXIST) return lock;
   if (errno != ENOENT) fail_in(errno, "creating " + lock_path_);
   if (parent == Parent::must_exist) {
     fail(ENOENT, fmt::format("there is no directory {}; create it or choose another path with -U",
@@ -190,11 +202,15 @@ void SocketPath::clear_place() const {
 void SocketPath::bind_and_listen() {
   UniqueFd listener = make_socket();
   if (!listener) fail_in(errno, "creating a socket");
-  // bind() gives the file the mode of the socket, less the umask: it is never wider than this.
+  // bind() gives the file the mode of the socket, less the umask. To change the file's mode afterwards
+  // without following its name would take /proc, which may not be mounted.
   if (::fchmod(listener.get(), kSocketMode) != 0) fail_in(errno, "setting the socket's mode");
   const sockaddr_un address = address_of(path_);
   const auto* generic = reinterpret_cast<const sockaddr*>(&address);
-  if (::bind(listener.get(), generic, sizeof(address)) != 0) fail_in(errno, "binding the socket");
+  {
+    const NoUmask none;
+    if (::bind(listener.get(), generic, sizeof(address)) != 0) fail_in(errno, "binding the socket");
+  }
 
   node_.reset(::open(path_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!node_) {
@@ -202,7 +218,6 @@ void SocketPath::bind_and_listen() {
     ::unlink(path_.c_str());
     fail_in(error, "opening the socket's file");
   }
-  if (!set_mode(node_.get(), kSocketMode)) fail_in(errno, "setting the mode of the socket's file");
   if (::listen(listener.get(), kBacklog) != 0) fail_in(errno, "listening");
   listener_ = std::move(listener);
 }
@@ -225,11 +240,20 @@ void SocketPath::fail(int error_number, const std::string& reason) const {
   throw ListenError(error_number, fmt::format("cannot listen on {}: {}", path_, reason));
 }
 
+// Fails, and takes back the lock file just made. Another tcpeek that has opened it meanwhile finds, once
+// it has the lock, that the name is gone.
+void SocketPath::give_up(bool made, int error_number, const std::string& action) const {
+  if (made) ::unlink(lock_path_.c_str());
+  fail_in(error_number, action);
+}
+
 void SocketPath::fail_in(int error_number, const std::string& action) const {
+  const std::string reason = std::generic_category().message(error_number);
+  // Another path would not help.
+  if (is_out_of_descriptors(error_number)) fail(error_number, action + " failed: " + reason);
   const bool denied = error_number == EACCES || error_number == EPERM;
-  fail(error_number,
-       fmt::format("{} failed: {}; {}choose another path with -U", action,
-                   std::generic_category().message(error_number), denied ? "run as root or " : ""));
+  fail(error_number, fmt::format("{} failed: {}; {}choose another path with -U", action, reason,
+                                 denied ? "run as root or " : ""));
 }
 
 }  // namespace tcpeek::ipc

@@ -7,7 +7,7 @@
 //
 // The socket's mode is 0660 from its first moment, the lock's 0600.
 //
-// Thread contract: a plain value with one owner.
+// Thread contract: a plain value with one owner. listen() changes the process's umask for a moment.
 // Invariants: socket, lock and a directory made for them are removed on destruction, each only if
 // the name still leads to our own file, and only by the process that made them. A start that fails
 // leaves nothing of its own behind.
@@ -61,7 +61,8 @@ class SocketPath {
   explicit SocketPath(std::string path);
 
   void take_lock(Parent parent);
-  [[nodiscard]] UniqueFd open_lock(Parent parent);
+  [[nodiscard]] UniqueFd open_lock(Parent parent, bool& made);
+  [[noreturn]] void give_up(bool made, int error_number, const std::string& action) const;
   void make_directory();
   void clear_place() const;
   void bind_and_listen();
