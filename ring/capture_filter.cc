@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "ring/bpf_code.h"
+#include "ring/compile_expression.h"
 
 namespace tcpeek::ring {
 namespace {
@@ -64,10 +65,7 @@ Program compile(int link_type, const std::string& expression) {
   const std::unique_ptr<pcap_t, PcapClose> handle(pcap_open_dead(link_type, kSnapLength));
   if (!handle) throw std::bad_alloc();
   CompiledProgram compiled;
-  if (pcap_compile(handle.get(), &compiled.program, expression.c_str(), 1, PCAP_NETMASK_UNKNOWN) !=
-      0) {
-    throw FilterSyntaxError(pcap_geterr(handle.get()));
-  }
+  compile_expression(handle.get(), &compiled.program, expression);
   Program program;
   for (unsigned i = 0; i < compiled.program.bf_len; ++i) {
     const bpf_insn& insn = compiled.program.bf_insns[i];

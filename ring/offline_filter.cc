@@ -2,7 +2,7 @@
 
 #include <pcap/pcap.h>
 
-#include "ring/capture_filter.h"
+#include "ring/compile_expression.h"
 #include "ring/savefile.h"
 
 namespace tcpeek::ring {
@@ -25,12 +25,6 @@ int dlt_of(std::uint16_t link_type) noexcept {
 
 using Handle = std::unique_ptr<pcap_t, decltype(&pcap_close)>;
 
-void compile(pcap_t* handle, bpf_program* program, const std::string& expression) {
-  if (pcap_compile(handle, program, expression.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0) {
-    throw FilterSyntaxError(pcap_geterr(handle));
-  }
-}
-
 }  // namespace
 
 void OfflineFilter::Free::operator()(bpf_program* program) const noexcept {
@@ -46,7 +40,7 @@ OfflineFilter::OfflineFilter(std::uint16_t link_type, const std::string& express
   // By itself first: an expression like "1) or (2" must not pass because of our parentheses.
   const auto compiled = [&](const std::string& text) {
     std::unique_ptr<bpf_program, Free> program(new bpf_program{});
-    compile(handle.get(), program.get(), text);
+    compile_expression(handle.get(), program.get(), text);
     return program;
   };
   program_ = compiled(expression);
