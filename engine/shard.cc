@@ -73,9 +73,20 @@ Shard::~Shard() {
 }
 
 void Shard::start(std::latch& last_sent) {
-  std::promise<void> started;
-  auto ready = started.get_future();
-  thread_ = std::thread([this, &started, &last_sent] { run(started, last_sent); });
+  std::optional<std::promise<void>> started;
+  std::future<void> ready;
+  try {
+    ready = started.emplace().get_future();
+    thread_ = std::thread([this, &started, &last_sent] { run(*started, last_sent); });
+  } catch (const std::system_error& e) {
+    last_sent.count_down();
+    throw std::system_error(e.code(), "starting the thread of reader " +
+                                          std::to_string(config_.id) +
+                                          " (tasks are limited by ulimit -u and TasksMax=)");
+  } catch (const std::bad_alloc&) {
+    last_sent.count_down();
+    throw;
+  }
   ready.get();
 }
 
@@ -314,8 +325,8 @@ void Shard::drain() noexcept {
   for (ReaderSource& source : sources_) {
     try {
       source.socket().set_filter(ring::reject_all());
-    } catch (const std::system_error&) {
-      // Then the deadline ends it.
+    } catch (const std::exception&) {
+      // No memory for the program, or the kernel refuses it: then the deadline ends it.
     }
   }
   const auto deadline = read_clocks().monotonic + kDrainDeadline;

@@ -67,7 +67,7 @@ class Shard {
   Shard& operator=(const Shard&) = delete;
 
   // Begins to read. All shards given the same latch stop together: none reads its mailbox for the
-  // last time before all have sent their last.
+  // last time before all have sent their last. One whose start fails does not hold them up.
   void start(std::latch& last_sent);
   // Stops capturing, reads what was captured until now, makes a last report.
   void stop() noexcept;

@@ -34,7 +34,8 @@ class PageArray {
         ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
       throw std::system_error(errno, std::generic_category(),
-                              "mmap of " + std::to_string(bytes >> 20) + " MiB for attempts");
+                              "mmap of " + std::to_string(bytes >> 20) +
+                                  " MiB for attempts (try fewer --max-sessions)");
     }
     data_ = static_cast<T*>(memory);
     // Advice only: without huge pages the table works as well, a little slower.
