@@ -10,6 +10,7 @@
 #include <cstring>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
 #include <vector>
 
 #include "engine/text.h"
@@ -17,15 +18,35 @@
 namespace tcpeek::engine {
 namespace {
 
+// getpwnam(3) names these as ways to say that there is no such user.
+bool says_nobody(int error) noexcept {
+  return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
+}
+
 template <class Lookup>
-std::optional<passwd> look_up(Lookup lookup, std::vector<char>& buffer) {
+std::optional<passwd> look_up(const std::string& text, Lookup lookup, std::vector<char>& buffer) {
   passwd entry{};
   passwd* found = nullptr;
-  for (buffer.resize(1024);; buffer.resize(buffer.size() * 2)) {
-    const int error = lookup(&entry, buffer.data(), buffer.size(), &found);
-    if (error != ERANGE) break;
+  int error = ERANGE;
+  for (std::size_t size = 1024; error == ERANGE; size *= 2) {
+    buffer.resize(size);
+    error = lookup(&entry, buffer.data(), buffer.size(), &found);
   }
-  return found != nullptr ? std::optional(entry) : std::nullopt;
+  if (found != nullptr) return entry;
+  if (says_nobody(error)) return std::nullopt;
+  throw std::system_error(error, std::generic_category(), "cannot look up user " + in_quotes(text));
+}
+
+// Emptied without a word of what could not be taken out.
+void check_bounding_set() {
+  for (unsigned long capability = 0;; ++capability) {
+    const int there = ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+    if (there < 0) return;  // EINVAL: the kernel knows no more of them
+    if (there == 0) continue;
+    throw std::runtime_error(
+        fmt::format("cannot give up capability {} for good (PR_CAPBSET_DROP): not starting with it",
+                    capability));
+  }
 }
 
 [[noreturn]] void refuse(const char* what) {
@@ -37,19 +58,23 @@ void forbid_capabilities_to_root() {
   if (capng_lock() != 0) refuse("cannot set securebits");
   capng_clear(CAPNG_SELECT_BOUNDS);
   if (capng_apply(CAPNG_SELECT_BOUNDS) != 0) refuse("cannot empty the bounding set");
+  check_bounding_set();
 }
 
 }  // namespace
 
 User find_user(const std::string& text) {
   std::vector<char> buffer;
-  auto entry =
-      look_up([&](passwd* e, char* data, std::size_t size,
-                  passwd** found) { return ::getpwnam_r(text.c_str(), e, data, size, found); },
-              buffer);
+  auto entry = look_up(
+      text,
+      [&](passwd* e, char* data, std::size_t size, passwd** found) {
+        return ::getpwnam_r(text.c_str(), e, data, size, found);
+      },
+      buffer);
   const auto number = parse_number(text, 0, 0xffff'fffe);
   if (!entry && number) {
     entry = look_up(
+        text,
         [&](passwd* e, char* data, std::size_t size, passwd** found) {
           return ::getpwuid_r(static_cast<uid_t>(*number), e, data, size, found);
         },
@@ -79,6 +104,7 @@ void become(const User& user) {
     throw std::runtime_error(fmt::format("cannot become user {} (uid {}): {}", user.name, user.uid,
                                          std::strerror(errno)));
   }
+  check_bounding_set();
 }
 
 void drop_capabilities() {
