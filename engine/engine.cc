@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <random>
 
+#include "engine/descriptor_limit.h"
 #include "engine/summary.h"
 #include "engine/tracker_settings.h"
 #include "ipc/stats_json.h"
@@ -20,6 +21,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kTellInterval{100};
 constexpr milliseconds kLastWords{2000};
 constexpr std::initializer_list<int> kEndingSignals{SIGINT, SIGTERM, SIGHUP};
+// Beside clients: a client turned away, a netlink socket, a file of the system's.
+constexpr std::size_t kPassingDescriptors = 8;
 constexpr const char* kDefaultSocket = "/var/run/tcpeek/tcpeek.sock";
 
 ring::CaptureFilter to_capture_filter(const Options& options) {
@@ -55,7 +58,7 @@ std::string advice_for(const std::error_code& code, bool all_up) {
     return "; before Linux 6.13 several readers need an interface that is up: set it up first, or "
            "say --threads 1";
   }
-  return {};
+  return descriptor_advice(code);
 }
 
 // The end is under way, and asking for it again changes nothing. The reactor gives the signals their
@@ -89,6 +92,7 @@ Engine::Engine(const Options& options, LineWriter& standard_error, LineWriter& s
   reactor_.on_signals(kEndingSignals, [this](int) { reactor_.stop(); });
   open_capture();
   open_socket();
+  ensure_descriptors(ipc::ServerLimits{}.max_clients + kPassingDescriptors);
   drop_privileges();
 }
 

@@ -1,16 +1,21 @@
 // tcpeek: what becomes of TCP connection attempts. The program from above: options, log, engine.
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <exception>
 #include <new>
 #include <span>
 #include <string>
+#include <string_view>
+#include <system_error>
 
+#include "engine/descriptor_limit.h"
 #include "engine/engine.h"
 #include "engine/line_writer.h"
 #include "engine/log.h"
@@ -27,11 +32,13 @@ constexpr std::chrono::seconds kLastWords{2};
 void fill_standard_descriptors() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(fd, F_GETFD) >= 0) continue;
-    // The lowest free number is this one; reading fails, as it would have.
-    static_cast<void>(::open("/dev/null", O_WRONLY));
+    // The lowest free number is this one; reading fails, as it would have. Without /dev, writing
+    // fails as well.
+    if (::open("/dev/null", O_WRONLY) < 0) static_cast<void>(::open("/", O_PATH));
   }
 }
 
+// Whoever holds standard error may not read it: that must not keep the program from ending.
 int fail(int status, const std::string& message) {
   tcpeek::engine::LineWriter standard_error(STDERR_FILENO);
   tcpeek::engine::Log(standard_error, LOG_ERR, false).error("{}", message);
@@ -51,8 +58,9 @@ int run(std::span<const char* const> arguments) {
   using namespace tcpeek::engine;
   const CommandLine command_line = parse_command_line(arguments);
   if (command_line.print_and_exit) {
-    std::fputs(command_line.print_and_exit->c_str(), stdout);
-    return std::fflush(stdout) == 0 ? 0 : kFailure;
+    const bool written = std::fputs(command_line.print_and_exit->c_str(), stdout) >= 0;
+    if (written && std::fflush(stdout) == 0) return 0;
+    throw std::system_error(errno, std::generic_category(), "cannot write to standard output");
   }
   const Options& options = command_line.options;
   LineWriter standard_error(STDERR_FILENO);
@@ -64,6 +72,32 @@ int run(std::span<const char* const> arguments) {
   return 0;
 }
 
+// Says why the program ends, if it is not as it was asked to.
+int run_and_explain(std::span<const char* const> arguments) {
+  try {
+    return run(arguments);
+  } catch (const tcpeek::engine::UsageError& e) {
+    return fail(kWrongUse, e.what());
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::system_error& e) {
+    return fail(kFailure, e.what() + tcpeek::engine::descriptor_advice(e.code()));
+  } catch (const std::exception& e) {
+    return fail(kFailure, e.what());
+  }
+}
+
+// There may be no memory for anything else: nothing here takes any.
+int out_of_memory() noexcept {
+  static constexpr std::string_view kMessage =
+      "tcpeek: out of memory: try fewer --max-sessions, smaller rings (-B) or fewer --threads\n";
+  pollfd polled{STDERR_FILENO, POLLOUT, 0};
+  if (::poll(&polled, 1, std::chrono::milliseconds(kLastWords).count()) == 1) {
+    static_cast<void>(!::write(STDERR_FILENO, kMessage.data(), kMessage.size()));
+  }
+  return kFailure;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -71,12 +105,9 @@ int main(int argc, char** argv) {
   // Whoever reads our output may leave; writes then fail, and are counted.
   ::signal(SIGPIPE, SIG_IGN);
   try {
-    return run(std::span<const char* const>(argv + 1, static_cast<std::size_t>(argc - 1)));
-  } catch (const tcpeek::engine::UsageError& e) {
-    return fail(kWrongUse, e.what());
+    return run_and_explain(
+        std::span<const char* const>(argv + 1, static_cast<std::size_t>(argc - 1)));
   } catch (const std::bad_alloc&) {
-    return fail(kFailure, "out of memory; try smaller --max-sessions or -B");
-  } catch (const std::exception& e) {
-    return fail(kFailure, e.what());
+    return out_of_memory();
   }
 }

@@ -95,6 +95,15 @@ struct Reactor::Impl {
   std::list<Periodic> periodics;
   std::list<Watch> watches;
   std::list<Signals> signals;
+
+  // Asio makes a pipe with the first.
+  Signals& add_signals(std::function<void(int)> task) {
+    try {
+      return signals.emplace_back(context, std::move(task));
+    } catch (const boost::system::system_error& error) {
+      throw std::system_error(error.code(), "cannot make the pipe that signals are told by");
+    }
+  }
 };
 
 Reactor::Reactor() {
@@ -147,7 +156,7 @@ void Reactor::on_readable(int descriptor, std::function<void()> task) {
 }
 
 void Reactor::on_signals(std::initializer_list<int> signals, std::function<void(int)> task) {
-  Signals& watch = impl_->signals.emplace_back(impl_->context, std::move(task));
+  Signals& watch = impl_->add_signals(std::move(task));
   for (const int number : signals) {
     error_code error;
     watch.set.add(number, error);
