@@ -124,8 +124,8 @@ TEST_F(SandboxTest, EveryThreadMayDieOfItsOwnErrors) {
     EXPECT_EQ(failed.how, test::kByAbort) << name_of(role) << failed.said;
     EXPECT_THAT(failed.said, HasSubstr("Assertion `truth' failed"));
     const End damaged = end_of(role, [] {
-      char* volatile memory = static_cast<char*>(std::malloc(64));
-      memory = memory + 16;
+      char* volatile memory = static_cast<char*>(std::calloc(64, 1));
+      memory = memory + 8;  // where no block can begin
       std::free(memory);
     });
     EXPECT_EQ(damaged.how, test::kByAbort) << name_of(role) << damaged.said;
