@@ -5,6 +5,7 @@ a part that must be tested has less than it should.
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import sys
 from collections import defaultdict
@@ -49,16 +50,10 @@ def group_of(path: str) -> str:
 
 def runs(numbers: Iterable[int]) -> Iterator[str]:
     """Line numbers as `7 9-12`."""
-    first = last = 0
-    for number in sorted(numbers):
-        if first and number == last + 1:
-            last = number
-            continue
-        if first:
-            yield f"{first}-{last}" if last > first else f"{first}"
-        first = last = number
-    if first:
-        yield f"{first}-{last}" if last > first else f"{first}"
+    # Neighbours are as far from their places in the list.
+    for _, run in itertools.groupby(enumerate(sorted(numbers)), lambda pair: pair[1] - pair[0]):
+        lines = [number for _, number in run]
+        yield f"{lines[0]}-{lines[-1]}" if len(lines) > 1 else f"{lines[0]}"
 
 
 def main() -> int:
