@@ -89,7 +89,7 @@ const std::vector<Call> kRefusedToAll{
     {"fcntl", [] { ::fcntl(0, F_SETFL, 0); }},
     {"setsockopt", [] { set_option(SOL_SOCKET, SO_MARK); }},
     {"setsockopt", [] { set_option(SOL_PACKET, PACKET_TX_RING); }},
-    {"getsockopt", [] { get_option(SOL_SOCKET, SO_PEERCRED); }},
+    {"getsockopt", [] { get_option(SOL_SOCKET, SO_PEERSEC); }},
     {"chmod", [] { ::syscall(SYS_fchmodat, AT_FDCWD, "/", 0); }},
     {"rename", [] { ::syscall(SYS_renameat2, AT_FDCWD, "/x", AT_FDCWD, "/y", 0); }},
     {"clock_settime", [] { ::syscall(SYS_clock_settime, CLOCK_REALTIME, nullptr); }},

@@ -226,8 +226,9 @@ class Monitor:
     def ask_raw(self, request: bytes, *, end_of_input: bool = False) -> bytes:
         """Sends bytes and reads to the end of the reply."""
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(lab.DEADLINE_S)
+            # Waits where others queue; with a timeout connect() would not.
             client.connect(str(self.socket_path))
+            client.settimeout(lab.DEADLINE_S)
             client.sendall(request)
             if end_of_input:
                 client.shutdown(socket.SHUT_WR)
