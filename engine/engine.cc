@@ -86,6 +86,7 @@ Engine::Engine(const Options& options, LineWriter& standard_error, LineWriter& s
       links_(ring::read_links()),
       interfaces_(options.interfaces, options.local, links_),
       sizing_(to_sizing(options)),
+      overload_(sizing_),
       start_(read_clocks()),
       last_sent_(static_cast<std::ptrdiff_t>(sizing_.cpus.size())) {
   check_filter();
@@ -271,13 +272,8 @@ void Engine::serve(std::string word, ipc::UnixServer::Reply reply) {
 void Engine::on_second(const ipc::Snapshot& snapshot) {
   service_manager_.alive(snapshot);
   link_follower_->each_second();
-  const std::uint64_t dropped = snapshot.packets.dropped;
-  if (dropped > dropped_told_) {
-    log_.warning(
-        "the kernel dropped {} packets (ring full): try a larger ring (-B, now {} MiB), "
-        "more readers (--threads, now {}) or less to capture (--bpf)",
-        dropped - dropped_told_, sizing_.ring_mib, shards_.size());
-    dropped_told_ = dropped;
+  for (const std::string& warning : overload_.warnings(snapshot, Overload::Clock::now())) {
+    log_.warning("{}", warning);
   }
   if (!not_local_told_ && snapshot.attempts_not_local != 0) {
     not_local_told_ = true;

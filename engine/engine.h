@@ -25,6 +25,7 @@
 #include "engine/log.h"
 #include "engine/mailbox.h"
 #include "engine/options.h"
+#include "engine/overload.h"
 #include "engine/privileges.h"
 #include "engine/reporter.h"
 #include "engine/sandbox.h"
@@ -74,7 +75,8 @@ class Engine {
   FilterMatcher matcher_;
   const ring::LinkState links_;  // at the start
   Interfaces interfaces_;
-  Sizing sizing_;
+  const Sizing sizing_;
+  Overload overload_;
   ClockReading start_;
 
   EventFd report_ready_;
@@ -91,7 +93,6 @@ class Engine {
   ipc::RefreshMarks refresh_marks_;
   std::optional<ipc::ReplyText> stats_text_;  // of the snapshot being answered with
 
-  std::uint64_t dropped_told_ = 0;
   bool not_local_told_ = false;
 };
 
