@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <initializer_list>
 #include <random>
+#include <utility>
 
 #include "engine/descriptor_limit.h"
 #include "engine/summary.h"
@@ -248,7 +249,12 @@ void Engine::watch() {
     standard_output_.flush();
   });
   reactor_.every(std::chrono::seconds(1), [this] {
-    aggregator_->collect([this](const ipc::Snapshot& snapshot) { on_second(snapshot); });
+    // A reader that hangs does not answer: asking again would only pile up.
+    if (std::exchange(second_asked_, true)) return;
+    aggregator_->collect([this](const ipc::Snapshot& snapshot) {
+      second_asked_ = false;
+      on_second(snapshot);
+    });
   });
   aggregator_->collect([this](const ipc::Snapshot& snapshot) { service_manager_.ready(snapshot); });
 }

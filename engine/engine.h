@@ -93,6 +93,7 @@ class Engine {
   ipc::RefreshMarks refresh_marks_;
   std::optional<ipc::ReplyText> stats_text_;  // of the snapshot being answered with
 
+  bool second_asked_ = false;
   bool not_local_told_ = false;
 };
 
