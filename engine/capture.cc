@@ -63,7 +63,7 @@ void Capture::start(Watched& watched, std::span<ring::PacketSocket> sockets) {
   watched.first = sockets.front().descriptor();
 }
 
-ShardSource Capture::to_source(const Watched& watched, ring::PacketSocket socket) const {
+ShardSource Capture::to_source(const Watched& watched, ring::PacketSocket socket) {
   const bool with_header = watched.target.access == ring::Access::link_layer;
   return {std::move(socket), with_header ? flowtable::Link::ethernet : flowtable::Link::network};
 }
@@ -106,6 +106,7 @@ std::vector<ShardSource> Capture::reopen(std::size_t target, std::uint32_t index
     throw;
   }
   std::vector<ShardSource> sources;
+  sources.reserve(sockets.size());
   for (ring::PacketSocket& socket : sockets) {
     sources.push_back(to_source(watched, std::move(socket)));
   }

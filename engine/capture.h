@@ -70,7 +70,7 @@ class Capture {
   [[nodiscard]] std::size_t take_size(const Watched& watched) const noexcept;
   void start(Watched& watched, std::span<ring::PacketSocket> sockets);
   static void keep(Watched& watched, ring::PacketSocket socket);
-  [[nodiscard]] ShardSource to_source(const Watched& watched, ring::PacketSocket socket) const;
+  [[nodiscard]] static ShardSource to_source(const Watched& watched, ring::PacketSocket socket);
 
   const CaptureConfig config_;
   std::vector<Watched> watched_;

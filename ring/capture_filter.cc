@@ -228,7 +228,7 @@ std::string behind_tags_too(const std::string& expression) {
 }
 
 std::string capture_expression(const CaptureFilter& filter) {
-  const std::string ours = terms_v4(filter) + " or " + terms_v6(filter);
+  std::string ours = terms_v4(filter) + " or " + terms_v6(filter);
   if (filter.narrowed_by.empty()) return ours;
   return "(" + ours + ") and (" + filter.narrowed_by + ")";
 }
