@@ -41,17 +41,24 @@ std::uint32_t AttemptTable::second_group(std::uint64_t hash) const noexcept {
 // of twenty slots is the oldest cannot be predicted.
 Slot AttemptTable::oldest_pending(std::uint32_t a, std::uint32_t b) const noexcept {
   constexpr std::uint32_t kNone = ~std::uint32_t{0};
-  // Deadlines modulo 2^31 are put in order from half a round before one of them.
-  const std::uint32_t begin = (groups_[a].deadlines[0] >> 1) - Tick::kMask / 2;
+  const std::uint32_t pending_a = kAllSlots & ~(match(groups_[a], 0) | groups_[a].remembered);
+  const std::uint32_t pending_b = kAllSlots & ~(match(groups_[b], 0) | groups_[b].remembered);
+  const std::uint32_t pending = pending_a != 0 ? pending_a : pending_b;
+  if (pending == 0) return {};
+  // Deadlines modulo 2^31 are put in order from half a round before one of them: a pending one's, as that
+  // of another slot may be from any time.
+  const Group& some = groups_[pending_a != 0 ? a : b];
+  const auto known = static_cast<std::size_t>(std::countr_zero(pending));
+  const std::uint32_t begin = (some.deadlines[known] >> 1) - Tick::kMask / 2;
   std::uint32_t least = kNone;
   Slot oldest;
   for (const std::uint32_t group : {a, b}) {
     const Group& g = groups_[group];
-    const std::uint32_t others = match(g, 0) | g.remembered;
+    const std::uint32_t candidates = group == a ? pending_a : pending_b;
     for (std::uint32_t i = 0; i < kGroupSlots; ++i) {
       const std::uint32_t word = g.deadlines[i];
       const std::uint32_t age = (((word >> 1) - begin) & Tick::kMask) | word << 31;
-      const std::uint32_t rank = (others >> i & 1U) != 0 ? kNone : age;
+      const std::uint32_t rank = (candidates >> i & 1U) != 0 ? age : kNone;
       oldest = rank < least ? Slot{group, i} : oldest;
       least = rank < least ? rank : least;
     }

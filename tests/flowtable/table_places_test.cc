@@ -1,6 +1,8 @@
 // Where the flow table puts a new attempt, what it gives up for it, and in which order.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <vector>
@@ -98,6 +100,21 @@ TEST(AttemptTable, EvictsWhenAskedToThoughThereIsRoom) {
   EXPECT_TRUE(b.find(key_of(2))) << "what is remembered is not pending";
   EXPECT_EQ(b.table.pending(), 2U);
   EXPECT_TRUE(b.table.consistent());
+}
+
+// Whenever it is, and so also half a round of the clock from the zero in a slot never used.
+TEST(AttemptTable, EvictsTheOldestByPendingOnesAlone) {
+  constexpr std::chrono::nanoseconds kHalfRound{(std::int64_t{Tick::kMask} / 2 + 1)
+                                                << Tick::kShift};
+  constexpr std::chrono::seconds kSecond{1};
+  Bench b(2);
+  const std::uint32_t older = b.next_at_home(1, 0);
+  const std::uint32_t newer = b.next_at_home(1, older + 1);
+  b.put(key_of(older), false, time_of(kHalfRound - kSecond));
+  b.put(key_of(newer), false, time_of(kHalfRound + kSecond));
+  EXPECT_TRUE(b.put(key_of(b.next_at_home(0, 0)), true, time_of(kHalfRound + 2 * kSecond)).evicts);
+  EXPECT_FALSE(b.find(key_of(older)));
+  EXPECT_TRUE(b.find(key_of(newer)));
 }
 
 // More keys of one group than a group may have guests elsewhere, among older ones of others.
