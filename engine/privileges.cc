@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <optional>
 #include <stdexcept>
 #include <system_error>
@@ -50,7 +49,7 @@ void check_bounding_set() {
 }
 
 [[noreturn]] void refuse(const char* what) {
-  throw std::runtime_error(fmt::format("{}: {}", what, std::strerror(errno)));
+  throw std::runtime_error(fmt::format("{}: {}", what, std::generic_category().message(errno)));
 }
 
 // In this order: both take CAP_SETPCAP, which the second takes away from what is executed later.
@@ -102,7 +101,7 @@ void become(const User& user) {
   const int result = capng_change_id(static_cast<int>(user.uid), static_cast<int>(user.gid), flags);
   if (result != 0) {
     throw std::runtime_error(fmt::format("cannot become user {} (uid {}): {}", user.name, user.uid,
-                                         std::strerror(errno)));
+                                         std::generic_category().message(errno)));
   }
   check_bounding_set();
 }

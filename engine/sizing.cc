@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cassert>
 
 #include "engine/tracker_settings.h"
 
@@ -16,6 +17,7 @@ Sizing choose_sizing(const SizingWish& wish, std::span<const unsigned> allowed) 
   const auto unasked =
       wish.cpus.empty() ? std::min<std::size_t>(cpus.size(), kMostReaders) : cpus.size();
   const unsigned readers = wish.threads.value_or(static_cast<unsigned>(unasked));
+  assert(readers > 0 && !cpus.empty());  // --threads refuses 0, allowed_cpus() finds one
 
   Sizing sizing;
   for (unsigned i = 0; i < readers; ++i) sizing.cpus.push_back(cpus[i % cpus.size()]);

@@ -70,7 +70,6 @@ class SavefileFormat {
   }
 
  protected:
-  // NOLINTNEXTLINE(misc-non-private-member-variables-in-classes): each format fills it
   std::vector<SavedInterface> interfaces_;
 };
 

@@ -85,7 +85,7 @@ void set_option(int fd, int level, int name, const void* value, std::size_t byte
 void attach(int fd, std::span<const sock_filter> program) {
   // The kernel only reads the instructions; its structure has no const.
   sock_fprog attached{static_cast<unsigned short>(program.size()),
-                      const_cast<sock_filter*>(program.data())};  // NOLINT(*-const-cast)
+                      const_cast<sock_filter*>(program.data())};
   set_option(fd, SOL_SOCKET, SO_ATTACH_FILTER, &attached, sizeof attached,
              "setsockopt(SO_ATTACH_FILTER)");
 }

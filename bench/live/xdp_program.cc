@@ -76,7 +76,6 @@ Program prologue(int counter_fd, const Layout& layout) {
       set(0, XDP_DROP),
       insn(BPF_JMP | BPF_JLE | BPF_X, 2, 7, 1, 0),
       exit_program(),
-      // NOLINTNEXTLINE(misc-redundant-expression): BPF_LD and BPF_IMM, both 0, say what it is
       insn(BPF_LD | BPF_DW | BPF_IMM, 2, BPF_PSEUDO_MAP_VALUE, 0,
            static_cast<std::uint32_t>(counter_fd)),
       insn(0, 0, 0, 0, 0),  // second half of the load: the value's offset in the map
