@@ -37,7 +37,7 @@ def read(path: Path) -> dict[str, Lines]:
     for record in path.read_text().splitlines():
         kind, _, value = record.partition(":")
         if kind == "SF":
-            lines = files[str(Path(value).relative_to(ROOT))]
+            lines = files[str(Path(value).resolve().relative_to(ROOT))]
         elif kind == "DA":
             number, count = value.split(",")[:2]
             lines[int(number)] = max(lines.get(int(number), 0), int(count))
