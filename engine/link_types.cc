@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 #include <algorithm>
 #include <array>
 
@@ -75,6 +77,7 @@ std::optional<Link> link_of(std::uint16_t link_type) noexcept {
 
 std::vector<std::uint16_t> known_link_types() {
   std::vector<std::uint16_t> numbers;
+  numbers.reserve(std::size(kKnown));
   for (const Known& known : kKnown) numbers.push_back(known.number);
   return numbers;
 }

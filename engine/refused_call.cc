@@ -24,8 +24,10 @@ constexpr std::size_t kNameSize = 32;
 // SYS_SECCOMP of asm-generic/siginfo.h, which glibc's signal.h lacks and excludes.
 constexpr int kBySeccomp = 1;
 
+// NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables): see above
 std::array<std::array<char, kNameSize>, kNumbers> call_names{};
 thread_local const char* thread_name = "a thread";
+// NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
 // A line put together without memory from anywhere.
 class Line {
@@ -73,6 +75,7 @@ extern "C" void on_refused_call(int, siginfo_t* info, void*) {
 }
 
 struct Free {
+  // NOLINTNEXTLINE(cppcoreguidelines-no-malloc): libseccomp's, to be freed so
   void operator()(char* text) const noexcept { std::free(text); }
 };
 

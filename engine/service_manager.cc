@@ -4,7 +4,7 @@
 #include <systemd/sd-daemon.h>
 
 #include <cstdlib>
-#include <cstring>
+#include <system_error>
 
 namespace tcpeek::engine {
 namespace {
@@ -69,7 +69,7 @@ void ServiceManager::send(const std::string& message) {
   log_.warning(
       "cannot tell the service manager how things are (sd_notify): {}; it may restart what runs "
       "well",
-      std::strerror(-result));
+      std::generic_category().message(-result));
 }
 
 }  // namespace tcpeek::engine
