@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
-
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 namespace tcpeek::engine {
 namespace {
