@@ -22,10 +22,10 @@ class Handover {
   Handover(const Handover&) = delete;
   Handover& operator=(const Handover&) = delete;
 
-  // Replaces what the reader has not picked up yet.
-  void offer(std::unique_ptr<T> next) {
+  // Replaces what the reader has not picked up yet, and returns that, if anything.
+  std::unique_ptr<T> offer(std::unique_ptr<T> next) {
     collect();
-    delete offered_.exchange(next.release(), std::memory_order_acq_rel);
+    return std::unique_ptr<T>(offered_.exchange(next.release(), std::memory_order_acq_rel));
   }
 
   // What the reader has given back, if anything.

@@ -109,7 +109,8 @@ void LinkFollower::reopen(std::size_t target, const ring::Link& link) {
     if (sources.empty()) return;  // they are still with the readers
     interfaces_.rebind(target, link.index);
     for (std::size_t i = 0; i < sources.size(); ++i) {
-      shards_[i]->replace(target, std::move(sources[i]));
+      auto untaken = shards_[i]->replace(target, std::move(sources[i]));
+      if (untaken) capture_.put_back(target, std::move(*untaken));
     }
     if (sources.size() == shards_.size()) return;
     warn_once(fmt::format(

@@ -26,8 +26,11 @@ class ReaderSource {
   explicit ReaderSource(ShardSource first)
       : source_(std::make_unique<ShardSource>(std::move(first))) {}
 
-  // A socket to go on with; the one before is to be collected.
-  void offer(ShardSource next) { source_.offer(std::make_unique<ShardSource>(std::move(next))); }
+  // A socket to go on with; the one in use is to be collected. Returns one that was offered before and
+  // not taken, if any.
+  std::unique_ptr<ShardSource> offer(ShardSource next) {
+    return source_.offer(std::make_unique<ShardSource>(std::move(next)));
+  }
   [[nodiscard]] std::unique_ptr<ShardSource> collect() { return source_.collect(); }
 
   // Goes over to the socket offered, if there is one and nothing is left to read of the old one.

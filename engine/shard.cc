@@ -99,9 +99,10 @@ void Shard::join() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Shard::replace(std::size_t source, ShardSource next) {
-  sources_[source].offer(std::move(next));
+std::unique_ptr<ShardSource> Shard::replace(std::size_t source, ShardSource next) {
+  auto untaken = sources_[source].offer(std::move(next));
   wake_.notify();
+  return untaken;
 }
 
 void Shard::request_report() noexcept {

@@ -81,8 +81,9 @@ class Shard {
   [[nodiscard]] const ShardReport& report() const noexcept { return report_; }
 
   [[nodiscard]] Handover<const Locality>& locality() noexcept { return locality_; }
-  // Goes on with another socket on this interface, which was deleted and made anew.
-  void replace(std::size_t source, ShardSource next);
+  // Goes on with another socket on this interface, which was deleted and made anew. Returns one that
+  // was to replace it before, if the reader has not come to it.
+  std::unique_ptr<ShardSource> replace(std::size_t source, ShardSource next);
   // The socket that was replaced, once the reader is done with it.
   [[nodiscard]] std::unique_ptr<ShardSource> collect(std::size_t source) {
     return sources_[source].collect();

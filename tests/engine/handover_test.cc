@@ -65,8 +65,8 @@ TEST_F(HandoverTest, AnOfferIsSeenAtThePickUpNotBefore) {
 
 TEST_F(HandoverTest, ALaterOfferReplacesOneThatWasNotPickedUp) {
   Handover<const Thing> handover(thing(1));
-  handover.offer(thing(2));
-  handover.offer(thing(3));
+  EXPECT_EQ(handover.offer(thing(2)), nullptr);
+  EXPECT_EQ(handover.offer(thing(3))->number(), 2) << "given back to who offered it";
   EXPECT_EQ(alive_, 2) << "the one between is gone at once";
   EXPECT_EQ(handover.pick_up().number(), 3);
   EXPECT_EQ(handover.pick_up().number(), 3);
