@@ -15,6 +15,9 @@ from lab import Lab
 from monitor import Monitor, command
 
 NOBODY = pwd.getpwnam("nobody")
+# A build with sanitizers filters no system calls.
+SANITIZERS = os.environ.get("TCPEEK_SANITIZE", "")
+FILTERED = "0" if SANITIZERS else "2"
 AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 setUpModule = lab.require
@@ -126,6 +129,7 @@ class Privileges(unittest.TestCase):
             self.assertEqual(status_of_threads(monitor.pid)[0]["Uid"].split()[0], "0")
 
 
+@unittest.skipIf("thread" in SANITIZERS, "the sanitizer's own thread keeps what it was started with")
 class Nothing(unittest.TestCase):
     """However it is started: no thread keeps a capability, each has a filter, and counting works."""
 
@@ -133,7 +137,7 @@ class Nothing(unittest.TestCase):
         self.network = self.enterContext(Lab())
         os.chown(self.network.folder, NOBODY.pw_uid, NOBODY.pw_gid)
 
-    def check(self, threads: list[dict[str, str]], *, seccomp: str = "2", bounded: bool = True) -> None:
+    def check(self, threads: list[dict[str, str]], *, seccomp: str = FILTERED, bounded: bool = True) -> None:
         self.assertGreaterEqual(len(threads), 3)
         for thread in threads:
             for capabilities in ("CapInh", "CapPrm", "CapEff", "CapAmb", *(["CapBnd"] if bounded else [])):
