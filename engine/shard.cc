@@ -87,7 +87,12 @@ void Shard::start(std::latch& last_sent) {
     last_sent.count_down();
     throw;
   }
-  ready.get();
+  try {
+    ready.get();
+  } catch (...) {
+    join();  // so that the reader has let go of the exception before anyone looks at it
+    throw;
+  }
 }
 
 void Shard::stop() noexcept {
