@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kMostSpareGroups = 8;
 // Besides the groups: while one of them captures, the other is ready for the next time.
 constexpr std::size_t kSingles = 2;
+// Where not even these may be open, they are for clients.
+constexpr std::uint64_t kFewDescriptors = 128;
 
 std::uint64_t descriptor_limit() noexcept {
   rlimit limit{};
@@ -42,7 +44,9 @@ Capture::Capture(CaptureConfig config, std::span<const ring::CaptureTarget> targ
 }
 
 void Capture::open_spares() {
-  const std::size_t groups = spare_groups(config_.readers, watched_.size(), descriptor_limit());
+  const std::uint64_t limit = descriptor_limit();
+  if (limit < kFewDescriptors) return;
+  const std::size_t groups = spare_groups(config_.readers, watched_.size(), limit);
   for (Watched& watched : watched_) {
     if (watched.target.index == 0) continue;  // `any` is never deleted
     try {
