@@ -21,7 +21,11 @@ import lab
 setUpModule = lab.require
 
 LIBRARY = lab.binary().parent / "tests" / "faults" / "libfail_allocation.so"
-OPTIONS = ("-B", "1", "--max-sessions", "4096", "--threads", "2", "-u", "nobody", "web:RX@%:80", "--bpf", "tcp")
+# Without filters of system calls: libseccomp 2.5 frees twice what it has no memory for. It does so at the very
+# start, before anything is open.
+OPTIONS = (
+    "-B", "1", "--max-sessions", "4096", "--threads", "2", "-u", "nobody", "web:RX@%:80", "--bpf", "tcp", "--no-seccomp",
+)  # fmt: skip
 ANSWER = b"GET"  # the JSON library allocates in its destructors: STATS is for when there is memory
 STEP = 1 if live.FULL else 29  # a prime: no pattern of the program's meets it
 EACH_UNTIL = 10**9 if live.FULL else 8  # every one of the first
