@@ -1,11 +1,11 @@
 #include "engine/capture.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <iterator>
 #include <system_error>
 #include <utility>
+
+#include "engine/descriptor_limit.h"
 
 namespace tcpeek::engine {
 namespace {
@@ -15,11 +15,6 @@ constexpr std::size_t kMostSpareGroups = 8;
 constexpr std::size_t kSingles = 2;
 // Where not even these may be open, they are for clients.
 constexpr std::uint64_t kFewDescriptors = 128;
-
-std::uint64_t descriptor_limit() noexcept {
-  rlimit limit{};
-  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
-}
 
 }  // namespace
 

@@ -22,6 +22,11 @@ rlim_t lowest_free(rlim_t limit) {
 
 }  // namespace
 
+std::uint64_t descriptor_limit() noexcept {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
 void ensure_descriptors(std::size_t more) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
@@ -39,9 +44,9 @@ std::string descriptor_advice(const std::error_code& code) {
   if (code == std::errc::too_many_files_open_in_system) {
     return "; the whole machine has too many: see sysctl fs.file-max";
   }
-  rlimit limit{};
-  if (code != std::errc::too_many_files_open || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
-  return fmt::format("; the limit on open files is {}: {}", limit.rlim_cur, kHowToRaise);
+  const std::uint64_t limit = descriptor_limit();
+  if (code != std::errc::too_many_files_open || limit == 0) return {};
+  return fmt::format("; the limit on open files is {}: {}", limit, kHowToRaise);
 }
 
 }  // namespace tcpeek::engine

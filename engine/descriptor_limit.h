@@ -8,10 +8,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <system_error>
 
 namespace tcpeek::engine {
+
+// How many may be open now (the soft limit); 0 if that cannot be read.
+[[nodiscard]] std::uint64_t descriptor_limit() noexcept;
 
 // Room for so many more descriptors than are open now.
 void ensure_descriptors(std::size_t more);
