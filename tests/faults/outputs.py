@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import IO, Any
 
 import live
+from process import Process
 from trial import Trial, open_folder
 
 import lab
@@ -73,9 +74,10 @@ class OutputCase(unittest.TestCase):
 
     def check_idle(self, one: Trial) -> float:
         """What it uses of a CPU while there is no traffic, as a share."""
-        before = _cpu_seconds(one.main_pid())
+        process = Process(one.main_pid())
+        before = process.cpu_s()
         time.sleep(IDLE_S)  # the time over which is measured
-        used = (_cpu_seconds(one.main_pid()) - before) / IDLE_S
+        used = (process.cpu_s() - before) / IDLE_S
         self.assertLess(used, BUSY, "busy with nothing to do")
         return used
 
@@ -112,8 +114,3 @@ class OutputCase(unittest.TestCase):
         file = open(folder / "output", "wb", buffering=0)
         self.addCleanup(file.close)
         return file
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

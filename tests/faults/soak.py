@@ -31,6 +31,7 @@ from burst import Burst
 from conversation import Conversation, positions
 from lab import Lab
 from monitor import Monitor, Stats
+from process import Process
 
 FLOOD_LINK, GENUINE_LINK, FLAPPING_LINK = range(3)
 GENUINE = positions("10.78.0.2", "10.78.0.1", "fd78::2", "fd78::1")
@@ -161,12 +162,10 @@ class Samples:
     answered_s: list[float] = field(default_factory=list)
 
     def take(self, pid: int, answered_s: float, since: float) -> None:
-        folder = pathlib.Path("/proc", str(pid))
-        status = (folder / "status").read_text(encoding="ascii").splitlines()
-        resident = next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+        process = Process(pid)
         self.seconds.append(time.monotonic() - since)
-        self.resident_kib.append(resident)
-        self.descriptors.append(len(list((folder / "fd").iterdir())))
+        self.resident_kib.append(process.resident_kib())
+        self.descriptors.append(process.descriptors())
         self.answered_s.append(answered_s)
 
     def slope_an_hour(self, values: list[float]) -> float:

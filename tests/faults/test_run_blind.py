@@ -9,10 +9,11 @@ import unittest
 import live
 
 import lab
+from attacked import Attacked
 from blind import Guesser, Target
 from burst import Burst
 from conversation import POSITIONS, Conversation
-from monitor import ICMP, Monitor, Stats, difference
+from monitor import Stats, difference
 
 setUpModule = lab.require
 
@@ -23,17 +24,7 @@ SEED = 20261123
 REASONS = ("does_not_fit", "blind_rst", "foreign_icmp")
 
 
-class Blind(unittest.TestCase):
-    def setUp(self) -> None:
-        self.network = self.enterContext(lab.Lab())
-        # A piece fits a ring, so nothing is lost whatever else the machine does.
-        self.monitor = self.enterContext(
-            Monitor(self.network, *ICMP, "-q", "--capture", "tcp", "--timeout", "600", "--threads", "2", ring_mib=64)
-        )
-        self.wire = self.network.wire()
-        self.raw = self.network.peer.raw_socket("veth0")
-        self.addCleanup(self.raw.close)
-
+class Blind(Attacked):
     def begin(self, dice: random.Random) -> list[Target]:
         targets = []
         for position in POSITIONS:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import pathlib
 import resource
 import socket
@@ -21,6 +20,7 @@ from conversation import Conversation, Position
 from flows import handshakes
 from lab import PEER_V4, address
 from monitor import Monitor
+from process import Process
 
 setUpModule = lab.require
 
@@ -49,11 +49,6 @@ def scarce(pid: int) -> Iterator[None]:
         yield
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def cpu_seconds(pid: int) -> float:
-    words = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def hammer(path: pathlib.Path, seconds: float) -> tuple[int, int]:
@@ -97,11 +92,11 @@ class Descriptors(unittest.TestCase):
         before = self.monitor.stats().json["server"]
         with scarce(pid):
             sent = blast(self.sender, handshakes(0, 2000))
-            used = cpu_seconds(pid)
+            used = Process(pid).cpu_s()
             start = time.monotonic()
             queued, refused = hammer(self.monitor.socket_path, HAMMERED_S)
             seconds = time.monotonic() - start
-            share = (cpu_seconds(pid) - used) / seconds
+            share = (Process(pid).cpu_s() - used) / seconds
             sent += blast(self.sender, handshakes(2000, 2000))
         start = time.monotonic()
         lab.wait_for(self.answers, "it answers again")

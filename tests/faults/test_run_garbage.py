@@ -11,9 +11,10 @@ import live
 
 import garbage
 import lab
+from attacked import Attacked
 from burst import Burst, blast
 from conversation import POSITIONS, Conversation
-from monitor import ICMP, Monitor, difference
+from monitor import difference
 from steady import steady
 
 setUpModule = lab.require
@@ -24,15 +25,9 @@ PIECE = 25_000
 SEED = 20261123
 
 
-class Garbage(unittest.TestCase):
+class Garbage(Attacked):
     def setUp(self) -> None:
-        self.network = self.enterContext(lab.Lab())
-        self.monitor = self.enterContext(
-            Monitor(self.network, *ICMP, "-q", "--capture", "tcp", "--timeout", "600", "--threads", "2", ring_mib=64)
-        )
-        self.wire = self.network.wire()
-        self.raw = self.network.peer.raw_socket("veth0")
-        self.addCleanup(self.raw.close)
+        super().setUp()
         self.talks = [Conversation(self.wire, position) for position in POSITIONS for _ in range(ATTEMPTS_EACH)]
         for talk in self.talks:
             talk.syn()

@@ -6,11 +6,11 @@ TCPEEK_FAULTS=full does it a thousand times; otherwise enough to use up the spar
 from __future__ import annotations
 
 import itertools
-import pathlib
 import time
 import unittest
 
 from live import FULL, told
+from process import Process
 
 import lab
 from conversation import RX4, TX6, Conversation
@@ -29,27 +29,6 @@ def percentiles(seconds: list[float]) -> str:
     ordered = sorted(seconds)
     middle, most = ordered[len(ordered) // 2], ordered[-1]
     return f"median {1000 * middle:.1f} ms, longest {1000 * most:.1f} ms"
-
-
-class Process:
-    """What a process holds and uses, from /proc."""
-
-    def __init__(self, pid: int) -> None:
-        self._folder = pathlib.Path("/proc", str(pid))
-
-    def descriptors(self) -> int:
-        return len(list((self._folder / "fd").iterdir()))
-
-    def resident_kib(self) -> int:
-        for line in (self._folder / "status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1])
-        raise AssertionError("no VmRSS")
-
-    def cpu_s(self) -> float:
-        """Of all its threads."""
-        texts = [path.read_text(encoding="ascii") for path in self._folder.glob("task/*/schedstat")]
-        return sum(int(text.split()[0]) for text in texts) / 1e9
 
 
 def seconds_until_counted(network: Lab, monitor: Monitor, since: float) -> float:

@@ -1,0 +1,24 @@
+"""What a process holds and uses, from /proc."""
+
+from __future__ import annotations
+
+import pathlib
+
+
+class Process:
+    def __init__(self, pid: int) -> None:
+        self._folder = pathlib.Path("/proc", str(pid))
+
+    def descriptors(self) -> int:
+        return len(list((self._folder / "fd").iterdir()))
+
+    def resident_kib(self) -> int:
+        for line in (self._folder / "status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        raise AssertionError("no VmRSS")
+
+    def cpu_s(self) -> float:
+        """Of all its threads."""
+        texts = [path.read_text(encoding="ascii") for path in self._folder.glob("task/*/schedstat")]
+        return sum(int(text.split()[0]) for text in texts) / 1e9
