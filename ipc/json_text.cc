@@ -28,4 +28,10 @@ std::string rfc3339_utc(std::chrono::system_clock::time_point time) {
                      clock.subseconds().count());
 }
 
+std::string json_seconds(Elapsed duration) {
+  constexpr auto kMicrosecondsPerSecond = Elapsed::period::den;
+  return fmt::format("{}.{:06}", duration.count() / kMicrosecondsPerSecond,
+                     duration.count() % kMicrosecondsPerSecond);
+}
+
 }  // namespace tcpeek::ipc

@@ -1,9 +1,11 @@
-// Pieces of JSON text for the writers that promise their bytes: a quoted string and a time.
+// Pieces of JSON text for the writers: a quoted string, a time, a duration.
 //
 // Pure functions, callable from any thread.
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <ratio>
 #include <string>
 #include <string_view>
 
@@ -15,5 +17,11 @@ namespace tcpeek::ipc {
 
 // RFC 3339, UTC, always with six decimals: 2024-02-29T23:59:59.000001Z.
 [[nodiscard]] std::string rfc3339_utc(std::chrono::system_clock::time_point time);
+
+// A duration that is not negative.
+using Elapsed = std::chrono::duration<std::uint64_t, std::micro>;
+
+// In seconds, exactly, always with six decimals: 0.000153.
+[[nodiscard]] std::string json_seconds(Elapsed duration);
 
 }  // namespace tcpeek::ipc

@@ -47,11 +47,11 @@ std::string_view word(EventCause cause) noexcept {
 }  // namespace
 
 std::string to_json_line(const OutcomeEvent& event) {
-  const auto us = std::max<std::int64_t>(event.duration.count(), 0);
+  const auto duration = std::max(event.duration, std::chrono::microseconds::zero());
   std::string line;
   auto out = std::back_inserter(line);
-  fmt::format_to(out, R"({{"time":"{}","duration_seconds":{}.{:06})", rfc3339_utc(event.first_syn),
-                 us / 1'000'000, us % 1'000'000);
+  fmt::format_to(out, R"({{"time":"{}","duration_seconds":{})", rfc3339_utc(event.first_syn),
+                 json_seconds(duration));
   fmt::format_to(out, R"(,"initiator":{{"address":{},"port":{}}})",
                  json_quoted(event.initiator.address), event.initiator.port);
   fmt::format_to(out, R"(,"responder":{{"address":{},"port":{}}})",

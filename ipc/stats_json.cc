@@ -1,180 +1,189 @@
 // One function per part of the object, in the order of the table in the header.
 #include "ipc/stats_json.h"
 
-#include <chrono>
-#include <nlohmann/json.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
 
 #include "ipc/json_text.h"
+#include "ipc/json_writer.h"
 
 namespace tcpeek::ipc {
 namespace {
 
-using Json = nlohmann::ordered_json;
+// Of a reply without filters, and of each filter; a longer one grows once more.
+constexpr std::size_t kUsualBytes = 8192;
+constexpr std::size_t kUsualFilterBytes = 900;
 
-template <typename Rep, typename Period>
-double seconds(std::chrono::duration<Rep, Period> duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
-Json latency_json(const LatencyHistogram& latency) {
-  const auto at = [&](double q) {
-    return latency.count() == 0 ? Json(nullptr) : Json(seconds(latency.quantile(q)));
+void write_latency(JsonWriter& json, const LatencyHistogram& latency) {
+  const auto quantile = [&](std::string_view name, double q) {
+    if (latency.count() == 0) return json.null_member(name);
+    json.member(name, latency.quantile(q));
   };
-  return {{"count", latency.count()}, {"sum", static_cast<double>(latency.sum_us()) / 1e6},
-          {"p50", at(0.5)},           {"p90", at(0.9)},
-          {"p99", at(0.99)},          {"p999", at(0.999)}};
+  json.member("count", latency.count());
+  json.member("sum", Elapsed(latency.sum_us()));
+  quantile("p50", 0.5);
+  quantile("p90", 0.9);
+  quantile("p99", 0.99);
+  quantile("p999", 0.999);
 }
 
-Json success_json(const Counts& counts) {
-  return {{"total", counts[Tally::success]},
-          {"half_seen", counts[Tally::half_seen]},
-          {"late_proof", counts[Tally::late_proof]},
-          {"dup_syn", counts[Tally::success_dup_syn]},
-          {"dup_synack", counts[Tally::success_dup_synack]},
-          {"dup_syn_segments", counts[Tally::success_dup_syn_segments]},
-          {"dup_synack_segments", counts[Tally::success_dup_synack_segments]}};
+void write_success(JsonWriter& json, const Counts& counts) {
+  json.member("total", counts[Tally::success]);
+  json.member("half_seen", counts[Tally::half_seen]);
+  json.member("late_proof", counts[Tally::late_proof]);
+  json.member("dup_syn", counts[Tally::success_dup_syn]);
+  json.member("dup_synack", counts[Tally::success_dup_synack]);
+  json.member("dup_syn_segments", counts[Tally::success_dup_syn_segments]);
+  json.member("dup_synack_segments", counts[Tally::success_dup_synack_segments]);
 }
 
-Json failure_json(const Counts& counts) {
-  const Json timed_out = {{"total", counts.timed_out()},
-                          {"no_answer", counts[Tally::timed_out_no_answer]},
-                          {"no_ack", counts[Tally::timed_out_no_ack]},
-                          {"uncertain", counts[Tally::uncertain]}};
-  return {{"total", counts.failures()},
-          {"refused", counts[Tally::refused]},
-          {"aborted", counts[Tally::aborted]},
-          {"timed_out", timed_out},
-          {"unreachable", counts[Tally::unreachable]},
-          {"dup_syn", counts[Tally::failure_dup_syn]},
-          {"dup_synack", counts[Tally::failure_dup_synack]},
-          {"dup_syn_segments", counts[Tally::failure_dup_syn_segments]},
-          {"dup_synack_segments", counts[Tally::failure_dup_synack_segments]}};
+void write_failure(JsonWriter& json, const Counts& counts) {
+  json.member("total", counts.failures());
+  json.member("refused", counts[Tally::refused]);
+  json.member("aborted", counts[Tally::aborted]);
+  json.object("timed_out", [&] {
+    json.member("total", counts.timed_out());
+    json.member("no_answer", counts[Tally::timed_out_no_answer]);
+    json.member("no_ack", counts[Tally::timed_out_no_ack]);
+    json.member("uncertain", counts[Tally::uncertain]);
+  });
+  json.member("unreachable", counts[Tally::unreachable]);
+  json.member("dup_syn", counts[Tally::failure_dup_syn]);
+  json.member("dup_synack", counts[Tally::failure_dup_synack]);
+  json.member("dup_syn_segments", counts[Tally::failure_dup_syn_segments]);
+  json.member("dup_synack_segments", counts[Tally::failure_dup_synack_segments]);
 }
 
-void add_counts(Json& object, const Counts& counts) {
-  object["attempts"] = counts[Tally::attempts];
-  object["pending"] = counts[Tally::pending];
-  object["success"] = success_json(counts);
-  object["failure"] = failure_json(counts);
-  object["evicted"] = counts[Tally::evicted];
-  object["late_synack"] = counts[Tally::late_synack];
-  object["latency_seconds"] = latency_json(counts.latency);
+void write_counts(JsonWriter& json, const Counts& counts) {
+  json.member("attempts", counts[Tally::attempts]);
+  json.member("pending", counts[Tally::pending]);
+  json.object("success", [&] { write_success(json, counts); });
+  json.object("failure", [&] { write_failure(json, counts); });
+  json.member("evicted", counts[Tally::evicted]);
+  json.member("late_synack", counts[Tally::late_synack]);
+  json.object("latency_seconds", [&] { write_latency(json, counts.latency); });
 }
 
-Json interfaces_json(const Snapshot& snapshot) {
-  Json list = Json::array();
-  for (const InterfaceStats& interface : snapshot.interfaces) {
-    list.push_back({{"name", interface.name},
-                    {"link_type", interface.link_type},
-                    {"up", interface.up},
-                    {"packets", interface.packets},
-                    {"dropped", interface.dropped},
-                    {"if_dropped", interface.if_dropped}});
-  }
-  return list;
+void write_interface(JsonWriter& json, const InterfaceStats& interface) {
+  json.member("name", interface.name);
+  json.member("link_type", interface.link_type);
+  json.member("up", interface.up);
+  json.member("packets", interface.packets);
+  json.member("dropped", interface.dropped);
+  json.member("if_dropped", interface.if_dropped);
 }
 
-Json readers_json(const Snapshot& snapshot) {
-  Json list = Json::array();
-  for (const ReaderStats& reader : snapshot.readers) {
-    list.push_back({{"id", reader.id},
-                    {"cpu", reader.cpu},
-                    {"packets", reader.packets},
-                    {"dropped", reader.dropped},
-                    {"freezes", reader.freezes},
-                    {"pending", reader.pending},
-                    {"remembered", reader.remembered},
-                    {"capacity", reader.capacity},
-                    {"mailbox_depth", reader.mailbox_depth},
-                    {"event_queue_depth", reader.event_queue_depth},
-                    {"events_lost", reader.events_lost}});
-  }
-  return list;
+void write_reader(JsonWriter& json, const ReaderStats& reader) {
+  json.member("id", reader.id);
+  json.member("cpu", reader.cpu);
+  json.member("packets", reader.packets);
+  json.member("dropped", reader.dropped);
+  json.member("freezes", reader.freezes);
+  json.member("pending", reader.pending);
+  json.member("remembered", reader.remembered);
+  json.member("capacity", reader.capacity);
+  json.member("mailbox_depth", reader.mailbox_depth);
+  json.member("event_queue_depth", reader.event_queue_depth);
+  json.member("events_lost", reader.events_lost);
 }
 
-Json filters_json(const Snapshot& snapshot) {
-  Json list = Json::array();
-  for (const FilterStats& filter : snapshot.filters) {
-    Json object = {{"name", filter.name}, {"expression", filter.expression}};
-    add_counts(object, filter.counts);
-    list.push_back(std::move(object));
-  }
-  return list;
+void write_filter(JsonWriter& json, const FilterStats& filter) {
+  json.member("name", filter.name);
+  json.member("expression", filter.expression);
+  write_counts(json, filter.counts);
 }
 
-Json totals_json(const Snapshot& snapshot) {
-  Json object = Json::object();
-  add_counts(object, snapshot.totals);
-  return object;
+void write_packets(JsonWriter& json, const PacketStats& packets) {
+  json.member("seen", packets.seen);
+  json.member("dropped", packets.dropped);
+  json.member("in_ring", packets.in_ring);
+  json.member("delivered", packets.delivered);
+  json.member("used", packets.used);
+  json.object("ignored", [&] {
+    for (const NamedCount& reason : packets.ignored) json.member(reason.name, reason.count);
+  });
+  json.member("in_mailboxes", packets.in_mailboxes);
+  json.member("misrouted", packets.misrouted);
 }
 
-Json packets_json(const PacketStats& packets) {
-  Json ignored = Json::object();
-  for (const NamedCount& reason : packets.ignored) ignored[std::string(reason.name)] = reason.count;
-  return {{"seen", packets.seen},
-          {"dropped", packets.dropped},
-          {"in_ring", packets.in_ring},
-          {"delivered", packets.delivered},
-          {"used", packets.used},
-          {"ignored", ignored},
-          {"in_mailboxes", packets.in_mailboxes},
-          {"misrouted", packets.misrouted}};
+void write_server(JsonWriter& json, const ServerStats& server) {
+  json.member("clients_accepted", server.clients_accepted);
+  json.member("clients_displaced", server.clients_displaced);
+  json.member("accept_failures", server.accept_failures);
+  json.member("requests", server.requests);
+  json.member("requests_dropped", server.requests_dropped);
+  json.member("replies_dropped", server.replies_dropped);
+  json.member("lines_lost", server.lines_lost);
 }
 
-Json server_json(const ServerStats& server) {
-  return {{"clients_accepted", server.clients_accepted},
-          {"clients_displaced", server.clients_displaced},
-          {"accept_failures", server.accept_failures},
-          {"requests", server.requests},
-          {"requests_dropped", server.requests_dropped},
-          {"replies_dropped", server.replies_dropped},
-          {"lines_lost", server.lines_lost}};
+void write_identity(JsonWriter& json, std::string_view left_name, std::uint64_t left,
+                    std::uint64_t right) {
+  json.member(left_name, left);
+  json.member("accounted", right);
+  json.member("holds", left == right);
 }
 
-Json identity_json(const char* left_name, std::uint64_t left, std::uint64_t right) {
-  return {{left_name, left}, {"accounted", right}, {"holds", left == right}};
-}
-
-Json accounting_json(const Snapshot& snapshot) {
+void write_accounting(JsonWriter& json, const Snapshot& snapshot) {
+  const auto attempts = [&](const Counts& counts) {
+    write_identity(json, "attempts", counts[Tally::attempts], counts.accounted());
+  };
   const PacketStats& packets = snapshot.packets;
-  Json filters = Json::array();
-  for (const FilterStats& filter : snapshot.filters) {
-    const std::uint64_t attempts = filter.counts[Tally::attempts];
-    filters.push_back({{"name", filter.name},
-                       {"attempts", attempts},
-                       {"accounted", filter.counts.accounted()},
-                       {"holds", attempts == filter.counts.accounted()}});
-  }
-  return {
-      {"attempts",
-       identity_json("attempts", snapshot.totals[Tally::attempts], snapshot.totals.accounted())},
-      {"filters", filters},
-      {"seen",
-       identity_json("seen", packets.seen, packets.delivered + packets.dropped + packets.in_ring)},
-      {"delivered", identity_json("delivered", packets.delivered,
-                                  packets.used + packets.ignored_total() + packets.in_mailboxes)}};
+  json.object("attempts", [&] { attempts(snapshot.totals); });
+  json.array("filters", [&] {
+    for (const FilterStats& filter : snapshot.filters) {
+      json.object([&] {
+        json.member("name", filter.name);
+        attempts(filter.counts);
+      });
+    }
+  });
+  json.object("seen", [&] {
+    write_identity(json, "seen", packets.seen,
+                   packets.delivered + packets.dropped + packets.in_ring);
+  });
+  json.object("delivered", [&] {
+    write_identity(json, "delivered", packets.delivered,
+                   packets.used + packets.ignored_total() + packets.in_mailboxes);
+  });
+}
+
+// An array of objects, each written by `write`.
+template <typename List, typename Write>
+void write_list(JsonWriter& json, std::string_view name, const List& list, Write write) {
+  json.array(name, [&] {
+    for (const auto& each : list) json.object([&] { write(json, each); });
+  });
+}
+
+void write_snapshot(JsonWriter& json, const Snapshot& snapshot) {
+  json.member("schema", kStatsSchema);
+  json.member("version", snapshot.version);
+  json.member("started", rfc3339_utc(snapshot.started));
+  json.member("time", rfc3339_utc(snapshot.taken));
+  json.member("uptime_seconds", snapshot.uptime);
+  write_list(json, "interfaces", snapshot.interfaces, write_interface);
+  write_list(json, "readers", snapshot.readers, write_reader);
+  write_list(json, "filters", snapshot.filters, write_filter);
+  json.object("totals", [&] { write_counts(json, snapshot.totals); });
+  json.member("attempts_excluded", snapshot.attempts_excluded);
+  json.member("attempts_not_local", snapshot.attempts_not_local);
+  json.object("copies", [&] {
+    json.member("syn", snapshot.syn_copies);
+    json.member("synack", snapshot.synack_copies);
+  });
+  json.member("late_syns", snapshot.late_syns);
+  json.object("packets", [&] { write_packets(json, snapshot.packets); });
+  json.object("server", [&] { write_server(json, snapshot.server); });
+  json.object("accounting", [&] { write_accounting(json, snapshot); });
 }
 
 }  // namespace
 
 std::string stats_reply(const Snapshot& snapshot) {
-  Json reply = {{"schema", kStatsSchema},
-                {"version", snapshot.version},
-                {"started", rfc3339_utc(snapshot.started)},
-                {"time", rfc3339_utc(snapshot.taken)},
-                {"uptime_seconds", seconds(snapshot.uptime)}};
-  reply["interfaces"] = interfaces_json(snapshot);
-  reply["readers"] = readers_json(snapshot);
-  reply["filters"] = filters_json(snapshot);
-  reply["totals"] = totals_json(snapshot);
-  reply["attempts_excluded"] = snapshot.attempts_excluded;
-  reply["attempts_not_local"] = snapshot.attempts_not_local;
-  reply["copies"] = {{"syn", snapshot.syn_copies}, {"synack", snapshot.synack_copies}};
-  reply["late_syns"] = snapshot.late_syns;
-  reply["packets"] = packets_json(snapshot.packets);
-  reply["server"] = server_json(snapshot.server);
-  reply["accounting"] = accounting_json(snapshot);
-  return reply.dump(-1, ' ', false, Json::error_handler_t::replace);
+  JsonWriter json(kUsualBytes + snapshot.filters.size() * kUsualFilterBytes);
+  json.object([&] { write_snapshot(json, snapshot); });
+  return std::move(json).take();
 }
 
 }  // namespace tcpeek::ipc

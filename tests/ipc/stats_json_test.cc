@@ -22,7 +22,7 @@ constexpr const char* kZeroCounts =
     R"("timed_out":{"total":0,"no_answer":0,"no_ack":0,"uncertain":0},"unreachable":0,)"
     R"("dup_syn":0,"dup_synack":0,"dup_syn_segments":0,"dup_synack_segments":0},)"
     R"("evicted":0,"late_synack":0,)"
-    R"("latency_seconds":{"count":0,"sum":0.0,"p50":null,"p90":null,"p99":null,"p999":null}})";
+    R"("latency_seconds":{"count":0,"sum":0.000000,"p50":null,"p90":null,"p99":null,"p999":null}})";
 
 TEST(StatsReply, MembersAndTheirOrder) {
   Snapshot snapshot;
@@ -36,7 +36,7 @@ TEST(StatsReply, MembersAndTheirOrder) {
   EXPECT_EQ(
       stats_reply(snapshot),
       std::string(R"({"schema":1,"version":"2.0.0","started":"1970-01-01T00:00:00.000000Z",)"
-                  R"("time":"1970-01-01T00:00:01.500000Z","uptime_seconds":1.5,)"
+                  R"("time":"1970-01-01T00:00:01.500000Z","uptime_seconds":1.500000,)"
                   R"("interfaces":[{"name":"eth0","link_type":"EN10MB","up":true,"packets":3,)"
                   R"("dropped":2,"if_dropped":1}],)"
                   R"("readers":[{"id":0,"cpu":-1,"packets":0,"dropped":0,"freezes":0,"pending":0,)"
