@@ -1,11 +1,11 @@
 #include "engine/capture.h"
 
 #include <algorithm>
+#include <exception>
 #include <iterator>
+#include <limits>
 #include <system_error>
 #include <utility>
-
-#include "engine/descriptor_limit.h"
 
 namespace tcpeek::engine {
 namespace {
@@ -13,17 +13,20 @@ namespace {
 constexpr std::size_t kMostSpareGroups = 8;
 // Besides the groups: while one of them captures, the other is ready for the next time.
 constexpr std::size_t kSingles = 2;
-// Where not even these may be open, they are for clients.
-constexpr std::uint64_t kFewDescriptors = 128;
+
+// `any` is never deleted.
+bool can_be_deleted(const ring::CaptureTarget& target) noexcept {
+  return target.index != 0;
+}
 
 }  // namespace
 
-std::size_t spare_groups(unsigned readers, std::size_t interfaces,
-                         std::uint64_t descriptor_limit) noexcept {
-  const std::uint64_t sockets = std::uint64_t{readers} * interfaces;
-  // A quarter of what is allowed; a single reader needs no groups.
-  if (readers <= 1 || sockets == 0) return 0;
-  return std::min<std::uint64_t>(kMostSpareGroups, descriptor_limit / 4 / sockets);
+std::size_t spare_sockets(unsigned readers, std::size_t most) noexcept {
+  if (most <= kSingles) return most;
+  // A single reader needs no groups.
+  const std::size_t groups =
+      readers > 1 ? std::min((most - kSingles) / readers, kMostSpareGroups) : 0;
+  return groups * readers + kSingles;
 }
 
 Capture::Capture(CaptureConfig config, std::span<const ring::CaptureTarget> targets,
@@ -35,19 +38,24 @@ Capture::Capture(CaptureConfig config, std::span<const ring::CaptureTarget> targ
     watched.capturing = ring::open_sockets(target, config_.readers);
     start(watched, watched.capturing);
   }
-  open_spares();
 }
 
-void Capture::open_spares() {
-  const std::uint64_t limit = descriptor_limit();
-  if (limit < kFewDescriptors) return;
-  const std::size_t groups = spare_groups(config_.readers, watched_.size(), limit);
+std::size_t Capture::deletable() const noexcept {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      watched_, [](const Watched& watched) { return can_be_deleted(watched.target); }));
+}
+
+std::size_t Capture::spares_wanted() const noexcept {
+  return deletable() * spare_sockets(config_.readers, std::numeric_limits<std::size_t>::max());
+}
+
+void Capture::open_spares(std::size_t most) noexcept {
   for (Watched& watched : watched_) {
-    if (watched.target.index == 0) continue;  // `any` is never deleted
+    if (!can_be_deleted(watched.target)) continue;
     try {
-      watched.spare = ring::open_sockets(watched.target, groups * config_.readers + kSingles);
-    } catch (const std::system_error&) {
-      // What captures now is worth more: without spare ones a new interface needs a restart.
+      watched.spare =
+          ring::open_sockets(watched.target, spare_sockets(config_.readers, most / deletable()));
+    } catch (const std::exception&) {
       return;
     }
   }
@@ -80,7 +88,8 @@ std::vector<std::vector<ShardSource>> Capture::take_sources() {
 
 bool Capture::lost(std::size_t target) const noexcept {
   const Watched& watched = watched_[target];
-  return watched.target.index != 0 && ring::bound_interface(watched.first) != watched.target.index;
+  return can_be_deleted(watched.target) &&
+         ring::bound_interface(watched.first) != watched.target.index;
 }
 
 // How many spare sockets to take: a group while there is one besides the singles.

@@ -32,9 +32,8 @@ struct CaptureConfig {
   std::vector<sock_filter> steering;
 };
 
-// How many groups of spare sockets each interface gets, so that descriptors are left for the rest.
-[[nodiscard]] std::size_t spare_groups(unsigned readers, std::size_t interfaces,
-                                       std::uint64_t descriptor_limit) noexcept;
+// How many spare sockets an interface gets where it may have so many.
+[[nodiscard]] std::size_t spare_sockets(unsigned readers, std::size_t most) noexcept;
 
 class Capture {
  public:
@@ -43,6 +42,11 @@ class Capture {
   // Begins to capture on each target.
   Capture(CaptureConfig config, std::span<const ring::CaptureTarget> targets,
           const FilterFor& filter_for);
+
+  // The spare sockets it would like to have, and opening so many of them at most. What captures now is
+  // worth more: where the kernel refuses, a new interface needs a restart.
+  [[nodiscard]] std::size_t spares_wanted() const noexcept;
+  void open_spares(std::size_t most) noexcept;
 
   // Reader i's socket on each target is [i]. Once.
   [[nodiscard]] std::vector<std::vector<ShardSource>> take_sources();
@@ -66,7 +70,7 @@ class Capture {
     int first = -1;  // the first reader's descriptor, which is closed by nobody else
   };
 
-  void open_spares();
+  [[nodiscard]] std::size_t deletable() const noexcept;
   [[nodiscard]] std::size_t take_size(const Watched& watched) const noexcept;
   void start(Watched& watched, std::span<ring::PacketSocket> sockets);
   static void keep(Watched& watched, ring::PacketSocket socket);

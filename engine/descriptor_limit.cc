@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "ring/descriptor.h"
@@ -20,33 +21,34 @@ rlim_t lowest_free(rlim_t limit) {
   return copy.get() >= 0 ? static_cast<rlim_t>(copy.get()) : limit;
 }
 
-}  // namespace
-
-std::uint64_t descriptor_limit() noexcept {
-  rlimit limit{};
-  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
+// The soft limit as it is, or as high as the hard one allows of `wanted`.
+rlim_t raised_limit(const rlimit& limit, rlim_t wanted) {
+  const rlimit raised{std::min(wanted, limit.rlim_max), limit.rlim_max};
+  const bool higher = raised.rlim_cur > limit.rlim_cur && ::setrlimit(RLIMIT_NOFILE, &raised) == 0;
+  return higher ? raised.rlim_cur : limit.rlim_cur;
 }
 
-void ensure_descriptors(std::size_t more) {
+}  // namespace
+
+std::size_t ensure_descriptors(std::size_t needed, std::size_t wanted) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
     ring::throw_errno("cannot read the limit on open files");
-  const rlim_t needed = lowest_free(limit.rlim_cur) + more;
-  if (needed <= limit.rlim_cur) return;
-  const rlimit raised{needed, limit.rlim_max};
-  if (needed <= limit.rlim_max && ::setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
+  const rlim_t least = lowest_free(limit.rlim_cur) + needed;
+  const rlim_t most = raised_limit(limit, least + wanted);
+  if (most >= least) return std::min<rlim_t>(most - least, wanted);
   throw std::runtime_error(
       fmt::format("the limit on open files is {}, and {} are needed, {} of them for clients: {}",
-                  limit.rlim_max, needed, more, kHowToRaise));
+                  limit.rlim_max, least, needed, kHowToRaise));
 }
 
 std::string descriptor_advice(const std::error_code& code) {
   if (code == std::errc::too_many_files_open_in_system) {
     return "; the whole machine has too many: see sysctl fs.file-max";
   }
-  const std::uint64_t limit = descriptor_limit();
-  if (code != std::errc::too_many_files_open || limit == 0) return {};
-  return fmt::format("; the limit on open files is {}: {}", limit, kHowToRaise);
+  rlimit limit{};
+  if (code != std::errc::too_many_files_open || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
+  return fmt::format("; the limit on open files is {}: {}", limit.rlim_cur, kHowToRaise);
 }
 
 }  // namespace tcpeek::engine

@@ -94,7 +94,8 @@ Engine::Engine(const Options& options, LineWriter& standard_error, LineWriter& s
   reactor_.on_signals(kEndingSignals, [this](int) { reactor_.stop(); });
   open_capture();
   open_socket();
-  ensure_descriptors(ipc::ServerLimits{}.max_clients + kPassingDescriptors);
+  capture_->open_spares(ensure_descriptors(ipc::ServerLimits{}.max_clients + kPassingDescriptors,
+                                           capture_->spares_wanted()));
   drop_privileges();
 }
 

@@ -3,23 +3,29 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace tcpeek::engine {
 namespace {
 
+constexpr std::size_t kAny = std::numeric_limits<std::size_t>::max();
+
 TEST(CaptureTest, ASingleReaderNeedsNoSpareGroups) {
-  EXPECT_EQ(spare_groups(1, 1, 1024), 0U);
-  EXPECT_EQ(spare_groups(1, 64, 1024), 0U);
+  EXPECT_EQ(spare_sockets(1, 1024), 2U);
+  EXPECT_EQ(spare_sockets(1, kAny), 2U);
 }
 
-TEST(CaptureTest, SpareGroupsTakeAQuarterOfTheDescriptorsAtMost) {
-  EXPECT_EQ(spare_groups(2, 1, 1024), 8U);
-  EXPECT_EQ(spare_groups(8, 1, 1024), 8U);
-  EXPECT_EQ(spare_groups(8, 8, 1024), 4U);
-  EXPECT_EQ(spare_groups(64, 8, 1024), 0U);
-  EXPECT_EQ(spare_groups(64, 8, 524288), 8U);
-  EXPECT_EQ(spare_groups(2, 1, 16), 2U);
-  EXPECT_EQ(spare_groups(2, 1, 0), 0U);
-  EXPECT_EQ(spare_groups(2, 0, 1024), 0U);
+TEST(CaptureTest, EightSpareGroupsAndTwoSocketsAreEnough) {
+  EXPECT_EQ(spare_sockets(2, 18), 18U);
+  EXPECT_EQ(spare_sockets(2, kAny), 18U);
+  EXPECT_EQ(spare_sockets(64, kAny), 514U);
+}
+
+TEST(CaptureTest, WhereThereIsLessRoomGroupsAreWhole) {
+  EXPECT_EQ(spare_sockets(4, 33), 30U);
+  EXPECT_EQ(spare_sockets(4, 6), 6U);
+  EXPECT_EQ(spare_sockets(4, 5), 2U);
+  for (std::size_t most = 0; most <= 2; ++most) EXPECT_EQ(spare_sockets(4, most), most);
 }
 
 }  // namespace
