@@ -1,18 +1,37 @@
 #include "engine/service_manager.h"
 
 #include <fmt/format.h>
-#include <systemd/sd-daemon.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstddef>
 #include <cstdlib>
+#include <cstring>
+#include <optional>
 #include <system_error>
 
 namespace tcpeek::engine {
 namespace {
 
-constexpr int kKeepEnvironment = 0;
-
 std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
   return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
+std::optional<std::uint64_t> number_in(const char* variable) {
+  const char* value = std::getenv(variable);
+  if (value == nullptr) return std::nullopt;
+  const char* end = value + std::strlen(value);
+  std::uint64_t number = 0;
+  const auto [rest, error] = std::from_chars(value, end, number);
+  return error == std::errc() && rest == end ? std::optional(number) : std::nullopt;
+}
+
+bool watchdog_waits() {
+  const bool somebody_elses = std::getenv("WATCHDOG_PID") != nullptr &&
+                              number_in("WATCHDOG_PID") != static_cast<std::uint64_t>(::getpid());
+  return !somebody_elses && number_in("WATCHDOG_USEC").value_or(0) > 0;
 }
 
 }  // namespace
@@ -33,20 +52,37 @@ std::string status_line(const ipc::Snapshot& snapshot) {
   return text;
 }
 
-ServiceManager::ServiceManager(Log& log)
-    : log_(log),
-      present_(std::getenv("NOTIFY_SOCKET") != nullptr),
-      watchdog_(::sd_watchdog_enabled(kKeepEnvironment, nullptr) > 0) {}
+ServiceManager::ServiceManager(Log& log) : log_(log) {
+  if (const char* name = std::getenv("NOTIFY_SOCKET")) find_manager(name);
+}
+
+// A path, or "@" and an abstract name (unix(7)).
+void ServiceManager::find_manager(std::string_view name) {
+  if (name.empty() || (name.front() != '/' && name.front() != '@')) {
+    return tell_failure(EAFNOSUPPORT);
+  }
+  if (name.size() >= sizeof manager_.sun_path) return tell_failure(ENAMETOOLONG);
+  manager_.sun_family = AF_UNIX;
+  std::copy(name.begin(), name.end(), manager_.sun_path);
+  const bool is_path = name.front() == '/';
+  if (!is_path) manager_.sun_path[0] = '\0';
+  // A path ends with its zero byte, an abstract name where it ends.
+  manager_size_ =
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size() + (is_path ? 1 : 0));
+  socket_ = ring::Descriptor(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (socket_.get() < 0) return tell_failure(errno);
+  watchdog_ = watchdog_waits();
+}
 
 void ServiceManager::ready(const ipc::Snapshot& snapshot) {
-  if (!present_) return;
+  if (socket_.get() < 0) return;
   status_ = status_line(snapshot);
   status_told_ = Clock::now();
   send("READY=1\nSTATUS=" + status_);
 }
 
 void ServiceManager::alive(const ipc::Snapshot& snapshot, Clock::time_point now) {
-  if (!present_) return;
+  if (socket_.get() < 0) return;
   std::string message = watchdog_ ? "WATCHDOG=1\n" : "";
   if (now - status_told_ >= kStatusInterval) {
     if (std::string status = status_line(snapshot); status != status_) {
@@ -59,17 +95,22 @@ void ServiceManager::alive(const ipc::Snapshot& snapshot, Clock::time_point now)
 }
 
 void ServiceManager::stopping() {
-  if (present_) send("STOPPING=1");
+  if (socket_.get() >= 0) send("STOPPING=1");
 }
 
-void ServiceManager::send(const std::string& message) {
-  const int result = ::sd_notify(kKeepEnvironment, message.c_str());
-  if (result >= 0 || failure_told_) return;
-  failure_told_ = true;
+void ServiceManager::send(std::string_view message) {
+  const auto sent =
+      ::sendto(socket_.get(), message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+               reinterpret_cast<const sockaddr*>(&manager_), manager_size_);
+  if (sent < 0) tell_failure(errno);
+}
+
+void ServiceManager::tell_failure(int error) {
+  if (std::exchange(failure_told_, true)) return;
   log_.warning(
-      "cannot tell the service manager how things are (sd_notify): {}; it may restart what runs "
-      "well",
-      std::generic_category().message(-result));
+      "cannot tell the service manager how things are (NOTIFY_SOCKET): {}; it may restart what "
+      "runs well",
+      std::generic_category().message(error));
 }
 
 }  // namespace tcpeek::engine

@@ -1,21 +1,22 @@
-// Tells the service manager how things are, by sd_notify(3): ready, alive, a line of status, stopping.
+// Tells the service manager how things are: ready, alive, a line of status, stopping.
 //
-// How it works: libsystemd sends one datagram a call to the socket that NOTIFY_SOCKET names. Without
-// that variable nothing happens. Keep-alives are sent only if the manager waits for them
-// (WATCHDOG_USEC and WATCHDOG_PID, sd_watchdog_enabled(3)).
+// How it works: the protocol of sd_notify(3), a datagram for each message to the socket that
+// NOTIFY_SOCKET names. Without that variable nothing happens. Keep-alives are sent only if the manager
+// waits for them (WATCHDOG_USEC and WATCHDOG_PID, sd_watchdog_enabled(3)).
+//
+// Not by libsystemd, which opens a socket for each message and waits when the manager does not read: the
+// one ends a healthy service when the machine has no descriptors left, the other stops its reactor when
+// process 1 hangs. Here the socket is opened at the start, and nothing waits.
 //
 // A keep-alive says that the reactor turns and that every reader has just answered: who calls alive()
 // vouches for both, by calling it with nothing but a snapshot that is made of all readers' reports.
 //
-// Each datagram takes the calls socket(AF_UNIX, SOCK_DGRAM), getsockopt and setsockopt (SO_SNDBUF,
-// SO_SNDBUFFORCE, which may fail), getuid, getgid, sendmsg and close; libsystemd keeps nothing open that
-// could be opened early. They need no privilege.
-// It reads NOTIFY_SOCKET each time, so the variable stays; tcpeek executes no other program.
-//
-// Thread contract: the reactor's thread. A manager that reads nothing any more (its queue holds
-// hundreds of datagrams) would hold up the reactor, never a reader.
+// Thread contract: the reactor's thread.
 // Errors: told once in the log; what cannot be told to the manager must not end the program.
 #pragma once
+
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <chrono>
 #include <string>
@@ -23,6 +24,7 @@
 
 #include "engine/log.h"
 #include "ipc/snapshot.h"
+#include "ring/descriptor.h"
 
 namespace tcpeek::engine {
 
@@ -44,11 +46,15 @@ class ServiceManager {
   void stopping();
 
  private:
-  void send(const std::string& message);
+  void find_manager(std::string_view name);
+  void send(std::string_view message);
+  void tell_failure(int error);
 
   Log& log_;
-  bool present_;
-  bool watchdog_;
+  ring::Descriptor socket_;  // none: there is no manager
+  sockaddr_un manager_{};
+  socklen_t manager_size_ = 0;
+  bool watchdog_ = false;
   bool failure_told_ = false;
   std::string status_;  // as told last
   Clock::time_point status_told_;

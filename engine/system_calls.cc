@@ -16,7 +16,6 @@ using Calls = std::vector<AllowedCall>;
 
 constexpr std::uint64_t kInt = 0xffff'ffff;
 constexpr std::uint64_t kWord = ~std::uint64_t{0};
-constexpr std::uint64_t kSocketType = 0xf;  // below SOCK_CLOEXEC and SOCK_NONBLOCK
 
 constexpr ArgumentTest equals(unsigned index, std::uint64_t value) {
   return {index, kInt, value & kInt};
@@ -94,7 +93,7 @@ Calls event_loop() {
       {"accept4"},
       {"recvfrom"},
       {"recvmsg"},
-      {"sendto"},
+      {"sendto"},  // netlink, the service manager
       {"sendmsg"},
       {"shutdown"},
       {"ioctl", {equals(1, FIONBIO)}},                // by Asio, of an accepted socket
@@ -128,30 +127,13 @@ Calls spare_sockets() {
   Calls calls{
       {"mmap", {without(2, PROT_EXEC), {3, MAP_SHARED | MAP_ANONYMOUS, MAP_SHARED}}},  // the ring
       option("setsockopt", SOL_SOCKET, SO_ATTACH_FILTER),
-      option("getsockopt", SOL_SOCKET, SO_ERROR),
       option("getsockopt", SOL_PACKET, PACKET_FANOUT),
-      option("getsockopt", SOL_PACKET, PACKET_STATISTICS),
   };
-  for (const int name : {PACKET_VERSION, PACKET_RX_RING, PACKET_FANOUT, PACKET_FANOUT_DATA,
-                         PACKET_ADD_MEMBERSHIP, PACKET_IGNORE_OUTGOING}) {
+  for (const int name :
+       {PACKET_RX_RING, PACKET_FANOUT, PACKET_FANOUT_DATA, PACKET_ADD_MEMBERSHIP}) {
     calls.push_back(option("setsockopt", SOL_PACKET, name));
   }
   return calls;
-}
-
-// Words to the service manager, a datagram each: sd_notify(3) opens a socket for every one.
-Calls notification() {
-  return {
-      {"socket", {equals(0, AF_UNIX), {1, kSocketType, SOCK_DGRAM}}},
-      {"connect"},
-      option("getsockopt", SOL_SOCKET, SO_SNDBUF),
-      option("setsockopt", SOL_SOCKET, SO_SNDBUF),
-      option("setsockopt", SOL_SOCKET, SO_SNDBUFFORCE),
-      {"getuid"},  // to say who sends
-      {"geteuid"},
-      {"getgid"},
-      {"getegid"},
-  };
 }
 
 // syslog(3): a datagram socket, or a stream where the daemon has one.
@@ -256,7 +238,6 @@ std::vector<AllowedCall> allowed_calls(Role role, bool syslog) {
       append(calls, event_loop());
       append(calls, links());
       append(calls, spare_sockets());
-      append(calls, notification());
       break;
     case Role::reader:
       append(calls, reader());

@@ -11,7 +11,7 @@ LOG_DIR=$TCPEEK_ROOT/build/logs
 RUN_PACKAGES=(
   g++ cmake ninja-build pkg-config
   libboost1.81-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libcap-ng-dev libpcap-dev libcli11-dev
-  libxxhash-dev libmnl-dev libconcurrentqueue-dev zlib1g-dev libzstd-dev libseccomp-dev libsystemd-dev
+  libxxhash-dev libmnl-dev libconcurrentqueue-dev zlib1g-dev libzstd-dev libseccomp-dev
 )
 TEST_PACKAGES=(
   libgtest-dev libgmock-dev libbenchmark-dev libbpf-dev

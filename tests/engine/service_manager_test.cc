@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -10,11 +11,14 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ring/descriptor.h"
+#include "tests/engine/child.h"
 #include "tests/engine/environment.h"
 #include "tests/engine/text_file.h"
+#include "tests/ipc/support.h"
 
 namespace tcpeek::engine {
 namespace {
@@ -154,9 +158,79 @@ TEST_F(ServiceManagerTest, AManagerThatIsGoneIsReportedOnce) {
   ServiceManager service(log_);
   service.ready(snapshot(1));
   service.stopping();
-  EXPECT_THAT(said_.lines(),
-              ElementsAre("tcpeek: cannot tell the service manager how things are (sd_notify): No "
-                          "such file or directory; it may restart what runs well"));
+  EXPECT_THAT(
+      said_.lines(),
+      ElementsAre("tcpeek: cannot tell the service manager how things are (NOTIFY_SOCKET): No "
+                  "such file or directory; it may restart what runs well"));
+}
+
+// systemd's own queue takes many, other managers' ten; whoever waited for one that reads nothing would
+// answer nobody any more.
+TEST_F(ServiceManagerTest, AManagerThatReadsNothingIsNotWaitedFor) {
+  const Environment time("WATCHDOG_USEC", "20000000");
+  ServiceManager service(log_);
+  for (int second = 1; second <= 5000; ++second) {
+    service.alive(snapshot(0), start_ + std::chrono::seconds(second));
+  }
+  EXPECT_THAT(said_.lines(), ElementsAre(HasSubstr("Resource temporarily unavailable; it may")));
+  EXPECT_FALSE(manager_.told().empty());
+  service.alive(snapshot(0), start_ + std::chrono::seconds(5001));
+  EXPECT_THAT(manager_.told(), ElementsAre("WATCHDOG=1\n")) << "heard again when it reads again";
+}
+
+// A machine without descriptors is no reason to have a healthy tcpeek killed.
+TEST_F(ServiceManagerTest, NoDescriptorIsNeededToSayThatItLives) {
+  const Environment time("WATCHDOG_USEC", "20000000");
+  const std::string said = test::in_child([&] {
+    ServiceManager service(log_);
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    service.alive(snapshot(0), {});
+    return "tried";
+  });
+  EXPECT_EQ(said, "tried");
+  EXPECT_THAT(manager_.told(), ElementsAre("WATCHDOG=1\n"));
+}
+
+TEST_F(ServiceManagerTest, AManagerByItsPath) {
+  const ipc::test::TempDir folder;
+  const std::string path = folder / "notify";
+  const ring::Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  const Environment at("NOTIFY_SOCKET", path.c_str());
+  ServiceManager(log_).stopping();
+  std::array<char, 64> buffer{};
+  EXPECT_EQ(::recv(socket.get(), buffer.data(), buffer.size(), 0), 10);
+  EXPECT_STREQ(buffer.data(), "STOPPING=1");
+}
+
+TEST_F(ServiceManagerTest, ManagersThatCannotBeReachedAreReported) {
+  const std::string long_path = "/" + std::string(200, 'x');
+  for (const auto& [name, why] : {std::pair<std::string, const char*>{"", "Address family"},
+                                  {"vsock:2:9999", "Address family"},
+                                  {long_path, "File name too long"}}) {
+    const TextFile said;
+    LineWriter writer(said.descriptor());
+    Log log(writer, LOG_DEBUG, false);
+    const Environment at("NOTIFY_SOCKET", name.c_str());
+    ServiceManager service(log);
+    service.ready(snapshot(1));
+    EXPECT_THAT(said.lines(), ElementsAre(HasSubstr(why))) << name;
+  }
+}
+
+TEST_F(ServiceManagerTest, AWatchdogTimeThatIsNoneIsNone) {
+  for (const char* value : {"0", "", "soon", "20s", "-1"}) {
+    const Environment time("WATCHDOG_USEC", value);
+    ServiceManager service(log_);
+    service.ready(snapshot(0));
+    static_cast<void>(manager_.told());
+    service.alive(snapshot(0), start_ + std::chrono::seconds(10));
+    EXPECT_THAT(manager_.told(), IsEmpty()) << value;
+  }
 }
 
 TEST(StatusLineTest, TellsEachThingInWords) {
