@@ -22,9 +22,9 @@ class Handover {
   Handover(const Handover&) = delete;
   Handover& operator=(const Handover&) = delete;
 
-  // Replaces what the reader has not picked up yet, and returns that, if anything.
+  // Replaces what the reader has not picked up yet, and returns that, if anything. What the reader has
+  // given back stays until it is collected: it may be worth keeping.
   std::unique_ptr<T> offer(std::unique_ptr<T> next) {
-    collect();
     return std::unique_ptr<T>(offered_.exchange(next.release(), std::memory_order_acq_rel));
   }
 

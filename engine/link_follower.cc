@@ -14,6 +14,9 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kSettle{50};
 constexpr milliseconds kInterval{5000};
+// Of one interface, before there is silence about it until kNewsInterval is over.
+constexpr unsigned kMostNews = 10;
+constexpr std::chrono::minutes kNewsInterval{1};
 
 }  // namespace
 
@@ -23,7 +26,8 @@ LinkFollower::LinkFollower(Interfaces& interfaces, Locality locality, Capture& c
       capture_(capture),
       shards_(shards),
       log_(log),
-      locality_(std::move(locality)) {}
+      locality_(std::move(locality)),
+      last_warnings_(interfaces.targets().size()) {}
 
 void LinkFollower::watch(ipc::Reactor& reactor) {
   for (const ipc::InterfaceStats& interface : interfaces_.stats()) {
@@ -69,6 +73,7 @@ void LinkFollower::read_links() {
   if (locality == locality_) return;
   locality_ = std::move(locality);
   for (const auto& shard : shards_) {
+    shard->locality().collect();
     shard->locality().offer(std::make_unique<const Locality>(locality_));
   }
 }
@@ -79,7 +84,9 @@ void LinkFollower::follow(const ring::LinkState& links) {
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (!capture_.lost(i)) continue;
     const ring::Link* link = links.find(targets[i].name);
-    if (link != nullptr) reopen(i, *link);
+    if (link == nullptr) continue;
+    // Before Linux 6.13 a group takes sockets of interfaces that are up only. That it is set up is news.
+    if (link->up || shards_.size() == 1) reopen(i, *link);
   }
 }
 
@@ -100,8 +107,10 @@ bool LinkFollower::any_lost() const noexcept {
 
 void LinkFollower::reopen(std::size_t target, const ring::Link& link) {
   if (ring::access_for(link) != interfaces_.targets()[target].access) {
-    warn_once(fmt::format(
-        "{} is back as another kind of interface: restart tcpeek to capture there", link.name));
+    warn_once(
+        target,
+        fmt::format("{} is back as another kind of interface: restart tcpeek to capture there",
+                    link.name));
     return;
   }
   try {
@@ -112,17 +121,35 @@ void LinkFollower::reopen(std::size_t target, const ring::Link& link) {
       auto untaken = shards_[i]->replace(target, std::move(sources[i]));
       if (untaken) capture_.put_back(target, std::move(*untaken));
     }
-    if (sources.size() == shards_.size()) return;
-    warn_once(fmt::format(
-        "{} was made anew so often that no spare sockets are left for all readers: reader 0 "
-        "captures there alone until tcpeek is restarted",
-        link.name));
+    if (sources.size() == shards_.size()) {
+      last_warnings_[target].clear();
+      return;
+    }
+    warn_once(
+        target,
+        fmt::format(
+            "{} was made anew so often that no spare sockets are left for all readers: reader 0 "
+            "captures there alone until tcpeek is restarted",
+            link.name));
   } catch (const std::system_error& e) {
-    warn_once(fmt::format("{}; trying again", e.what()));
+    warn_once(target, fmt::format("{}; trying again", e.what()));
   }
 }
 
+// What flaps for months must not fill the log.
+bool LinkFollower::may_tell(const std::string& interface) {
+  News& news = news_[interface];
+  const auto now = std::chrono::steady_clock::now();
+  if (now - news.since >= kNewsInterval) news = {.since = now};
+  if (++news.told == kMostNews + 1) {
+    log_.warning("{} comes and goes again and again: no more is told of that for a minute",
+                 interface);
+  }
+  return news.told <= kMostNews;
+}
+
 void LinkFollower::tell(const LinkChange& change) {
+  if (!may_tell(change.name)) return;
   switch (change.now) {
     case Presence::up:
       log_.notice("{} is up: capturing goes on", change.name);
@@ -137,9 +164,9 @@ void LinkFollower::tell(const LinkChange& change) {
 }
 
 // Not again and again what is tried again and again.
-void LinkFollower::warn_once(const std::string& warning) {
-  if (warning != last_warning_) log_.warning("{}", warning);
-  last_warning_ = warning;
+void LinkFollower::warn_once(std::size_t target, const std::string& warning) {
+  if (warning != last_warnings_[target]) log_.warning("{}", warning);
+  last_warnings_[target] = warning;
 }
 
 }  // namespace tcpeek::engine

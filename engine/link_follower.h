@@ -7,9 +7,12 @@
 // Errors: the constructor throws std::system_error; later ones are told, and tried again.
 #pragma once
 
+#include <chrono>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "engine/capture.h"
 #include "engine/interfaces.h"
@@ -33,13 +36,20 @@ class LinkFollower {
   void read_links();
 
  private:
+  // What was told of an interface lately.
+  struct News {
+    std::chrono::steady_clock::time_point since;
+    unsigned told = 0;
+  };
+
   void on_news(ipc::Reactor& reactor);
   void follow(const ring::LinkState& links);
   void collect_sockets();
   [[nodiscard]] bool any_lost() const noexcept;
   void reopen(std::size_t target, const ring::Link& link);
   void tell(const LinkChange& change);
-  void warn_once(const std::string& warning);
+  [[nodiscard]] bool may_tell(const std::string& interface);
+  void warn_once(std::size_t target, const std::string& warning);
 
   Interfaces& interfaces_;
   Capture& capture_;
@@ -48,8 +58,9 @@ class LinkFollower {
   ring::LinkEvents events_;
   Locality locality_;  // as the readers have it
   bool settling_ = false;
-  bool unread_ = false;  // when last tried
-  std::string last_warning_;
+  bool unread_ = false;                     // when last tried
+  std::vector<std::string> last_warnings_;  // by target; empty: none since it was well
+  std::map<std::string, News> news_;        // by interface
 };
 
 }  // namespace tcpeek::engine

@@ -85,12 +85,17 @@ TEST_F(HandoverTest, TheReaderFreesNothing) {
   EXPECT_EQ(handover.current().number(), 2);
 }
 
-TEST_F(HandoverTest, OfferCollectsTheOldOne) {
+TEST_F(HandoverTest, AnOfferLeavesTheOldOneToBeCollected) {
   Handover<const Thing> handover(thing(0));
   for (int i = 1; i <= 100; ++i) {
     handover.offer(thing(i));
     EXPECT_EQ(handover.pick_up().number(), i);
-    EXPECT_LE(alive_, 2);
+    handover.offer(thing(-i));
+    EXPECT_EQ(handover.pick_up().number(), i) << "it waits until there is a place for this one";
+    EXPECT_EQ(handover.collect()->number(), i == 1 ? 0 : 1 - i);
+    EXPECT_EQ(handover.pick_up().number(), -i);
+    EXPECT_EQ(handover.collect()->number(), i);
+    EXPECT_EQ(alive_, 1);
   }
 }
 
