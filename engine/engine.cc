@@ -4,11 +4,11 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <initializer_list>
 #include <random>
 #include <utility>
 
 #include "engine/descriptor_limit.h"
+#include "engine/ending_signals.h"
 #include "engine/summary.h"
 #include "engine/tracker_settings.h"
 #include "ipc/stats_json.h"
@@ -21,7 +21,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kTellInterval{100};
 constexpr milliseconds kLastWords{2000};
-constexpr std::initializer_list<int> kEndingSignals{SIGINT, SIGTERM, SIGHUP};
 // Beside clients: a client turned away, a netlink socket, a file of the system's.
 constexpr std::size_t kPassingDescriptors = 8;
 constexpr const char* kDefaultSocket = "/var/run/tcpeek/tcpeek.sock";
@@ -67,7 +66,7 @@ std::string advice_for(const std::error_code& code, bool all_up) {
 void hold_back_signals() noexcept {
   sigset_t set;
   ::sigemptyset(&set);
-  for (const int signal : kEndingSignals) ::sigaddset(&set, signal);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&set, signal);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
@@ -91,7 +90,7 @@ Engine::Engine(const Options& options, LineWriter& standard_error, LineWriter& s
       start_(read_clocks()),
       last_sent_(static_cast<std::ptrdiff_t>(sizing_.cpus.size())) {
   check_filter();
-  reactor_.on_signals(kEndingSignals, [this](int) { reactor_.stop(); });
+  reactor_.on_signals(ending_signals(), [this](int) { reactor_.stop(); });
   open_capture();
   open_socket();
   capture_->open_spares(ensure_descriptors(ipc::ServerLimits{}.max_clients + kPassingDescriptors,

@@ -17,6 +17,7 @@
 
 #include "engine/descriptor_limit.h"
 #include "engine/engine.h"
+#include "engine/journal.h"
 #include "engine/line_writer.h"
 #include "engine/log.h"
 #include "engine/options.h"
@@ -88,12 +89,14 @@ int run_and_explain(std::span<const char* const> arguments) {
 }
 
 // There may be no memory for anything else: nothing here takes any.
-int out_of_memory() noexcept {
-  static constexpr std::string_view kMessage =
-      "tcpeek: out of memory: try fewer --max-sessions, smaller rings (-B) or fewer --threads\n";
+int out_of_memory(bool to_journal) noexcept {
+  // The journal gets to see that it is an error, others a line without that mark.
+  static constexpr std::string_view kMarked =
+      "<3>tcpeek: out of memory: try fewer --max-sessions, smaller rings (-B) or fewer --threads\n";
+  const std::string_view message = to_journal ? kMarked : kMarked.substr(3);
   pollfd polled{STDERR_FILENO, POLLOUT, 0};
   if (::poll(&polled, 1, std::chrono::milliseconds(kLastWords).count()) == 1) {
-    static_cast<void>(!::write(STDERR_FILENO, kMessage.data(), kMessage.size()));
+    static_cast<void>(!::write(STDERR_FILENO, message.data(), message.size()));
   }
   return kFailure;
 }
@@ -102,12 +105,15 @@ int out_of_memory() noexcept {
 
 int main(int argc, char** argv) {
   fill_standard_descriptors();
-  // Whoever reads our output may leave; writes then fail, and are counted.
+  // Whoever reads our output may leave, and a file may reach its limit (ulimit -f); writes then fail, and
+  // are counted.
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
+  const bool to_journal = tcpeek::engine::leads_to_journal(STDERR_FILENO);
   try {
     return run_and_explain(
         std::span<const char* const>(argv + 1, static_cast<std::size_t>(argc - 1)));
   } catch (const std::bad_alloc&) {
-    return out_of_memory();
+    return out_of_memory(to_journal);
   }
 }

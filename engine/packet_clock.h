@@ -33,7 +33,16 @@ struct ClockReading {
     static_cast<void>(::clock_gettime(id, &t));
     return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
   };
-  return {read(CLOCK_REALTIME), read(CLOCK_MONOTONIC)};
+  // Both at one moment: a thread that is kept from its CPU in between would see a step that was none.
+  constexpr std::chrono::milliseconds kTogether{1};
+  constexpr int kTries = 5;
+  std::chrono::nanoseconds before = read(CLOCK_MONOTONIC);
+  for (int tries = 1;; ++tries) {
+    const auto wall = read(CLOCK_REALTIME);
+    const auto after = read(CLOCK_MONOTONIC);
+    if (after - before <= kTogether || tries == kTries) return {wall, after};
+    before = after;
+  }
 }
 
 class PacketTimeline {

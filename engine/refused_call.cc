@@ -1,6 +1,5 @@
 // Everything the handler touches is there before it is needed: it may interrupt malloc(). A signal
-// handler is given nothing of ours, so the names of the calls and of the thread are the only globals of
-// this program.
+// handler is given nothing of ours, so what it needs to know are the only globals of this program.
 #include "engine/refused_call.h"
 
 #include <seccomp.h>
@@ -14,6 +13,7 @@
 #include <memory>
 #include <string_view>
 
+#include "engine/journal.h"
 #include "ring/descriptor.h"
 
 namespace tcpeek::engine {
@@ -27,6 +27,7 @@ constexpr int kBySeccomp = 1;
 // NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables): see above
 std::array<std::array<char, kNameSize>, kNumbers> call_names{};
 thread_local const char* thread_name = "a thread";
+bool to_journal = false;
 // NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
 // A line put together without memory from anywhere.
@@ -53,6 +54,7 @@ class Line {
 
 void tell(unsigned number) noexcept {
   Line line;
+  if (to_journal) line.add("<2>");  // critical, sd-daemon(3)
   line.add("tcpeek: stopped: ");
   line.add(thread_name);
   line.add(" made the system call ");
@@ -89,6 +91,7 @@ void tell_refused_calls() {
     const std::string_view text(name.get());
     if (text.size() < kNameSize) std::copy(text.begin(), text.end(), call_names[number].begin());
   }
+  to_journal = leads_to_journal(STDERR_FILENO);
   struct sigaction action {};
   action.sa_sigaction = on_refused_call;
   action.sa_flags = SA_SIGINFO | static_cast<int>(SA_RESETHAND) | SA_NODEFER;

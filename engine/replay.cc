@@ -9,6 +9,7 @@
 #include <exception>
 #include <random>
 
+#include "engine/ending_signals.h"
 #include "engine/link_types.h"
 #include "engine/privileges.h"
 #include "engine/snapshot_builder.h"
@@ -41,7 +42,7 @@ constexpr std::chrono::hours kLastWords{24};
 ring::Descriptor catch_signals() {
   sigset_t wanted;
   ::sigemptyset(&wanted);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&wanted, signal);
+  for (const int signal : ending_signals()) ::sigaddset(&wanted, signal);
   ::pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
   const int fd = ::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
   if (fd < 0) ring::throw_errno("signalfd");
@@ -92,23 +93,31 @@ Replay::Replay(const Options& options, LineWriter& standard_error, LineWriter& s
   drop_capabilities();
   make_readers();
   enter_sandbox();
+  begin_files();
 }
 
 void Replay::open_files() {
   for (const std::string& path : options_.read_files) {
+    files_.push_back({.name = ring::input_name(path),
+                      .input = ring::open_input(path, signals_.get()),
+                      .reader = {},
+                      .packets = 0});
+  }
+}
+
+// What the files hold is looked at with no rights that it could gain.
+void Replay::begin_files() {
+  for (File& file : files_) {
     try {
-      files_.push_back(
-          {.name = ring::input_name(path),
-           .reader = std::make_unique<ring::SavefileReader>(ring::open_input(path, signals_.get())),
-           .packets = 0});
+      file.reader = std::make_unique<ring::SavefileReader>(std::move(file.input));
     } catch (const ring::SavefileError& e) {
       if (interrupted()) return;  // nothing came, and nobody waits for it any more
-      throw std::runtime_error(ring::input_name(path) + " " + e.what());
+      throw std::runtime_error(file.name + " " + e.what());
     }
     // A pcap tells its link type in its first bytes; a pcapng before each interface's first packet.
-    for (const ring::SavedInterface& interface : files_.back().reader->interfaces()) {
+    for (const ring::SavedInterface& interface : file.reader->interfaces()) {
       if (!link_of(interface.link_type)) {
-        throw std::runtime_error(refusal(files_.back().name, interface.link_type));
+        throw std::runtime_error(refusal(file.name, interface.link_type));
       }
       static_cast<void>(filters_.find(interface.link_type));
     }

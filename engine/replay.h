@@ -47,12 +47,14 @@ class Replay {
 
  private:
   struct File {
-    std::string name;  // for people
+    std::string name;                        // for people
+    std::unique_ptr<ring::ByteInput> input;  // until it has a reader
     std::unique_ptr<ring::SavefileReader> reader;
     std::uint64_t packets = 0;
   };
 
   void open_files();
+  void begin_files();
   void make_readers();
   void enter_sandbox();
   void print_banner();

@@ -122,7 +122,11 @@ void Sandbox::enter(Role role) const {
                            const_cast<sock_filter*>(filter.data())};
   // Older kernels slow a filtered thread down against code that reads its own memory by speculation
   // (Documentation/userspace-api/spec_ctrl.rst). There is no such code here, and readers are in a hurry.
-  if (seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) != 0) {
+  const auto load = [&](unsigned flags) {
+    return seccomp(SECCOMP_SET_MODE_FILTER, flags, &program);
+  };
+  // Before Linux 4.17 there is no such flag.
+  if (load(SECCOMP_FILTER_FLAG_SPEC_ALLOW) != 0 && (errno != EINVAL || load(0) != 0)) {
     ring::throw_errno(std::string("cannot load the filter of system calls of ") + name_of(role) +
                       " (--no-seccomp runs without)");
   }

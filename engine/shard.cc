@@ -282,13 +282,13 @@ void Shard::look_for_loss() noexcept {
 bool Shard::sweep() noexcept {
   const PacketTime now = timeline_.now();
   const auto groups = static_cast<std::int64_t>(pipeline_->tracker().table().group_count());
+  // One round at most is due, however long the reader was stopped.
+  swept_at_ = std::max(swept_at_, now - kSweepRound);
   const auto due = groups * (now - swept_at_) / kSweepRound;
   if (due <= 0) return false;
   const auto slice = std::min<std::int64_t>(due, kSweepSlice);
   pipeline_->tracker().sweep(read_until_, static_cast<std::size_t>(slice));
-  // What this slice leaves stays due, up to one round.
-  swept_at_ = std::max(swept_at_ + slice * std::chrono::nanoseconds(kSweepRound) / groups,
-                       now - kSweepRound);
+  swept_at_ += slice * std::chrono::nanoseconds(kSweepRound) / groups;
   return due > slice;
 }
 

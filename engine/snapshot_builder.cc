@@ -1,5 +1,7 @@
 #include "engine/snapshot_builder.h"
 
+#include <algorithm>
+
 namespace tcpeek::engine {
 namespace {
 
@@ -84,7 +86,8 @@ ipc::Snapshot build_snapshot(ipc::Snapshot frame, std::span<const ReaderView> re
     add_outcomes(s, *reader.report);
   }
   const Mail mail = sum_mail(readers);
-  s.packets.in_mailboxes = mail.sent - mail.received;
+  // Reports that do not add up after all: no letter is on its way.
+  s.packets.in_mailboxes = mail.sent - std::min(mail.sent, mail.received);
   s.packets.in_ring = s.packets.seen - s.packets.dropped - s.packets.delivered;
   for (std::size_t i = 0; i < ignored.counts.size(); ++i) {
     s.packets.ignored.push_back({flowtable::kIgnoredNames[i], ignored.counts[i]});

@@ -155,7 +155,7 @@ void Reactor::on_readable(int descriptor, std::function<void()> task) {
   watch.arm();
 }
 
-void Reactor::on_signals(std::initializer_list<int> signals, std::function<void(int)> task) {
+void Reactor::on_signals(std::span<const int> signals, std::function<void(int)> task) {
   Signals& watch = impl_->add_signals(std::move(task));
   for (const int number : signals) {
     error_code error;

@@ -10,8 +10,8 @@
 
 #include <chrono>
 #include <functional>
-#include <initializer_list>
 #include <memory>
+#include <span>
 
 namespace boost::asio {
 class io_context;
@@ -48,7 +48,7 @@ class Reactor {
 
   // Calls `task` with the signal's number. The signals have their former effect again once the
   // reactor is gone.
-  void on_signals(std::initializer_list<int> signals, std::function<void(int)> task);
+  void on_signals(std::span<const int> signals, std::function<void(int)> task);
 
   [[nodiscard]] boost::asio::io_context& context();
 

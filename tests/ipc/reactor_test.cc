@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <array>
 
 #include <atomic>
 #include <stdexcept>
@@ -205,7 +206,7 @@ TEST(Reactor, SignalsAreToldAgainAndAgain) {
   Reactor reactor;
   give_up_later(reactor);
   std::vector<int> seen;
-  reactor.on_signals({SIGUSR1, SIGUSR2}, [&](int number) {
+  reactor.on_signals(std::array{SIGUSR1, SIGUSR2}, [&](int number) {
     seen.push_back(number);
     if (seen.size() == 3) {
       reactor.stop();
@@ -221,7 +222,7 @@ TEST(Reactor, SignalsAreToldAgainAndAgain) {
 TEST(Reactor, ASignalThatCannotBeCaughtIsAnError) {
   Reactor reactor;
   try {
-    reactor.on_signals({SIGKILL}, [](int) {});
+    reactor.on_signals(std::array{SIGKILL}, [](int) {});
     FAIL() << "no error";
   } catch (const std::system_error& error) {
     EXPECT_NE(std::string(error.what()).find("signal 9"), std::string::npos) << error.what();
@@ -249,7 +250,7 @@ TEST(Reactor, TasksNotRunAreDestroyedWithIt) {
     reactor.post([held] {});
     reactor.after(1h, [held] {});
     reactor.every(1h, [held] {});
-    reactor.on_signals({SIGUSR1}, [held](int) {});
+    reactor.on_signals(std::array{SIGUSR1}, [held](int) {});
     EXPECT_GT(held.use_count(), 1);
   }
   EXPECT_EQ(held.use_count(), 1);
