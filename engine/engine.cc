@@ -11,7 +11,6 @@
 #include "engine/ending_signals.h"
 #include "engine/summary.h"
 #include "engine/tracker_settings.h"
-#include "ipc/stats_json.h"
 #include "ring/geometry.h"
 
 namespace tcpeek::engine {
@@ -20,6 +19,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kTellInterval{100};
+// Told in a few milliseconds.
+constexpr std::size_t kToldAtOnce = 2048;
 constexpr milliseconds kLastWords{2000};
 // Beside clients: a client turned away, a netlink socket, a file of the system's.
 constexpr std::size_t kPassingDescriptors = 8;
@@ -166,7 +167,7 @@ void Engine::open_socket() {
   if (user_) path.give_to(user_->uid, user_->gid);
   server_.emplace(reactor_, std::move(path), ipc::ServerLimits{},
                   [this](std::string word, ipc::UnixServer::Reply reply) {
-                    serve(std::move(word), std::move(reply));
+                    answers_->ask(std::move(word), std::move(reply));
                   });
 }
 
@@ -176,10 +177,8 @@ void Engine::drop_privileges() {
 }
 
 void Engine::run() {
-  aggregator_.emplace(reactor_, report_ready_, shards_, [this] {
-    stats_text_.reset();
-    return snapshot_frame();
-  });
+  aggregator_.emplace(reactor_, report_ready_, shards_, [this] { return snapshot_frame(); });
+  answers_.emplace(reactor_, *aggregator_);
   reporter_.emplace(options_.output, standard_error_, standard_output_, matcher_,
                     [this](std::uint16_t index) { return interfaces_.name_of(index); });
   for (const std::string& warning : options_.warnings) log_.warning("{}", warning);
@@ -244,7 +243,7 @@ void Engine::start_readers() {
 void Engine::watch() {
   link_follower_->watch(reactor_);
   reactor_.every(kTellInterval, [this] {
-    if (!options_.quiet) reporter_->tell(outcomes_);
+    if (!options_.quiet) tell();
     standard_error_.flush();
     standard_output_.flush();
   });
@@ -259,20 +258,9 @@ void Engine::watch() {
   aggregator_->collect([this](const ipc::Snapshot& snapshot) { service_manager_.ready(snapshot); });
 }
 
-// Any word that is not defined asks for what GET does, as the original has it.
-void Engine::serve(std::string word, ipc::UnixServer::Reply reply) {
-  aggregator_->collect(
-      [this, word = std::move(word), reply = std::move(reply)](const ipc::Snapshot& snapshot) {
-        if (word == "REFRESH") {
-          reply(refresh_marks_.refresh_reply(snapshot));
-        } else if (word == "STATS") {
-          // Made once for all who asked together: with a thousand filters it takes milliseconds.
-          if (!stats_text_) stats_text_ = ipc::stats_reply(snapshot);
-          reply(*stats_text_);
-        } else {
-          reply(ipc::get_reply(snapshot));
-        }
-      });
+// A part of what there is at a time, so that clients need not wait for all of it.
+void Engine::tell() {
+  if (reporter_->tell(outcomes_, kToldAtOnce)) reactor_.post([this] { tell(); });
 }
 
 void Engine::on_second(const ipc::Snapshot& snapshot) {
@@ -301,6 +289,7 @@ ipc::Snapshot Engine::snapshot_frame() const {
   s.taken = to_time(now.wall);
   s.uptime = std::chrono::duration_cast<milliseconds>(now.monotonic - start_.monotonic);
   s.interfaces = interfaces_.stats();
+  s.filters.reserve(matcher_.counted().size());
   for (const FilterExpression& filter : matcher_.counted()) {
     s.filters.push_back({.name = filter.name, .expression = filter.text, .counts = {}});
   }
@@ -313,7 +302,8 @@ void Engine::finish() {
   service_manager_.stopping();
   for (const auto& shard : shards_) shard->stop();
   for (const auto& shard : shards_) shard->join();
-  if (!options_.quiet) reporter_->tell(outcomes_);
+  while (!options_.quiet && reporter_->tell(outcomes_)) {
+  }
   link_follower_->read_links();
   standard_error_.line("");
   standard_error_.line(summary(aggregator_->last()));

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/aggregator.h"
+#include "engine/answers.h"
 #include "engine/capture.h"
 #include "engine/event_fd.h"
 #include "engine/filter_matcher.h"
@@ -32,7 +33,6 @@
 #include "engine/service_manager.h"
 #include "engine/shard.h"
 #include "engine/sizing.h"
-#include "ipc/legacy_reply.h"
 #include "ipc/reactor.h"
 #include "ipc/unix_server.h"
 #include "ring/capture_filter.h"
@@ -58,7 +58,7 @@ class Engine {
   void print_banner();
   void start_readers();
   void watch();
-  void serve(std::string word, ipc::UnixServer::Reply reply);
+  void tell();
   void on_second(const ipc::Snapshot& snapshot);
   void finish();
   [[nodiscard]] ipc::Snapshot snapshot_frame() const;
@@ -89,9 +89,8 @@ class Engine {
   std::optional<LinkFollower> link_follower_;
   std::optional<ipc::UnixServer> server_;
   std::optional<Aggregator> aggregator_;
+  std::optional<Answers> answers_;
   std::optional<Reporter> reporter_;
-  ipc::RefreshMarks refresh_marks_;
-  std::optional<ipc::ReplyText> stats_text_;  // of the snapshot being answered with
 
   bool second_asked_ = false;
   bool not_local_told_ = false;

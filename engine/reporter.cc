@@ -12,9 +12,6 @@ using flowtable::Result;
 using ipc::EventCause;
 using ipc::EventResult;
 
-// Outcomes told at one look; the rest is there at the next.
-constexpr std::size_t kMostAtOnce = 65536;
-
 struct ResultAndCause {
   EventResult result;
   EventCause cause;
@@ -88,17 +85,26 @@ ipc::OutcomeEvent Reporter::to_event(const Outcome& o) const {
   return event;
 }
 
-void Reporter::tell(std::span<OutcomeQueue* const> queues) {
-  gather(queues);
+bool Reporter::tell(std::span<OutcomeQueue* const> queues, std::size_t most) {
+  const bool more = gather(queues, most);
   tell_gathered();
+  return more;
 }
 
-bool Reporter::gather(std::span<OutcomeQueue* const> queues) {
+// From each queue the same share at most, so that none waits for the others.
+bool Reporter::gather(std::span<OutcomeQueue* const> queues, std::size_t most) {
+  const std::size_t share = most / std::max<std::size_t>(queues.size(), 1);
+  bool more = false;
   Outcome outcome;
   for (OutcomeQueue* queue : queues) {
-    while (gathered_.size() < kMostAtOnce && queue->pop(outcome)) gathered_.push_back(outcome);
+    std::size_t taken = 0;
+    while (taken < share && gathered_.size() < most && queue->pop(outcome)) {
+      gathered_.push_back(outcome);
+      ++taken;
+    }
+    more = more || taken == share;
   }
-  return gathered_.size() == kMostAtOnce;
+  return more || gathered_.size() >= most;
 }
 
 void Reporter::tell_gathered() {

@@ -5,6 +5,7 @@
 // Thread contract: the reactor's thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -21,6 +22,8 @@ namespace tcpeek::engine {
 
 class Reporter {
  public:
+  static constexpr std::size_t kMostAtOnce = 65536;
+
   // The name of an interface by the 16 bits of its index that an attempt keeps.
   using InterfaceName = std::function<std::string(std::uint16_t)>;
 
@@ -28,10 +31,10 @@ class Reporter {
            const FilterMatcher& matcher, InterfaceName interface_name);
 
   void begin();
-  // Tells what waits in the readers' queues.
-  void tell(std::span<OutcomeQueue* const> queues);
+  // Tells what waits in the readers' queues, `most` at once. True: there may be more.
+  bool tell(std::span<OutcomeQueue* const> queues, std::size_t most = kMostAtOnce);
   // The same in two steps: what several looks gather is told in one order. True: enough for once.
-  bool gather(std::span<OutcomeQueue* const> queues);
+  bool gather(std::span<OutcomeQueue* const> queues, std::size_t most = kMostAtOnce);
   void tell_gathered();
 
  private:

@@ -48,6 +48,17 @@ UniqueFd make_socket() noexcept {
   return UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
+// A descriptor that a client sends along (SCM_RIGHTS) is closed by whoever receives and does not want it:
+// the reactor, which could be made to wait for what its close() waits for, a lingering connection or a
+// hung file system. Linux 6.16 lets nobody send any; accepted sockets take this over.
+void refuse_descriptors(int listener) noexcept {
+#ifndef SO_PASSRIGHTS  // Debian 12's headers lack it
+  constexpr int SO_PASSRIGHTS = 83;
+#endif
+  constexpr int kRefused = 0;
+  static_cast<void>(::setsockopt(listener, SOL_SOCKET, SO_PASSRIGHTS, &kRefused, sizeof kRefused));
+}
+
 // 0, or the errno of connecting to the socket at `path`.
 int probe(const std::string& path) noexcept {
   const UniqueFd client = make_socket();
@@ -218,6 +229,7 @@ void SocketPath::bind_and_listen() {
     ::unlink(path_.c_str());
     fail_in(error, "opening the socket's file");
   }
+  refuse_descriptors(listener.get());
   if (::listen(listener.get(), kBacklog) != 0) fail_in(errno, "listening");
   listener_ = std::move(listener);
 }

@@ -79,6 +79,31 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
 
   [[nodiscard]] Place place() const { return {.peer = peer_, .state = state_, .since = since_}; }
 
+  [[nodiscard]] bool wants_reply() const noexcept { return is(State::being_answered); }
+
+  void send(ReplyText text) {
+    if (!wants_reply()) return;
+    if ((*text).size() > core_->limits.max_reply_bytes) {
+      ++core_->stats.replies_dropped;
+      close();
+      return;
+    }
+    // The deadline stays that of the whole reply.
+    state_ = State::receiving;
+    since_ = asio::steady_timer::clock_type::now();
+    reply_ = std::move(text);
+    const auto whole = asio::buffer(**reply_);
+    // What goes at once is done with at once: who has its reply is not displaced.
+    error_code error;
+    const std::size_t sent = socket_.write_some(whole, error);
+    if (error && error != asio::error::would_block) return on_written(error);
+    if (sent == whole.size()) return on_written({});
+    asio::async_write(socket_, whole + sent,
+                      [self = shared_from_this()](error_code failed, std::size_t) {
+                        if (self->is(State::receiving)) self->on_written(failed);
+                      });
+  }
+
   // Gives up the client, counting what it loses. Its operations under way end as aborted.
   void give_up() {
     if (state_ == State::asking) ++core_->stats.requests_dropped;
@@ -159,32 +184,7 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
   void answer() {
     ++core_->stats.requests;
     enter(State::being_answered, core_->limits.reply_deadline);
-    core_->handler(std::string(framer_.word()), [session = weak_from_this()](ReplyText text) {
-      if (const auto self = session.lock()) self->send(std::move(text));
-    });
-  }
-
-  void send(ReplyText text) {
-    if (!is(State::being_answered)) return;
-    if ((*text).size() > core_->limits.max_reply_bytes) {
-      ++core_->stats.replies_dropped;
-      close();
-      return;
-    }
-    // The deadline stays that of the whole reply.
-    state_ = State::receiving;
-    since_ = asio::steady_timer::clock_type::now();
-    reply_ = std::move(text);
-    const auto whole = asio::buffer(**reply_);
-    // What goes at once is done with at once: who has its reply is not displaced.
-    error_code error;
-    const std::size_t sent = socket_.write_some(whole, error);
-    if (error && error != asio::error::would_block) return on_written(error);
-    if (sent == whole.size()) return on_written({});
-    asio::async_write(socket_, whole + sent,
-                      [self = shared_from_this()](error_code failed, std::size_t) {
-                        if (self->is(State::receiving)) self->on_written(failed);
-                      });
+    core_->handler(std::string(framer_.word()), Reply(weak_from_this()));
   }
 
   void on_written(error_code error) {
@@ -235,6 +235,15 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
   std::optional<ReplyText> reply_;
   std::array<char, kMaxRequestBytes> input_{};
 };
+
+void UnixServer::Reply::operator()(ReplyText text) const {
+  if (const auto client = client_.lock()) client->send(std::move(text));
+}
+
+bool UnixServer::Reply::wanted() const noexcept {
+  const auto client = client_.lock();
+  return client != nullptr && client->wants_reply();
+}
 
 void UnixServer::Core::accept_next() {
   acceptor.async_accept([self = shared_from_this()](error_code error, Protocol::socket socket) {

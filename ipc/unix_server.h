@@ -53,9 +53,7 @@ class ReplyText {
 
 class UnixServer {
  public:
-  // Sends the reply, at once or later; the first call counts. Harmless when the client or the
-  // server is gone. Never called, the client is closed at its deadline.
-  using Reply = std::function<void(ReplyText)>;
+  class Reply;
   using Handler = std::function<void(std::string word, Reply reply)>;
 
   UnixServer(Reactor& reactor, SocketPath path, ServerLimits limits, Handler handler);
@@ -73,6 +71,23 @@ class UnixServer {
 
   SocketPath path_;
   std::shared_ptr<Core> core_;
+};
+
+// The way back to a client that has asked, at once or later; the first call counts. Harmless when the
+// client or the server is gone. Never called, the client is closed at its deadline.
+class UnixServer::Reply {
+ public:
+  Reply() = default;  // to nobody
+
+  void operator()(ReplyText text) const;
+  // Whether the client is still there, without a reply yet.
+  [[nodiscard]] bool wanted() const noexcept;
+
+ private:
+  friend class Session;
+  explicit Reply(std::weak_ptr<Session> client) noexcept : client_(std::move(client)) {}
+
+  std::weak_ptr<Session> client_;
 };
 
 }  // namespace tcpeek::ipc

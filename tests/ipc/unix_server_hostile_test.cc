@@ -2,7 +2,9 @@
 // nobody.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 #include <vector>
 
@@ -294,6 +296,17 @@ TEST_F(UnixServerHostileTest, WithoutDescriptorsItWaitsInsteadOfSpinning) {
   char text[16]{};
   EXPECT_EQ(::recv(waiting.get(), text, sizeof(text), 0), 5);
   EXPECT_STREQ(text, "<GET>");
+}
+
+// Closing it would be the reactor's, and may take as long as whoever made it likes.
+TEST_F(UnixServerHostileTest, NobodySendsItDescriptors) {
+  serve();
+  const Client client(path());
+  const int error = client.send_descriptor("G", STDERR_FILENO);
+  if (error == 0) GTEST_SKIP() << "this kernel has no SO_PASSRIGHTS";
+  EXPECT_EQ(error, EPERM);
+  ASSERT_TRUE(client.send("GET\n"));
+  EXPECT_EQ(client.receive_all().text, "<GET>");
 }
 
 }  // namespace

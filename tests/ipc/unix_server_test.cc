@@ -95,15 +95,16 @@ TEST_F(UnixServerTest, AReplyMayComeLater) {
   ASSERT_TRUE(eventually([this] { return stats().requests == 1; }));
   EXPECT_EQ(ask("GET\n"), "GET");
   EXPECT_FALSE(waiting.is_readable(0ms));
-  reactor_.post([&] {
+  EXPECT_TRUE(on_reactor([&] { return kept.wanted(); }));
+  EXPECT_FALSE(on_reactor([&] {
     kept(std::string("at last"));
     kept(std::string("and again"));
-  });
+    return kept.wanted();
+  }));
   EXPECT_EQ(waiting.receive_all().text, "at last");
   reactor_.post([&] { kept(std::string("once more")); });
   EXPECT_EQ(ask("GET\n"), "GET");
   stop();
-  kept = nullptr;
 }
 
 TEST_F(UnixServerTest, AReplyAfterTheServerIsGoneIsHarmless) {
@@ -123,6 +124,7 @@ TEST_F(UnixServerTest, AReplyAfterTheServerIsGoneIsHarmless) {
     return 0;
   });
   stop();
+  EXPECT_FALSE(kept.wanted());
   kept(std::string("later still"));
 }
 
