@@ -49,8 +49,9 @@ class ScriptTest(unittest.TestCase):
             path = self.root / "scripts" / name
             path.write_text('#!/bin/sh\necho "${0##*/} $*" >>"$FAKES/calls"\n')
             path.chmod(0o755)
-        for name in ("faults", "systemd"):
+        for name in ("faults", "systemd", "scripts"):
             (self.root / "tests" / name).mkdir(parents=True)
+        self.script_test("pass")
         shutil.copy(ROOT / "CMakePresets.json", self.root)
         self.fakes.mkdir()
         for name, text in FAKES.items():
@@ -68,6 +69,11 @@ class ScriptTest(unittest.TestCase):
 
     def answer(self, name: str, text: str) -> None:
         (self.fakes / name).write_text(text)
+
+    def script_test(self, then: str) -> None:
+        (self.root / "tests/scripts/a_test.py").write_text(
+            "import os\nwith open(os.environ['FAKES'] + '/calls', 'a') as calls:\n"
+            f"    print('script test', file=calls)\n{then}\n")
 
     def install(self, packages: list[str]) -> None:
         self.answer("installed", "".join(f"{name} installed\n" for name in packages))
@@ -224,14 +230,15 @@ class TestTest(ScriptTest):
     def test_every_step_runs_and_is_summed_up(self) -> None:
         done = self.run_it("test")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertRegex(done.stdout, r"\nPASSED: 17 steps in \d+ s\n\Z")
+        self.assertRegex(done.stdout, r"\nPASSED: 18 steps in \d+ s\n\Z")
         checks = [call for call in self.calls() if call.startswith("ctest")]
         seen = [(Path(call.split()[2]).name, call.split()[4]) for call in checks]
-        self.assertEqual(seen, [("asan", "^unit$"), ("asan", "^scripts$"), ("asan", "^replay$"),
-                                ("asan", "^live$"),
+        self.assertEqual(seen, [("asan", "^unit$"), ("asan", "^replay$"), ("asan", "^live$"),
                                 ("tsan", "^unit$"), ("tsan", "^replay$"), ("tsan", "^live$"),
-                                ("release", "^oracle$"), ("release", "^live$"),
-                                ("release", "^faults$"), ("release", "^systemd$")])
+                                ("release", "^sandbox$"), ("release", "^oracle$"),
+                                ("release", "^live$"), ("release", "^faults$"),
+                                ("release", "^systemd$")])
+        self.assertIn("script test", self.calls())
         self.assertTrue(all("--no-tests=error" in call for call in checks))
         self.assertEqual(self.calls()[-2:], ["bench --quick", "fuzz --seconds 20"])
         rooms = (str(self.root / room) for room in ("ring", "flowtable", "ipc", "engine"))
@@ -246,9 +253,25 @@ class TestTest(ScriptTest):
         self.assertRegex(done.stdout, r"FAILED: 2 of 13 steps in \d+ s: release-build tidy\n")
         self.assertFalse(any(call.startswith("ctest") and "release" in call for call in self.calls()))
 
+    def test_a_script_test_that_fails_is_shown(self) -> None:
+        self.script_test("raise SystemExit('a script broke')")
+        done = self.run_it("test")
+        self.assertIn("a script broke", done.stdout)
+        self.assertRegex(done.stdout, r"FAILED: 1 of 18 steps in \d+ s: scripts\n")
+
+    def test_tests_that_share_a_process_are_counted(self) -> None:
+        for preset in ("asan", "tsan"):
+            log = self.root / "build" / preset / "Testing/Temporary/LastTest.log"
+            log.parent.mkdir(parents=True)
+            log.write_text("[==========] 100 tests from 9 test suites ran. (5 ms total)\n"
+                           "[  PASSED  ] 97 tests.\n[  SKIPPED ] 3 tests.\n"
+                           "[==========] 1 test from 1 test suite ran. (5 ms total)\n")
+        done = self.run_it("test")
+        self.assertRegex(done.stdout, r"asan-unit +ok +\d+ s  101 tests in 3 processes, 3 SKIPPED\n")
+
     def test_quick_is_the_debug_build_alone(self) -> None:
         done = self.run_it("test", "--quick")
-        self.assertIn("PASSED: 6 steps", done.stdout)
+        self.assertIn("PASSED: 7 steps", done.stdout)
         self.assertFalse(any("asan" in call or "tsan" in call for call in self.calls()))
 
     def test_the_thread_sanitizer_is_asked_for_by_name(self) -> None:
@@ -263,13 +286,13 @@ class TestTest(ScriptTest):
         done = self.run_it("test")
         self.assertEqual(done.returncode, 1)
         self.assertIn("a test broke", done.stdout)
-        self.assertRegex(done.stdout, r"FAILED: 2 of 17 steps in \d+ s: asan-unit tsan-unit\n")
+        self.assertRegex(done.stdout, r"FAILED: 2 of 18 steps in \d+ s: asan-unit tsan-unit\n")
 
     def test_a_build_that_fails_runs_none_of_its_tests(self) -> None:
         self.answer("cmake-does", 'if [[ $* == *asan* || $* == *tsan* ]]; then exit 1; fi\n' + CMAKE_DOES)
         done = self.run_it("test")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("FAILED: 2 of 10 steps", done.stdout)
+        self.assertIn("FAILED: 2 of 12 steps", done.stdout)
         self.assertFalse(any(call.startswith("ctest") and "asan" in call for call in self.calls()))
         self.assertFalse(any("--build" in call and "tsan" in call for call in self.calls()))
 
@@ -284,7 +307,7 @@ class TestTest(ScriptTest):
     def test_continuous_integration_must_run_the_live_tests(self) -> None:
         self.fake("ctest", 'echo "live=${TCPEEK_REQUIRE_LIVE:-no}" >>"$FAKES/calls"\n')
         self.run_it("test", "--quick", CI="true")
-        self.assertEqual([call for call in self.calls() if call.startswith("live")], ["live=1"] * 5)
+        self.assertEqual([call for call in self.calls() if call.startswith("live")], ["live=1"] * 6)
         self.run_it("test", "--quick")
         self.assertEqual(self.calls()[-1], "live=no")
 
