@@ -39,9 +39,9 @@ void fill_standard_descriptors() {
   }
 }
 
-// Whoever holds standard error may not read it: that must not keep the program from ending.
-int fail(int status, const std::string& message) {
-  tcpeek::engine::LineWriter standard_error(STDERR_FILENO);
+// Whoever holds standard error may not read it: that must not keep the program from ending. The writer is
+// that of the start: what it is may not be asked any more once system calls are filtered.
+int fail(int status, const std::string& message, tcpeek::engine::LineWriter& standard_error) {
   tcpeek::engine::Log(standard_error, LOG_ERR, false).error("{}", message);
   standard_error.flush_for(kLastWords);
   return status;
@@ -51,11 +51,11 @@ int replay(const tcpeek::engine::Options& options, tcpeek::engine::LineWriter& s
            tcpeek::engine::LineWriter& standard_output, tcpeek::engine::Log& log) {
   tcpeek::engine::Replay replay(options, standard_error, standard_output, log);
   int status = 0;
-  for (const std::string& wrong : replay.run()) status = fail(kFailure, wrong);
+  for (const std::string& wrong : replay.run()) status = fail(kFailure, wrong, standard_error);
   return status;
 }
 
-int run(std::span<const char* const> arguments) {
+int run(std::span<const char* const> arguments, tcpeek::engine::LineWriter& standard_error) {
   using namespace tcpeek::engine;
   const CommandLine command_line = parse_command_line(arguments);
   if (command_line.print_and_exit) {
@@ -64,7 +64,6 @@ int run(std::span<const char* const> arguments) {
     throw std::system_error(errno, std::generic_category(), "cannot write to standard output");
   }
   const Options& options = command_line.options;
-  LineWriter standard_error(STDERR_FILENO);
   LineWriter standard_output(STDOUT_FILENO);
   Log log(standard_error, options.log_level, options.log_to_syslog);
   if (!options.read_files.empty()) return replay(options, standard_error, standard_output, log);
@@ -75,16 +74,17 @@ int run(std::span<const char* const> arguments) {
 
 // Says why the program ends, if it is not as it was asked to.
 int run_and_explain(std::span<const char* const> arguments) {
+  tcpeek::engine::LineWriter standard_error(STDERR_FILENO);
   try {
-    return run(arguments);
+    return run(arguments, standard_error);
   } catch (const tcpeek::engine::UsageError& e) {
-    return fail(kWrongUse, e.what());
+    return fail(kWrongUse, e.what(), standard_error);
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::system_error& e) {
-    return fail(kFailure, e.what() + tcpeek::engine::descriptor_advice(e.code()));
+    return fail(kFailure, e.what() + tcpeek::engine::descriptor_advice(e.code()), standard_error);
   } catch (const std::exception& e) {
-    return fail(kFailure, e.what());
+    return fail(kFailure, e.what(), standard_error);
   }
 }
 

@@ -111,8 +111,9 @@ void Replay::begin_files() {
     try {
       file.reader = std::make_unique<ring::SavefileReader>(std::move(file.input));
     } catch (const ring::SavefileError& e) {
-      if (interrupted()) return;  // nothing came, and nobody waits for it any more
-      throw std::runtime_error(file.name + " " + e.what());
+      if (!interrupted()) throw std::runtime_error(file.name + " " + e.what());
+      files_.clear();  // nothing came, and nobody waits for it any more
+      return;
     }
     // A pcap tells its link type in its first bytes; a pcapng before each interface's first packet.
     for (const ring::SavedInterface& interface : file.reader->interfaces()) {

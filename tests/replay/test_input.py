@@ -1,13 +1,14 @@
 """Inputs of every kind give the same counts; direction and time come from the file."""
 
 import gzip
+import os
 import shutil
 import subprocess
 import unittest
 from pathlib import Path
 
 import saved
-from program import Files, counts, packet_counts, replay, summary
+from program import DEADLINE_S, TCPEEK, Files, counts, packet_counts, replay, summary, until
 
 CAPTURES = Path(__file__).resolve().parent.parent / "captures"
 
@@ -32,6 +33,25 @@ class InputTest(Files):
             with self.subTest(name):
                 self.assertEqual(way.returncode, 0, way.stderr)
                 self.assertEqual(summary(way.stderr), summary(plain.stderr))
+
+    @unittest.skipIf(os.environ.get("TCPEEK_SANITIZE"), "a build with sanitizers filters no calls")
+    def test_no_byte_is_read_as_a_capture_before_rights_are_given_up(self) -> None:
+        """A pipe says in four bytes what it holds, and no more: what follows would be read with these rights."""
+        content = saved.pcap(self.packets)
+        with subprocess.Popen(
+            (TCPEEK, "-q", "-r", "-"), stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdin is not None and process.stderr is not None
+            process.stdin.write(content[:12])
+            process.stdin.flush()
+            status = Path(f"/proc/{process.pid}/status")
+            until(lambda: "\nSeccomp:\t2\n" in status.read_text())
+            self.assertRegex(status.read_text(), r"\nCapPrm:\t0+\nCapEff:\t0+\n")
+            process.stdin.write(content[12:])
+            process.stdin.close()
+            said = process.stderr.read().decode()
+            self.assertEqual(process.wait(DEADLINE_S), 0, said)
+            self.assertEqual(packet_counts(said), (8, 8, 0))
 
     def test_several_files_are_one_stream(self) -> None:
         whole = replay("-q", "-r", self.file("whole", saved.pcap(self.packets)))

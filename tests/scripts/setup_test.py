@@ -230,12 +230,12 @@ class TestTest(ScriptTest):
     def test_every_step_runs_and_is_summed_up(self) -> None:
         done = self.run_it("test")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertRegex(done.stdout, r"\nPASSED: 18 steps in \d+ s\n\Z")
+        self.assertRegex(done.stdout, r"\nPASSED: 19 steps in \d+ s\n\Z")
         checks = [call for call in self.calls() if call.startswith("ctest")]
         seen = [(Path(call.split()[2]).name, call.split()[4]) for call in checks]
         self.assertEqual(seen, [("asan", "^unit$"), ("asan", "^replay$"), ("asan", "^live$"),
                                 ("tsan", "^unit$"), ("tsan", "^replay$"), ("tsan", "^live$"),
-                                ("release", "^sandbox$"), ("release", "^oracle$"),
+                                ("release", "^sandbox$"), ("release", "^replay$"), ("release", "^oracle$"),
                                 ("release", "^live$"), ("release", "^faults$"),
                                 ("release", "^systemd$")])
         self.assertIn("script test", self.calls())
@@ -257,7 +257,7 @@ class TestTest(ScriptTest):
         self.script_test("raise SystemExit('a script broke')")
         done = self.run_it("test")
         self.assertIn("a script broke", done.stdout)
-        self.assertRegex(done.stdout, r"FAILED: 1 of 18 steps in \d+ s: scripts\n")
+        self.assertRegex(done.stdout, r"FAILED: 1 of 19 steps in \d+ s: scripts\n")
 
     def test_tests_that_share_a_process_are_counted(self) -> None:
         for preset in ("asan", "tsan"):
@@ -286,13 +286,13 @@ class TestTest(ScriptTest):
         done = self.run_it("test")
         self.assertEqual(done.returncode, 1)
         self.assertIn("a test broke", done.stdout)
-        self.assertRegex(done.stdout, r"FAILED: 2 of 18 steps in \d+ s: asan-unit tsan-unit\n")
+        self.assertRegex(done.stdout, r"FAILED: 2 of 19 steps in \d+ s: asan-unit tsan-unit\n")
 
     def test_a_build_that_fails_runs_none_of_its_tests(self) -> None:
         self.answer("cmake-does", 'if [[ $* == *asan* || $* == *tsan* ]]; then exit 1; fi\n' + CMAKE_DOES)
         done = self.run_it("test")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("FAILED: 2 of 12 steps", done.stdout)
+        self.assertIn("FAILED: 2 of 13 steps", done.stdout)
         self.assertFalse(any(call.startswith("ctest") and "asan" in call for call in self.calls()))
         self.assertFalse(any("--build" in call and "tsan" in call for call in self.calls()))
 
