@@ -27,22 +27,27 @@ struct ClockReading {
   std::chrono::nanoseconds monotonic{0};
 };
 
-[[nodiscard]] inline ClockReading read_clocks() noexcept {
-  const auto read = [](clockid_t id) {
-    timespec t{};
-    static_cast<void>(::clock_gettime(id, &t));
-    return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
-  };
-  // Both at one moment: a thread that is kept from its CPU in between would see a step that was none.
+// Both at one moment: a thread that is kept from its CPU in between would see a step that was none.
+// `read` tells the time of a clock.
+template <typename Read>
+[[nodiscard]] ClockReading read_together(Read&& read) noexcept {
   constexpr std::chrono::milliseconds kTogether{1};
   constexpr int kTries = 5;
   std::chrono::nanoseconds before = read(CLOCK_MONOTONIC);
   for (int tries = 1;; ++tries) {
-    const auto wall = read(CLOCK_REALTIME);
-    const auto after = read(CLOCK_MONOTONIC);
+    const std::chrono::nanoseconds wall = read(CLOCK_REALTIME);
+    const std::chrono::nanoseconds after = read(CLOCK_MONOTONIC);
     if (after - before <= kTogether || tries == kTries) return {wall, after};
     before = after;
   }
+}
+
+[[nodiscard]] inline ClockReading read_clocks() noexcept {
+  return read_together([](clockid_t id) {
+    timespec t{};
+    static_cast<void>(::clock_gettime(id, &t));
+    return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+  });
 }
 
 class PacketTimeline {

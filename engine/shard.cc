@@ -27,7 +27,6 @@ using std::chrono::milliseconds;
 constexpr std::size_t kTurnPackets = 4096;
 // A slice of the sweep: 5,120 attempts, well under a millisecond even if all of them end.
 constexpr std::size_t kSweepSlice = 512;
-constexpr std::chrono::seconds kSweepRound{1};
 constexpr milliseconds kLossInterval{50};
 constexpr milliseconds kDrainDeadline{500};
 
@@ -143,7 +142,8 @@ void Shard::run(std::promise<void>& started, std::latch& last_sent) noexcept {
     return;
   }
   timeline_.observe(read_clocks());
-  swept_at_ = looked_for_loss_at_ = timeline_.now();
+  looked_for_loss_at_ = timeline_.now();
+  sweep_pace_ = SweepPace(timeline_.now());
   started.set_value();
 
   while (!stopping_.load(std::memory_order_acquire)) {
@@ -280,15 +280,12 @@ void Shard::look_for_loss() noexcept {
 }
 
 bool Shard::sweep() noexcept {
-  const PacketTime now = timeline_.now();
-  const auto groups = static_cast<std::int64_t>(pipeline_->tracker().table().group_count());
-  // One round at most is due, however long the reader was stopped.
-  swept_at_ = std::max(swept_at_, now - kSweepRound);
-  const auto due = groups * (now - swept_at_) / kSweepRound;
-  if (due <= 0) return false;
-  const auto slice = std::min<std::int64_t>(due, kSweepSlice);
-  pipeline_->tracker().sweep(read_until_, static_cast<std::size_t>(slice));
-  swept_at_ += slice * std::chrono::nanoseconds(kSweepRound) / groups;
+  const std::size_t groups = pipeline_->tracker().table().group_count();
+  const std::size_t due = sweep_pace_.due(timeline_.now(), groups);
+  if (due == 0) return false;
+  const std::size_t slice = std::min(due, kSweepSlice);
+  pipeline_->tracker().sweep(read_until_, slice);
+  sweep_pace_.swept(slice, groups);
   return due > slice;
 }
 

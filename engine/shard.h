@@ -40,6 +40,7 @@
 #include "engine/reader_source.h"
 #include "engine/sandbox.h"
 #include "engine/shard_report.h"
+#include "engine/sweep_pace.h"
 #include "ring/steering.h"
 
 namespace tcpeek::engine {
@@ -141,7 +142,7 @@ class Shard {
   std::vector<Mailbox::Slip> slips_;
   std::optional<flowtable::Segment> letter_;  // received, but later than what has been read
   flowtable::PacketTime read_until_{};        // every packet before has been read
-  flowtable::PacketTime swept_at_{};
+  SweepPace sweep_pace_;
   std::uint64_t lost_ = 0;  // packets known to be lost
   flowtable::PacketTime looked_for_loss_at_{};
   std::uint64_t mailed_out_ = 0;

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <vector>
+
 #include "tests/engine/machine.h"
 
 namespace tcpeek::engine {
@@ -192,6 +195,38 @@ TEST(PacketTimelineTest, ReadersOfOneStartAgree) {
   late.observe(machine.read());
   EXPECT_EQ(early.at(machine.stamp()), late.at(machine.stamp()));
   EXPECT_EQ(early.now(), late.now());
+}
+
+// Clocks that agree, read by a thread that is kept from its CPU now and then.
+struct Interrupted {
+  std::vector<nanoseconds> pauses;  // before each look, the last ones first
+  nanoseconds at = 1000s;
+
+  nanoseconds operator()(clockid_t) {
+    at += 1us;
+    if (!pauses.empty()) {
+      at += pauses.back();
+      pauses.pop_back();
+    }
+    return at;
+  }
+};
+
+TEST(ReadClocksTest, APauseBetweenThemIsNoStep) {
+  for (int pause_at = 0; pause_at < 3; ++pause_at) {
+    Interrupted interrupted;
+    interrupted.pauses.assign(static_cast<std::size_t>(pause_at) + 1, 0ns);
+    interrupted.pauses.front() = 300ms;
+    const ClockReading reading = read_together(interrupted);
+    EXPECT_LE(std::chrono::abs(reading.wall - reading.monotonic), 1ms) << pause_at;
+  }
+}
+
+TEST(ReadClocksTest, EndsOnAMachineThatAlwaysPauses) {
+  Interrupted interrupted;
+  interrupted.pauses.assign(1000, 300ms);
+  static_cast<void>(read_together(std::ref(interrupted)));
+  EXPECT_GT(interrupted.pauses.size(), 900U);
 }
 
 TEST(ReadClocksTest, TellsBothClocks) {

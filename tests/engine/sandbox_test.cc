@@ -125,6 +125,24 @@ TEST_F(SandboxTest, TheLineSaysWhatHappenedAndWhatToDo) {
             "without\n");
 }
 
+TEST_F(SandboxTest, TheJournalGetsToSeeHowGraveItIs) {
+  const test::TextFile said;
+  const std::string how = test::in_child([&] {
+    struct stat status {};
+    if (::dup2(said.descriptor(), STDERR_FILENO) < 0 || ::fstat(STDERR_FILENO, &status) != 0) {
+      return "no standard error";
+    }
+    const std::string stream = std::to_string(status.st_dev) + ':' + std::to_string(status.st_ino);
+    ::setenv("JOURNAL_STREAM", stream.c_str(), 1);
+    test::forbid_new_privileges();
+    Sandbox({Role::reader}, false).enter(Role::reader);
+    ::socket(AF_INET, SOCK_STREAM, 0);
+    return "lives";
+  });
+  EXPECT_EQ(how, test::kBySigsys);
+  EXPECT_THAT(said.text(), testing::StartsWith("<2>tcpeek: stopped: a reader made"));
+}
+
 // malloc() tries it now and then, and can do without.
 TEST_F(SandboxTest, OpeningAFileFailsAndDoesNoHarm) {
   for (const Role role : kAllRoles) {

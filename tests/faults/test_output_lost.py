@@ -19,6 +19,7 @@ from monitor import Stats
 setUpModule = lab.require
 
 FIRST_LINES = 4
+FILE_LIMIT = 2048  # bytes, more than the first lines and less than all
 PATIENCE_S = 2.0  # for whoever reads the last words
 
 
@@ -65,6 +66,13 @@ class Disk(OutputCase):
             lines = after.read().splitlines()
         self.assertGreaterEqual(sum("failure (reject)" in line for line in lines), 10)
         self.assertTrue(any("TCPEEK SUMMARY" in line for line in lines))
+
+    def test_limit_of_a_file(self) -> None:
+        """ulimit -f, LimitFSIZE=: what is written beyond it is lost, and nothing else."""
+        one = self.start(launcher=("prlimit", f"--fsize={FILE_LIMIT}"))
+        stats = self.check("live lines to a file at its limit", one)
+        self.assertGreater(stats.json["server"]["lines_lost"], ATTEMPTS / 2)
+        self.assertLessEqual(len(one.said()), FILE_LIMIT)
 
     def test_device_full(self) -> None:
         with open("/dev/full", "wb", buffering=0) as full:

@@ -6,6 +6,7 @@ TCPEEK_FAULTS=full does it a thousand times; otherwise enough to use up the spar
 from __future__ import annotations
 
 import itertools
+import re
 import time
 import unittest
 
@@ -17,6 +18,7 @@ from conversation import RX4, TX6, Conversation
 from lab import Lab
 from monitor import Monitor
 
+MOST_NEWS = 11  # of an interface, in a minute
 FLAPS = 1000 if FULL else 25
 REBIRTHS = 1000 if FULL else 14
 # What is asked of a quiet machine; where others work as well, a tenth of a second is soon gone.
@@ -57,6 +59,7 @@ class Flaps(unittest.TestCase):
         with Lab() as network, Monitor(network) as monitor:
             process = Process(monitor.pid)
             took = []
+            begun = time.monotonic()
             for number in range(FLAPS):
                 network.host.ip("link", "set", "veth0", "down")
                 network.host.ip("link", "set", "veth0", "up")
@@ -70,6 +73,10 @@ class Flaps(unittest.TestCase):
             self.assertLess(max(took), AGAIN_AFTER_FLAP_S)
             self.assertEqual(process.descriptors(), descriptors)
             self.assertLess(grown, 512)
+            minutes = 1 + (time.monotonic() - begun) / 60
+            said = monitor.stop().stderr
+            self.assertIn("veth0 comes and goes again and again: no more is told of that for a minute", said)
+            self.assertLessEqual(len(re.findall("^tcpeek: veth0 ", said, re.MULTILINE)), MOST_NEWS * minutes)
 
 
 class Rebirths(unittest.TestCase):
@@ -131,14 +138,24 @@ class Rebirths(unittest.TestCase):
             self.assertEqual({entry["up"] for entry in after.json["interfaces"]}, {True})
 
     def test_back_as_another_kind(self) -> None:
-        with Lab() as network, Monitor(network) as monitor:
-            network.host.ip("link", "del", "veth0")
-            network.host.ip("tuntap", "add", "veth0", "mode", "tun")
-            network.host.ip("link", "set", "veth0", "up")
-            lab.wait_for(lambda: "restart tcpeek to capture there" in monitor.stderr(), "that is told")
-            network.host.ip("link", "del", "veth0")
-            network.make_link(0)
+        """Told once of each, however often it is tried again."""
+        names = ("veth0", "veth1")
+        with Lab(links=2) as network, Monitor(network, interfaces=names) as monitor:
+            for name in names:
+                network.host.ip("link", "del", name)
+                network.host.ip("tuntap", "add", name, "mode", "tun")
+                network.host.ip("link", "set", name, "up")
+            for name in names:
+                lab.wait_for(
+                    lambda: f"{name} is back as another kind of interface: restart" in monitor.stderr(),
+                    "that is told",
+                )
+            time.sleep(2.5)  # in which it is tried again, each second
+            for number, name in enumerate(names):
+                network.host.ip("link", "del", name)
+                network.make_link(number)
             seconds_until_counted(network, monitor, time.monotonic())
+            self.assertEqual(monitor.stop().stderr.count("is back as another kind"), 2)
 
 
 class Gone(unittest.TestCase):

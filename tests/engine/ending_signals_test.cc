@@ -1,0 +1,42 @@
+// Which signals end the program depends on what they did when it was started.
+#include "engine/ending_signals.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <initializer_list>
+#include <string>
+
+#include "tests/engine/child.h"
+
+namespace tcpeek::engine {
+namespace {
+
+std::string with_ignored(std::initializer_list<int> ignored) {
+  return test::in_child([&] {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::signal(signal, SIG_DFL);
+    for (const int signal : ignored) ::signal(signal, SIG_IGN);
+    std::string names;
+    for (const int signal : ending_signals()) names += std::string(::sigabbrev_np(signal)) + ' ';
+    return names;
+  });
+}
+
+TEST(EndingSignalsTest, Usually) {
+  EXPECT_EQ(with_ignored({}), "TERM INT HUP ");
+}
+
+TEST(EndingSignalsTest, NohupOutlivesItsTerminal) {
+  EXPECT_EQ(with_ignored({SIGHUP}), "TERM INT ");
+}
+
+TEST(EndingSignalsTest, ABackgroundJobHearsNoKeyboard) {
+  EXPECT_EQ(with_ignored({SIGINT}), "TERM HUP ");
+}
+
+TEST(EndingSignalsTest, SigtermAlwaysEndsIt) {
+  EXPECT_EQ(with_ignored({SIGTERM, SIGINT, SIGHUP}), "TERM ");
+}
+
+}  // namespace
+}  // namespace tcpeek::engine
