@@ -5,7 +5,7 @@
 // architecture does not have are left out there. Integers are compared in the 32 bits that the kernel
 // looks at.
 //
-// Thread contract: pure functions. Source: tests/engine/sandbox_calls_test.cc and the live tests, which
+// Thread contract: pure functions. Source: tests/engine/sandbox_test.cc and the live tests, which
 // run with these lists.
 #pragma once
 

@@ -91,21 +91,19 @@ class Sandbox(unittest.TestCase):
         self.nest.must("systemctl", "stop", UNIT)
         self.assertFalse(promiscuous())
 
-    def test_readers_are_pinned(self) -> None:
+    def test_readers_are_pinned_where_the_drop_in_allows_it(self) -> None:
+        self.nest.drop_in(UNIT, (lab.ROOT / "packaging/pin-readers.conf").read_text(encoding="utf-8"))
         _, *readers = status_of_threads(self.started())
         for reader in readers:
             self.assertRegex(reader["Cpus_allowed_list"], r"^\d+$")
+        self.assertFalse([text for _, text in self.nest.said(UNIT) if "not pinned" in text])
 
-    def test_without_the_drop_in_it_runs_unpinned_and_says_so(self) -> None:
-        override = self.nest.path("/etc/systemd/system/tcpeek@.service.d/pin-readers.conf")
-        override.parent.mkdir(parents=True, exist_ok=True)
-        override.symlink_to("/dev/null")
-        self.nest.must("systemctl", "daemon-reload")
+    def test_as_shipped_it_runs_unpinned_and_says_so(self) -> None:
         main, *readers = status_of_threads(self.started())
         for reader in readers:
             self.assertEqual(reader["Cpus_allowed_list"], main["Cpus_allowed_list"])
-        (warning,) = [text for severity, text in self.nest.said(UNIT) if severity == 4]
-        self.assertIn("not pinned", warning)
+        (notice,) = [text for severity, text in self.nest.said(UNIT) if "not pinned" in text and severity == 5]
+        self.assertIn("pin-readers.conf", notice)
         Conversation(self.network.wire(), RX4).succeed()
         lab.wait_for(lambda: b'"attempts":1' in self.nest.ask("STATS", SOCKET), "it counts")
 

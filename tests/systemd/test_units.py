@@ -10,7 +10,7 @@ import lab
 
 PACKAGING = lab.ROOT / "packaging"
 UNITS = ("tcpeek.service", "tcpeek@.service")
-# In tenths, as systemd-analyze has it. Pinning readers costs the last one.
+# In tenths, as systemd-analyze has it. The drop-in that pins readers costs one more.
 MOST_EXPOSED = 13
 MOST_EXPOSED_PINNING = 14
 
@@ -21,19 +21,23 @@ def settings(unit: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-class Exposure(unittest.TestCase):
-    def analyze(self, folder: pathlib.Path, unit: str, threshold: int) -> None:
-        done = subprocess.run(
-            ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={threshold}", folder / unit],
-            capture_output=True, text=True, check=False, timeout=lab.DEADLINE_S,
-        )  # fmt: skip
-        self.assertIn("Overall exposure level", done.stdout, done.stderr)
-        self.assertEqual(done.returncode, 0, done.stdout)
+def analyze(folder: pathlib.Path, unit: str, threshold: int) -> None:
+    """Its exposure is this at most."""
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={threshold}", folder / unit],
+        capture_output=True, text=True, check=False, timeout=lab.DEADLINE_S,
+    )  # fmt: skip
+    if "Overall exposure level" not in done.stdout:
+        raise RuntimeError(f"systemd-analyze: {done.stderr}")
+    if done.returncode != 0:
+        raise AssertionError(done.stdout)
 
+
+class Exposure(unittest.TestCase):
     def test_as_shipped(self) -> None:
         for unit in UNITS:
             with self.subTest(unit):
-                self.analyze(PACKAGING, unit, MOST_EXPOSED)
+                analyze(PACKAGING, unit, MOST_EXPOSED)
 
     def test_with_pinned_readers(self) -> None:
         drop_in = (PACKAGING / "pin-readers.conf").read_text(encoding="utf-8")
@@ -41,14 +45,14 @@ class Exposure(unittest.TestCase):
             with self.subTest(unit), tempfile.TemporaryDirectory() as folder:
                 whole = (PACKAGING / unit).read_text(encoding="utf-8").replace("[Install]", f"{drop_in}\n[Install]")
                 pathlib.Path(folder, unit).write_text(whole, encoding="utf-8")
-                self.analyze(pathlib.Path(folder), unit, MOST_EXPOSED_PINNING)
+                analyze(pathlib.Path(folder), unit, MOST_EXPOSED_PINNING)
 
     def test_a_loose_unit_would_be_refused(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             loose = "\n".join(line for line in settings(UNITS[0]) if not line.startswith("SystemCallFilter="))
             pathlib.Path(folder, UNITS[0]).write_text(loose, encoding="utf-8")
             with self.assertRaises(AssertionError):
-                self.analyze(pathlib.Path(folder), UNITS[0], MOST_EXPOSED)
+                analyze(pathlib.Path(folder), UNITS[0], MOST_EXPOSED)
 
 
 class Alike(unittest.TestCase):
@@ -71,13 +75,18 @@ class Installed(unittest.TestCase):
         places = {
             "usr/lib/systemd/system/tcpeek.service": "tcpeek.service",
             "usr/lib/systemd/system/tcpeek@.service": "tcpeek@.service",
-            "usr/lib/systemd/system/tcpeek.service.d/pin-readers.conf": "pin-readers.conf",
-            "usr/lib/systemd/system/tcpeek@.service.d/pin-readers.conf": "pin-readers.conf",
+            "usr/share/doc/tcpeek/pin-readers.conf": "pin-readers.conf",
             "usr/lib/sysusers.d/tcpeek.conf": "tcpeek.sysusers",
             "etc/default/tcpeek": "tcpeek.default",
         }
         for place, name in places.items():
             self.assertEqual((self.stage / place).read_bytes(), (PACKAGING / name).read_bytes(), place)
+
+    def test_exposure(self) -> None:
+        """With all that lies beside the units."""
+        nest.install(self.stage)
+        for unit in UNITS:
+            analyze(self.stage / "usr/lib/systemd/system", unit, MOST_EXPOSED)
 
     def test_options_of_the_administrator_stay(self) -> None:
         nest.install(self.stage)
