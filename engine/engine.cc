@@ -47,7 +47,7 @@ std::string in_words(const ring::CaptureFilter& filter) {
 }
 
 // What to do about a refusal of the kernel, where that is known.
-std::string advice_for(const std::error_code& code, bool all_up) {
+std::string advice_for(const std::error_code& code, bool some_down) {
   if (code == std::errc::operation_not_permitted || code == std::errc::permission_denied) {
     return "; capturing needs CAP_NET_RAW: start tcpeek as root, or give the binary the capability "
            "(setcap cap_net_raw+ep)";
@@ -55,7 +55,7 @@ std::string advice_for(const std::error_code& code, bool all_up) {
   if (code == std::errc::not_enough_memory) {
     return "; try smaller rings (-B) or fewer readers (--threads)";
   }
-  if (code == std::errc::invalid_argument && !all_up) {
+  if (code == std::errc::invalid_argument && some_down) {
     return "; before Linux 6.13 several readers need an interface that is up: set it up first, or "
            "say --threads 1";
   }
@@ -155,8 +155,9 @@ void Engine::open_sockets(const ring::SteeringKey& steering, const ring::RingGeo
                                    .steering = ring::steering_program(steering)},
                      interfaces_.targets(), filter_for);
   } catch (const std::system_error& e) {
-    const bool all_up = std::ranges::all_of(interfaces_.stats(), &ipc::InterfaceStats::up);
-    throw std::runtime_error(e.what() + advice_for(e.code(), all_up));
+    const bool some_down = std::ranges::count(interfaces_.stats(), ipc::InterfaceState::down,
+                                              &ipc::InterfaceStats::state) != 0;
+    throw std::runtime_error(e.what() + advice_for(e.code(), some_down));
   }
 }
 
@@ -234,9 +235,9 @@ void Engine::start_readers() {
     throw;
   }
   if (!shards_.front()->cpu()) {
-    log_.warning(
-        "readers are not pinned to CPUs, as a system call filter forbids it: allow "
-        "sched_setaffinity (tcpeek's service has a drop-in for that, pin-readers.conf)");
+    log_.notice(
+        "readers are not pinned to CPUs, as a system call filter forbids sched_setaffinity: the "
+        "service's pin-readers.conf allows it, for a busy host");
   }
 }
 

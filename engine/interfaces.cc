@@ -10,6 +10,8 @@
 namespace tcpeek::engine {
 namespace {
 
+using ipc::InterfaceState;
+
 std::string names_of(const ring::LinkState& state) {
   std::vector<std::string> names;
   for (const ring::Link& link : state.links) names.push_back(printable(link.name));
@@ -31,11 +33,12 @@ ring::CaptureTarget find_target(const std::string& name, const ring::LinkState& 
 }
 
 // By index: a device that was deleted and made anew has the name, but not our sockets.
-Presence presence_of(const ring::CaptureTarget& target, const ring::LinkState& state) noexcept {
-  if (target.index == 0) return Presence::up;
+InterfaceState state_of(const ring::CaptureTarget& target, const ring::LinkState& state) noexcept {
+  if (target.index == 0) return InterfaceState::up;
   const auto link = std::ranges::find(state.links, target.index, &ring::Link::index);
-  if (link == state.links.end()) return Presence::gone;
-  return link->up ? Presence::up : Presence::down;
+  if (link == state.links.end()) return InterfaceState::gone;
+  if (!link->up) return InterfaceState::down;
+  return link->carrier ? InterfaceState::up : InterfaceState::no_carrier;
 }
 
 Address to_address(const ring::LinkAddress& a) noexcept {
@@ -67,7 +70,6 @@ Interfaces::Interfaces(const std::vector<std::string>& names, std::vector<Prefix
   for (const ring::CaptureTarget& target : targets_) {
     stats_.push_back({.name = target.name, .link_type = ring::link_type_name(target.access)});
   }
-  presence_.resize(targets_.size(), Presence::up);
   for (const ring::Link& link : state.links) device_drops_[link.index] = link.if_dropped;
   static_cast<void>(update(state));
 }
@@ -115,16 +117,17 @@ std::vector<LinkChange> Interfaces::update(const ring::LinkState& state) {
     for (const auto& [index, drops] : grown) {
       if (targets_[i].index == 0 || targets_[i].index == index) stats_[i].if_dropped += drops;
     }
-    const Presence now = presence_of(targets_[i], state);
-    if (now != presence_[i]) changes.push_back({targets_[i].name, now});
-    presence_[i] = now;
-    stats_[i].up = now == Presence::up;
+    const InterfaceState now = state_of(targets_[i], state);
+    if (now != stats_[i].state) changes.push_back({targets_[i].name, now});
+    stats_[i].state = now;
   }
   return changes;
 }
 
 bool Interfaces::all_gone() const noexcept {
-  return std::ranges::all_of(presence_, [](Presence p) { return p == Presence::gone; });
+  return std::ranges::all_of(stats_, [](const ipc::InterfaceStats& interface) {
+    return interface.state == InterfaceState::gone;
+  });
 }
 
 std::string Interfaces::name_of(std::uint16_t index) const {

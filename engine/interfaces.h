@@ -17,11 +17,9 @@
 
 namespace tcpeek::engine {
 
-enum class Presence : std::uint8_t { up, down, gone };
-
 struct LinkChange {
   std::string name;
-  Presence now = Presence::up;
+  ipc::InterfaceState now = ipc::InterfaceState::up;
 };
 
 class Interfaces {
@@ -42,7 +40,7 @@ class Interfaces {
   // The target is this interface from now on: one of its name, made anew.
   void rebind(std::size_t target, std::uint32_t index) { targets_[target].index = index; }
 
-  // Takes over what the devices dropped and which are up; returns those that changed.
+  // Takes over what the devices dropped and how they are; returns those that changed.
   std::vector<LinkChange> update(const ring::LinkState& state);
   // Whether none is there any more.
   [[nodiscard]] bool all_gone() const noexcept;
@@ -59,7 +57,6 @@ class Interfaces {
   std::vector<Prefix> local_networks_;
   std::vector<ring::Link> links_;
   std::map<std::uint32_t, std::uint64_t> device_drops_;  // by interface, as last read
-  std::vector<Presence> presence_;                       // by target
   std::vector<ipc::InterfaceStats> stats_;
 };
 

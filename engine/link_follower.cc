@@ -10,6 +10,7 @@
 namespace tcpeek::engine {
 namespace {
 
+using ipc::InterfaceState;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kSettle{50};
@@ -31,7 +32,7 @@ LinkFollower::LinkFollower(Interfaces& interfaces, Locality locality, Capture& c
 
 void LinkFollower::watch(ipc::Reactor& reactor) {
   for (const ipc::InterfaceStats& interface : interfaces_.stats()) {
-    if (!interface.up) tell({interface.name, Presence::down});
+    if (interface.state != InterfaceState::up) tell({interface.name, interface.state});
   }
   reactor.on_readable(events_.descriptor(), [this, &reactor] { on_news(reactor); });
   // For the devices' own drop counters.
@@ -151,13 +152,17 @@ bool LinkFollower::may_tell(const std::string& interface) {
 void LinkFollower::tell(const LinkChange& change) {
   if (!may_tell(change.name)) return;
   switch (change.now) {
-    case Presence::up:
+    case InterfaceState::up:
       log_.notice("{} is up: capturing goes on", change.name);
       return;
-    case Presence::down:
+    case InterfaceState::no_carrier:
+      log_.warning("{} has no carrier: nothing to capture there until its other end is up",
+                   change.name);
+      return;
+    case InterfaceState::down:
       log_.warning("{} is down: nothing to capture there until it is up", change.name);
       return;
-    case Presence::gone:
+    case InterfaceState::gone:
       log_.warning("{} is gone: waiting until there is an interface of that name again{}",
                    change.name, interfaces_.all_gone() ? "; nothing is captured meanwhile" : "");
   }

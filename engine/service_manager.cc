@@ -19,6 +19,20 @@ std::string counted(std::uint64_t count, std::string_view one, std::string_view 
   return fmt::format("{} {}", count, count == 1 ? one : many);
 }
 
+std::string_view in_words(ipc::InterfaceState state) noexcept {
+  switch (state) {
+    case ipc::InterfaceState::up:
+      return "is up";
+    case ipc::InterfaceState::no_carrier:
+      return "has no carrier";
+    case ipc::InterfaceState::down:
+      return "is down";
+    case ipc::InterfaceState::gone:
+      return "is gone";
+  }
+  return "";
+}
+
 std::optional<std::uint64_t> number_in(const char* variable) {
   const char* value = std::getenv(variable);
   if (value == nullptr) return std::nullopt;
@@ -47,7 +61,8 @@ std::string status_line(const ipc::Snapshot& snapshot) {
     text += fmt::format("; {} evicted", counted(evicted, "attempt", "attempts"));
   }
   for (const ipc::InterfaceStats& interface : snapshot.interfaces) {
-    if (!interface.up) text += fmt::format("; {} is down", interface.name);
+    if (interface.state == ipc::InterfaceState::up) continue;
+    text += fmt::format("; {} {}", interface.name, in_words(interface.state));
   }
   return text;
 }

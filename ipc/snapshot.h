@@ -116,10 +116,17 @@ struct ReaderStats {
   std::uint64_t events_lost = 0;  // outcomes counted but not shown: the queue was full
 };
 
+enum class InterfaceState : std::uint8_t {
+  up,
+  no_carrier,  // set up, but its cable or its other end is not
+  down,        // set down
+  gone,        // there is none of that name
+};
+
 struct InterfaceStats {
   std::string name;
   std::string link_type;  // as libpcap names it: EN10MB, RAW, ...
-  bool up = false;
+  InterfaceState state = InterfaceState::down;
   std::uint64_t packets = 0;
   std::uint64_t dropped = 0;
   std::uint64_t if_dropped = 0;  // dropped by the interface itself, before any tap

@@ -15,6 +15,20 @@ namespace {
 constexpr std::size_t kUsualBytes = 8192;
 constexpr std::size_t kUsualFilterBytes = 900;
 
+std::string_view word(InterfaceState state) noexcept {
+  switch (state) {
+    case InterfaceState::up:
+      return "up";
+    case InterfaceState::no_carrier:
+      return "no_carrier";
+    case InterfaceState::down:
+      return "down";
+    case InterfaceState::gone:
+      return "gone";
+  }
+  return "";
+}
+
 void write_latency(JsonWriter& json, const LatencyHistogram& latency) {
   const auto quantile = [&](std::string_view name, double q) {
     if (latency.count() == 0) return json.null_member(name);
@@ -68,7 +82,8 @@ void write_counts(JsonWriter& json, const Counts& counts) {
 void write_interface(JsonWriter& json, const InterfaceStats& interface) {
   json.member("name", interface.name);
   json.member("link_type", interface.link_type);
-  json.member("up", interface.up);
+  json.member("up", interface.state == InterfaceState::up);
+  json.member("state", word(interface.state));
   json.member("packets", interface.packets);
   json.member("dropped", interface.dropped);
   json.member("if_dropped", interface.if_dropped);

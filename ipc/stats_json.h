@@ -6,7 +6,8 @@
 //   version               of tcpeek
 //   started, time         when counting began, when this was taken
 //   uptime_seconds        by the steady clock
-//   interfaces[]          name, link_type, up, packets, dropped, if_dropped
+//   interfaces[]          name, link_type, up, state (up, no_carrier, down, gone), packets, dropped,
+//                         if_dropped
 //   readers[]             id, cpu (-1: not pinned), packets, dropped, freezes, pending, remembered,
 //                         capacity, mailbox_depth, event_queue_depth, events_lost
 //   filters[]             name, expression, then the members of `totals`

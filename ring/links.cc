@@ -69,6 +69,9 @@ void dump(std::uint16_t type, std::uint8_t family, const std::string& what,
   }
 }
 
+// IFF_LOWER_UP of linux/if.h, which does not go together with net/if.h.
+constexpr unsigned kLowerUp = 1U << 16;
+
 std::uint64_t device_drops(const nlattr* attribute) {
   rtnl_link_stats64 stats{};
   std::memcpy(&stats, mnl_attr_get_payload(attribute),
@@ -94,6 +97,7 @@ Link parse_link(const nlmsghdr* message) {
   link.index = static_cast<std::uint32_t>(info->ifi_index);
   link.hardware_type = info->ifi_type;
   link.up = (info->ifi_flags & IFF_UP) != 0;
+  link.carrier = (info->ifi_flags & kLowerUp) != 0;
   link.loopback = (info->ifi_flags & IFF_LOOPBACK) != 0;
   for_each_attribute<ifinfomsg>(message, [&](const nlattr* a) {
     if (mnl_attr_get_type(a) == IFLA_IFNAME) link.name = mnl_attr_get_str(a);

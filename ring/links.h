@@ -25,7 +25,8 @@ struct Link {
   std::uint32_t index = 0;
   std::string name;
   std::uint16_t hardware_type = 0;  // ARPHRD_*
-  bool up = false;
+  bool up = false;                  // as its administrator has it
+  bool carrier = false;             // as its cable has it
   bool loopback = false;
   std::uint64_t if_dropped = 0;  // lost by the device: missed and FIFO errors
 };

@@ -15,6 +15,7 @@
 namespace tcpeek::engine {
 namespace {
 
+using ipc::InterfaceState;
 using Names = std::vector<std::string>;
 
 ring::Link link(std::uint32_t index, std::string name, std::uint64_t dropped = 0) {
@@ -23,7 +24,7 @@ ring::Link link(std::uint32_t index, std::string name, std::uint64_t dropped = 0
   link.loopback = name == "lo";
   link.name = std::move(name);
   link.hardware_type = link.loopback ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
-  link.up = true;
+  link.up = link.carrier = true;
   link.if_dropped = dropped;
   return link;
 }
@@ -69,7 +70,7 @@ TEST(InterfacesTest, OneByName) {
   ASSERT_EQ(interfaces.stats().size(), 1U);
   EXPECT_EQ(interfaces.stats()[0].name, "eth1");
   EXPECT_EQ(interfaces.stats()[0].link_type, "EN10MB");
-  EXPECT_TRUE(interfaces.stats()[0].up);
+  EXPECT_EQ(interfaces.stats()[0].state, InterfaceState::up);
 }
 
 TEST(InterfacesTest, SeveralInTheOrderGiven) {
@@ -87,7 +88,7 @@ TEST(InterfacesTest, Any) {
   ASSERT_EQ(interfaces.targets().size(), 1U);
   EXPECT_EQ(interfaces.targets()[0].index, 0U);
   EXPECT_EQ(interfaces.targets()[0].access, ring::Access::network_layer);
-  EXPECT_TRUE(interfaces.stats()[0].up);
+  EXPECT_EQ(interfaces.stats()[0].state, InterfaceState::up);
 }
 
 TEST(InterfacesTest, UnknownNameSaysWhatThereIs) {
@@ -233,19 +234,34 @@ TEST(InterfacesTest, UpAndDown) {
   auto state = machine();
   state.links[1].up = false;
   Interfaces interfaces({"eth0", "eth1"}, {}, state);
-  EXPECT_FALSE(interfaces.stats()[0].up);
-  EXPECT_TRUE(interfaces.stats()[1].up);
+  EXPECT_EQ(interfaces.stats()[0].state, InterfaceState::down);
+  EXPECT_EQ(interfaces.stats()[1].state, InterfaceState::up);
   state.links[1].up = true;
   state.links[2].up = false;
   const auto changes = interfaces.update(state);
-  EXPECT_TRUE(interfaces.stats()[0].up);
-  EXPECT_FALSE(interfaces.stats()[1].up);
+  EXPECT_EQ(interfaces.stats()[0].state, InterfaceState::up);
+  EXPECT_EQ(interfaces.stats()[1].state, InterfaceState::down);
   ASSERT_EQ(changes.size(), 2U);
   EXPECT_EQ(changes[0].name, "eth0");
-  EXPECT_EQ(changes[0].now, Presence::up);
+  EXPECT_EQ(changes[0].now, InterfaceState::up);
   EXPECT_EQ(changes[1].name, "eth1");
-  EXPECT_EQ(changes[1].now, Presence::down);
+  EXPECT_EQ(changes[1].now, InterfaceState::down);
   EXPECT_TRUE(interfaces.update(state).empty()) << "told once";
+}
+
+// A mirror port whose cable was pulled shows nothing at all, and is up.
+TEST(InterfacesTest, WithoutACarrierItIsNotUp) {
+  auto state = machine();
+  Interfaces interfaces({"eth0"}, {}, state);
+  state.links[1].carrier = false;
+  auto changes = interfaces.update(state);
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_EQ(changes[0].now, InterfaceState::no_carrier);
+  EXPECT_EQ(interfaces.stats()[0].state, InterfaceState::no_carrier);
+  state.links[1].up = false;
+  changes = interfaces.update(state);
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_EQ(changes[0].now, InterfaceState::down) << "what its administrator wants comes first";
 }
 
 // A socket is bound to the device, not to its name: one of that name made anew is watched once there
@@ -256,15 +272,15 @@ TEST(InterfacesTest, ADeviceMadeAnewIsGoneUntilItIsRebound) {
   state.links[1].index = 9;
   auto changes = interfaces.update(state);
   ASSERT_EQ(changes.size(), 1U);
-  EXPECT_EQ(changes[0].now, Presence::gone);
-  EXPECT_FALSE(interfaces.stats()[0].up);
+  EXPECT_EQ(changes[0].now, InterfaceState::gone);
+  EXPECT_EQ(interfaces.stats()[0].state, InterfaceState::gone);
   EXPECT_FALSE(interfaces.all_gone());
 
   interfaces.rebind(0, 9);
   changes = interfaces.update(state);
   ASSERT_EQ(changes.size(), 1U);
-  EXPECT_EQ(changes[0].now, Presence::up);
-  EXPECT_TRUE(interfaces.stats()[0].up);
+  EXPECT_EQ(changes[0].now, InterfaceState::up);
+  EXPECT_EQ(interfaces.stats()[0].state, InterfaceState::up);
 }
 
 TEST(InterfacesTest, AllGone) {
@@ -280,7 +296,7 @@ TEST(InterfacesTest, ARenamedDeviceIsStillWatched) {
   Interfaces interfaces({"eth0"}, {}, state);
   state.links[1].name = "wan";
   static_cast<void>(interfaces.update(state));
-  EXPECT_TRUE(interfaces.stats()[0].up);
+  EXPECT_EQ(interfaces.stats()[0].state, InterfaceState::up);
 }
 
 TEST(InterfacesTest, AnyNeedsNoDevice) {

@@ -246,13 +246,14 @@ TEST(StatusLineTest, TellsEachThingInWords) {
   s.totals[ipc::Tally::evicted] = 2;
   s.totals[ipc::Tally::pending] = 4;
   s.packets.dropped = 1;
-  s.interfaces.resize(2);
-  s.interfaces[0].name = "eth0";
-  s.interfaces[0].up = true;
-  s.interfaces[1].name = "eth1";
+  using ipc::InterfaceState;
+  s.interfaces = {{.name = "eth0", .link_type = {}, .state = InterfaceState::up},
+                  {.name = "eth1", .link_type = {}, .state = InterfaceState::down},
+                  {.name = "eth2", .link_type = {}, .state = InterfaceState::no_carrier},
+                  {.name = "eth3", .link_type = {}, .state = InterfaceState::gone}};
   EXPECT_EQ(status_line(s),
             "12 attempts: 1 success, 5 failures, 4 pending; 1 packet dropped; 2 attempts evicted; "
-            "eth1 is down");
+            "eth1 is down; eth2 has no carrier; eth3 is gone");
 }
 
 }  // namespace

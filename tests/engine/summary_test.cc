@@ -30,7 +30,7 @@ Snapshot snapshot() {
   s.started = std::chrono::sys_days(2012y / 7 / 2) + 7h + 48min + 33s + 900ms;
   s.taken = s.started + 86s;
   s.uptime = 86'106ms;
-  s.interfaces = {{.name = "eth0", .link_type = "EN10MB", .up = true}};
+  s.interfaces = {{.name = "eth0", .link_type = "EN10MB", .state = ipc::InterfaceState::up}};
   s.filters = {filter("RX"), filter("TX")};
   ipc::Counts& rx = s.filters[0].counts;
   rx[Tally::attempts] = 4;

@@ -125,8 +125,9 @@ Snapshot snapshot(FuzzedDataProvider& input) {
   s.taken = time(input);
   s.uptime = std::chrono::milliseconds(input.ConsumeIntegral<std::uint32_t>());
   for (std::size_t n = input.ConsumeIntegralInRange<std::size_t>(0, 3); n > 0; --n) {
-    s.interfaces.push_back({text(input), text(input), input.ConsumeBool(), number(input),
-                            number(input), number(input)});
+    s.interfaces.push_back({text(input), text(input),
+                            static_cast<InterfaceState>(input.ConsumeIntegralInRange(0, 3)),
+                            number(input), number(input), number(input)});
   }
   s.readers.resize(input.ConsumeIntegralInRange<std::size_t>(0, 2));
   for (ReaderStats& reader : s.readers) reader.packets = number(input);

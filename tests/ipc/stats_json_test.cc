@@ -29,20 +29,21 @@ TEST(StatsReply, MembersAndTheirOrder) {
   snapshot.version = "2.0.0";
   snapshot.taken += 1500ms;
   snapshot.uptime = 1500ms;
-  snapshot.interfaces.push_back({"eth0", "EN10MB", true, 3, 2, 1});
+  snapshot.interfaces.push_back({"eth0", "EN10MB", InterfaceState::up, 3, 2, 1});
   snapshot.readers.push_back({.id = 0, .cpu = -1});
   snapshot.filters.push_back({"RX", "RX:RX@%:%", {}});
   snapshot.packets.ignored = {{"bad_checksum", 0}, {"a_fragment", 0}};
   EXPECT_EQ(
       stats_reply(snapshot),
-      std::string(R"({"schema":1,"version":"2.0.0","started":"1970-01-01T00:00:00.000000Z",)"
-                  R"("time":"1970-01-01T00:00:01.500000Z","uptime_seconds":1.500000,)"
-                  R"("interfaces":[{"name":"eth0","link_type":"EN10MB","up":true,"packets":3,)"
-                  R"("dropped":2,"if_dropped":1}],)"
-                  R"("readers":[{"id":0,"cpu":-1,"packets":0,"dropped":0,"freezes":0,"pending":0,)"
-                  R"("remembered":0,"capacity":0,"mailbox_depth":0,"event_queue_depth":0,)"
-                  R"("events_lost":0}],)"
-                  R"("filters":[{"name":"RX","expression":"RX:RX@%:%",)") +
+      std::string(
+          R"({"schema":1,"version":"2.0.0","started":"1970-01-01T00:00:00.000000Z",)"
+          R"("time":"1970-01-01T00:00:01.500000Z","uptime_seconds":1.500000,)"
+          R"("interfaces":[{"name":"eth0","link_type":"EN10MB","up":true,"state":"up","packets":3,)"
+          R"("dropped":2,"if_dropped":1}],)"
+          R"("readers":[{"id":0,"cpu":-1,"packets":0,"dropped":0,"freezes":0,"pending":0,)"
+          R"("remembered":0,"capacity":0,"mailbox_depth":0,"event_queue_depth":0,)"
+          R"("events_lost":0}],)"
+          R"("filters":[{"name":"RX","expression":"RX:RX@%:%",)") +
           kZeroCounts + R"(],"totals":{)" + kZeroCounts +
           R"(,"attempts_excluded":0,"attempts_not_local":0,"copies":{"syn":0,"synack":0},)"
           R"("late_syns":0,"packets":{"seen":0,"dropped":0,"in_ring":0,"delivered":0,"used":0,)"
@@ -106,7 +107,7 @@ TEST(StatsReply, EveryTallyIsShownInItsPlaceExactly) {
 
 TEST(StatsReply, EveryOtherCountIsShownInItsPlace) {
   Snapshot s;
-  s.interfaces.push_back({"eth0", "EN10MB", false, 101, 102, 103});
+  s.interfaces.push_back({"eth0", "EN10MB", InterfaceState::gone, 101, 102, 103});
   s.readers.push_back({1, 2, 103, 104, 105, 106, 107, 108, 109, 110, 111});
   s.attempts_excluded = 201;
   s.attempts_not_local = 202;
@@ -122,9 +123,10 @@ TEST(StatsReply, EveryOtherCountIsShownInItsPlace) {
   s.server.replies_dropped = 406;
   s.server.lines_lost = 407;
   const Json reply = Json::parse(stats_reply(s));
-  EXPECT_EQ(reply["interfaces"].dump(),
-            R"([{"name":"eth0","link_type":"EN10MB","up":false,"packets":101,"dropped":102,)"
-            R"("if_dropped":103}])");
+  EXPECT_EQ(
+      reply["interfaces"].dump(),
+      R"([{"name":"eth0","link_type":"EN10MB","up":false,"state":"gone","packets":101,"dropped":102,)"
+      R"("if_dropped":103}])");
   EXPECT_EQ(reply["readers"].dump(),
             R"([{"id":1,"cpu":2,"packets":103,"dropped":104,"freezes":105,"pending":106,)"
             R"("remembered":107,"capacity":108,"mailbox_depth":109,"event_queue_depth":110,)"

@@ -230,6 +230,23 @@ class Changes(unittest.TestCase):
         self.assertEqual(difference(after.filters["RX"], before.filters["RX"]),
                          {"attempts": 1, "success": 1, "timed_handshakes": 1})  # fmt: skip
 
+    def test_the_other_end_goes_down(self) -> None:
+        """As when the cable of a mirror port is pulled: the interface itself stays up."""
+
+        def state(monitor: Monitor) -> str:
+            return str(monitor.stats().json["interfaces"][0]["state"])
+
+        with Lab() as network, Monitor(network) as monitor:
+            self.assertEqual(state(monitor), "up")
+            network.peer.ip("link", "set", "veth0", "down")
+            lab.wait_for(lambda: state(monitor) == "no_carrier", "STATS shows that there is no carrier")
+            self.assertFalse(self._is_up(monitor))
+            self.assertIn("veth0 has no carrier: nothing to capture there until its other end is up", monitor.stderr())
+            network.peer.ip("link", "set", "veth0", "up")
+            lab.wait_for(lambda: state(monitor) == "up", "STATS shows that it has one again")
+            self._count_again(monitor, network.wire())
+            self.assertIn("veth0 is up: capturing goes on", monitor.stderr())
+
     def test_down_at_the_start(self) -> None:
         with Lab() as network:
             network.host.ip("link", "set", "veth0", "down")

@@ -64,11 +64,23 @@ TEST_F(LinksLiveTest, LinksHaveTheirIndexTypeAndState) {
     EXPECT_EQ(link->loopback, loopback);
     EXPECT_EQ(link->hardware_type, loopback ? ARPHRD_LOOPBACK : ARPHRD_ETHER);
     EXPECT_EQ(link->up, std::string(name) == "tp0");
+    EXPECT_FALSE(link->carrier) << "its other end is down, or itself";
     EXPECT_EQ(link->if_dropped, 0U);
     EXPECT_EQ(access_for(*link), Access::link_layer);
   }
   EXPECT_EQ(state.find("tp"), nullptr);
   EXPECT_EQ(state.find(""), nullptr);
+}
+
+TEST_F(LinksLiveTest, ACarrierComesFromTheOtherEnd) {
+  ip("link set tp0 up");
+  ip("link set tp1 up");
+  ip("link set lo up");
+  EXPECT_TRUE(read_links().find("tp0")->carrier);
+  EXPECT_TRUE(read_links().find("lo")->carrier);
+  ip("link set tp1 down");
+  EXPECT_TRUE(read_links().find("tp0")->up);
+  EXPECT_FALSE(read_links().find("tp0")->carrier);
 }
 
 TEST_F(LinksLiveTest, AddressesOfBothFamiliesAreReadWhole) {
