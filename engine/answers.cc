@@ -1,6 +1,5 @@
 #include "engine/answers.h"
 
-#include <optional>
 #include <utility>
 
 #include "ipc/stats_json.h"
@@ -10,9 +9,9 @@ namespace {
 
 // A reply that many may share, made when the first of them wants it.
 template <typename Make>
-const ipc::ReplyText& shared(std::optional<ipc::ReplyText>& text, Make make) {
-  if (!text) text.emplace(make());
-  return *text;
+const ipc::ReplyText& shared(ipc::ReplyText& text, Make make) {
+  if (!text) text = make();
+  return text;
 }
 
 }  // namespace
@@ -33,8 +32,8 @@ void Answers::begin() {
 }
 
 void Answers::answer(const ipc::Snapshot& snapshot) {
-  std::optional<ipc::ReplyText> get;
-  std::optional<ipc::ReplyText> stats;
+  ipc::ReplyText get;
+  ipc::ReplyText stats;
   for (const Question& question : std::exchange(asked_, {})) {
     if (!question.reply.wanted()) continue;
     if (question.word == "REFRESH") {

@@ -11,7 +11,6 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
-#include <optional>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -92,7 +91,7 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
     state_ = State::receiving;
     since_ = asio::steady_timer::clock_type::now();
     reply_ = std::move(text);
-    const auto whole = asio::buffer(**reply_);
+    const auto whole = asio::buffer(*reply_);
     // What goes at once is done with at once: who has its reply is not displaced.
     error_code error;
     const std::size_t sent = socket_.write_some(whole, error);
@@ -198,7 +197,7 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
 
   // Tells the client that no more comes, and waits a bounded while for it to end as well.
   void finish() {
-    reply_.reset();
+    reply_ = {};
     error_code failed;
     socket_.shutdown(Protocol::socket::shutdown_send, failed);
     if (failed || input_ended_) {
@@ -232,7 +231,7 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
   bool closed_ = false;
   bool input_ended_ = false;
   std::size_t drained_ = 0;
-  std::optional<ReplyText> reply_;
+  ReplyText reply_;
   std::array<char, kMaxRequestBytes> input_{};
 };
 

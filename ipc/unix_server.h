@@ -42,9 +42,11 @@ struct ServerLimits {
 // A reply; several clients may be sent the same one without its being copied.
 class ReplyText {
  public:
+  ReplyText() = default;       // none yet
   ReplyText(std::string text)  // implicit: a text is a reply
       : text_(std::make_shared<const std::string>(std::move(text))) {}
 
+  [[nodiscard]] explicit operator bool() const noexcept { return text_ != nullptr; }
   [[nodiscard]] const std::string& operator*() const noexcept { return *text_; }
 
  private:
