@@ -1,14 +1,12 @@
 #include "engine/engine.h"
 
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <random>
 #include <utility>
 
 #include "engine/descriptor_limit.h"
-#include "engine/ending_signals.h"
 #include "engine/summary.h"
 #include "engine/tracker_settings.h"
 #include "ring/geometry.h"
@@ -62,15 +60,6 @@ std::string advice_for(const std::error_code& code, bool some_down) {
   return descriptor_advice(code);
 }
 
-// The end is under way, and asking for it again changes nothing. The reactor gives the signals their
-// usual effect back when it goes, and one that came then would kill a program that has done its work.
-void hold_back_signals() noexcept {
-  sigset_t set;
-  ::sigemptyset(&set);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&set, signal);
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-}
-
 }  // namespace
 
 Engine::Engine(const Options& options, LineWriter& standard_error, LineWriter& standard_output,
@@ -91,7 +80,7 @@ Engine::Engine(const Options& options, LineWriter& standard_error, LineWriter& s
       start_(read_clocks()),
       last_sent_(static_cast<std::ptrdiff_t>(sizing_.cpus.size())) {
   check_filter();
-  reactor_.on_signals(ending_signals(), [this](int) { reactor_.stop(); });
+  reactor_.on_readable(ending_signals_.descriptor(), [this] { reactor_.stop(); });
   open_capture();
   open_socket();
   capture_->open_spares(ensure_descriptors(ipc::ServerLimits{}.max_clients + kPassingDescriptors,
@@ -188,7 +177,6 @@ void Engine::run() {
   print_banner();
   watch();
   reactor_.run();
-  hold_back_signals();
   finish();
 }
 

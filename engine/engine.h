@@ -18,6 +18,7 @@
 #include "engine/aggregator.h"
 #include "engine/answers.h"
 #include "engine/capture.h"
+#include "engine/ending_signals.h"
 #include "engine/event_fd.h"
 #include "engine/filter_matcher.h"
 #include "engine/interfaces.h"
@@ -80,6 +81,7 @@ class Engine {
   ClockReading start_;
 
   EventFd report_ready_;
+  const EndingSignals ending_signals_;
   ipc::Reactor reactor_;
   std::optional<Capture> capture_;
   std::vector<std::unique_ptr<Mailbox>> mailboxes_;

@@ -1,15 +1,11 @@
 #include "engine/replay.h"
 
 #include <fmt/format.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/signalfd.h>
 
 #include <algorithm>
 #include <exception>
 #include <random>
 
-#include "engine/ending_signals.h"
 #include "engine/link_types.h"
 #include "engine/privileges.h"
 #include "engine/snapshot_builder.h"
@@ -39,16 +35,6 @@ constexpr std::chrono::hours kAllEnded{2};
 constexpr std::chrono::seconds kStepBack{1};
 constexpr std::chrono::hours kLastWords{24};
 
-ring::Descriptor catch_signals() {
-  sigset_t wanted;
-  ::sigemptyset(&wanted);
-  for (const int signal : ending_signals()) ::sigaddset(&wanted, signal);
-  ::pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
-  const int fd = ::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (fd < 0) ring::throw_errno("signalfd");
-  return ring::Descriptor(fd);
-}
-
 std::chrono::system_clock::time_point to_system(PacketTime time) {
   return std::chrono::system_clock::time_point(
       std::chrono::duration_cast<std::chrono::system_clock::duration>(time.time_since_epoch()));
@@ -75,7 +61,6 @@ Replay::Replay(const Options& options, LineWriter& standard_error, LineWriter& s
       log_(log),
       sandbox_(make_sandbox(options, {Role::replay, Role::replay_reader}, log)),
       matcher_(options.filters),
-      signals_(catch_signals()),
       filters_(options.bpf),
       reporter_(options.output, standard_error, standard_output, matcher_,
                 [this](std::uint16_t number) {
@@ -99,7 +84,7 @@ Replay::Replay(const Options& options, LineWriter& standard_error, LineWriter& s
 void Replay::open_files() {
   for (const std::string& path : options_.read_files) {
     files_.push_back({.name = ring::input_name(path),
-                      .input = ring::open_input(path, signals_.get()),
+                      .input = ring::open_input(path, signals_.descriptor()),
                       .reader = {},
                       .packets = 0});
   }
@@ -335,8 +320,7 @@ void Replay::show_progress(const File& file) {
 }
 
 bool Replay::interrupted() const noexcept {
-  pollfd polled{signals_.get(), POLLIN, 0};
-  return ::poll(&polled, 1, 0) > 0;
+  return signals_.came();
 }
 
 void Replay::finish() {

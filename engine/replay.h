@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "engine/crew.h"
+#include "engine/ending_signals.h"
 #include "engine/filter_matcher.h"
 #include "engine/line_writer.h"
 #include "engine/log.h"
@@ -80,7 +81,7 @@ class Replay {
   Log& log_;
   const Sandbox sandbox_;
   FilterMatcher matcher_;
-  ring::Descriptor signals_;
+  const EndingSignals signals_;
   std::vector<File> files_;
 
   ReplayFilters filters_;

@@ -86,7 +86,7 @@ Calls event_loop() {
       {"timerfd_settime"},
       {"poll"},  // before writing
       {"ppoll"},
-      {"read"},  // eventfds, the pipe that signals come through
+      {"read"},  // eventfds, the signals' descriptor
       {"write"},
       {"close"},
       {"accept"},
@@ -98,11 +98,6 @@ Calls event_loop() {
       {"shutdown"},
       {"ioctl", {equals(1, FIONBIO)}},                // by Asio, of an accepted socket
       option("getsockopt", SOL_SOCKET, SO_PEERCRED),  // whose client it is
-      {"rt_sigreturn"},                               // from Asio's handler
-      // Asio gives the signals back when it ends.
-      {"rt_sigaction", {equals(0, SIGHUP)}},
-      {"rt_sigaction", {equals(0, SIGINT)}},
-      {"rt_sigaction", {equals(0, SIGTERM)}},
       // The socket's file and its lock are looked at and removed at the end.
       {"fstat"},
       {"lstat"},

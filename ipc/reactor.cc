@@ -8,11 +8,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/system_error.hpp>
 #include <list>
-#include <string>
 #include <system_error>
 #include <utility>
 
@@ -69,22 +67,6 @@ struct Watch {
   }
 };
 
-struct Signals {
-  asio::signal_set set;
-  std::function<void(int)> task;
-
-  Signals(asio::io_context& context, std::function<void(int)> what)
-      : set(context), task(std::move(what)) {}
-
-  void arm() {
-    set.async_wait([this](error_code error, int number) {
-      if (error) return;
-      task(number);
-      arm();
-    });
-  }
-};
-
 }  // namespace
 
 struct Reactor::Impl {
@@ -94,16 +76,6 @@ struct Reactor::Impl {
   asio::steady_timer first_timer{context};
   std::list<Periodic> periodics;
   std::list<Watch> watches;
-  std::list<Signals> signals;
-
-  // Asio makes a pipe with the first.
-  Signals& add_signals(std::function<void(int)> task) {
-    try {
-      return signals.emplace_back(context, std::move(task));
-    } catch (const boost::system::system_error& error) {
-      throw std::system_error(error.code(), "cannot make the pipe that signals are told by");
-    }
-  }
 };
 
 Reactor::Reactor() {
@@ -151,19 +123,6 @@ void Reactor::on_readable(int descriptor, std::function<void()> task) {
   if (error) {
     impl_->watches.pop_back();
     throw std::system_error(error, fmt::format("cannot watch descriptor {}", descriptor));
-  }
-  watch.arm();
-}
-
-void Reactor::on_signals(std::span<const int> signals, std::function<void(int)> task) {
-  Signals& watch = impl_->add_signals(std::move(task));
-  for (const int number : signals) {
-    error_code error;
-    watch.set.add(number, error);
-    if (error) {
-      impl_->signals.pop_back();
-      throw std::system_error(error, fmt::format("cannot catch signal {}", number));
-    }
   }
   watch.arm();
 }

@@ -1,4 +1,4 @@
-// The reactor: one thread that waits for timers, descriptors, signals and clients. Asio is kept in
+// The reactor: one thread that waits for timers, descriptors and clients. Asio is kept in
 // this room; the rest of the program sees these few calls.
 //
 // Thread contract: every call and every callback is on the thread that runs run(), except stop()
@@ -11,7 +11,6 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <span>
 
 namespace boost::asio {
 class io_context;
@@ -45,10 +44,6 @@ class Reactor {
   // that leaves it so is called again. The caller keeps and closes it, after the reactor is gone.
   // A descriptor nobody can wait for (a plain file) shows as std::system_error out of run().
   void on_readable(int descriptor, std::function<void()> task);
-
-  // Calls `task` with the signal's number. The signals have their former effect again once the
-  // reactor is gone.
-  void on_signals(std::span<const int> signals, std::function<void(int)> task);
 
   [[nodiscard]] boost::asio::io_context& context();
 

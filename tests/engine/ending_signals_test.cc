@@ -2,6 +2,8 @@
 #include "engine/ending_signals.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <initializer_list>
@@ -20,6 +22,30 @@ std::string with_ignored(std::initializer_list<int> ignored) {
     for (const int signal : ending_signals()) names += std::string(::sigabbrev_np(signal)) + ' ';
     return names;
   });
+}
+
+// One after the other, as often as it likes: the process lives, and knows.
+TEST(EndingSignalsTest, NoneInterruptsAnything) {
+  const std::string said = test::in_child([]() -> std::string {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::signal(signal, SIG_DFL);
+    const EndingSignals signals;
+    if (signals.came()) return "came before it was sent";
+    for (int i = 0; i < 1000; ++i) {
+      for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::kill(::getpid(), signal);
+    }
+    return signals.came() ? "came" : "did not come";
+  });
+  EXPECT_EQ(said, "came");
+}
+
+TEST(EndingSignalsTest, AnIgnoredOneDoesNotEndIt) {
+  const std::string said = test::in_child([]() -> std::string {
+    ::signal(SIGHUP, SIG_IGN);
+    const EndingSignals signals;
+    ::kill(::getpid(), SIGHUP);
+    return signals.came() ? "came" : "did not come";
+  });
+  EXPECT_EQ(said, "did not come");
 }
 
 TEST(EndingSignalsTest, Usually) {

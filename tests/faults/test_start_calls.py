@@ -53,7 +53,6 @@ _ERRORS: Mapping[str, Sequence[str]] = {
     "mmap": ("ENOMEM", "EPERM"),
     "mprotect": ("ENOMEM",),
     "openat": ("EMFILE", "EACCES", "ENOENT", "ENOMEM"),
-    "pipe2": ("EMFILE",),
     "poll": ("EINTR", "ENOMEM"),
     "prctl": ("EPERM", "EINVAL"),
     "read": ("EIO",),
@@ -65,6 +64,7 @@ _ERRORS: Mapping[str, Sequence[str]] = {
     "sendto": ("ENOBUFS",),
     "setresuid": ("EPERM", "EAGAIN"),
     "setsockopt": ("ENOMEM", "EPERM", "EINVAL"),
+    "signalfd4": ("EMFILE", "ENODEV"),
     "socket": ("EMFILE", "EPERM", "EAFNOSUPPORT"),
     "timerfd_create": ("EMFILE", "EINVAL"),
     "unlink": ("EROFS", "EACCES"),
@@ -141,13 +141,10 @@ class Recorded:
         self._found.setdefault(key, Call(*key, rest) if in_main else None)
 
     def _note_descriptors(self, name: str, rest: str) -> None:
-        """Calls on these descriptors that do not fail, or whose failure Asio does not look at."""
+        """Calls on these descriptors that do not fail."""
         if name == "eventfd2":
             made = rest.rsplit(" ", 1)[1]
             self._cannot_fail.add(f'write({made}, "\\1')  # the counter is never full
-        if name == "pipe2":
-            for end in re.findall(r"\d+", rest.split("]")[0]):
-                self._cannot_fail |= {f"fcntl({end},", f"epoll_ctl(6, EPOLL_CTL_ADD, {end},"}
 
 
 def chosen(calls: Sequence[Call]) -> Iterator[tuple[Call, str]]:

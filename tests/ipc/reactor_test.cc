@@ -1,10 +1,8 @@
-// The reactor's promises: cadence, level-triggered descriptors it does not own, signals,
+// The reactor's promises: cadence, level-triggered descriptors it does not own,
 // exceptions.
 #include "ipc/reactor.h"
 
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <array>
 
 #include <atomic>
 #include <stdexcept>
@@ -202,33 +200,6 @@ TEST(Reactor, WatchingWhatCannotBeWatchedIsAnError) {
   EXPECT_THROW(reactor.run(), std::system_error);
 }
 
-TEST(Reactor, SignalsAreToldAgainAndAgain) {
-  Reactor reactor;
-  give_up_later(reactor);
-  std::vector<int> seen;
-  reactor.on_signals(std::array{SIGUSR1, SIGUSR2}, [&](int number) {
-    seen.push_back(number);
-    if (seen.size() == 3) {
-      reactor.stop();
-      return;
-    }
-    ASSERT_EQ(::kill(::getpid(), seen.size() == 1 ? SIGUSR2 : SIGUSR1), 0);
-  });
-  ASSERT_EQ(::kill(::getpid(), SIGUSR1), 0);
-  reactor.run();
-  EXPECT_EQ(seen, (std::vector<int>{SIGUSR1, SIGUSR2, SIGUSR1}));
-}
-
-TEST(Reactor, ASignalThatCannotBeCaughtIsAnError) {
-  Reactor reactor;
-  try {
-    reactor.on_signals(std::array{SIGKILL}, [](int) {});
-    FAIL() << "no error";
-  } catch (const std::system_error& error) {
-    EXPECT_NE(std::string(error.what()).find("signal 9"), std::string::npos) << error.what();
-  }
-}
-
 TEST(Reactor, ExceptionsLeaveThroughRunAndOthersGoOn) {
   Reactor reactor;
   give_up_later(reactor);
@@ -250,7 +221,6 @@ TEST(Reactor, TasksNotRunAreDestroyedWithIt) {
     reactor.post([held] {});
     reactor.after(1h, [held] {});
     reactor.every(1h, [held] {});
-    reactor.on_signals(std::array{SIGUSR1}, [held](int) {});
     EXPECT_GT(held.use_count(), 1);
   }
   EXPECT_EQ(held.use_count(), 1);

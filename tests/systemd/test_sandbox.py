@@ -10,6 +10,7 @@ from conversation import POSITIONS, RX4, Conversation
 
 UNIT = "tcpeek@veth0.service"
 SOCKET = "/run/tcpeek/veth0.sock"
+PINNING = (lab.ROOT / "packaging/pin-readers.conf").read_text(encoding="utf-8")
 CAP_NET_RAW = 1 << 13
 EVERYTHING = "--threads 2 -B 4 --promisc --icmp -c 2 --capture tcp -t 1 -l debug --local 192.0.2.0/24 any:RX@%:%"
 
@@ -56,10 +57,11 @@ class Sandbox(unittest.TestCase):
             self.assertEqual((thread["NoNewPrivs"], thread["Seccomp"]), ("1", "2"))
 
     def test_nothing_it_asks_for_is_forbidden(self) -> None:
-        """Where the unit answers a forbidden call with an error, here it would kill."""
+        """Where the unit answers a forbidden call with an error, here it would kill. Pinning is the one that
+        tcpeek asks for and can do without."""
         # Without -q, so that outcomes are told as well.
         command = "tcpeek -i %i -U /run/tcpeek/%i.sock $TCPEEK_OPTIONS"
-        self.nest.drop_in(UNIT, f"[Service]\nSystemCallErrorNumber=kill\nExecStart=\nExecStart={command}\n")
+        self.nest.drop_in(UNIT, f"{PINNING}SystemCallErrorNumber=kill\nExecStart=\nExecStart={command}\n")
         for more in ("", "--output json", "--syslog"):
             with self.subTest(more):
                 self.options(f"{EVERYTHING} {more}")
@@ -92,7 +94,7 @@ class Sandbox(unittest.TestCase):
         self.assertFalse(promiscuous())
 
     def test_readers_are_pinned_where_the_drop_in_allows_it(self) -> None:
-        self.nest.drop_in(UNIT, (lab.ROOT / "packaging/pin-readers.conf").read_text(encoding="utf-8"))
+        self.nest.drop_in(UNIT, PINNING)
         _, *readers = status_of_threads(self.started())
         for reader in readers:
             self.assertRegex(reader["Cpus_allowed_list"], r"^\d+$")
