@@ -50,11 +50,11 @@ std::size_t Capture::spares_wanted() const noexcept {
 }
 
 void Capture::open_spares(std::size_t most) noexcept {
+  const std::size_t share = most / std::max<std::size_t>(deletable(), 1);
   for (Watched& watched : watched_) {
     if (!can_be_deleted(watched.target)) continue;
     try {
-      watched.spare =
-          ring::open_sockets(watched.target, spare_sockets(config_.readers, most / deletable()));
+      watched.spare = ring::open_sockets(watched.target, spare_sockets(config_.readers, share));
     } catch (const std::exception&) {
       return;
     }

@@ -232,7 +232,7 @@ void Engine::start_readers() {
 void Engine::watch() {
   link_follower_->watch(reactor_);
   reactor_.every(kTellInterval, [this] {
-    if (!options_.quiet) tell();
+    if (!options_.quiet && !telling_) tell();
     standard_error_.flush();
     standard_output_.flush();
   });
@@ -249,7 +249,8 @@ void Engine::watch() {
 
 // A part of what there is at a time, so that clients need not wait for all of it.
 void Engine::tell() {
-  if (reporter_->tell(outcomes_, kToldAtOnce)) reactor_.post([this] { tell(); });
+  telling_ = reporter_->tell(outcomes_, kToldAtOnce);
+  if (telling_) reactor_.post([this] { tell(); });
 }
 
 void Engine::on_second(const ipc::Snapshot& snapshot) {

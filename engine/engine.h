@@ -94,6 +94,7 @@ class Engine {
   std::optional<Answers> answers_;
   std::optional<Reporter> reporter_;
 
+  bool telling_ = false;  // and there is more
   bool second_asked_ = false;
   bool not_local_told_ = false;
 };

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,12 +12,20 @@
 #include "engine/journal.h"
 
 namespace tcpeek::engine {
+namespace {
+
+bool is_pipe(int descriptor) noexcept {
+  struct stat status {};
+  return ::fstat(descriptor, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+}  // namespace
 
 LineWriter::LineWriter(int descriptor)
     : descriptor_(descriptor),
       terminal_(::isatty(descriptor) == 1),
       journal_(leads_to_journal(descriptor)) {
-  if (!terminal_) return;
+  if (!terminal_ && !is_pipe(descriptor)) return;
   const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
   reopened_ = ring::Descriptor(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (reopened_.get() >= 0) descriptor_ = reopened_.get();

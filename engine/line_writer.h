@@ -1,9 +1,9 @@
 // Writes lines to standard error or output without ever waiting for whoever reads them.
 //
-// How it works: lines gather in a buffer; flush() writes what the descriptor takes now. A pipe that
-// poll() calls writable has room for PIPE_BUF bytes, so writes of that size do not block; a terminal
-// makes no such promise and is opened once more, to be written without blocking. The descriptor given
-// stays in the mode it is in: it is shared with the shell. When the reader is too slow the buffer
+// How it works: lines gather in a buffer; flush() writes what the descriptor takes now. Terminals and
+// pipes are opened once more, to be written without blocking; the descriptor given stays in the mode it
+// is in, as it is shared with the shell. Where that cannot be, a pipe that poll() calls writable has room
+// for PIPE_BUF bytes, unless another writer takes it first. When the reader is too slow the buffer
 // fills to its bound and whole lines are dropped and counted; when there is nobody to read any more,
 // likewise. Lines for the journal carry their severity.
 //
@@ -49,7 +49,7 @@ class LineWriter {
   [[nodiscard]] bool write_some(int wait_ms) noexcept;
   void drop_backlog() noexcept;
 
-  ring::Descriptor reopened_;  // a terminal's
+  ring::Descriptor reopened_;  // a terminal's or a pipe's
   int descriptor_;
   bool terminal_;
   bool journal_;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tests/engine/naive_matcher.h"
+#include "tests/support/seeds.h"
 
 namespace tcpeek::engine {
 namespace {
@@ -135,7 +136,8 @@ TEST(FilterMatcher, stays_right_at_its_bounds) {
   const FilterMatcher matcher(filters);
   EXPECT_THAT(matcher.counted(), SizeIs(kMaxFilters - 2));
   std::mt19937_64 random(7);
-  for (int i = 0; i < 3000; ++i) {
+  const std::uint64_t rounds = tcpeek::test::share_of(3000);
+  for (std::uint64_t i = 0; i < rounds; ++i) {
     const auto n = static_cast<unsigned>(random() % 1020);
     const std::string net = std::to_string(n / 256) + "." + std::to_string(n % 256);
     const std::string peers[] = {"10." + net + ".7",
@@ -289,11 +291,11 @@ std::string describe(const std::vector<FilterExpression>& filters, const Attempt
 
 // TCPEEK_TEST_SEED runs one failing seed again.
 TEST(FilterMatcher, agrees_with_the_naive_matcher) {
-  constexpr std::uint64_t kSets = 2000;
+  const std::uint64_t sets = tcpeek::test::share_of(2000);
   constexpr int kAttemptsPerSet = 200;
   const char* const chosen = std::getenv("TCPEEK_TEST_SEED");
   const std::uint64_t first = chosen == nullptr ? 1 : std::strtoull(chosen, nullptr, 10);
-  const std::uint64_t last = chosen == nullptr ? kSets : first;
+  const std::uint64_t last = chosen == nullptr ? sets : first;
   std::uint64_t matches = 0;
   std::uint64_t exclusions = 0;
   for (std::uint64_t seed = first; seed <= last; ++seed) {
@@ -310,8 +312,8 @@ TEST(FilterMatcher, agrees_with_the_naive_matcher) {
   }
   if (chosen != nullptr) return;
   // The worlds must not have been empty: named filters and exclusions have matched often.
-  EXPECT_GT(matches, 2 * kSets * kAttemptsPerSet);
-  EXPECT_GT(exclusions, kSets * kAttemptsPerSet / 20);
+  EXPECT_GT(matches, 2 * sets * kAttemptsPerSet);
+  EXPECT_GT(exclusions, sets * kAttemptsPerSet / 20);
 }
 
 }  // namespace

@@ -65,6 +65,27 @@ std::string numbered(std::size_t i) {
   return "line " + std::to_string(i) + std::string(i % 97, '.');
 }
 
+// poll() tells both that there is room, and one of them takes it.
+TEST_F(LineWriterTest, TwoOnOnePipeThatNobodyReadsDoNotWait) {
+  const std::string said = test::in_child([] {
+    for (int round = 0; round < 300; ++round) {
+      const Pipe pipe;
+      const auto fill = [&] {
+        LineWriter writer(pipe.writing.get());
+        for (int line = 0; line < 40; ++line) {
+          writer.line(std::string(4000, 'x'));
+          writer.flush();
+        }
+      };
+      std::thread other(fill);
+      fill();
+      other.join();
+    }
+    return "never waited";
+  });
+  EXPECT_EQ(said, "never waited");
+}
+
 TEST_F(LineWriterTest, LinesArriveInOrder) {
   const TextFile file;
   LineWriter writer(file.descriptor());

@@ -6,6 +6,7 @@
 #include <new>
 #include <vector>
 
+#include "engine/outcome.h"
 #include "tests/engine/counting_rig.h"
 #include "tests/support/allocations.h"
 
@@ -20,6 +21,9 @@ using flowtable::test::v6;
 using ipc::Tally;
 using test::CountingRig;
 namespace flag = flowtable::tcp_flag;
+
+constexpr std::uint32_t kOutcomes = 80'000;
+static_assert(kOutcomes > OutcomeQueue::kCapacity, "they do not fit the queue");
 
 std::vector<Segment> outcomes(std::uint32_t count) {
   std::vector<Segment> segments;
@@ -40,7 +44,7 @@ TEST(OutcomeAllocation, CountingAndTellingAllocateNothing) {
   for (const bool listening : {true, false}) {
     CountingRig rig({"web:RX@%:80,192.0.2.0/24:1-9", ":RX@192.0.2.77:%", "t:TX@%:443"}, listening,
                     test::small_tracker(50));
-    const auto segments = outcomes(200'000);
+    const auto segments = outcomes(kOutcomes);
     {
       const AllocationCount counted;
       ::operator delete(::operator new(1));
@@ -52,7 +56,7 @@ TEST(OutcomeAllocation, CountingAndTellingAllocateNothing) {
     for (int i = 0; i < 1000; ++i) static_cast<void>(rig.queue.pop(outcome));
     for (const Segment& segment : segments) rig.tracker.on_segment(segment);
     EXPECT_EQ(counted.so_far(), 0U);
-    EXPECT_GE(rig.totals()[Tally::success], 200'000U);
+    EXPECT_GE(rig.totals()[Tally::success], kOutcomes);
     EXPECT_EQ(rig.counts().events_lost > 0, listening) << "the queue was never full";
   }
 }
