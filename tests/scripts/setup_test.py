@@ -243,7 +243,7 @@ class TestTest(ScriptTest):
         self.assertEqual(self.calls()[-1], "bench --quick")
         self.assertIn("fuzz --seconds 20", self.calls())
         self.assertIn(f"tidy {self.root}/ring {self.root}/flowtable", self.calls())
-        self.assertIn(f"tidy --quick {self.root}/ipc {self.root}/engine", self.calls())
+        self.assertIn(f"tidy --quick {self.root}/ipc", self.calls())
 
     def test_what_was_begun_early_may_fail_too(self) -> None:
         self.answer("cmake-does", 'if [[ $* == *release* ]]; then exit 1; fi\n' + CMAKE_DOES)
