@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "bench/random_keys.h"
-#include "engine/ownership.h"
+#include "engine/pipeline/flow_owner.h"
 #include "flowtable/table.h"
 #include "tests/support/secret.h"
 

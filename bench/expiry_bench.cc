@@ -1,5 +1,5 @@
 // How long a reader is away from its ring when a million attempts fall due within one second: the
-// longest single call of the sweep, in slices as engine/shard.cc makes them, with the observer that
+// longest single call of the sweep, in slices as engine/live/reader.cc makes them, with the observer that
 // the program has. The attempts of one iteration time out, those of the one before are forgotten in
 // the same round.
 //
@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "bench/random_keys.h"
-#include "engine/outcome_counter.h"
-#include "engine/pipeline.h"
+#include "engine/pipeline/outcome_counter.h"
+#include "engine/pipeline/pipeline.h"
 #include "tests/support/secret.h"
 
 namespace {
@@ -30,7 +30,7 @@ using flowtable::PacketTime;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t kSweepSlice = 512;  // as in engine/shard.cc
+constexpr std::size_t kSweepSlice = 512;  // as in engine/live/reader.cc
 constexpr seconds kTimeout{60};
 
 using Tracker = engine::Pipeline::Tracker;

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/filter_expression.h"
-#include "engine/filter_matcher.h"
+#include "engine/filters/filter_expression.h"
+#include "engine/filters/filter_matcher.h"
 
 namespace {
 

@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "bench/live/pattern.h"
-#include "engine/pipeline.h"
+#include "engine/pipeline/pipeline.h"
 #include "ring/block.h"
 #include "tests/support/block_writer.h"
 #include "tests/support/secret.h"
@@ -147,7 +147,7 @@ class Reader {
         .wire_length = packet.wire_length,
         .interface = packet.interface,
         .time = flowtable::PacketTime(std::chrono::nanoseconds(packet.time_ns))};
-    if (pipeline_.decode(flowtable::Link::ethernet, frame) != nullptr) pipeline_.keep();
+    if (pipeline_.decode(flowtable::LinkFraming::ethernet, frame) != nullptr) pipeline_.keep();
   }
 
   engine::FilterMatcher matcher_;

@@ -15,19 +15,19 @@
 #include <string_view>
 #include <system_error>
 
-#include "engine/descriptor_limit.h"
-#include "engine/engine.h"
-#include "engine/journal.h"
-#include "engine/line_writer.h"
-#include "engine/log.h"
-#include "engine/options.h"
-#include "engine/replay.h"
+#include "engine/base/journal.h"
+#include "engine/config/options.h"
+#include "engine/live_run.h"
+#include "engine/output/line_writer.h"
+#include "engine/output/log.h"
+#include "engine/process/fd_limit.h"
+#include "engine/replay_run.h"
 
 namespace {
 
 constexpr int kWrongUse = 2;
 constexpr int kFailure = 1;
-constexpr std::chrono::seconds kLastWords{2};
+constexpr std::chrono::seconds kShutdownFlushTimeout{2};
 
 // A descriptor that we open must not become standard input or error because that was closed.
 void fill_standard_descriptors() {
@@ -43,13 +43,13 @@ void fill_standard_descriptors() {
 // that of the start: what it is may not be asked any more once system calls are filtered.
 int fail(int status, const std::string& message, tcpeek::engine::LineWriter& standard_error) {
   tcpeek::engine::Log(standard_error, LOG_ERR, false).error("{}", message);
-  standard_error.flush_for(kLastWords);
+  standard_error.flush_for(kShutdownFlushTimeout);
   return status;
 }
 
 int replay(const tcpeek::engine::Options& options, tcpeek::engine::LineWriter& standard_error,
            tcpeek::engine::LineWriter& standard_output, tcpeek::engine::Log& log) {
-  tcpeek::engine::Replay replay(options, standard_error, standard_output, log);
+  tcpeek::engine::ReplayRun replay(options, standard_error, standard_output, log);
   int status = 0;
   for (const std::string& wrong : replay.run()) status = fail(kFailure, wrong, standard_error);
   return status;
@@ -67,7 +67,7 @@ int run(std::span<const char* const> arguments, tcpeek::engine::LineWriter& stan
   LineWriter standard_output(STDOUT_FILENO);
   Log log(standard_error, options.log_level, options.log_to_syslog);
   if (!options.read_files.empty()) return replay(options, standard_error, standard_output, log);
-  Engine engine(options, standard_error, standard_output, log);
+  LiveRun engine(options, standard_error, standard_output, log);
   engine.run();
   return 0;
 }
@@ -95,7 +95,7 @@ int out_of_memory(bool to_journal) noexcept {
       "<3>tcpeek: out of memory: try fewer --max-sessions, smaller rings (-B) or fewer --threads\n";
   const std::string_view message = to_journal ? kMarked : kMarked.substr(3);
   pollfd polled{STDERR_FILENO, POLLOUT, 0};
-  if (::poll(&polled, 1, std::chrono::milliseconds(kLastWords).count()) == 1) {
+  if (::poll(&polled, 1, std::chrono::milliseconds(kShutdownFlushTimeout).count()) == 1) {
     static_cast<void>(!::write(STDERR_FILENO, message.data(), message.size()));
   }
   return kFailure;

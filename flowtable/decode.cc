@@ -291,14 +291,14 @@ bool plain_ipv6(Bytes bytes, Segment& segment) noexcept {
   return true;
 }
 
-bool decode_plain(Link link, const Frame& frame, Segment& segment) noexcept {
+bool decode_plain(LinkFraming link, const Frame& frame, Segment& segment) noexcept {
   std::uint16_t ethertype = frame.ethertype;
   Bytes network = frame.bytes;
-  if (link == Link::ethernet) {
+  if (link == LinkFraming::ethernet) {
     if (network.size() < kEthernetHeader) return false;
     ethertype = u16_at(network, 12);
     network = network.subspan(kEthernetHeader);
-  } else if (link != Link::network) {
+  } else if (link != LinkFraming::network) {
     return false;
   }
   if (ethertype == kEtherIpv4) return plain_ipv4(network, segment);
@@ -306,7 +306,7 @@ bool decode_plain(Link link, const Frame& frame, Segment& segment) noexcept {
 }
 
 // Not inlined: what it needs of registers would have to be saved for plain packets, too.
-[[gnu::noinline]] Stop decode_any(Link link, Verify verify, const Frame& frame,
+[[gnu::noinline]] Stop decode_any(LinkFraming link, Verify verify, const Frame& frame,
                                   Segment& segment) noexcept {
   LinkPayload payload{.interface = frame.interface};
   if (const Stop stop = parse_link_headers(link, frame, payload)) return stop;
@@ -319,7 +319,7 @@ bool decode_plain(Link link, const Frame& frame, Segment& segment) noexcept {
 
 }  // namespace
 
-std::optional<Ignored> decode(Link link, Verify verify, const Frame& frame,
+std::optional<Ignored> decode(LinkFraming link, Verify verify, const Frame& frame,
                               Segment& segment) noexcept {
   segment.interface = frame.interface;
   segment.time = frame.time;

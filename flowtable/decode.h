@@ -21,7 +21,7 @@
 namespace tcpeek::flowtable {
 
 // What stands at the first byte of a frame.
-enum class Link : std::uint8_t {
+enum class LinkFraming : std::uint8_t {
   ethernet,
   network,    // no link header: the payload of Frame::ethertype begins at once
   raw_ip,     // the same, of IPv4 or IPv6 as its first nibble says
@@ -35,14 +35,14 @@ enum class Verify : std::uint8_t { none, ip_header, ip_and_transport };
 struct Frame {
   Bytes bytes;                    // as much as was captured
   std::uint32_t wire_length = 0;  // as long as it was
-  std::uint16_t ethertype = 0;    // for Link::network
+  std::uint16_t ethertype = 0;    // for LinkFraming::network
   bool checksum_waived = false;   // not computed yet, or verified by the hardware already
   std::uint32_t interface = 0;    // unless the link header tells
   PacketTime time{};
 };
 
 // Fills `segment` and returns nothing, or the reason.
-[[nodiscard]] std::optional<Ignored> decode(Link link, Verify verify, const Frame& frame,
+[[nodiscard]] std::optional<Ignored> decode(LinkFraming link, Verify verify, const Frame& frame,
                                             Segment& segment) noexcept;
 
 }  // namespace tcpeek::flowtable

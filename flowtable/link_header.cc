@@ -36,38 +36,38 @@ std::uint16_t ethertype_of_family(std::uint32_t family) noexcept {
 }
 
 // Reads the link header.
-Stop parse_link(Link link, const Frame& frame, LinkPayload& out) noexcept {
+Stop parse_link(LinkFraming link, const Frame& frame, LinkPayload& out) noexcept {
   constexpr std::size_t kCookedHeader = 16;
   constexpr std::size_t kCookedV2Header = 20;
   constexpr std::size_t kFamilyHeader = 4;
   const Bytes bytes = frame.bytes;
   switch (link) {
-    case Link::ethernet:
+    case LinkFraming::ethernet:
       if (bytes.size() < kEthernetHeader) return Ignored::truncated;
       out.ethertype = u16_at(bytes, 12);
       out.at = kEthernetHeader;
       return std::nullopt;
-    case Link::network:
+    case LinkFraming::network:
       out.ethertype = frame.ethertype;
       out.at = 0;
       return std::nullopt;
-    case Link::raw_ip:
+    case LinkFraming::raw_ip:
       if (bytes.empty()) return Ignored::truncated;
       out.ethertype = ethertype_by_version(bytes);
       out.at = 0;
       return std::nullopt;
-    case Link::cooked:
+    case LinkFraming::cooked:
       if (bytes.size() < kCookedHeader) return Ignored::truncated;
       out.ethertype = u16_at(bytes, 14);
       out.at = kCookedHeader;
       return std::nullopt;
-    case Link::cooked_v2:
+    case LinkFraming::cooked_v2:
       if (bytes.size() < kCookedV2Header) return Ignored::truncated;
       out.interface = u32_at(bytes, 4);
       out.ethertype = u16_at(bytes, 0);
       out.at = kCookedV2Header;
       return std::nullopt;
-    case Link::family:
+    case LinkFraming::family:
       if (bytes.size() < kFamilyHeader) return Ignored::truncated;
       out.ethertype = ethertype_of_family(u32_at(bytes, 0));
       out.at = kFamilyHeader;
@@ -125,7 +125,7 @@ Stop skip_shims(Bytes bytes, LinkPayload& out) noexcept {
 
 }  // namespace
 
-std::optional<Ignored> parse_link_headers(Link link, const Frame& frame,
+std::optional<Ignored> parse_link_headers(LinkFraming link, const Frame& frame,
                                           LinkPayload& out) noexcept {
   if (const Stop stop = parse_link(link, frame, out)) return stop;
   return skip_shims(frame.bytes, out);

@@ -24,7 +24,7 @@ struct LinkPayload {
 };
 
 // Fills `out` and returns nothing, or the reason why there is no IP packet.
-[[nodiscard]] std::optional<Ignored> parse_link_headers(Link link, const Frame& frame,
+[[nodiscard]] std::optional<Ignored> parse_link_headers(LinkFraming link, const Frame& frame,
                                                         LinkPayload& out) noexcept;
 
 }  // namespace tcpeek::flowtable

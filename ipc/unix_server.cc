@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "ipc/making_room.h"
+#include "ipc/client_eviction.h"
 
 namespace tcpeek::ipc {
 

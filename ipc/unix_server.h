@@ -4,7 +4,7 @@
 // How it works: each client is a small state machine on the reactor with one deadline per state:
 // reading the request, waiting for and writing the reply, draining. Nothing ever waits for a
 // client. When all places are taken, one of those who hold the most makes room for the next client
-// (making_room.h), so slow and hostile clients cost each other places and nobody else. After the reply the sending side
+// (client_eviction.h), so slow and hostile clients cost each other places and nobody else. After the reply the sending side
 // is shut down and what the client still sends is read and thrown away, because closing a UNIX
 // socket with unread input would turn the client's end of input into an error.
 //

@@ -207,7 +207,7 @@ class Loop {
 };
 
 // Blocked before anything else, so that the end is always in order.
-Descriptor ending_signals() {
+Descriptor termination_signals() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
@@ -258,7 +258,7 @@ int reader_main(int argc, char** argv) {
   add_options(app, options);
   CLI11_PARSE(app, argc, argv);
   if (options.cpu >= 0) pin_to_cpu(static_cast<unsigned>(options.cpu));
-  const Descriptor signals = ending_signals();
+  const Descriptor signals = termination_signals();
   const Descriptor socket = open_socket(options);
   const Mapping ring(socket.get(), options.ring_mebibytes * kMebibyte);
   bind_to(socket, options.interface);

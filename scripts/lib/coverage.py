@@ -22,7 +22,7 @@ GROUPS = (
     ("table", True, r"flowtable/"),
     ("request framing", True, r"ipc/request\b"),
     ("capture files", False, r"ring/(savefile|pcap|byte_input|inflater)"),
-    ("filters", False, r"engine/filter_|ring/(capture|offline)_filter"),
+    ("filters", False, r"engine/filters/|ring/(capture|offline)_filter"),
     ("rest of ring", False, r"ring/"),
     ("rest of ipc", False, r"ipc/"),
     ("rest of engine", False, r"engine/"),

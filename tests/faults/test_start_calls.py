@@ -72,7 +72,7 @@ _ERRORS: Mapping[str, Sequence[str]] = {
 _ANY = ("EPERM", "ENOMEM")
 
 # strace lets a call fail by giving it a number that there is not, for which the filter would end tcpeek.
-# That the filter itself cannot be had or loaded is tried by tests/engine/sandbox_life_test.cc.
+# That the filter itself cannot be had or loaded is tried by tests/engine/process/sandbox_life_test.cc.
 UNFILTERED = (*OPTIONS, "--no-seccomp")
 
 # They cannot fail, so nobody looks (or libc aborts): an error would be strace's and not the kernel's.

@@ -115,7 +115,7 @@ std::string decoded(std::uint32_t link_type, Verify verify, const CapturedPacket
   frame.wire_length = packet.wire_length;
   frame.time = PacketTime(std::chrono::nanoseconds(packet.time_ns));
   frame.ethertype = std::to_integer<int>(packet.bytes.at(0)) >> 4 == 6 ? 0x86dd : 0x0800;
-  const Link link = link_type == kEthernet ? Link::ethernet : Link::network;
+  const LinkFraming link = link_type == kEthernet ? LinkFraming::ethernet : LinkFraming::network;
   const Decoded d = decode_copy(link, verify, frame, packet.bytes);
   if (d.what != "segment") return std::string(d.what);
   std::ostringstream out;

@@ -170,7 +170,8 @@ TEST(DecodeChecksum, EveryWrongBitOfTheIpv4HeaderIsSeen) {
     Octets bytes = packet.network();
     bytes[bit / 8] ^= std::byte{static_cast<std::uint8_t>(1U << bit % 8)};
     const Frame frame = frame_of(packet, bytes.size());
-    EXPECT_NE(decode_copy(Link::network, Verify::ip_header, frame, bytes).what, "segment") << bit;
+    EXPECT_NE(decode_copy(LinkFraming::network, Verify::ip_header, frame, bytes).what, "segment")
+        << bit;
   }
 }
 
@@ -182,7 +183,8 @@ TEST(DecodeChecksum, EveryWrongBitOfTheTransportIsSeen) {
       Octets bytes = right;
       bytes[at] ^= static_cast<std::byte>(1U << at % 8);
       const Frame frame = frame_of(packet, bytes.size());
-      EXPECT_NE(decode_copy(Link::network, Verify::ip_and_transport, frame, bytes).what, "segment")
+      EXPECT_NE(decode_copy(LinkFraming::network, Verify::ip_and_transport, frame, bytes).what,
+                "segment")
           << packet.description() << " at " << at;
     }
   }
@@ -203,7 +205,7 @@ TEST(DecodeChecksum, EveryWrongBitOfTheAddressesIsSeenByTheTransport) {
         set16(bytes, 10, internet_checksum(Octets(bytes.begin(), bytes.begin() + 20)));
       }
       const Frame frame = frame_of(packet, bytes.size());
-      EXPECT_EQ(decode_copy(Link::network, Verify::ip_and_transport, frame, bytes).what,
+      EXPECT_EQ(decode_copy(LinkFraming::network, Verify::ip_and_transport, frame, bytes).what,
                 "transport_checksum")
           << at;
     }

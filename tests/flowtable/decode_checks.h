@@ -59,7 +59,8 @@ inline Both decode_both(const Octets& network, std::uint16_t ethertype, bool eth
     frame.ethertype = type;
     frame.wire_length = wire_length + static_cast<std::uint32_t>(header.size());
     tcpeek::test::append(header, network);
-    return decode_copy(ethernet ? Link::ethernet : Link::network, Verify::none, frame, header);
+    return decode_copy(ethernet ? LinkFraming::ethernet : LinkFraming::network, Verify::none, frame,
+                       header);
   };
   return {decode_behind(plain, ethertype), decode_behind(tagged, 0x8100)};
 }

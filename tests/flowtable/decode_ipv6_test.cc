@@ -237,8 +237,8 @@ TEST(DecodeIpv6, ReservedBitsOfTheFragmentHeaderSayNothing) {
   const PacketBuilder packet = synack().fragment_header(0, false);
   Octets bytes = packet.network();
   bytes.at(43) |= std::byte{0x06};
-  const Decoded d =
-      decode_copy(Link::network, Verify::ip_and_transport, frame_of(packet, bytes.size()), bytes);
+  const Decoded d = decode_copy(LinkFraming::network, Verify::ip_and_transport,
+                                frame_of(packet, bytes.size()), bytes);
   EXPECT_EQ(d.what, "segment");
 }
 

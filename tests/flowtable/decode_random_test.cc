@@ -114,9 +114,9 @@ TEST(DecodeRandom, NoiseIsRefusedOrWellFormed) {
     if (!bytes.empty()) bytes[0] = v6 ? std::byte{0x60} : std::byte{0x45};
     if (bytes.size() > 9 && maker.one_in(2)) bytes[v6 ? 6 : 9] = std::byte{6};
     for (const Verify verify : kLevels) {
-      expect_well_formed(decode_copy(Link::network, verify, frame, bytes), bytes);
+      expect_well_formed(decode_copy(LinkFraming::network, verify, frame, bytes), bytes);
     }
-    expect_well_formed(decode_copy(Link::ethernet, Verify::none, frame, bytes), bytes);
+    expect_well_formed(decode_copy(LinkFraming::ethernet, Verify::none, frame, bytes), bytes);
   });
 }
 

@@ -105,7 +105,7 @@ inline Segment filled_with(int byte) {
 
 // Decodes the first `captured` bytes of the frame. Whatever was in the segment before must not
 // matter.
-inline Decoded decode_copy(Link link, Verify verify, Frame frame, const Octets& bytes,
+inline Decoded decode_copy(LinkFraming link, Verify verify, Frame frame, const Octets& bytes,
                            std::size_t captured = kAll) {
   captured = std::min(captured, bytes.size());
   const auto copy = std::make_unique<std::byte[]>(captured);
@@ -147,8 +147,8 @@ inline Decoded decode_packet(const PacketBuilder& packet, const Look& look = {})
     if (form / 2 == 1) p.vlan(0x8100, 42);
     const Octets bytes = p.build();
     const std::size_t link_header = (form % 2 == 1 ? 14U : 0U) + (form / 2 == 1 ? 4U : 0U);
-    const Decoded now = decode_copy(form % 2 == 1 ? Link::ethernet : Link::network, look.verify,
-                                    frame_of(p, bytes.size(), look), bytes,
+    const Decoded now = decode_copy(form % 2 == 1 ? LinkFraming::ethernet : LinkFraming::network,
+                                    look.verify, frame_of(p, bytes.size(), look), bytes,
                                     look.captured == kAll ? kAll : link_header + look.captured);
     if (form == 0) first = now;
     EXPECT_EQ(now.what, first.what) << packet.description() << ", form " << form;

@@ -76,32 +76,34 @@ TEST(DecodeLink, EthernetHeaderMustBeWhole) {
   const PacketBuilder packet = syn().ethernet();
   const Octets bytes = packet.build();
   for (std::size_t captured = 0; captured <= bytes.size(); ++captured) {
-    const auto what =
-        decode_copy(Link::ethernet, Verify::none, frame_of(packet, bytes.size()), bytes, captured)
-            .what;
+    const auto what = decode_copy(LinkFraming::ethernet, Verify::none,
+                                  frame_of(packet, bytes.size()), bytes, captured)
+                          .what;
     EXPECT_EQ(what, captured < 14 + 20 + 14 ? "truncated" : "segment") << captured;
   }
   const PacketBuilder arp = syn().ethernet().ethertype(0x0806);
   const Frame frame = frame_of(arp, 60);
-  EXPECT_EQ(decode_copy(Link::ethernet, Verify::none, frame, arp.build(), 14).what, "not_ip");
-  EXPECT_EQ(decode_copy(Link::ethernet, Verify::none, frame, arp.build(), 13).what, "truncated");
+  EXPECT_EQ(decode_copy(LinkFraming::ethernet, Verify::none, frame, arp.build(), 14).what,
+            "not_ip");
+  EXPECT_EQ(decode_copy(LinkFraming::ethernet, Verify::none, frame, arp.build(), 13).what,
+            "truncated");
 }
 
 TEST(DecodeLink, EthernetReadsItsOwnTypeAndNotTheFramesWord) {
   const Octets bytes = syn().ethernet().build();
   Frame frame = frame_of(syn(), bytes.size());
   frame.ethertype = 0x86dd;
-  EXPECT_EQ(decode_copy(Link::ethernet, Verify::none, frame, bytes).what, "segment");
+  EXPECT_EQ(decode_copy(LinkFraming::ethernet, Verify::none, frame, bytes).what, "segment");
 }
 
 TEST(DecodeLink, TagsOfEachTypeAndDepth) {
   for (const bool v6 : {false, true}) {
     for (const unsigned type : {0x8100U, 0x88a8U, 0x9100U}) {
       for (std::size_t depth = 0; depth <= 12; ++depth) {
-        for (const Link link : {Link::ethernet, Link::network}) {
+        for (const LinkFraming link : {LinkFraming::ethernet, LinkFraming::network}) {
           PacketBuilder packet = syn().data(5);
           if (v6) packet.ip(kClient6, kServer6);
-          if (link == Link::ethernet) packet.ethernet();
+          if (link == LinkFraming::ethernet) packet.ethernet();
           for (std::size_t i = 0; i < depth; ++i) {
             packet.vlan(static_cast<std::uint16_t>(type), static_cast<std::uint16_t>(0xf000U + i));
           }
@@ -122,16 +124,18 @@ TEST(DecodeLink, MixedTagsAndACutInsideEach) {
   const PacketBuilder packet = syn().ethernet().vlan(0x88a8, 1).vlan(0x9100, 2).vlan(0x8100, 3);
   const Octets bytes = packet.build();
   for (std::size_t captured = 0; captured <= bytes.size(); ++captured) {
-    const auto what =
-        decode_copy(Link::ethernet, Verify::none, frame_of(packet, bytes.size()), bytes, captured)
-            .what;
+    const auto what = decode_copy(LinkFraming::ethernet, Verify::none,
+                                  frame_of(packet, bytes.size()), bytes, captured)
+                          .what;
     EXPECT_EQ(what, captured < 14 + 12 + 20 + 14 ? "truncated" : "segment") << captured;
   }
   const PacketBuilder arp = syn().vlan(0x8100, 1).ethertype(0x0806);
   const Frame frame = frame_of(arp, 60);
-  EXPECT_EQ(decode_copy(Link::network, Verify::none, frame, arp.build(), 4).what, "not_ip");
-  EXPECT_EQ(decode_copy(Link::network, Verify::none, frame, arp.build(), 3).what, "truncated");
-  EXPECT_EQ(decode_copy(Link::network, Verify::none, frame, arp.build(), 0).what, "truncated");
+  EXPECT_EQ(decode_copy(LinkFraming::network, Verify::none, frame, arp.build(), 4).what, "not_ip");
+  EXPECT_EQ(decode_copy(LinkFraming::network, Verify::none, frame, arp.build(), 3).what,
+            "truncated");
+  EXPECT_EQ(decode_copy(LinkFraming::network, Verify::none, frame, arp.build(), 0).what,
+            "truncated");
 }
 
 // --- IPv4 ---
@@ -222,7 +226,7 @@ TEST(DecodeIpv4, TotalLengthZeroMeansTheLengthOnTheWire) {
 
   const Octets bytes = packet.network();
   const auto on_wire = [&](std::size_t wire_length) {
-    return decode_copy(Link::network, Verify::none, frame_of(packet, wire_length), bytes);
+    return decode_copy(LinkFraming::network, Verify::none, frame_of(packet, wire_length), bytes);
   };
   EXPECT_EQ(on_wire(0).what, "bad_ip_header");
   EXPECT_EQ(on_wire(19).what, "bad_ip_header");

@@ -1,5 +1,4 @@
-// Link headers of capture files, PPPoE sessions and MPLS labels: each at its boundary, cut at every
-// byte, and on top of each other.
+// Link headers of capture files, PPPoE sessions and MPLS labels: cut at every byte, and nested.
 
 #include "flowtable/link_header.h"
 
@@ -14,6 +13,8 @@ using tcpeek::test::append;
 using tcpeek::test::put16;
 using tcpeek::test::put32;
 using tcpeek::test::put8;
+
+using enum LinkFraming;
 
 constexpr std::uint16_t kPppoe = 0x8864;
 constexpr std::uint16_t kMpls = 0x8847;
@@ -31,33 +32,33 @@ PacketBuilder syn(bool v6 = false) {
 
 // A packet behind a link header and what else stands before it.
 struct Framed {
-  Link link = Link::ethernet;
+  LinkFraming link = ethernet;
   Octets header;
-  std::uint16_t ethertype = 0;  // for Link::network
+  std::uint16_t ethertype = 0;  // for network
 };
 
-Framed header_of(Link link, std::uint16_t ethertype) {
+Framed header_of(LinkFraming link, std::uint16_t ethertype) {
   Framed f{link, {}, ethertype};
   switch (link) {
-    case Link::ethernet:
+    case ethernet:
       f.header.resize(12, std::byte{2});
       put16(f.header, ethertype);
       break;
-    case Link::cooked:
+    case cooked:
       f.header.resize(14, std::byte{0x11});
       put16(f.header, ethertype);
       break;
-    case Link::cooked_v2:
+    case cooked_v2:
       put16(f.header, ethertype);
       put16(f.header, 0);
       put32(f.header, kIndex);
       f.header.resize(20, std::byte{0x11});
       break;
-    case Link::family:
+    case family:
       put32(f.header, ethertype == 0x86dd ? 24 : 2);
       break;
-    case Link::network:
-    case Link::raw_ip:
+    case network:
+    case raw_ip:
       break;
   }
   return f;
@@ -130,21 +131,20 @@ void expect_segment(const Framed& f, bool v6) {
     if (captured < through_flags) continue;
     ASSERT_EQ(seen(d.segment), built(packet, 5));
     ASSERT_EQ(d.segment.time, kTime);
-    ASSERT_EQ(d.segment.interface, f.link == Link::cooked_v2 ? kIndex : kInterface);
+    ASSERT_EQ(d.segment.interface, f.link == cooked_v2 ? kIndex : kInterface);
   }
 }
 
-constexpr Link kAllLinks[] = {Link::ethernet, Link::network,   Link::raw_ip,
-                              Link::cooked,   Link::cooked_v2, Link::family};
+constexpr LinkFraming kAllLinks[] = {ethernet, network, raw_ip, cooked, cooked_v2, family};
 // Those that tell an ethertype.
-constexpr Link kTypedLinks[] = {Link::ethernet, Link::network, Link::cooked, Link::cooked_v2};
+constexpr LinkFraming kTypedLinks[] = {ethernet, network, cooked, cooked_v2};
 
 std::uint16_t ethertype_of(bool v6) {
   return v6 ? kEtherIpv6 : kEtherIpv4;
 }
 
 TEST(LinkHeader, EveryLinkTypeWithBothFamiliesAndEveryCut) {
-  for (const Link link : kAllLinks) {
+  for (const LinkFraming link : kAllLinks) {
     for (const bool v6 : {false, true}) {
       SCOPED_TRACE(static_cast<int>(link));
       expect_segment(header_of(link, ethertype_of(v6)), v6);
@@ -153,7 +153,7 @@ TEST(LinkHeader, EveryLinkTypeWithBothFamiliesAndEveryCut) {
 }
 
 TEST(LinkHeader, AnythingButIpIsNotIp) {
-  for (const Link link : kTypedLinks) {
+  for (const LinkFraming link : kTypedLinks) {
     for (const unsigned type : {0x0000U, 0x0001U, 0x0004U, 0x0806U, 0x0801U, 0x86dcU, 0x8846U,
                                 0x8849U, 0x8863U, 0x8865U, 0x9101U, 0xffffU}) {
       const Framed f = header_of(link, static_cast<std::uint16_t>(type));
@@ -164,7 +164,7 @@ TEST(LinkHeader, AnythingButIpIsNotIp) {
 }
 
 TEST(LinkHeader, EthertypeOfTheOtherFamilyIsABadHeader) {
-  for (const Link link : kTypedLinks) {
+  for (const LinkFraming link : kTypedLinks) {
     EXPECT_EQ(outcome_framed(header_of(link, kEtherIpv6), syn(false).data(60)), "bad_ip_header");
     EXPECT_EQ(outcome_framed(header_of(link, kEtherIpv4), syn(true)), "bad_ip_header");
   }
@@ -174,7 +174,7 @@ TEST(LinkHeader, RawPacketsAreWhatTheirFirstNibbleSays) {
   for (unsigned version = 0; version < 16; ++version) {
     Octets bytes = syn().network();
     bytes[0] = static_cast<std::byte>(version << 4 | 5);
-    const Framed f = header_of(Link::raw_ip, 0);
+    const Framed f = header_of(raw_ip, 0);
     const auto what = decode_copy(f.link, Verify::none, frame_at(f, bytes.size()), bytes).what;
     if (version == 4) {
       EXPECT_EQ(what, "segment");
@@ -187,38 +187,38 @@ TEST(LinkHeader, RawPacketsAreWhatTheirFirstNibbleSays) {
 }
 
 TEST(LinkHeader, RawPacketsTakeNoWordOfTheFrames) {
-  Framed f = header_of(Link::raw_ip, kEtherIpv6);
+  Framed f = header_of(raw_ip, kEtherIpv6);
   expect_segment(f, false);
   f.ethertype = 0x0806;
   expect_segment(f, true);
 }
 
 TEST(LinkHeader, FamiliesInEitherByteOrder) {
-  for (unsigned family = 0; family <= 0x1ff; ++family) {
-    const bool v4 = family == 2;
-    const bool v6 = family == 10 || family == 24 || family == 28 || family == 30;
-    Framed big = header_of(Link::family, 0);
+  for (unsigned number = 0; number <= 0x1ff; ++number) {
+    const bool v4 = number == 2;
+    const bool v6 = number == 10 || number == 24 || number == 28 || number == 30;
+    Framed big = header_of(family, 0);
     big.header.clear();
-    put32(big.header, family);
+    put32(big.header, number);
     Framed little = big;
     std::reverse(little.header.begin(), little.header.end());
     for (const Framed& f : {big, little}) {
       if (v4 || v6) {
         expect_segment(f, v6);
       } else {
-        EXPECT_EQ(outcome_framed(f, syn(false)), "not_ip") << family;
-        EXPECT_EQ(outcome_framed(f, syn(true)), "not_ip") << family;
+        EXPECT_EQ(outcome_framed(f, syn(false)), "not_ip") << number;
+        EXPECT_EQ(outcome_framed(f, syn(true)), "not_ip") << number;
       }
     }
   }
 }
 
 TEST(LinkHeader, FamilyWithOtherBytesSetIsNone) {
-  for (const std::uint32_t family : {0x00020000U, 0x02000002U, 0x00000200U, 0x0200ffffU,
+  for (const std::uint32_t number : {0x00020000U, 0x02000002U, 0x00000200U, 0x0200ffffU,
                                      0x01000002U, 0x02000100U, 0xffffffffU}) {
-    Framed f{Link::family, {}, 0};
-    put32(f.header, family);
-    EXPECT_EQ(outcome_framed(f), "not_ip") << std::hex << family;
+    Framed f{family, {}, 0};
+    put32(f.header, number);
+    EXPECT_EQ(outcome_framed(f), "not_ip") << std::hex << number;
   }
 }
 
@@ -229,7 +229,7 @@ TEST(LinkHeader, InterfaceOfTheSecondCookedHeaderIsTheSegments) {
     put32(bytes, index);
     bytes.resize(20);
     append(bytes, syn().network());
-    const Framed f{Link::cooked_v2, {}, 0};
+    const Framed f{cooked_v2, {}, 0};
     const Decoded d = decode_copy(f.link, Verify::none, frame_at(f, bytes.size()), bytes);
     EXPECT_EQ(d.what, "segment");
     EXPECT_EQ(d.segment.interface, index);
@@ -240,7 +240,7 @@ TEST(LinkHeader, InterfaceOfTheSecondCookedHeaderIsTheSegments) {
 
 TEST(LinkHeader, LabelsOfEveryDepth) {
   for (const std::uint16_t type : {kMpls, kMplsUpstream}) {
-    for (const Link link : kTypedLinks) {
+    for (const LinkFraming link : kTypedLinks) {
       for (std::size_t labels = 1; labels <= 18; ++labels) {
         for (const bool v6 : {false, true}) {
           Framed f = header_of(link, type);
@@ -259,7 +259,7 @@ TEST(LinkHeader, LabelsOfEveryDepth) {
 TEST(LinkHeader, LabelsWithoutABottom) {
   // What follows is taken for labels: it ends before the bottom, or there are too many.
   for (std::size_t labels = 0; labels <= 40; ++labels) {
-    Framed f = header_of(Link::ethernet, kMpls);
+    Framed f = header_of(ethernet, kMpls);
     add_labels(f, labels, false);
     const Frame frame = frame_at(f, f.header.size());
     EXPECT_EQ(decode_copy(f.link, Verify::none, frame, f.header).what,
@@ -270,7 +270,7 @@ TEST(LinkHeader, LabelsWithoutABottom) {
 
 TEST(LinkHeader, BelowTheLabelsTheFirstNibbleTells) {
   for (unsigned version = 0; version < 16; ++version) {
-    Framed f = header_of(Link::ethernet, kMpls);
+    Framed f = header_of(ethernet, kMpls);
     add_labels(f, 2);
     Octets bytes = bytes_of(f, syn().data(60));
     bytes[f.header.size()] = static_cast<std::byte>(version << 4 | 5);
@@ -288,7 +288,7 @@ TEST(LinkHeader, BelowTheLabelsTheFirstNibbleTells) {
 // --- PPPoE ---
 
 TEST(LinkHeader, SessionsOfBothFamilies) {
-  for (const Link link : kTypedLinks) {
+  for (const LinkFraming link : kTypedLinks) {
     for (const bool v6 : {false, true}) {
       Framed f = header_of(link, kPppoe);
       expect_segment(add_pppoe(f, v6 ? 0x57 : 0x21), v6);
@@ -299,7 +299,7 @@ TEST(LinkHeader, SessionsOfBothFamilies) {
 TEST(LinkHeader, OtherProtocolsOfASessionAreNotIp) {
   for (const unsigned protocol : {0x0000U, 0x0020U, 0x0022U, 0x0056U, 0x0058U, 0x0281U, 0x2100U,
                                   0x8021U, 0x8057U, 0xc021U, 0xc223U, 0x0800U, 0x86ddU}) {
-    Framed f = header_of(Link::ethernet, kPppoe);
+    Framed f = header_of(ethernet, kPppoe);
     EXPECT_EQ(outcome_framed(add_pppoe(f, protocol)), "not_ip") << protocol;
     EXPECT_EQ(decode_framed(f, syn(), f.header.size()).what, "not_ip");
     EXPECT_EQ(decode_framed(f, syn(), f.header.size() - 1).what, "truncated");
@@ -307,9 +307,9 @@ TEST(LinkHeader, OtherProtocolsOfASessionAreNotIp) {
 }
 
 TEST(LinkHeader, ProtocolOfASessionAndThePacketMustAgree) {
-  Framed f = header_of(Link::ethernet, kPppoe);
+  Framed f = header_of(ethernet, kPppoe);
   EXPECT_EQ(outcome_framed(add_pppoe(f, 0x57), syn(false).data(60)), "bad_ip_header");
-  Framed g = header_of(Link::ethernet, kPppoe);
+  Framed g = header_of(ethernet, kPppoe);
   EXPECT_EQ(outcome_framed(add_pppoe(g, 0x21), syn(true)), "bad_ip_header");
 }
 
@@ -324,7 +324,7 @@ TEST(LinkHeader, OnlySessionDataOfVersionOneIsRead) {
                                            {0x12U, 0U},
                                            {0x21U, 0U},
                                            {0xffU, 0U}}) {
-    Framed f = header_of(Link::ethernet, kPppoe);
+    Framed f = header_of(ethernet, kPppoe);
     EXPECT_EQ(outcome_framed(add_pppoe(f, 0x21, version_type, code)), "not_ip")
         << version_type << ' ' << code;
   }
@@ -334,7 +334,7 @@ TEST(LinkHeader, OnlySessionDataOfVersionOneIsRead) {
 
 TEST(LinkHeader, TagsBeforeASessionOrLabels) {
   constexpr std::uint16_t kTags[] = {0x8100, 0x88a8, 0x9100};
-  for (const Link link : kTypedLinks) {
+  for (const LinkFraming link : kTypedLinks) {
     for (std::size_t tags = 0; tags <= 9; ++tags) {
       for (const std::uint16_t inner : {kEtherIpv4, kPppoe, kMpls, kMplsUpstream}) {
         Framed f = header_of(link, tags == 0 ? inner : kTags[0]);
@@ -355,10 +355,10 @@ TEST(LinkHeader, TagsBeforeASessionOrLabels) {
 
 // What stands below a session or below labels is IP or nothing: no tags, no second session.
 TEST(LinkHeader, NothingStandsBelowASessionOrLabels) {
-  Framed session = header_of(Link::ethernet, kPppoe);
+  Framed session = header_of(ethernet, kPppoe);
   add_pppoe(session, kMpls);
   EXPECT_EQ(outcome_framed(add_labels(session, 1)), "not_ip");
-  Framed labels = header_of(Link::ethernet, kMpls);
+  Framed labels = header_of(ethernet, kMpls);
   add_labels(labels, 1);
   EXPECT_EQ(outcome_framed(add_pppoe(labels, 0x21)), "not_ip");
 }
@@ -366,12 +366,12 @@ TEST(LinkHeader, NothingStandsBelowASessionOrLabels) {
 TEST(LinkHeader, TotalLengthZeroIsWhatIsLeftBehindAllHeaders) {
   const PacketBuilder packet = syn().data(500).ip_length(0);
   std::vector<Framed> all;
-  for (const Link link : kAllLinks) all.push_back(header_of(link, kEtherIpv4));
-  all.push_back(header_of(Link::ethernet, kPppoe));
+  for (const LinkFraming link : kAllLinks) all.push_back(header_of(link, kEtherIpv4));
+  all.push_back(header_of(ethernet, kPppoe));
   add_pppoe(all.back(), 0x21);
-  all.push_back(header_of(Link::cooked, kMpls));
+  all.push_back(header_of(cooked, kMpls));
   add_labels(all.back(), 4);
-  all.push_back(header_of(Link::cooked_v2, 0x8100));
+  all.push_back(header_of(cooked_v2, 0x8100));
   add_pppoe(add_tag(all.back(), kPppoe), 0x21);
   for (const Framed& f : all) {
     const Octets bytes = bytes_of(f, packet);
@@ -387,7 +387,7 @@ TEST(LinkHeader, TotalLengthZeroIsWhatIsLeftBehindAllHeaders) {
 }
 
 TEST(LinkHeader, PaddingBehindASessionIsNoPayload) {
-  Framed f = header_of(Link::ethernet, kPppoe);
+  Framed f = header_of(ethernet, kPppoe);
   add_pppoe(f, 0x21);
   Octets bytes = bytes_of(f, syn());
   bytes.resize(bytes.size() + 30, std::byte{0xee});

@@ -13,7 +13,7 @@ namespace tcpeek::flowtable::decode_test {
 
 struct RandomPacket {
   PacketBuilder packet;
-  Link link = Link::ethernet;
+  LinkFraming link = LinkFraming::ethernet;
   Seen expected;
   std::size_t truncated_below = 0;  // bytes of the frame: fewer end inside a header
   std::size_t enough = 0;  // fewer do not tell; between the two, an ICMP error quotes too little
@@ -29,7 +29,7 @@ class PacketMaker {
 
   RandomPacket make() {
     RandomPacket made;
-    made.link = one_in(3) ? Link::network : Link::ethernet;
+    made.link = one_in(3) ? LinkFraming::network : LinkFraming::ethernet;
     const bool v6 = one_in(2);
     made.packet = PacketBuilder("a random packet").ip(address(v6), address(v6));
     if (one_in(4)) {
@@ -134,7 +134,7 @@ class PacketMaker {
       made.packet.vlan(kTags[below(kTags.size())], word());
       header += 4;
     }
-    if (made.link == Link::ethernet) {
+    if (made.link == LinkFraming::ethernet) {
       made.packet.ethernet().padding(one_in(4) ? below(47) : 0);
       header += 14;
     }

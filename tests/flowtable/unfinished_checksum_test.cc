@@ -39,7 +39,7 @@ Octets unfinished(const PacketBuilder& packet, unsigned error = 0) {
 
 std::string_view outcome_of(const PacketBuilder& packet, const Octets& bytes, Verify level) {
   const Frame frame = frame_of(packet, bytes.size());
-  return decode_copy(Link::network, level, frame, bytes).what;
+  return decode_copy(LinkFraming::network, level, frame, bytes).what;
 }
 
 std::vector<PacketBuilder> tcp_packets() {

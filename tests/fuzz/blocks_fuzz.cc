@@ -10,7 +10,7 @@
 #include <tuple>
 #include <vector>
 
-#include "engine/ring_cursor.h"
+#include "engine/live/ring_cursor.h"
 #include "flowtable/decode.h"
 #include "tests/fuzz/input.h"
 #include "tests/support/block_writer.h"
@@ -84,7 +84,7 @@ void read(const RingPacket& p) {
                          .checksum_waived = (sum & 1U) != 0,
                          .interface = p.interface,
                          .time = flowtable::PacketTime(std::chrono::nanoseconds(p.time_ns))};
-  for (const auto link : {flowtable::Link::ethernet, flowtable::Link::network}) {
+  for (const auto link : {flowtable::LinkFraming::ethernet, flowtable::LinkFraming::network}) {
     flowtable::Segment segment;
     for (const auto verify : {flowtable::Verify::none, flowtable::Verify::ip_and_transport}) {
       static_cast<void>(flowtable::decode(link, verify, frame, segment));

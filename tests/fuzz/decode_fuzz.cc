@@ -52,12 +52,12 @@ void expect_checksums_to_refuse_only(const FrameInput& input, const Decoded& unv
 void expect_short_cut_to_agree(const FrameInput& input) {
   Octets network = input.bytes;
   std::uint16_t ethertype = input.ethertype;
-  const bool ethernet = input.link == Link::ethernet;
+  const bool ethernet = input.link == LinkFraming::ethernet;
   if (ethernet) {
     if (network.size() < 14) return;
     ethertype = u16_at(network, 12);
     network.erase(network.begin(), network.begin() + 14);
-  } else if (input.link != Link::network) {
+  } else if (input.link != LinkFraming::network) {
     return;
   }
   if (ethertype != 0x0800 && ethertype != 0x86dd) return;
@@ -72,7 +72,7 @@ void run(const FrameInput& input) {
     expect_well_formed(d, input.bytes);
     if (d.what != "segment") continue;
     expect_symmetric_key(d.segment);
-    if (input.link != Link::cooked_v2) EXPECT_EQ(d.segment.interface, kInterface);
+    if (input.link != LinkFraming::cooked_v2) EXPECT_EQ(d.segment.interface, kInterface);
     EXPECT_EQ(d.segment.time, kTime);
   }
   // What can be read of the first bytes is what the whole says.

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/filter_expression.h"
-#include "engine/text.h"
-#include "tests/engine/naive_matcher.h"
+#include "engine/base/text.h"
+#include "engine/filters/filter_expression.h"
+#include "tests/engine/filters/naive_matcher.h"
 #include "tests/fuzz/lines.h"
 
 namespace tcpeek::engine::matcher_test {

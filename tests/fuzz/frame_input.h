@@ -11,14 +11,15 @@
 
 namespace tcpeek::fuzz {
 
-inline constexpr std::array kLinks{flowtable::Link::ethernet,  flowtable::Link::network,
-                                   flowtable::Link::raw_ip,    flowtable::Link::cooked,
-                                   flowtable::Link::cooked_v2, flowtable::Link::family};
+inline constexpr std::array kLinks{
+    flowtable::LinkFraming::ethernet,  flowtable::LinkFraming::network,
+    flowtable::LinkFraming::raw_ip,    flowtable::LinkFraming::cooked,
+    flowtable::LinkFraming::cooked_v2, flowtable::LinkFraming::family};
 inline constexpr std::array kVerify{flowtable::Verify::none, flowtable::Verify::ip_header,
                                     flowtable::Verify::ip_and_transport};
 
 struct FrameInput {
-  flowtable::Link link = flowtable::Link::ethernet;
+  flowtable::LinkFraming link = flowtable::LinkFraming::ethernet;
   flowtable::Verify verify = flowtable::Verify::none;
   bool checksum_waived = false;
   std::uint16_t ethertype = 0;

@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/options.h"
-#include "engine/text.h"
+#include "engine/base/text.h"
+#include "engine/config/options.h"
 #include "tests/fuzz/lines.h"
 
 namespace tcpeek::engine {

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/link_types.h"
+#include "engine/replay/link_types.h"
 #include "tests/flowtable/random_packets.h"
 #include "tests/fuzz/frame_input.h"
 #include "tests/ring/ways_in.h"
@@ -17,7 +17,7 @@
 namespace tcpeek::fuzz {
 namespace {
 
-using flowtable::Link;
+using flowtable::LinkFraming;
 using test::Order;
 
 constexpr std::size_t kMostFrames = 40;     // of one capture
@@ -43,7 +43,7 @@ class Seeds {
   std::size_t written_ = 0;
 };
 
-void write_frame(Seeds& seeds, Link link, Octets bytes, std::size_t beyond,
+void write_frame(Seeds& seeds, LinkFraming link, Octets bytes, std::size_t beyond,
                  std::uint16_t ethertype = 0) {
   FrameInput frame;
   frame.link = link;
@@ -80,9 +80,9 @@ void write_on_every_link(Seeds& seeds, const Octets& network, bool v6) {
   Octets family;
   test::put32(family, v6 ? 30 : 2);
   for (auto [link, header] :
-       {std::pair(Link::network, Octets{}), std::pair(Link::raw_ip, Octets{}),
-        std::pair(Link::cooked, cooked), std::pair(Link::cooked_v2, cooked_v2),
-        std::pair(Link::family, family)}) {
+       {std::pair(LinkFraming::network, Octets{}), std::pair(LinkFraming::raw_ip, Octets{}),
+        std::pair(LinkFraming::cooked, cooked), std::pair(LinkFraming::cooked_v2, cooked_v2),
+        std::pair(LinkFraming::family, family)}) {
     test::append(header, network);
     write_frame(seeds, link, header, 0, ethertype);
   }

@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 ONE_OF_EACH_GROUP = (
     "flowtable/decode.cc", "flowtable/handshake.cc", "flowtable/table.cc", "ipc/request.cc",
-    "ring/savefile.cc", "engine/filter_matcher.cc", "ring/block.h", "ipc/reactor.cc", "engine/shard.cc",
+    "ring/savefile.cc", "engine/filters/filter_matcher.cc", "ring/block.h", "ipc/reactor.cc", "engine/live/reader.cc",
 )
 
 
@@ -54,8 +54,8 @@ class CoverageTest(unittest.TestCase):
         self.assertEqual(self.report(text).returncode, 0)
 
     def test_lines_not_reached_are_named(self) -> None:
-        done = self.report(self.with_counts("engine/shard.cc", [0, 1, 0, 0, 0, 1, 0]), "--missed")
-        self.assertIn("engine/shard.cc: 1 3-5 7\n", done.stdout)
+        done = self.report(self.with_counts("engine/live/reader.cc", [0, 1, 0, 0, 0, 1, 0]), "--missed")
+        self.assertIn("engine/live/reader.cc: 1 3-5 7\n", done.stdout)
 
     def test_a_group_without_files_is_an_error(self) -> None:
         done = self.report(lcov("flowtable/decode.cc", [1]))

@@ -1,0 +1,218 @@
+#include "engine/config/option_table.h"
+
+#include <net/if.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string_view>
+
+#include "engine/base/text.h"
+
+namespace tcpeek::engine {
+namespace {
+
+constexpr std::size_t kMaxInterfaces = 64;
+constexpr std::size_t kMaxLocalNetworks = 1024;
+constexpr std::size_t kMaxReadFiles = 1024;
+constexpr std::size_t kMaxInterfaceName = IFNAMSIZ - 1;
+constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
+constexpr std::uint64_t kMaxReaders = 256;  // members of a fanout group, in older kernels
+constexpr unsigned kMaxCpu = 1023;          // what cpu_set_t holds
+
+template <class Number>
+bool store_number(Number& target, const std::string& text, std::uint64_t lowest,
+                  std::uint64_t highest) {
+  const auto value = parse_number(text, lowest, highest);
+  if (value) target = static_cast<Number>(*value);
+  return value.has_value();
+}
+
+bool apply_user(Options& options, const std::string& text) {
+  options.user = text;
+  return !text.empty();
+}
+
+// What the kernel takes as the name of a link.
+bool is_interface_name(std::string_view name) {
+  if (name.empty() || name.size() > kMaxInterfaceName || name == "." || name == "..") return false;
+  return name.find_first_of("/: \t\n\v\f\r") == std::string_view::npos;
+}
+
+bool apply_interface(Options& options, const std::string& text) {
+  if (!is_interface_name(text)) return false;
+  auto& interfaces = options.interfaces;
+  if (std::find(interfaces.begin(), interfaces.end(), text) != interfaces.end()) {
+    throw UsageError("--interface: " + in_quotes(text) + " is given twice; once is enough");
+  }
+  interfaces.push_back(text);
+  const bool any = std::find(interfaces.begin(), interfaces.end(), "any") != interfaces.end();
+  if (any && interfaces.size() > 1) {
+    throw UsageError("--interface: 'any' stands for every interface; give it alone");
+  }
+  if (interfaces.size() > kMaxInterfaces) {
+    throw UsageError("--interface: at most " + std::to_string(kMaxInterfaces) +
+                     " interfaces are watched at once; 'any' stands for all");
+  }
+  return true;
+}
+
+bool apply_read(Options& options, const std::string& text) {
+  if (options.read_files.size() == kMaxReadFiles) {
+    throw UsageError("--read: at most " + std::to_string(kMaxReadFiles) +
+                     " files are read at once");
+  }
+  auto& files = options.read_files;
+  if (text == "-" && std::find(files.begin(), files.end(), text) != files.end()) {
+    throw UsageError("--read: standard input (-) can be read once only");
+  }
+  files.push_back(text);
+  return !text.empty();
+}
+
+bool apply_socket(Options& options, const std::string& text) {
+  options.socket_path = text;
+  return !text.empty() && text.size() <= kMaxSocketPath;
+}
+
+bool apply_checksum(Options& options, const std::string& text) {
+  return store_number(options.checksum, text, 0, 2);
+}
+
+bool apply_timeout(Options& options, const std::string& text) {
+  const auto seconds = parse_number(text, 1, 3600);
+  if (seconds) options.timeout = std::chrono::seconds(*seconds);
+  return seconds.has_value();
+}
+
+bool apply_buffer(Options& options, const std::string& text) {
+  return store_number(options.ring_mib.emplace(), text, 1, 4095);
+}
+
+bool apply_loglevel(Options& options, const std::string& text) {
+  static const std::map<std::string, int, std::less<>> levels{
+      {"emerg", 0}, {"panic", 0},   {"alert", 1},  {"crit", 2}, {"err", 3},  {"error", 3},
+      {"warn", 4},  {"warning", 4}, {"notice", 5}, {"info", 6}, {"debug", 7}};
+  std::string name = text;
+  for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  if (name.starts_with("log_")) name.erase(0, 4);
+  const auto level = levels.find(name);
+  if (level == levels.end()) return store_number(options.log_level, text, 0, 7);
+  options.log_level = level->second;
+  return true;
+}
+
+bool apply_threads(Options& options, const std::string& text) {
+  return store_number(options.threads.emplace(), text, 1, kMaxReaders);
+}
+
+// "0-3,8": numbers and ranges; twice the same CPU is one CPU.
+bool apply_cpus(Options& options, const std::string& text) {
+  std::vector<unsigned> cpus;
+  std::string_view left = text;
+  for (bool more = true; more;) {
+    const std::size_t comma = left.find(',');
+    const std::string_view item = left.substr(0, comma);
+    const std::size_t dash = item.find('-');
+    const auto first = parse_number(item.substr(0, dash), 0, kMaxCpu);
+    const auto last =
+        dash == std::string_view::npos ? first : parse_number(item.substr(dash + 1), 0, kMaxCpu);
+    if (!first || !last || *first > *last) return false;
+    for (auto cpu = *first; cpu <= *last; ++cpu) cpus.push_back(static_cast<unsigned>(cpu));
+    more = comma != std::string_view::npos;
+    if (more) left.remove_prefix(comma + 1);
+  }
+  std::sort(cpus.begin(), cpus.end());
+  cpus.erase(std::unique(cpus.begin(), cpus.end()), cpus.end());
+  if (cpus.size() > kMaxReaders) return false;
+  options.cpus = std::move(cpus);
+  return true;
+}
+
+bool apply_max_sessions(Options& options, const std::string& text) {
+  return store_number(options.max_sessions, text, 1, 100'000'000);
+}
+
+bool apply_local(Options& options, const std::string& text) {
+  const auto parsed = parse_prefix(text);
+  if (!parsed) return false;
+  if (options.local.size() == kMaxLocalNetworks) {
+    throw UsageError("--local: at most " + std::to_string(kMaxLocalNetworks) + " are taken");
+  }
+  options.local.push_back(parsed->prefix);
+  if (parsed->host_bits_cleared) {
+    options.warnings.push_back("--local: " + text + " has bits beyond its prefix, " +
+                               to_string(parsed->prefix) + " is used");
+  }
+  return true;
+}
+
+bool apply_copy_window(Options& options, const std::string& text) {
+  const auto milliseconds = parse_number(text, 0, 1000);
+  if (milliseconds) options.copy_window = std::chrono::milliseconds(*milliseconds);
+  return milliseconds.has_value();
+}
+
+bool apply_bpf(Options& options, const std::string& text) {
+  options.bpf = text;
+  return text.find_first_not_of(" \t") != std::string::npos;
+}
+
+bool apply_capture(Options& options, const std::string& text) {
+  options.capture = text == "tcp" ? CaptureMode::tcp : CaptureMode::handshake;
+  return text == "tcp" || text == "handshake";
+}
+
+bool apply_output(Options& options, const std::string& text) {
+  options.output = text == "json" ? OutputFormat::json : OutputFormat::text;
+  return text == "json" || text == "text";
+}
+
+constexpr std::array kValueOptions{
+    ValueOption{"-u,--user", "a user name or number", false, apply_user},
+    ValueOption{"-i,--interface", "an interface name of 1 to 15 characters, or any", true,
+                apply_interface},
+    ValueOption{"-r,--read", "the path of a capture file, or - for standard input", true,
+                apply_read},
+    ValueOption{"-U,--socket", "a path of 1 to 107 bytes", false, apply_socket},
+    ValueOption{"-c,--checksum", "0 (none), 1 (IP header) or 2 (IP header and TCP)", false,
+                apply_checksum},
+    ValueOption{"-t,--timeout", "a number of seconds from 1 to 3600", false, apply_timeout},
+    ValueOption{"-B,--buffer", "a number of MiB from 1 to 4095", false, apply_buffer},
+    ValueOption{"-l,--loglevel",
+                "debug, info, notice, warning, err, crit, alert, emerg or a number from 0 to 7",
+                false, apply_loglevel},
+    ValueOption{"--threads", "a number of readers from 1 to 256", false, apply_threads},
+    ValueOption{"--cpus", "a list of at most 256 CPU numbers from 0 to 1023, such as 0-3,8", false,
+                apply_cpus},
+    ValueOption{"--max-sessions", "a number of attempts from 1 to 100000000", false,
+                apply_max_sessions},
+    ValueOption{"--local", "an address or ADDRESS/LENGTH, IPv4 or IPv6", true, apply_local},
+    ValueOption{"--copy-window", "a number of milliseconds from 0 to 1000", false,
+                apply_copy_window},
+    ValueOption{"--bpf", "a libpcap filter expression", false, apply_bpf},
+    ValueOption{"--capture", "handshake or tcp", false, apply_capture},
+    ValueOption{"--output", "text or json", false, apply_output},
+};
+static_assert(kMaxInterfaceName == 15 && kMaxSocketPath == 107, "the bounds the texts above name");
+
+constexpr std::array kFlagOptions{
+    FlagOption{"-q,--quiet", &Options::quiet},
+    FlagOption{"--promisc", &Options::promiscuous},
+    FlagOption{"--icmp", &Options::icmp},
+    FlagOption{"--syslog", &Options::log_to_syslog},
+    FlagOption{"--no-seccomp", &Options::no_seccomp},
+};
+
+}  // namespace
+
+std::span<const ValueOption> value_options() noexcept {
+  return kValueOptions;
+}
+
+std::span<const FlagOption> flag_options() noexcept {
+  return kFlagOptions;
+}
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,67 @@
+// The command line, checked: every value the program runs with.
+//
+// Thread contract: plain values, made once before anything else starts.
+// Errors: parse_command_line() throws UsageError for anything wrong; nothing has been opened by
+// then.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "engine/filters/address.h"
+#include "engine/filters/filter_expression.h"
+#include "flowtable/decode.h"
+
+namespace tcpeek::engine {
+
+using ChecksumMode = flowtable::Verify;
+enum class CaptureMode : std::uint8_t { handshake, tcp };
+enum class OutputFormat : std::uint8_t { text, json };
+
+struct Options {
+  std::optional<std::string> user;
+  std::vector<std::string> interfaces;  // empty: the interface of the default route
+  std::vector<std::string> read_files;  // not empty: read these instead; "-" is standard input
+  std::string socket_path = "/var/run/tcpeek/tcpeek.sock";
+  ChecksumMode checksum = ChecksumMode::none;
+  std::chrono::seconds timeout{60};
+  std::optional<unsigned> ring_mib;  // per reader; empty: chosen by the number of readers
+  int log_level = 5;                 // syslog(3) severity, 0 emerg .. 7 debug
+  bool log_to_syslog = false;
+  bool quiet = false;
+  bool promiscuous = false;
+  bool icmp = false;
+  bool no_seccomp = false;
+  std::optional<unsigned> threads;  // empty: chosen by the number of CPUs
+  std::vector<unsigned> cpus;       // empty: the CPUs this process may use
+  std::uint64_t max_sessions = 1'000'000;
+  std::vector<Prefix> local;
+  std::chrono::microseconds copy_window{2000};
+  std::string bpf;
+  CaptureMode capture = CaptureMode::handshake;
+  OutputFormat output = OutputFormat::text;
+  std::vector<FilterExpression> filters;  // RX:RX@%:% and TX:TX@%:% first
+  std::vector<std::string> warnings;      // for the log, once there is one
+};
+
+// Wrong use: what, why and what is allowed, in one line (a filter expression adds the caret lines).
+// The program exits with status 2.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// What the command line asks for: to run with options, or to print a text and exit with 0.
+struct CommandLine {
+  Options options;
+  std::optional<std::string> print_and_exit;  // --help, --version
+};
+
+[[nodiscard]] CommandLine parse_command_line(std::span<const char* const> arguments);
+
+}  // namespace tcpeek::engine

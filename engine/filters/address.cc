@@ -1,0 +1,116 @@
+// Addresses and prefixes from and to text (engine/filters/address.h); inet_pton(3) and inet_ntop(3) know
+// the notations.
+#include "engine/filters/address.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+
+namespace tcpeek::engine {
+namespace {
+
+constexpr std::array<std::uint8_t, 12> kMappedHead{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+constexpr std::uint8_t kMappedBits = 96;
+
+struct PrefixText {
+  std::string_view address;
+  std::optional<std::string_view> length;
+  bool bracketed = false;
+};
+
+std::optional<PrefixText> split_prefix(std::string_view text) {
+  PrefixText parts;
+  if (text.starts_with('[')) {
+    const auto close = text.find(']');
+    if (close == std::string_view::npos) return std::nullopt;
+    const std::string_view after = text.substr(close + 1);
+    parts.bracketed = true;
+    text = text.substr(1, close - 1);
+    if (!after.empty()) {
+      if (!after.starts_with('/')) return std::nullopt;
+      parts.length = after.substr(1);
+    }
+  }
+  const auto slash = text.find('/');
+  parts.address = text.substr(0, slash);
+  if (slash == std::string_view::npos) return parts;
+  if (parts.length) return std::nullopt;  // one inside and one after the brackets
+  parts.length = text.substr(slash + 1);
+  return parts;
+}
+
+// What is left of byte `index` within the first `length` bits.
+constexpr std::uint8_t byte_mask(std::size_t index, unsigned length) noexcept {
+  const auto first_bit = static_cast<unsigned>(index) * 8;
+  if (length >= first_bit + 8) return 0xff;
+  if (length <= first_bit) return 0;
+  return static_cast<std::uint8_t>(0xff << (first_bit + 8 - length));
+}
+
+Address masked(Address address, unsigned length) noexcept {
+  for (std::size_t i = 0; i < address.bytes.size(); ++i) address.bytes[i] &= byte_mask(i, length);
+  return address;
+}
+
+bool is_v4_prefix(const Prefix& prefix) noexcept {
+  return prefix.length >= kMappedBits && prefix.address.is_v4();
+}
+
+}  // namespace
+
+bool Prefix::contains(const Address& a) const noexcept {
+  if (a.is_v4() != is_v4_prefix(*this)) return false;
+  return masked(a, length) == address;
+}
+
+std::optional<Address> parse_address(std::string_view text) {
+  // inet_pton() reads to the first NUL, so one inside would hide what follows it.
+  if (text.size() >= INET6_ADDRSTRLEN || text.find('\0') != std::string_view::npos) {
+    return std::nullopt;
+  }
+  const std::string terminated(text);
+  Address address;
+  if (inet_pton(AF_INET, terminated.c_str(), address.bytes.data() + kMappedHead.size()) == 1) {
+    std::copy(kMappedHead.begin(), kMappedHead.end(), address.bytes.begin());
+    return address;
+  }
+  if (inet_pton(AF_INET6, terminated.c_str(), address.bytes.data()) != 1) return std::nullopt;
+  if (address.is_v4()) return std::nullopt;
+  return address;
+}
+
+std::optional<ParsedPrefix> parse_prefix(std::string_view text) {
+  const auto parts = split_prefix(text);
+  if (!parts) return std::nullopt;
+  const auto address = parse_address(parts->address);
+  if (!address) return std::nullopt;
+  if (parts->bracketed && address->is_v4()) return std::nullopt;
+
+  const unsigned family_bits = address->is_v4() ? 32 : 128;
+  const auto bits = parts->length ? parse_number(*parts->length, 0, family_bits) : family_bits;
+  if (!bits) return std::nullopt;
+
+  const unsigned length = static_cast<unsigned>(*bits) + (128 - family_bits);
+  ParsedPrefix out;
+  out.prefix.address = masked(*address, length);
+  out.prefix.length = static_cast<std::uint8_t>(length);
+  out.host_bits_cleared = out.prefix.address != *address;
+  return out;
+}
+
+std::string to_string(const Address& address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const bool v4 = address.is_v4();
+  const std::uint8_t* const bytes = address.bytes.data() + (v4 ? kMappedHead.size() : 0);
+  inet_ntop(v4 ? AF_INET : AF_INET6, bytes, text.data(), static_cast<socklen_t>(text.size()));
+  return text.data();
+}
+
+std::string to_string(const Prefix& prefix) {
+  const unsigned skipped = is_v4_prefix(prefix) ? kMappedBits : 0;
+  return to_string(prefix.address) + '/' + std::to_string(prefix.length - skipped);
+}
+
+}  // namespace tcpeek::engine

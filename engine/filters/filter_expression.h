@@ -1,0 +1,76 @@
+// Filter expressions: [name]:DIR@ADDR:PORT[:PORT...][,ADDR:PORT[:PORT...]]...  (SPEC section 2)
+//
+// Pure: text in, a FilterExpression or an error with the place of the mistake out. What is local
+// and what matches is the matcher's business (engine/filters/filter_matcher.h).
+//
+// RX and TX are written in capitals, nothing else is taken. A name is printable UTF-8 without ':',
+// at most kMaxFilterNameBytes long, and neither begins nor ends with a blank.
+//
+// Thread contract: plain values.
+// Errors: FilterError, for a bad expression and for one too many.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/filters/address.h"
+
+namespace tcpeek::engine {
+
+// Bounds of one command line, the two filters that always exist and exclusions included.
+inline constexpr std::size_t kMaxFilters = 1024;
+inline constexpr std::size_t kMaxFilterTerms = 4096;       // ADDR:PORT[:PORT...] of all filters
+inline constexpr std::size_t kMaxFilterPortRanges = 8192;  // ports and ranges of all terms
+inline constexpr std::size_t kMaxFilterNameBytes = 64;
+
+enum class Direction : std::uint8_t {
+  rx = 1,  // the responder is local
+  tx = 2,  // the initiator is local
+};
+
+struct PortRange {
+  std::uint16_t first = 0;
+  std::uint16_t last = 65535;
+  auto operator<=>(const PortRange&) const = default;
+};
+
+// One ADDR:PORT[:PORT...]. `any_address` matches both families.
+struct FilterTerm {
+  bool any_address = false;
+  Prefix remote;                 // the peer's address, when not any
+  std::vector<PortRange> ports;  // the responder's port; never empty
+};
+
+struct FilterExpression {
+  std::string text;  // as written
+  std::string name;  // empty: an exclusion
+  Direction direction = Direction::rx;
+  std::vector<FilterTerm> terms;
+  std::vector<std::string> warnings;  // host bits cleared, ...
+
+  [[nodiscard]] bool excludes() const noexcept { return name.empty(); }
+};
+
+// what() is the whole message: the reason, then the expression and a caret under the offending
+// character, each on its own line. `position` counts bytes of `text`; its size stands for the end.
+class FilterError : public std::runtime_error {
+ public:
+  FilterError(std::string_view text, std::size_t position, std::string_view reason);
+  [[nodiscard]] std::size_t position() const noexcept { return position_; }
+
+ private:
+  std::size_t position_;
+};
+
+// One expression by itself; the names RX and TX are not refused here, `pcap` is.
+[[nodiscard]] FilterExpression parse_filter(std::string_view text);
+
+// RX:RX@%:% and TX:TX@%:%, then `texts` in order. Refuses names used twice and more filters, terms
+// or ports than the bounds above.
+[[nodiscard]] std::vector<FilterExpression> parse_filters(const std::vector<std::string>& texts);
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,66 @@
+#include "engine/filters/locality.h"
+
+#include <algorithm>
+
+namespace tcpeek::engine {
+namespace {
+
+// When the responder is local, when the initiator is.
+unsigned bits_of(bool responder, bool initiator) noexcept {
+  return (responder ? static_cast<unsigned>(Direction::rx) : 0U) |
+         (initiator ? static_cast<unsigned>(Direction::tx) : 0U);
+}
+
+}  // namespace
+
+Locality::Locality(std::vector<Address> addresses, std::vector<Prefix> networks,
+                   std::vector<std::uint32_t> loopback_interfaces)
+    : addresses_(std::move(addresses)),
+      networks_(std::move(networks)),
+      loopback_interfaces_(std::move(loopback_interfaces)) {
+  std::sort(addresses_.begin(), addresses_.end());
+  addresses_.erase(std::unique(addresses_.begin(), addresses_.end()), addresses_.end());
+}
+
+Locality Locality::everywhere() {
+  Locality locality;
+  locality.everywhere_ = true;
+  return locality;
+}
+
+unsigned Locality::by_address(const Address& initiator, const Address& responder) const noexcept {
+  // A host has a few addresses: then looking at all of them once is less work than halving twice.
+  constexpr std::size_t kFew = 8;
+  if (addresses_.size() > kFew) {
+    const auto is_ours = [this](const Address& address) {
+      return std::binary_search(addresses_.begin(), addresses_.end(), address);
+    };
+    return bits_of(is_ours(responder), is_ours(initiator));
+  }
+  unsigned bits = 0;
+  for (const Address& ours : addresses_) {
+    bits |= bits_of(ours == responder, ours == initiator);
+  }
+  return bits;
+}
+
+unsigned Locality::by_network(const Address& initiator, const Address& responder) const noexcept {
+  const auto is_ours = [this](const Address& address) {
+    return std::any_of(networks_.begin(), networks_.end(),
+                       [&](const Prefix& network) { return network.contains(address); });
+  };
+  return bits_of(is_ours(responder), is_ours(initiator));
+}
+
+std::uint8_t Locality::directions(const Address& initiator, const Address& responder,
+                                  std::uint32_t interface) const noexcept {
+  if (everywhere_) return static_cast<std::uint8_t>(bits_of(true, true));
+  for (const std::uint32_t looped : loopback_interfaces_) {
+    if (looped == interface) return static_cast<std::uint8_t>(bits_of(true, true));
+  }
+  unsigned bits = by_address(initiator, responder);
+  if (!networks_.empty()) bits |= by_network(initiator, responder);
+  return static_cast<std::uint8_t>(bits);
+}
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,133 @@
+#include "engine/live/capture_sockets.h"
+
+#include <algorithm>
+#include <exception>
+#include <iterator>
+#include <limits>
+#include <system_error>
+#include <utility>
+
+namespace tcpeek::engine {
+namespace {
+
+constexpr std::size_t kMostSpareGroups = 8;
+// Besides the groups: while one of them captures, the other is ready for the next time.
+constexpr std::size_t kSingles = 2;
+
+// `any` is never deleted.
+bool can_be_deleted(const ring::CaptureTarget& target) noexcept {
+  return target.index != 0;
+}
+
+}  // namespace
+
+std::size_t spare_sockets(unsigned readers, std::size_t most) noexcept {
+  if (most <= kSingles) return most;
+  // A single reader needs no groups.
+  const std::size_t groups =
+      readers > 1 ? std::min((most - kSingles) / readers, kMostSpareGroups) : 0;
+  return groups * readers + kSingles;
+}
+
+CaptureSockets::CaptureSockets(CaptureConfig config, std::span<const ring::CaptureTarget> targets,
+                               const FilterFor& filter_for)
+    : config_(std::move(config)) {
+  for (const ring::CaptureTarget& target : targets) {
+    Watched& watched = watched_.emplace_back(Watched{
+        .target = target, .filter = filter_for(target), .capturing = {}, .spare = {}, .first = -1});
+    watched.capturing = ring::open_sockets(target, config_.readers);
+    start(watched, watched.capturing);
+  }
+}
+
+std::size_t CaptureSockets::deletable() const noexcept {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      watched_, [](const Watched& watched) { return can_be_deleted(watched.target); }));
+}
+
+std::size_t CaptureSockets::spares_wanted() const noexcept {
+  return deletable() * spare_sockets(config_.readers, std::numeric_limits<std::size_t>::max());
+}
+
+void CaptureSockets::open_spares(std::size_t most) noexcept {
+  const std::size_t share = most / std::max<std::size_t>(deletable(), 1);
+  for (Watched& watched : watched_) {
+    if (!can_be_deleted(watched.target)) continue;
+    try {
+      watched.spare = ring::open_sockets(watched.target, spare_sockets(config_.readers, share));
+    } catch (const std::exception&) {
+      return;
+    }
+  }
+}
+
+void CaptureSockets::start(Watched& watched, std::span<ring::PacketSocket> sockets) {
+  ring::start_capture(sockets, watched.target,
+                      {.geometry = config_.geometry,
+                       .promiscuous = config_.promiscuous,
+                       .filter = watched.filter,
+                       .steering = config_.steering});
+  watched.first = sockets.front().descriptor();
+}
+
+FramedSocket CaptureSockets::to_source(const Watched& watched, ring::PacketSocket socket) {
+  const bool with_header = watched.target.access == ring::Access::link_layer;
+  return {std::move(socket),
+          with_header ? flowtable::LinkFraming::ethernet : flowtable::LinkFraming::network};
+}
+
+std::vector<std::vector<FramedSocket>> CaptureSockets::take_sources() {
+  std::vector<std::vector<FramedSocket>> sources(config_.readers);
+  for (Watched& watched : watched_) {
+    for (std::size_t i = 0; i < config_.readers; ++i) {
+      sources[i].push_back(to_source(watched, std::move(watched.capturing[i])));
+    }
+    watched.capturing.clear();
+  }
+  return sources;
+}
+
+bool CaptureSockets::lost(std::size_t target) const noexcept {
+  const Watched& watched = watched_[target];
+  return can_be_deleted(watched.target) &&
+         ring::bound_interface(watched.first) != watched.target.index;
+}
+
+// How many spare sockets to take: a group while there is one besides the singles.
+std::size_t CaptureSockets::take_size(const Watched& watched) const noexcept {
+  if (watched.spare.size() >= config_.readers + kSingles) return config_.readers;
+  return std::min<std::size_t>(watched.spare.size(), 1);
+}
+
+std::vector<FramedSocket> CaptureSockets::reopen(std::size_t target, std::uint32_t index) {
+  Watched& watched = watched_[target];
+  const auto first = watched.spare.end() - static_cast<std::ptrdiff_t>(take_size(watched));
+  std::vector<ring::PacketSocket> sockets(std::make_move_iterator(first),
+                                          std::make_move_iterator(watched.spare.end()));
+  watched.spare.erase(first, watched.spare.end());
+  if (sockets.empty()) return {};
+
+  watched.target.index = index;
+  try {
+    start(watched, sockets);
+  } catch (const std::system_error&) {
+    for (ring::PacketSocket& socket : sockets) keep(watched, std::move(socket));
+    throw;
+  }
+  std::vector<FramedSocket> sources;
+  sources.reserve(sockets.size());
+  for (ring::PacketSocket& socket : sockets) {
+    sources.push_back(to_source(watched, std::move(socket)));
+  }
+  return sources;
+}
+
+void CaptureSockets::put_back(std::size_t target, FramedSocket source) {
+  keep(watched_[target], std::move(source.socket));
+}
+
+void CaptureSockets::keep(Watched& watched, ring::PacketSocket socket) {
+  if (!socket.grouped()) watched.spare.push_back(std::move(socket));
+}
+
+}  // namespace tcpeek::engine

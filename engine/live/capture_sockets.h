@@ -1,0 +1,83 @@
+// Every packet socket of the program: those that capture, and spare ones for interfaces that are
+// deleted and made anew.
+//
+// A packet socket loses its interface when that is deleted, a fanout group's member for good, and
+// opening another takes CAP_NET_RAW, which is dropped after the start. So a few groups of spare
+// sockets are opened for each interface at the start. When they are used up, a single socket takes
+// every packet to the first reader, which mails the others theirs: one that is in no group may be
+// bound again without end.
+//
+// Thread contract: the reactor's thread. Sockets taken are the readers' until they come back.
+// Errors: std::system_error naming call and interface.
+// Source: net/packet/af_packet.c (packet_notifier, packet_do_bind).
+#pragma once
+
+#include <linux/filter.h>
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/live/reader_source.h"
+#include "ring/capture_group.h"
+
+namespace tcpeek::engine {
+
+struct CaptureConfig {
+  unsigned readers = 1;
+  ring::RingGeometry geometry;
+  bool promiscuous = false;
+  std::vector<sock_filter> steering;
+};
+
+// How many spare sockets an interface gets where it may have so many.
+[[nodiscard]] std::size_t spare_sockets(unsigned readers, std::size_t most) noexcept;
+
+class CaptureSockets {
+ public:
+  using FilterFor = std::function<std::vector<sock_filter>(const ring::CaptureTarget&)>;
+
+  // Begins to capture on each target.
+  CaptureSockets(CaptureConfig config, std::span<const ring::CaptureTarget> targets,
+                 const FilterFor& filter_for);
+
+  // The spare sockets it would like to have, and opening so many of them at most. What captures now is
+  // worth more: where the kernel refuses, a new interface needs a restart.
+  [[nodiscard]] std::size_t spares_wanted() const noexcept;
+  void open_spares(std::size_t most) noexcept;
+
+  // Reader i's socket on each target is [i]. Once.
+  [[nodiscard]] std::vector<std::vector<FramedSocket>> take_sources();
+
+  // Whether the target's interface was deleted since.
+  [[nodiscard]] bool lost(std::size_t target) const noexcept;
+
+  // Captures on the interface that has the target's name now: a socket for each reader, or one for
+  // the first of them only. None: all are still with the readers.
+  [[nodiscard]] std::vector<FramedSocket> reopen(std::size_t target, std::uint32_t index);
+
+  // Takes back a socket that was replaced.
+  void put_back(std::size_t target, FramedSocket source);
+
+ private:
+  struct Watched {
+    ring::CaptureTarget target;
+    std::vector<sock_filter> filter;
+    std::vector<ring::PacketSocket> capturing;  // until they are taken
+    std::vector<ring::PacketSocket> spare;
+    int first = -1;  // the first reader's descriptor, which is closed by nobody else
+  };
+
+  [[nodiscard]] std::size_t deletable() const noexcept;
+  [[nodiscard]] std::size_t take_size(const Watched& watched) const noexcept;
+  void start(Watched& watched, std::span<ring::PacketSocket> sockets);
+  static void keep(Watched& watched, ring::PacketSocket socket);
+  [[nodiscard]] static FramedSocket to_source(const Watched& watched, ring::PacketSocket socket);
+
+  const CaptureConfig config_;
+  std::vector<Watched> watched_;
+};
+
+}  // namespace tcpeek::engine

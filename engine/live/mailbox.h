@@ -1,0 +1,112 @@
+// What steering could not see lands on the wrong reader; it travels to the flow's owner in the owner's
+// mailbox.
+//
+// How it works: a queue for each sender, so that each has its share and its order; a count of all
+// letters sent, so that the owner learns that there is none by one look at a line that hardly ever
+// changes, packet after packet.
+//
+// Bounded: a full queue refuses; the sender counts the segment, the owner learns that it missed
+// something. Memory is taken once, at start, 72 bytes a letter: 0.3 MB for each pair of a few readers;
+// with many, each sender's share becomes smaller, so that 64 readers take 70 MB and not a gigabyte.
+//
+// Thread contract: any number of senders, each with its own Slip; one receiver.
+#pragma once
+
+#include <concurrentqueue/concurrentqueue.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+#include "engine/base/tsan_queue_order.h"
+#include "flowtable/segment.h"
+
+namespace tcpeek::engine {
+
+class Mailbox {
+  struct Box;
+
+ public:
+  // What each of so many senders may leave unread at least.
+  [[nodiscard]] static constexpr std::size_t capacity_per_sender(std::size_t senders) noexcept {
+    return std::clamp(kMostLetters / std::max<std::size_t>(senders, 1), kLeastCapacity,
+                      kMostCapacity);
+  }
+
+  explicit Mailbox(std::size_t senders) {
+    const std::size_t capacity = capacity_per_sender(senders);
+    for (std::size_t i = 0; i < senders; ++i) boxes_.push_back(std::make_unique<Box>(capacity));
+  }
+
+  // A sender's right to send; there is one for each sender.
+  class Slip {
+   private:
+    friend class Mailbox;
+    explicit Slip(Box& box) : box_(&box) {}
+    Box* box_;  // the mailbox's, which outlives its slips
+  };
+
+  [[nodiscard]] Slip slip() {
+    if (slips_ == boxes_.size()) throw std::logic_error("a mailbox has no more senders");
+    return Slip(*boxes_[slips_++]);
+  }
+
+  [[nodiscard]] bool send(const Slip& slip, const flowtable::Segment& segment) noexcept {
+    tsan_queue_order::about_to_put(slip.box_);
+    if (!slip.box_->queue.try_enqueue(slip.box_->producer, segment)) {
+      refused_.fetch_add(1, std::memory_order_relaxed);
+      return false;
+    }
+    sent_.fetch_add(1, std::memory_order_release);
+    return true;
+  }
+
+  [[nodiscard]] bool receive(flowtable::Segment& segment) noexcept {
+    if (size() == 0) return false;
+    for (const auto& box : boxes_) {
+      if (!box->queue.try_dequeue_from_producer(box->producer, segment)) continue;
+      tsan_queue_order::taken(box.get());
+      received_.store(received_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+      return true;
+    }
+    return false;
+  }
+
+  // Any thread's; the receiver first, as what it has received was sent before.
+  [[nodiscard]] std::size_t size() const noexcept {
+    const std::uint64_t received = received_.load(std::memory_order_acquire);
+    return sent_.load(std::memory_order_acquire) - received;
+  }
+  // Segments that found no room so far.
+  [[nodiscard]] std::uint64_t refused() const noexcept {
+    return refused_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr std::size_t kLeastCapacity = 256;
+  static constexpr std::size_t kMostCapacity = 4096;
+  static constexpr std::size_t kMostLetters = 4 * kMostCapacity;
+
+  // The index of blocks would have to allocate to grow: it holds the most capacity.
+  struct Traits : moodycamel::ConcurrentQueueDefaultTraits {
+    static constexpr std::size_t EXPLICIT_INITIAL_INDEX_SIZE = kMostCapacity / BLOCK_SIZE;
+  };
+
+  struct Box {
+    explicit Box(std::size_t capacity) : queue(capacity), producer(queue) {}
+    moodycamel::ConcurrentQueue<flowtable::Segment, Traits> queue;
+    moodycamel::ProducerToken producer;
+  };
+
+  std::vector<std::unique_ptr<Box>> boxes_;
+  std::size_t slips_ = 0;
+  std::atomic<std::uint64_t> sent_{0};
+  std::atomic<std::uint64_t> refused_{0};
+  std::atomic<std::uint64_t> received_{0};
+};
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,155 @@
+// One reader: a pinned thread with its rings, its flow table and its counters. It shares nothing on
+// the packet path; what it tells the reactor it hands over in a report, when asked, between two
+// batches.
+//
+// A turn: look at the clocks; read packets of all rings in the order of their time (with several
+// interfaces a packet waits until every ring has shown something later, or has been silent for
+// longer than its retire timeout); decode, mail what belongs to another reader, track in batches;
+// then a slice of the sweep, the report if wanted. With nothing to read it sleeps in poll(),
+// level-triggered.
+//
+// Sweeping goes round the table once a second in slices too small to hold up reading. It uses the
+// time of the packets read, or of the clock once the rings were found empty: a backlog is never
+// mistaken for silence.
+//
+// Thread contract: start(), stop(), request_report(), report() and the queues' far ends are the
+// reactor's thread's; everything under "the reader's" is touched by its thread alone between
+// start() and join().
+// Errors: start() throws what kept the reader from starting (std::system_error).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <future>
+#include <latch>
+#include <memory>
+#include <optional>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "engine/base/event_fd.h"
+#include "engine/base/handover.h"
+#include "engine/live/mailbox.h"
+#include "engine/live/reader_source.h"
+#include "engine/live/sweep_pace.h"
+#include "engine/pipeline/outcome_counter.h"
+#include "engine/pipeline/packet_timeline.h"
+#include "engine/pipeline/pipeline.h"
+#include "engine/pipeline/reader_report.h"
+#include "engine/process/sandbox.h"
+#include "ring/steering.h"
+
+namespace tcpeek::engine {
+
+struct ReaderConfig {
+  unsigned id = 0;
+  std::optional<unsigned> cpu;  // to run on
+  flowtable::TrackerConfig tracker;
+  flowtable::Verify verify = flowtable::Verify::none;
+  ring::SteeringKey steering;
+  std::chrono::milliseconds ring_retire{10};
+  bool tell_outcomes = false;
+  ClockReading start;
+  const Sandbox* sandbox = nullptr;  // to enter, if there is one
+};
+
+class Reader {
+ public:
+  // `mailboxes` has one for each reader, in order; they and the others outlive the reader.
+  Reader(ReaderConfig config, std::vector<FramedSocket> sources, const FilterMatcher& matcher,
+         Locality locality, std::span<const std::unique_ptr<Mailbox>> mailboxes,
+         const EventFd& report_ready);
+  ~Reader();
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  // Begins to read. All readers given the same latch stop together: none reads its mailbox for the
+  // last time before all have sent their last. One whose start fails does not hold them up.
+  void start(std::latch& last_sent);
+  // Stops capturing, reads what was captured until now, makes a last report.
+  void stop() noexcept;
+  void join();
+
+  void request_report() noexcept;
+  [[nodiscard]] bool report_ready() const noexcept {
+    return reported_.load(std::memory_order_acquire) == requested_.load(std::memory_order_relaxed);
+  }
+  // Valid while report_ready(), until the next request.
+  [[nodiscard]] const ReaderReport& report() const noexcept { return report_; }
+
+  [[nodiscard]] Handover<const Locality>& locality() noexcept { return locality_; }
+  // Goes on with another socket on this interface, which was deleted and made anew. Returns one that
+  // was to replace it before, if the reader has not come to it.
+  std::unique_ptr<FramedSocket> replace(std::size_t source, FramedSocket next);
+  // The socket that was replaced, once the reader is done with it.
+  [[nodiscard]] std::unique_ptr<FramedSocket> collect(std::size_t source) {
+    return sources_[source].collect();
+  }
+  [[nodiscard]] OutcomeQueue& outcomes() noexcept { return outcomes_; }
+  [[nodiscard]] unsigned id() const noexcept { return config_.id; }
+  // The one it is pinned to, once start() has returned; none where a sandbox forbids pinning.
+  [[nodiscard]] std::optional<unsigned> cpu() const noexcept { return cpu_; }
+  [[nodiscard]] std::size_t mailbox_depth() const noexcept {
+    return mailboxes_[config_.id]->size();
+  }
+
+ private:
+  // The reader's.
+  void run(std::promise<void>& started, std::latch& last_sent) noexcept;
+  void pin();
+  bool turn() noexcept;  // true if there was work: do not sleep
+  bool read_rings() noexcept;
+  std::size_t read_alone() noexcept;   // the only ring, block by block; how many packets
+  std::size_t read_merged() noexcept;  // several rings, packet by packet in the order of time
+  [[nodiscard]] ReaderSource* earliest() noexcept;
+  [[nodiscard]] bool holding_packets() const noexcept;
+  void take(const ring::RingPacket& packet, flowtable::LinkFraming link) noexcept;
+  [[nodiscard]] bool mail_if_foreign(const flowtable::Segment& segment) noexcept;
+  void read_letters(flowtable::PacketTime until) noexcept;
+  [[nodiscard]] bool letter_waiting() noexcept;
+  bool sweep() noexcept;  // true if more is due
+  void look_for_loss() noexcept;
+  void wait() noexcept;
+  [[nodiscard]] std::chrono::milliseconds patience() const noexcept;
+  void drain() noexcept;
+  [[nodiscard]] bool rings_drained() noexcept;
+  void report_if_wanted() noexcept;
+  void write_report() noexcept;
+
+  const ReaderConfig config_;
+  std::optional<unsigned> cpu_;
+  std::span<const std::unique_ptr<Mailbox>> mailboxes_;
+  const EventFd& report_ready_;
+
+  // Shared with the reactor, each by its own rule.
+  Handover<const Locality> locality_;
+  OutcomeQueue outcomes_;
+  std::deque<ReaderSource> sources_;  // one for each interface
+  EventFd wake_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<std::uint64_t> requested_{0};
+  std::atomic<std::uint64_t> reported_{0};
+  ReaderReport report_;
+
+  // The reader's.
+  PacketTimeline timeline_;
+  OutcomeCounter counter_;
+  std::unique_ptr<Pipeline> pipeline_;  // made by the reader's thread, so that its memory is near
+  std::vector<Mailbox::Slip> slips_;
+  std::optional<flowtable::Segment> letter_;  // received, but later than what has been read
+  flowtable::PacketTime read_until_{};        // every packet before has been read
+  SweepPace sweep_pace_;
+  std::uint64_t lost_ = 0;  // packets known to be lost
+  flowtable::PacketTime looked_for_loss_at_{};
+  std::uint64_t mailed_out_ = 0;
+  std::uint64_t mailed_in_ = 0;
+  std::uint64_t mailbox_full_ = 0;
+
+  std::thread thread_;
+};
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,62 @@
+// One interface as a reader sees it: the socket with its ring, how far it has been read, and what was
+// counted there since start, also across the sockets that replaced one another when the interface
+// was deleted and made anew.
+//
+// Thread contract: offer() and collect() on the reactor's thread, the rest on the reader's.
+// Invariant: a socket is exchanged only when all that it captured has been read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "engine/base/handover.h"
+#include "engine/live/ring_cursor.h"
+#include "flowtable/decode.h"
+#include "ring/packet_socket.h"
+
+namespace tcpeek::engine {
+
+struct FramedSocket {
+  ring::PacketSocket socket;
+  flowtable::LinkFraming link = flowtable::LinkFraming::ethernet;
+};
+
+class ReaderSource {
+ public:
+  explicit ReaderSource(FramedSocket first)
+      : source_(std::make_unique<FramedSocket>(std::move(first))) {}
+
+  // A socket to go on with; the one in use is to be collected. Returns one that was offered before and
+  // not taken, if any.
+  std::unique_ptr<FramedSocket> offer(FramedSocket next) {
+    return source_.offer(std::make_unique<FramedSocket>(std::move(next)));
+  }
+  [[nodiscard]] std::unique_ptr<FramedSocket> collect() { return source_.collect(); }
+
+  // Goes over to the socket offered, if there is one and nothing is left to read of the old one.
+  void go_over() noexcept {
+    if (source_.waiting()) exchange();
+  }
+
+  [[nodiscard]] ring::PacketSocket& socket() noexcept { return source_.current().socket; }
+  [[nodiscard]] flowtable::LinkFraming link() const noexcept { return source_.current().link; }
+  [[nodiscard]] RingCursor& cursor() noexcept { return cursor_; }
+  [[nodiscard]] const RingCursor& cursor() const noexcept { return cursor_; }
+
+  // What the kernel counted, of all sockets so far.
+  [[nodiscard]] ring::SocketStatistics statistics() noexcept;
+  // Packets that the kernel handed over, readable or not.
+  [[nodiscard]] std::uint64_t delivered() const noexcept {
+    return cursor_.consumed() + cursor_.unreadable();
+  }
+  [[nodiscard]] bool drained() noexcept;
+
+ private:
+  void exchange() noexcept;
+
+  Handover<FramedSocket> source_;
+  RingCursor cursor_;
+  ring::SocketStatistics past_;  // of sockets that are gone
+};
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,110 @@
+#include "engine/output/line_writer.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "engine/base/journal.h"
+
+namespace tcpeek::engine {
+namespace {
+
+bool is_pipe(int descriptor) noexcept {
+  struct stat status {};
+  return ::fstat(descriptor, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+}  // namespace
+
+LineWriter::LineWriter(int descriptor)
+    : descriptor_(descriptor),
+      terminal_(::isatty(descriptor) == 1),
+      journal_(leads_to_journal(descriptor)) {
+  if (!terminal_ && !is_pipe(descriptor)) return;
+  const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
+  reopened_ = ring::Descriptor(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (reopened_.get() >= 0) descriptor_ = reopened_.get();
+}
+
+void LineWriter::line(std::string_view text, int severity) {
+  if (journal_) {
+    append(marked_for_journal(text, severity));
+  } else {
+    append(text);
+  }
+}
+
+void LineWriter::append(std::string_view text) {
+  if (backlog_.size() - written_ + text.size() + 1 > kMaxBacklog) {
+    flush_for(patience_);
+    flush();
+  }
+  if (backlog_.size() - written_ + text.size() + 1 > kMaxBacklog) {
+    ++lost_;
+    return;
+  }
+  if (in_line_) backlog_.push_back('\n');
+  in_line_ = false;
+  backlog_.append(text);
+  backlog_.push_back('\n');
+}
+
+void LineWriter::status(std::string_view text) noexcept {
+  flush();
+  if (!backlog_.empty()) return;
+  static_cast<void>(!::write(descriptor_, text.data(), text.size()));
+}
+
+void LineWriter::drop_backlog() noexcept {
+  if (written_ > 0) in_line_ = backlog_[written_ - 1] != '\n';
+  const auto begin = backlog_.begin() + static_cast<std::ptrdiff_t>(written_);
+  lost_ += static_cast<std::uint64_t>(std::count(begin, backlog_.end(), '\n'));
+  backlog_.clear();
+  written_ = 0;
+}
+
+// True if there may be more to write now.
+bool LineWriter::write_some(int wait_ms) noexcept {
+  if (written_ == backlog_.size()) return false;
+  pollfd polled{descriptor_, POLLOUT, 0};
+  const int ready = ::poll(&polled, 1, wait_ms);
+  if (ready <= 0) return ready < 0 && errno == EINTR;
+  const std::size_t size = std::min<std::size_t>(backlog_.size() - written_, PIPE_BUF);
+  const auto n = ::write(descriptor_, backlog_.data() + written_, size);
+  if (n < 0) {
+    if (errno == EINTR || errno == EAGAIN) return errno == EINTR;
+    drop_backlog();
+    return false;
+  }
+  written_ += static_cast<std::size_t>(n);
+  if (written_ == backlog_.size()) {
+    backlog_.clear();
+    written_ = 0;
+  }
+  return true;
+}
+
+void LineWriter::flush() noexcept {
+  while (write_some(0)) {
+  }
+  if (written_ > kMaxBacklog / 2) {
+    backlog_.erase(0, written_);
+    written_ = 0;
+  }
+}
+
+void LineWriter::flush_for(std::chrono::milliseconds patience) noexcept {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (written_ < backlog_.size()) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0 || !write_some(static_cast<int>(left.count()))) return;
+  }
+}
+
+}  // namespace tcpeek::engine

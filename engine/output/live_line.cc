@@ -1,0 +1,59 @@
+#include "engine/output/live_line.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace tcpeek::engine {
+namespace {
+
+const char* result_column(ipc::EventResult result) noexcept {
+  switch (result) {
+    case ipc::EventResult::success:
+      return "      success      ";
+    case ipc::EventResult::timeout:
+      return " failure (timeout) ";
+    case ipc::EventResult::reject:
+      return " failure (reject)  ";
+    case ipc::EventResult::unreach:
+      return " failure (unreach) ";
+  }
+  return "                   ";
+}
+
+std::string coloured(const char* text, ipc::EventResult result) {
+  const int colour = result == ipc::EventResult::success ? 32 : 31;
+  return fmt::format("\x1b[{}m{}\x1b[0m", colour, text);
+}
+
+std::string end_column(const ipc::EventEndpoint& end) {
+  const bool v6 = end.address.find(':') != std::string::npos;
+  const std::string address = v6 ? "[" + end.address + "]" : end.address;
+  return fmt::format("{:>15}:{:<5}", address, end.port);
+}
+
+}  // namespace
+
+std::string live_header() {
+  return " TIME(s) |       TIMESTAMP       |      SRC IP:PORT            DST IP:PORT     |"
+         "      RESULTS      | DUP SYN  DUP S/A\n" +
+         std::string(118, '-');
+}
+
+std::string live_line(const ipc::OutcomeEvent& event, bool colour) {
+  using std::chrono::milliseconds;
+  const auto since_epoch =
+      std::chrono::duration_cast<milliseconds>(event.first_syn.time_since_epoch());
+  const auto time = std::chrono::system_clock::to_time_t(event.first_syn);
+  const char* result = result_column(event.result);
+  return fmt::format("{:8.3f} | {:%y-%m-%d %H:%M:%S}.{:03} | {} {} |{}|{:8} {:8} ",
+                     std::chrono::duration<double>(event.duration).count(), fmt::localtime(time),
+                     since_epoch.count() % 1000, end_column(event.initiator),
+                     end_column(event.responder),
+                     colour ? coloured(result, event.result) : std::string(result), event.dup_syn,
+                     event.dup_synack);
+}
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,96 @@
+#include "engine/output/log.h"
+
+#include <spdlog/details/null_mutex.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/base_sink.h>
+
+#include <string>
+
+namespace tcpeek::engine {
+namespace {
+
+// One spdlog level for each severity that we use, in the same order.
+spdlog::level::level_enum to_level(int severity) noexcept {
+  switch (severity) {
+    case LOG_DEBUG:
+      return spdlog::level::trace;
+    case LOG_INFO:
+      return spdlog::level::debug;
+    case LOG_NOTICE:
+      return spdlog::level::info;
+    case LOG_WARNING:
+      return spdlog::level::warn;
+    case LOG_ERR:
+      return spdlog::level::err;
+    default:
+      return spdlog::level::critical;
+  }
+}
+
+int to_severity(spdlog::level::level_enum level) noexcept {
+  switch (level) {
+    case spdlog::level::trace:
+      return LOG_DEBUG;
+    case spdlog::level::debug:
+      return LOG_INFO;
+    case spdlog::level::info:
+      return LOG_NOTICE;
+    case spdlog::level::warn:
+      return LOG_WARNING;
+    case spdlog::level::err:
+      return LOG_ERR;
+    default:
+      return LOG_CRIT;
+  }
+}
+
+class WriterSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  explicit WriterSink(LineWriter& writer) : writer_(writer) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    std::string line = writer_.journal() ? "" : "tcpeek: ";
+    line.append(message.payload.data(), message.payload.size());
+    writer_.line(line, to_severity(message.level));
+    writer_.flush();
+  }
+  void flush_() override { writer_.flush(); }
+
+  LineWriter& writer_;
+};
+
+// spdlog's own syslog sink knows no notice.
+class SyslogSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  SyslogSink() { ::openlog("tcpeek", LOG_PID, LOG_DAEMON); }
+  ~SyslogSink() override { ::closelog(); }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    const std::string text(message.payload.data(), message.payload.size());
+    ::syslog(to_severity(message.level), "%s", text.c_str());
+  }
+  void flush_() override {}
+};
+
+}  // namespace
+
+Log::Log(LineWriter& standard_error, int level, bool to_syslog) : level_(level) {
+  spdlog::sink_ptr sink;
+  if (to_syslog) {
+    sink = std::make_shared<SyslogSink>();
+  } else {
+    sink = std::make_shared<WriterSink>(standard_error);
+  }
+  logger_ = std::make_shared<spdlog::logger>("tcpeek", std::move(sink));
+  logger_->set_level(spdlog::level::trace);
+}
+
+void Log::write(int severity, std::string_view message) {
+  // Here and not by spdlog's level: its levels do not tell the three gravest severities apart.
+  if (severity > level_) return;
+  logger_->log(to_level(severity), spdlog::string_view_t(message.data(), message.size()));
+}
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,58 @@
+// Messages to people, through spdlog: to standard error, or to syslog.
+//
+// Severities are syslog's (RFC 5424), kept on the way through spdlog's levels, which are fewer. On
+// standard error messages go through the same writer as the live lines, so that neither overtakes
+// the other and neither blocks. The journal gets the severity and names the program itself.
+//
+// Thread contract: the reactor's thread only; readers count, they do not talk.
+#pragma once
+
+#include <fmt/core.h>
+#include <syslog.h>
+
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "engine/output/line_writer.h"
+
+namespace spdlog {
+class logger;
+}
+
+namespace tcpeek::engine {
+
+class Log {
+ public:
+  // Shows messages of `level` (0 emerg .. 7 debug) and graver ones.
+  Log(LineWriter& standard_error, int level, bool to_syslog);
+
+  template <class... Args>
+  void error(fmt::format_string<Args...> text, Args&&... args) {
+    write(LOG_ERR, fmt::format(text, std::forward<Args>(args)...));
+  }
+  template <class... Args>
+  void warning(fmt::format_string<Args...> text, Args&&... args) {
+    write(LOG_WARNING, fmt::format(text, std::forward<Args>(args)...));
+  }
+  template <class... Args>
+  void notice(fmt::format_string<Args...> text, Args&&... args) {
+    write(LOG_NOTICE, fmt::format(text, std::forward<Args>(args)...));
+  }
+  template <class... Args>
+  void info(fmt::format_string<Args...> text, Args&&... args) {
+    write(LOG_INFO, fmt::format(text, std::forward<Args>(args)...));
+  }
+  template <class... Args>
+  void debug(fmt::format_string<Args...> text, Args&&... args) {
+    write(LOG_DEBUG, fmt::format(text, std::forward<Args>(args)...));
+  }
+
+  void write(int severity, std::string_view message);
+
+ private:
+  int level_;
+  std::shared_ptr<spdlog::logger> logger_;
+};
+
+}  // namespace tcpeek::engine

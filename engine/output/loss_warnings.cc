@@ -1,0 +1,62 @@
+#include "engine/output/loss_warnings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+namespace tcpeek::engine {
+namespace {
+
+std::uint64_t ignored(const ipc::Snapshot& snapshot, std::string_view reason) {
+  const auto& all = snapshot.packets.ignored;
+  const auto found = std::ranges::find(all, reason, &ipc::NamedCount::name);
+  return found != all.end() ? found->count : 0;
+}
+
+}  // namespace
+
+std::uint64_t LossWarnings::due(Loss& loss, std::uint64_t lost, Clock::time_point now) noexcept {
+  const bool again = loss.told != 0;
+  if (lost <= loss.told || (again && now - loss.told_at < kInterval)) return 0;
+  loss.told_at = now;
+  return lost - std::exchange(loss.told, lost);
+}
+
+std::vector<std::string> LossWarnings::warnings(const ipc::Snapshot& snapshot,
+                                                Clock::time_point now) {
+  std::uint64_t events_lost = 0;
+  std::uint64_t capacity = 0;
+  for (const ipc::ReaderStats& reader : snapshot.readers) {
+    events_lost += reader.events_lost;
+    capacity += reader.capacity;
+  }
+  std::vector<std::string> due_now;
+  if (const auto n = due(dropped_, snapshot.packets.dropped, now)) {
+    due_now.push_back(fmt::format(
+        "the kernel dropped {} packets (ring full): try a larger ring (-B, now {} MiB), more "
+        "readers (--threads, now {}) or less to capture (--bpf)",
+        n, sizing_.ring_mib, sizing_.cpus.size()));
+  }
+  if (const auto n = due(evicted_, snapshot.totals[ipc::Tally::evicted], now)) {
+    due_now.push_back(fmt::format(
+        "evicted {} attempts, the oldest that nobody answered: the table is full (a SYN flood?); "
+        "more fit with --max-sessions (now {})",
+        n, capacity));
+  }
+  if (const auto n = due(mail_, ignored(snapshot, "mailbox_full"), now)) {
+    due_now.push_back(fmt::format(
+        "lost {} packets on the way from one reader to another: try fewer readers (--threads, now "
+        "{})",
+        n, sizing_.cpus.size()));
+  }
+  if (const auto n = due(events_, events_lost, now)) {
+    due_now.push_back(fmt::format(
+        "counted {} outcomes without showing them: more came than can be printed; -q shows none",
+        n));
+  }
+  return due_now;
+}
+
+}  // namespace tcpeek::engine

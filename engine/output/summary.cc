@@ -1,0 +1,83 @@
+#include "engine/output/summary.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <iterator>
+
+namespace tcpeek::engine {
+namespace {
+
+using ipc::Tally;
+using Out = std::back_insert_iterator<std::string>;
+
+constexpr const char* kRule = "------------------------------------";
+
+std::string local_time(std::chrono::system_clock::time_point t) {
+  return fmt::format("{:%Y-%m-%d %H:%M:%S}",
+                     fmt::localtime(std::chrono::system_clock::to_time_t(t)));
+}
+
+// Ours come under the original's lines, indented as the parts that they are, and only if there is
+// something to tell.
+void detail(Out out, const char* label, std::uint64_t count) {
+  if (count != 0) fmt::format_to(out, "       {:<24}: {:6}\n", label, count);
+}
+
+void filter_block(Out out, const ipc::FilterStats& filter) {
+  const ipc::Counts& c = filter.counts;
+  fmt::format_to(out, "{}\n {}\n   Success: {} session\n", kRule, filter.name, c[Tally::success]);
+  fmt::format_to(out, "     SYN Segment Duplicate : {:6}\n", c[Tally::success_dup_syn]);
+  fmt::format_to(out, "     S/A Segment Duplicate : {:6}\n", c[Tally::success_dup_synack]);
+  fmt::format_to(out, "   Failure: {} session\n", c.failures());
+  fmt::format_to(out, "     Connection Timed Out  : {:6}\n", c.timed_out());
+  fmt::format_to(out, "     Connection Rejected   : {:6}\n", c.rejected());
+  fmt::format_to(out, "     ICMP Unreachable      : {:6}\n", c[Tally::unreachable]);
+  detail(out, "success, S/A never seen", c[Tally::half_seen]);
+  detail(out, "success, proved late", c[Tally::late_proof]);
+  detail(out, "success, S/A afterwards", c[Tally::late_synack]);
+  detail(out, "timed out, no answer", c[Tally::timed_out_no_answer]);
+  detail(out, "timed out, no ACK", c[Tally::timed_out_no_ack]);
+  detail(out, "timed out, uncertain", c[Tally::uncertain]);
+  detail(out, "rejected by initiator", c[Tally::aborted]);
+  detail(out, "failed with SYN dup.", c[Tally::failure_dup_syn]);
+  detail(out, "failed with S/A dup.", c[Tally::failure_dup_synack]);
+  if (c[Tally::pending] != 0) fmt::format_to(out, "   Pending: {} session\n", c[Tally::pending]);
+  if (c[Tally::evicted] != 0) fmt::format_to(out, "   Evicted: {} session\n", c[Tally::evicted]);
+}
+
+void pcap_block(Out out, const ipc::Snapshot& s) {
+  std::uint64_t if_dropped = 0;
+  for (const ipc::InterfaceStats& interface : s.interfaces) if_dropped += interface.if_dropped;
+  fmt::format_to(out, "{}\n pcap stats\n   recv   : {}\n   drop   : {}\n   ifdrop : {}\n", kRule,
+                 s.packets.seen, s.packets.dropped, if_dropped);
+  fmt::format_to(out, "   used   : {}\n", s.packets.used);
+  for (const ipc::NamedCount& reason : s.packets.ignored) {
+    if (reason.count != 0) fmt::format_to(out, "   ignored: {} {}\n", reason.count, reason.name);
+  }
+  if (s.attempts_not_local != 0) {
+    fmt::format_to(out, "   not local: {} session\n", s.attempts_not_local);
+  }
+  if (s.attempts_excluded != 0) {
+    fmt::format_to(out, "   excluded: {} session\n", s.attempts_excluded);
+  }
+}
+
+}  // namespace
+
+std::string summary(const ipc::Snapshot& s) {
+  std::string text;
+  const Out out = std::back_inserter(text);
+  fmt::format_to(out, "========== TCPEEK SUMMARY ==========\n");
+  fmt::format_to(out, "     from : {}\n", local_time(s.started));
+  fmt::format_to(out, "       to : {}\n", local_time(s.taken));
+  fmt::format_to(out, "     time : {:13.3f} (sec)\n",
+                 std::chrono::duration<double>(s.uptime).count());
+  for (const ipc::FilterStats& filter : s.filters) filter_block(out, filter);
+  pcap_block(out, s);
+  fmt::format_to(out, "====================================");
+  return text;
+}
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,65 @@
+// What becomes of a frame once it lies in memory: decoded, tracked in batches, counted. The same for
+// a ring and for a capture file, so that both give the same counts.
+//
+// How to use it: decode() a frame; if it holds a segment that is ours, keep() it. A full batch is
+// tracked at once, track() does so with what there is; nothing is tracked out of order.
+//
+// Thread contract: one reader's. After construction nothing here allocates, locks or throws.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+
+#include "engine/pipeline/outcome_counter.h"
+#include "flowtable/decode.h"
+#include "flowtable/tracker.h"
+
+namespace tcpeek::engine {
+
+class Pipeline {
+ public:
+  using Tracker = flowtable::Tracker<OutcomeCounter>;
+
+  // `counter` outlives the pipeline.
+  Pipeline(const flowtable::TrackerConfig& config, flowtable::Verify verify,
+           OutcomeCounter& counter)
+      : verify_(verify), tracker_(config, counter) {}
+
+  // The segment that `frame` holds, valid until the next call; without one the reason is counted.
+  [[nodiscard]] const flowtable::Segment* decode(flowtable::LinkFraming link,
+                                                 const flowtable::Frame& frame) noexcept {
+    const auto reason = flowtable::decode(link, verify_, frame, batch_[batched_]);
+    if (!reason) return &batch_[batched_];
+    undecoded_.add(*reason);
+    return nullptr;
+  }
+
+  void keep() noexcept {
+    if (++batched_ == batch_.size()) track();
+  }
+
+  void track() noexcept {
+    tracker_.on_segments(std::span(batch_).first(batched_));
+    batched_ = 0;
+  }
+
+  // The next packet to be tracked; what has been kept comes before it.
+  void track(const flowtable::Segment& segment) noexcept {
+    track();
+    tracker_.on_segment(segment);
+  }
+
+  [[nodiscard]] Tracker& tracker() noexcept { return tracker_; }
+  [[nodiscard]] const Tracker& tracker() const noexcept { return tracker_; }
+  [[nodiscard]] const flowtable::IgnoredCounts& undecoded() const noexcept { return undecoded_; }
+
+ private:
+  flowtable::Verify verify_;
+  std::array<flowtable::Segment, Tracker::kBatch> batch_;
+  std::size_t batched_ = 0;
+  flowtable::IgnoredCounts undecoded_;
+  Tracker tracker_;
+};
+
+}  // namespace tcpeek::engine

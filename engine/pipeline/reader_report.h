@@ -1,0 +1,44 @@
+// What one reader has counted, as it hands it to the reactor.
+//
+// Written by the reader when asked, read by the reactor until it asks again; the vectors keep their
+// size, so that writing allocates nothing.
+//
+// Invariant, per reader: delivered + mailed_in = tracker.used + tracker.ignored + decoder.ignored +
+// unreadable + mailed_out + mailbox_full.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "flowtable/ignored.h"
+#include "flowtable/tracker.h"
+#include "ipc/snapshot.h"
+#include "ring/packet_socket.h"
+
+namespace tcpeek::engine {
+
+// Counted by outcome.
+struct OutcomeCounts {
+  ipc::Counts totals;
+  std::vector<ipc::Counts> filters;
+  std::uint64_t excluded = 0;
+  std::uint64_t not_local = 0;
+  std::uint64_t events_lost = 0;
+};
+
+struct ReaderReport {
+  OutcomeCounts outcomes;
+  flowtable::TrackerCounts tracker;
+  flowtable::IgnoredCounts undecoded;
+  std::vector<ring::SocketStatistics> sockets;  // one per interface
+  std::uint64_t delivered = 0;
+  std::uint64_t unreadable = 0;  // of those: announced by a block, but not where it said
+  std::uint64_t mailed_out = 0;
+  std::uint64_t mailed_in = 0;
+  std::uint64_t mailbox_full = 0;
+  std::uint64_t pending = 0;
+  std::uint64_t remembered = 0;
+  std::uint64_t capacity = 0;
+};
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,100 @@
+#include "engine/pipeline/snapshot_builder.h"
+
+#include <algorithm>
+
+namespace tcpeek::engine {
+namespace {
+
+struct Mail {
+  std::uint64_t sent = 0;
+  std::uint64_t received = 0;
+};
+
+Mail sum_mail(std::span<const ReaderView> readers) noexcept {
+  Mail mail;
+  for (const ReaderView& reader : readers) {
+    mail.sent += reader.report->mailed_out;
+    mail.received += reader.report->mailed_in;
+  }
+  return mail;
+}
+
+ipc::ReaderStats reader_stats(const ReaderView& view) {
+  const ReaderReport& r = *view.report;
+  ipc::ReaderStats stats;
+  stats.id = view.id;
+  stats.cpu = view.cpu;
+  stats.packets = r.delivered;
+  for (const ring::SocketStatistics& socket : r.sockets) {
+    stats.dropped += socket.dropped;
+    stats.freezes += socket.freezes;
+  }
+  stats.pending = r.pending;
+  stats.remembered = r.remembered;
+  stats.capacity = r.capacity;
+  stats.mailbox_depth = view.mailbox_depth;
+  stats.event_queue_depth = view.event_queue_depth;
+  stats.events_lost = r.outcomes.events_lost;
+  return stats;
+}
+
+void add_packets(ipc::Snapshot& s, const ReaderReport& r, flowtable::IgnoredCounts& ignored,
+                 std::uint64_t& unreadable, std::uint64_t& mailbox_full) {
+  for (std::size_t i = 0; i < r.sockets.size(); ++i) {
+    s.packets.seen += r.sockets[i].seen;
+    s.packets.dropped += r.sockets[i].dropped;
+    s.interfaces[i].packets += r.sockets[i].seen;
+    s.interfaces[i].dropped += r.sockets[i].dropped;
+  }
+  s.packets.delivered += r.delivered;
+  s.packets.used += r.tracker.used;
+  s.packets.misrouted += r.mailed_out + r.mailbox_full;
+  for (std::size_t i = 0; i < ignored.counts.size(); ++i) {
+    ignored.counts[i] += r.tracker.ignored.counts[i] + r.undecoded.counts[i];
+  }
+  unreadable += r.unreadable;
+  mailbox_full += r.mailbox_full;
+}
+
+void add_outcomes(ipc::Snapshot& s, const ReaderReport& r) {
+  s.totals += r.outcomes.totals;
+  for (std::size_t i = 0; i < s.filters.size(); ++i) {
+    s.filters[i].counts += r.outcomes.filters[i];
+  }
+  s.attempts_excluded += r.outcomes.excluded;
+  s.attempts_not_local += r.outcomes.not_local;
+  s.syn_copies += r.tracker.syn_copies;
+  s.synack_copies += r.tracker.synack_copies;
+  s.late_syns += r.tracker.late_syns;
+}
+
+}  // namespace
+
+bool mail_adds_up(std::span<const ReaderView> readers) noexcept {
+  const Mail mail = sum_mail(readers);
+  return mail.received <= mail.sent;
+}
+
+ipc::Snapshot build_snapshot(ipc::Snapshot frame, std::span<const ReaderView> readers) {
+  ipc::Snapshot s = std::move(frame);
+  flowtable::IgnoredCounts ignored;
+  std::uint64_t unreadable = 0;
+  std::uint64_t mailbox_full = 0;
+  for (const ReaderView& reader : readers) {
+    s.readers.push_back(reader_stats(reader));
+    add_packets(s, *reader.report, ignored, unreadable, mailbox_full);
+    add_outcomes(s, *reader.report);
+  }
+  const Mail mail = sum_mail(readers);
+  // Reports that do not add up after all: no letter is on its way.
+  s.packets.in_mailboxes = mail.sent - std::min(mail.sent, mail.received);
+  s.packets.in_ring = s.packets.seen - s.packets.dropped - s.packets.delivered;
+  for (std::size_t i = 0; i < ignored.counts.size(); ++i) {
+    s.packets.ignored.push_back({flowtable::kIgnoredNames[i], ignored.counts[i]});
+  }
+  s.packets.ignored.push_back({"unreadable", unreadable});
+  s.packets.ignored.push_back({"mailbox_full", mailbox_full});
+  return s;
+}
+
+}  // namespace tcpeek::engine

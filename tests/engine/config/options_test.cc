@@ -1,0 +1,368 @@
+// The command line: every option, its bounds on both sides, and the messages.
+#include "engine/config/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/engine/config/command_line.h"
+
+namespace tcpeek::engine {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+TEST(Options, defaults) {
+  const CommandLine line = parse({});
+  const Options& options = line.options;
+  EXPECT_EQ(line.print_and_exit, std::nullopt);
+  EXPECT_EQ(options.user, std::nullopt);
+  EXPECT_THAT(options.interfaces, IsEmpty());
+  EXPECT_EQ(options.socket_path, "/var/run/tcpeek/tcpeek.sock");
+  EXPECT_EQ(options.checksum, ChecksumMode::none);
+  EXPECT_EQ(options.timeout, std::chrono::seconds(60));
+  EXPECT_EQ(options.ring_mib, std::nullopt);
+  EXPECT_EQ(options.log_level, 5);
+  EXPECT_FALSE(options.log_to_syslog);
+  EXPECT_FALSE(options.no_seccomp);
+  EXPECT_FALSE(options.quiet);
+  EXPECT_FALSE(options.promiscuous);
+  EXPECT_FALSE(options.icmp);
+  EXPECT_EQ(options.threads, std::nullopt);
+  EXPECT_THAT(options.cpus, IsEmpty());
+  EXPECT_EQ(options.max_sessions, 1'000'000U);
+  EXPECT_THAT(options.local, IsEmpty());
+  EXPECT_EQ(options.copy_window, std::chrono::milliseconds(2));
+  EXPECT_EQ(options.bpf, "");
+  EXPECT_EQ(options.capture, CaptureMode::handshake);
+  EXPECT_EQ(options.output, OutputFormat::text);
+  EXPECT_THAT(options.filters, SizeIs(2));
+  EXPECT_THAT(options.warnings, IsEmpty());
+}
+
+TEST(Options, short_forms) {
+  const Options options = options_of({"-u", "nobody", "-i", "eth0", "-U", "/tmp/s", "-c", "2", "-t",
+                                      "5", "-B", "64", "-l", "debug", "-q"});
+  EXPECT_EQ(options.user, "nobody");
+  EXPECT_THAT(options.interfaces, ElementsAre("eth0"));
+  EXPECT_EQ(options.socket_path, "/tmp/s");
+  EXPECT_EQ(options.checksum, ChecksumMode::ip_and_transport);
+  EXPECT_EQ(options.timeout, std::chrono::seconds(5));
+  EXPECT_EQ(options.ring_mib, 64U);
+  EXPECT_EQ(options.log_level, 7);
+  EXPECT_TRUE(options.quiet);
+}
+
+TEST(Options, long_forms) {
+  const Options options = options_of({"--user=1000",
+                                      "--interface=eth0",
+                                      "--interface",
+                                      "eth1",
+                                      "--socket=/tmp/s",
+                                      "--checksum=1",
+                                      "--timeout",
+                                      "3600",
+                                      "--buffer=4095",
+                                      "--loglevel=LOG_WARNING",
+                                      "--quiet",
+                                      "--promisc",
+                                      "--icmp",
+                                      "--syslog",
+                                      "--no-seccomp",
+                                      "--threads=4",
+                                      "--cpus=0-3,8",
+                                      "--max-sessions=5000",
+                                      "--local=10.0.0.0/8",
+                                      "--local",
+                                      "[2001:db8::/32]",
+                                      "--copy-window=0",
+                                      "--bpf=net 10.0.0.0/8",
+                                      "--capture",
+                                      "tcp",
+                                      "--output=json",
+                                      "web:RX@%:80"});
+  EXPECT_EQ(options.user, "1000");
+  EXPECT_THAT(options.interfaces, ElementsAre("eth0", "eth1"));
+  EXPECT_EQ(options.socket_path, "/tmp/s");
+  EXPECT_EQ(options.checksum, ChecksumMode::ip_header);
+  EXPECT_EQ(options.timeout, std::chrono::seconds(3600));
+  EXPECT_EQ(options.ring_mib, 4095U);
+  EXPECT_EQ(options.log_level, 4);
+  EXPECT_TRUE(options.quiet && options.promiscuous && options.icmp && options.log_to_syslog &&
+              options.no_seccomp);
+  EXPECT_EQ(options.threads, 4U);
+  EXPECT_THAT(options.cpus, ElementsAre(0, 1, 2, 3, 8));
+  EXPECT_EQ(options.max_sessions, 5000U);
+  ASSERT_THAT(options.local, SizeIs(2));
+  EXPECT_EQ(to_string(options.local[0]), "10.0.0.0/8");
+  EXPECT_EQ(to_string(options.local[1]), "2001:db8::/32");
+  EXPECT_EQ(options.copy_window, std::chrono::microseconds(0));
+  EXPECT_EQ(options.bpf, "net 10.0.0.0/8");
+  EXPECT_EQ(options.capture, CaptureMode::tcp);
+  EXPECT_EQ(options.output, OutputFormat::json);
+  ASSERT_THAT(options.filters, SizeIs(3));
+  EXPECT_EQ(options.filters[2].name, "web");
+}
+
+TEST(Options, joined_and_grouped_forms) {
+  const Options grouped = options_of({"-qi", "eth0"});
+  EXPECT_TRUE(grouped.quiet);
+  EXPECT_THAT(grouped.interfaces, ElementsAre("eth0"));
+  EXPECT_THAT(options_of({"-ieth0"}).interfaces, ElementsAre("eth0"));
+  EXPECT_THAT(options_of({"-qieth0"}).interfaces, ElementsAre("eth0"));
+  EXPECT_EQ(options_of({"-t5"}).timeout, std::chrono::seconds(5));
+  EXPECT_TRUE(options_of({"-q", "-q", "--quiet"}).quiet);
+}
+
+TEST(Options, expressions_stand_anywhere) {
+  const Options options = options_of({"a:RX@%:1", "-i", "eth0", ":RX@*:22", "-q", "b:TX@[::1]:3"});
+  ASSERT_THAT(options.filters, SizeIs(5));
+  EXPECT_EQ(options.filters[2].name, "a");
+  EXPECT_TRUE(options.filters[3].excludes());
+  EXPECT_EQ(options.filters[4].name, "b");
+  EXPECT_THAT(options.interfaces, ElementsAre("eth0"));
+}
+
+TEST(Options, two_dashes_end_the_options) {
+  const Options options = options_of({"-q", "--", "-a:RX@%:1", "--b:RX@%:2"});
+  EXPECT_TRUE(options.quiet);
+  ASSERT_THAT(options.filters, SizeIs(4));
+  EXPECT_EQ(options.filters[2].name, "-a");
+  EXPECT_EQ(options.filters[3].name, "--b");
+  EXPECT_THAT(message_of({"--", "-q"}), StartsWith("filter expression: no ':' found"));
+  EXPECT_THAT(message_of({"--", "--"}), StartsWith("filter expression: no ':' found"));
+  EXPECT_EQ(message_of({"--"}), "accepted");
+  EXPECT_EQ(message_of({"--", "--quiet=1:RX@%:%"}), "accepted");
+}
+
+TEST(Options, an_expression_keeps_its_brackets_and_commas) {
+  const Options options = options_of({"[x]:TX@[::1]:1,[::2]:2,10.0.0.0/8:3"});
+  EXPECT_EQ(options.filters.at(2).name, "[x]");
+  EXPECT_THAT(options.filters[2].terms, SizeIs(3));
+  EXPECT_THAT(message_of({"[a,b]"}), HasSubstr("\n  [a,b]\n"));
+}
+
+TEST(Options, numbers_at_their_bounds) {
+  EXPECT_EQ(options_of({"-c0"}).checksum, ChecksumMode::none);
+  EXPECT_EQ(options_of({"-t", "1"}).timeout, std::chrono::seconds(1));
+  EXPECT_EQ(options_of({"-t", "0060"}).timeout, std::chrono::seconds(60));
+  EXPECT_EQ(options_of({"-B", "1"}).ring_mib, 1U);
+  EXPECT_EQ(options_of({"--threads", "1"}).threads, 1U);
+  EXPECT_EQ(options_of({"--threads", "256"}).threads, 256U);
+  EXPECT_EQ(options_of({"--max-sessions", "1"}).max_sessions, 1U);
+  EXPECT_EQ(options_of({"--max-sessions", "100000000"}).max_sessions, 100'000'000U);
+  EXPECT_EQ(options_of({"--copy-window", "1000"}).copy_window, std::chrono::seconds(1));
+  EXPECT_THAT(options_of({"--cpus", "1023"}).cpus, ElementsAre(1023));
+  EXPECT_THAT(options_of({"--cpus", "0"}).cpus, ElementsAre(0));
+}
+
+TEST(Options, numbers_beyond_their_bounds_and_no_numbers) {
+  const std::vector<std::string> never{"",    "-1", "+1",  " 1",  "1 ", "1x",
+                                       "0x1", "k",  "1.5", "1e3", "5k", "18446744073709551617"};
+  struct Case {
+    std::string option;
+    std::vector<std::string> beyond;
+    std::string allowed;
+  };
+  const Case cases[] = {
+      {"--checksum", {"3", "12"}, "0 (none), 1 (IP header) or 2 (IP header and TCP)"},
+      {"--timeout", {"0", "3601"}, "a number of seconds from 1 to 3600"},
+      {"--buffer", {"0", "4096"}, "a number of MiB from 1 to 4095"},
+      {"--loglevel",
+       {"8", "LOG_", "log_7", "notices", "debug "},
+       "debug, info, notice, warning, err, crit, alert, emerg or a number from 0 to 7"},
+      {"--threads", {"0", "257"}, "a number of readers from 1 to 256"},
+      {"--max-sessions", {"0", "100000001"}, "a number of attempts from 1 to 100000000"},
+      {"--copy-window", {"1001"}, "a number of milliseconds from 0 to 1000"},
+      {"--cpus",
+       {"1024", "0-1024", "0-256", "3-1", ",", "1,", ",1", "1,,2", "0-", "-", "0-1-2", "0 1",
+        "0, 1"},
+       "a list of at most 256 CPU numbers from 0 to 1023, such as 0-3,8"},
+  };
+  for (const Case& c : cases) {
+    std::vector<std::string> values = never;
+    values.insert(values.end(), c.beyond.begin(), c.beyond.end());
+    for (const std::string& value : values) {
+      const std::string expected = c.option + ": '" + value + "' is not " + c.allowed;
+      EXPECT_EQ(message_of({c.option.c_str(), value.c_str()}), expected);
+    }
+  }
+}
+
+TEST(Options, log_levels_by_every_name) {
+  const std::vector<std::pair<const char*, int>> levels{
+      {"emerg", 0},     {"panic", 0}, {"alert", 1},   {"crit", 2},     {"err", 3},
+      {"error", 3},     {"warn", 4},  {"warning", 4}, {"notice", 5},   {"info", 6},
+      {"debug", 7},     {"DEBUG", 7}, {"LOG_ERR", 3}, {"log_Info", 6}, {"LOG_NOTICE", 5},
+      {"LOG_EMERG", 0}, {"0", 0},     {"7", 7}};
+  for (const auto& [name, level] : levels) {
+    EXPECT_EQ(options_of({"-l", name}).log_level, level) << name;
+  }
+}
+
+TEST(Options, cpu_lists_are_sorted_and_unique) {
+  EXPECT_THAT(options_of({"--cpus", "8,0-3,2-4,8,1"}).cpus, ElementsAre(0, 1, 2, 3, 4, 8));
+  EXPECT_THAT(options_of({"--cpus=5-5"}).cpus, ElementsAre(5));
+}
+
+TEST(Options, interfaces) {
+  EXPECT_THAT(options_of({"-i", "any"}).interfaces, ElementsAre("any"));
+  EXPECT_THAT(options_of({"-i", "fifteen-letters"}).interfaces, ElementsAre("fifteen-letters"));
+  const std::string allowed = " is not an interface name of 1 to 15 characters, or any";
+  for (const std::string name :
+       {"", "sixteen--letters", "a/b", "a b", "a:0", ".", "..", "eth0,eth1:"}) {
+    EXPECT_EQ(message_of({"-i", name.c_str()}), "--interface: '" + name + "'" + allowed);
+  }
+  EXPECT_EQ(message_of({"-i", "eth0", "-i", "lo", "-i", "eth0"}),
+            "--interface: 'eth0' is given twice; once is enough");
+  const std::string alone = "--interface: 'any' stands for every interface; give it alone";
+  EXPECT_EQ(message_of({"-i", "any", "-i", "eth0"}), alone);
+  EXPECT_EQ(message_of({"-i", "eth0", "-i", "any"}), alone);
+
+  std::vector<std::string> names;
+  for (int i = 0; i < 65; ++i) names.push_back("-iv" + std::to_string(i));
+  Arguments arguments;
+  for (const std::string& name : names) arguments.push_back(name.c_str());
+  EXPECT_EQ(message_of(arguments),
+            "--interface: at most 64 interfaces are watched at once; 'any' stands for all");
+  arguments.pop_back();
+  EXPECT_THAT(options_of(arguments).interfaces, SizeIs(64));
+}
+
+TEST(Options, users_sockets_and_filters_for_libpcap) {
+  EXPECT_EQ(message_of({"-u", ""}), "--user: '' is not a user name or number");
+  EXPECT_EQ(message_of({"-U", ""}), "--socket: '' is not a path of 1 to 107 bytes");
+  const std::string longest(107, 's');
+  EXPECT_EQ(options_of({"-U", longest.c_str()}).socket_path, longest);
+  const std::string longer(108, 's');
+  EXPECT_EQ(message_of({"-U", longer.c_str()}),
+            "--socket: '" + longer + "' is not a path of 1 to 107 bytes");
+  EXPECT_EQ(message_of({"--bpf", ""}), "--bpf: '' is not a libpcap filter expression");
+  EXPECT_EQ(message_of({"--bpf", "  "}), "--bpf: '  ' is not a libpcap filter expression");
+}
+
+TEST(Options, words) {
+  EXPECT_EQ(options_of({"--capture=handshake"}).capture, CaptureMode::handshake);
+  EXPECT_EQ(options_of({"--output=text"}).output, OutputFormat::text);
+  EXPECT_EQ(message_of({"--capture", "TCP"}), "--capture: 'TCP' is not handshake or tcp");
+  EXPECT_EQ(message_of({"--capture", ""}), "--capture: '' is not handshake or tcp");
+  EXPECT_EQ(message_of({"--output", "xml"}), "--output: 'xml' is not text or json");
+}
+
+TEST(Options, local_networks) {
+  EXPECT_EQ(to_string(options_of({"--local", "::/0"}).local.at(0)), "::/0");
+  EXPECT_EQ(to_string(options_of({"--local", "[2001:db8::]/32"}).local.at(0)), "2001:db8::/32");
+  EXPECT_EQ(to_string(options_of({"--local=192.0.2.1"}).local.at(0)), "192.0.2.1/32");
+  for (const std::string net : {"", "10.0.0.0/33", "eth0", "10.0.0.0/8,192.0.2.0/24", "%"}) {
+    EXPECT_EQ(message_of({"--local", net.c_str()}),
+              "--local: '" + net + "' is not an address or ADDRESS/LENGTH, IPv4 or IPv6");
+  }
+  EXPECT_EQ(message_of(Arguments(1025, "--local=::1")), "--local: at most 1024 are taken");
+  EXPECT_THAT(options_of(Arguments(1024, "--local=::1")).local, SizeIs(1024));
+}
+
+TEST(Options, warnings_are_gathered) {
+  EXPECT_THAT(options_of({"a:RX@10.0.0.1/8:80", "--local=10.1.0.0/8"}).warnings,
+              ElementsAre("--local: 10.1.0.0/8 has bits beyond its prefix, 10.0.0.0/8 is used",
+                          "filter 'a:RX@10.0.0.1/8:80': 10.0.0.1/8 has bits beyond its prefix, "
+                          "10.0.0.0/8 is used"));
+}
+
+TEST(Options, missing_values) {
+  EXPECT_EQ(message_of({"-t"}),
+            "--timeout: its value is missing: a number of seconds from 1 to 3600");
+  EXPECT_EQ(message_of({"-q", "--timeout"}),
+            "--timeout: its value is missing: a number of seconds from 1 to 3600");
+  EXPECT_EQ(message_of({"-qt"}),
+            "--timeout: its value is missing: a number of seconds from 1 to 3600");
+  EXPECT_EQ(message_of({"--output=", "json"}), "--output: its value is missing: text or json");
+  EXPECT_EQ(message_of({"--cpus="}),
+            "--cpus: its value is missing: a list of at most 256 CPU numbers from 0 to 1023, such "
+            "as 0-3,8");
+  EXPECT_EQ(message_of({"-i", "--icmp"}),
+            "--interface: its value is missing before --icmp: an interface name of 1 to 15 "
+            "characters, or any");
+  EXPECT_EQ(message_of({"-u", "-q", "x"}),
+            "--user: its value is missing before -q: a user name or number");
+  for (const char* option :
+       {"-u", "-i", "-U", "-c", "-t", "-B", "-l", "--threads", "--cpus", "--max-sessions",
+        "--local", "--copy-window", "--bpf", "--capture", "--output"}) {
+    EXPECT_THAT(message_of({option}), HasSubstr(": its value is missing: ")) << option;
+  }
+}
+
+TEST(Options, values_where_none_belongs) {
+  EXPECT_EQ(message_of({"--quiet=1"}), "--quiet: takes no value, but '1' is given");
+  EXPECT_EQ(message_of({"--icmp="}), "--icmp: takes no value, but '' is given");
+  EXPECT_EQ(message_of({"--help=all"}), "--help: takes no value, but 'all' is given");
+}
+
+TEST(Options, given_more_than_once) {
+  EXPECT_EQ(message_of({"-t", "5", "--timeout=6"}),
+            "--timeout: given more than once ('5', then '6'); give it once");
+  for (const char* option :
+       {"-u1", "-Ux", "-c1", "-t1", "-B1", "-l1", "--threads=1", "--cpus=1", "--max-sessions=1",
+        "--copy-window=1", "--bpf=tcp", "--capture=tcp", "--output=json"}) {
+    EXPECT_EQ(message_of({option}), "accepted");
+    EXPECT_THAT(message_of({option, option}), HasSubstr(": given more than once (")) << option;
+  }
+}
+
+TEST(Options, capture_files_in_order_and_what_does_not_go_with_them) {
+  const Options options = options_of({"-r", "a", "--read=b", "-r-", "--threads", "3", "--icmp"});
+  EXPECT_THAT(options.read_files, testing::ElementsAre("a", "b", "-"));
+  EXPECT_TRUE(options_of({}).read_files.empty());
+  EXPECT_EQ(message_of({"-r", "-", "-r", "-"}), "--read: standard input (-) can be read once only");
+  EXPECT_EQ(message_of({"-r", ""}),
+            "--read: '' is not the path of a capture file, or - for standard input");
+  const std::vector<std::vector<const char*>> live{{"-i", "lo"},      {"-U", "/run/s"},
+                                                   {"-B", "8"},       {"--promisc"},
+                                                   {"--capture=tcp"}, {"--cpus", "0"}};
+  for (std::vector<const char*> arguments : live) {
+    arguments.insert(arguments.end(), {"-r", "a"});
+    EXPECT_THAT(message_of(arguments),
+                HasSubstr("is for live capture and does not go with --read"));
+  }
+}
+
+TEST(Options, unknown_ones_are_named) {
+  EXPECT_EQ(message_of({"--timout=5"}),
+            "'--timout' is not an option, perhaps --timeout is meant; --help lists them all");
+  EXPECT_EQ(message_of({"--interfaces", "eth0"}),
+            "'--interfaces' is not an option, perhaps --interface is meant; --help lists them all");
+  EXPECT_EQ(message_of({"--frobnicate"}), "'--frobnicate' is not an option; --help lists them all");
+  EXPECT_EQ(message_of({"-x"}), "'-x' is not an option; --help lists them all");
+  EXPECT_EQ(message_of({"-qx"}), "'-x' is not an option; --help lists them all");
+  EXPECT_EQ(message_of({"-1"}), "'-1' is not an option; --help lists them all");
+  EXPECT_EQ(message_of({"-"}), "'-' is not an option; --help lists them all");
+  EXPECT_EQ(message_of({"---"}), "'---' is not an option; --help lists them all");
+  for (const char* later : {"--metrics-listen", "--config", "--QUIET"}) {
+    EXPECT_THAT(message_of({later}), HasSubstr("is not an option")) << later;
+  }
+}
+
+TEST(Options, bad_expressions_come_with_their_caret) {
+  EXPECT_EQ(message_of({"-i", "eth0", "web:RX@%:0"}),
+            "filter expression: '0' is not a port: 1 to 65535, a range such as 8000-8099, % or *\n"
+            "  web:RX@%:0\n"
+            "           ^");
+  EXPECT_THAT(message_of({""}), StartsWith("filter expression: the expression is empty"));
+  EXPECT_THAT(message_of({"a:RX@%:1", "a:RX@%:1"}), HasSubstr("is used by an earlier filter"));
+}
+
+TEST(Options, messages_stay_on_one_line) {
+  EXPECT_EQ(message_of({"-t", "1\n2\x1b[2J"}),
+            "--timeout: '1\\x0a2\\x1b[2J' is not a number of seconds from 1 to 3600");
+  EXPECT_THAT(message_of({"--a\nb"}), Not(HasSubstr("\n")));
+}
+
+}  // namespace
+}  // namespace tcpeek::engine

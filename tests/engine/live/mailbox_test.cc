@@ -1,0 +1,173 @@
+// Letters between readers: bounded, in order for each sender, none lost without a refusal.
+#include "engine/live/mailbox.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <list>
+#include <thread>
+#include <vector>
+
+namespace tcpeek::engine {
+namespace {
+
+using flowtable::Segment;
+
+constexpr std::size_t kEach = Mailbox::capacity_per_sender(1);
+
+Segment letter(std::uint32_t sender, std::uint32_t number) {
+  Segment s;
+  s.interface = sender;
+  s.sequence = number;
+  s.acknowledgment = ~number;
+  return s;
+}
+
+// How many letters it takes before it refuses.
+std::size_t fill(Mailbox& mailbox, const Mailbox::Slip& slip, std::size_t at_most) {
+  std::size_t sent = 0;
+  while (sent < at_most && mailbox.send(slip, letter(0, static_cast<std::uint32_t>(sent)))) ++sent;
+  return sent;
+}
+
+std::size_t empty(Mailbox& mailbox) {
+  Segment s;
+  std::size_t received = 0;
+  while (mailbox.receive(s)) ++received;
+  return received;
+}
+
+TEST(MailboxTest, NothingInItAtFirst) {
+  Mailbox mailbox(2);
+  Segment s;
+  EXPECT_FALSE(mailbox.receive(s));
+  EXPECT_EQ(mailbox.size(), 0U);
+}
+
+TEST(MailboxTest, LettersArriveWhole) {
+  Mailbox mailbox(1);
+  const Mailbox::Slip slip = mailbox.slip();
+  Segment sent = letter(7, 0xdeadbeef);
+  sent.key.low_address[3] = 9;
+  sent.key.high_port = 443;
+  sent.time = flowtable::PacketTime(std::chrono::seconds(5));
+  sent.flags = 0x12;
+  sent.sender = flowtable::Sender::high;
+  ASSERT_TRUE(mailbox.send(slip, sent));
+  EXPECT_EQ(mailbox.size(), 1U);
+  Segment got;
+  ASSERT_TRUE(mailbox.receive(got));
+  EXPECT_EQ(got.key, sent.key);
+  EXPECT_EQ(got.sequence, 0xdeadbeefU);
+  EXPECT_EQ(got.interface, 7U);
+  EXPECT_EQ(got.time, sent.time);
+  EXPECT_EQ(got.flags, 0x12);
+  EXPECT_EQ(got.sender, flowtable::Sender::high);
+}
+
+TEST(MailboxTest, OneSendersLettersKeepTheirOrder) {
+  Mailbox mailbox(3);
+  const Mailbox::Slip slip = mailbox.slip();
+  for (std::uint32_t i = 0; i < 1000; ++i) ASSERT_TRUE(mailbox.send(slip, letter(0, i)));
+  Segment s;
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    ASSERT_TRUE(mailbox.receive(s));
+    EXPECT_EQ(s.sequence, i);
+  }
+}
+
+TEST(MailboxTest, AFullOneRefusesAndKeepsWhatItHas) {
+  Mailbox mailbox(1);
+  const Mailbox::Slip slip = mailbox.slip();
+  const std::size_t sent = fill(mailbox, slip, 100 * kEach);
+  EXPECT_GE(sent, kEach);
+  EXPECT_LT(sent, 100 * kEach) << "no bound";
+  EXPECT_FALSE(mailbox.send(slip, letter(0, 0)));
+  Segment s;
+  for (std::uint32_t i = 0; i < sent; ++i) {
+    ASSERT_TRUE(mailbox.receive(s));
+    ASSERT_EQ(s.sequence, i);
+  }
+  EXPECT_FALSE(mailbox.receive(s));
+}
+
+TEST(MailboxTest, AnEmptiedOneTakesAsMuchAgain) {
+  Mailbox mailbox(1);
+  const Mailbox::Slip slip = mailbox.slip();
+  for (int round = 0; round < 5; ++round) {
+    const std::size_t sent = fill(mailbox, slip, 100 * kEach);
+    EXPECT_GE(sent, kEach) << "round " << round;
+    EXPECT_EQ(empty(mailbox), sent);
+  }
+}
+
+// What it holds at most is what it takes in memory from the start: a machine of many readers has as
+// many of these as readers.
+TEST(MailboxTest, TheBoundHardlyGrowsWithTheSenders) {
+  for (const std::size_t senders : {1U, 2U, 8U, 32U, 64U}) {
+    Mailbox mailbox(senders);
+    const std::size_t each = Mailbox::capacity_per_sender(senders);
+    std::list<Mailbox::Slip> slips;
+    for (std::size_t i = 0; i < senders; ++i) slips.push_back(mailbox.slip());
+    std::size_t sent = 0;
+    for (const Mailbox::Slip& slip : slips) sent += fill(mailbox, slip, 100'000);
+    EXPECT_GE(sent, senders * each) << senders << " senders";
+    EXPECT_LE(sent, 2 * senders * each) << senders << " senders";
+    EXPECT_LE(sent, 40'000U) << senders << " senders";
+  }
+}
+
+TEST(MailboxTest, EverySenderHasItsShare) {
+  constexpr std::size_t kSenders = 4;
+  Mailbox mailbox(kSenders);
+  std::list<Mailbox::Slip> slips;
+  for (std::size_t i = 0; i < kSenders; ++i) slips.push_back(mailbox.slip());
+  // The first takes all it gets, again and again; the others come later.
+  for (int round = 0; round < 3; ++round) {
+    static_cast<void>(fill(mailbox, slips.front(), 100 * kEach));
+    static_cast<void>(empty(mailbox));
+  }
+  const std::size_t share = Mailbox::capacity_per_sender(kSenders);
+  for (const Mailbox::Slip& slip : slips) EXPECT_GE(fill(mailbox, slip, share), share);
+}
+
+TEST(MailboxTest, SeveralSendersAtOnce) {
+  constexpr std::uint32_t kSenders = 3;
+  constexpr std::uint32_t kLetters = 5'000;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  Mailbox mailbox(kSenders);
+  std::list<Mailbox::Slip> slips;
+  for (std::uint32_t i = 0; i < kSenders; ++i) slips.push_back(mailbox.slip());
+  std::vector<std::jthread> senders;
+  auto slip = slips.begin();
+  for (std::uint32_t i = 0; i < kSenders; ++i, ++slip) {
+    senders.emplace_back([&mailbox, &mine = *slip, i, deadline] {
+      for (std::uint32_t n = 0; n < kLetters; ++n) {
+        while (!mailbox.send(mine, letter(i, n))) {
+          if (std::chrono::steady_clock::now() > deadline) return;
+          std::this_thread::yield();
+        }
+      }
+    });
+  }
+  std::vector<std::uint32_t> next(kSenders, 0);
+  std::size_t wrong = 0;
+  std::size_t received = 0;
+  while (received < kSenders * kLetters && std::chrono::steady_clock::now() < deadline) {
+    Segment s;
+    if (!mailbox.receive(s)) {
+      std::this_thread::yield();
+      continue;
+    }
+    ++received;
+    wrong += s.interface >= kSenders || s.sequence != next.at(s.interface)++ ||
+             s.acknowledgment != ~s.sequence;
+  }
+  EXPECT_EQ(received, kSenders * kLetters);
+  EXPECT_EQ(wrong, 0U);
+  EXPECT_EQ(empty(mailbox), 0U);
+}
+
+}  // namespace
+}  // namespace tcpeek::engine

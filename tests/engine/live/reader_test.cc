@@ -1,0 +1,236 @@
+// A reader's thread: its start and its end, its reports, the letters it gets. Without rings.
+#include "engine/live/reader.h"
+
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "tests/engine/live/readers_fixture.h"
+
+namespace tcpeek::engine {
+namespace {
+
+using flowtable::PacketTime;
+using flowtable::Segment;
+using flowtable::test::Ends;
+using flowtable::test::Packet;
+using flowtable::test::v4;
+using ipc::Tally;
+using tcpeek::test::eventually;
+using test::Readers;
+using namespace std::chrono_literals;
+
+// A CPU that no machine of ours has.
+constexpr unsigned kNoSuchCpu = 1023;
+
+const Ends kIn{v4(1, 40000), v4(2, 80)};
+
+Segment at(const Packet& packet, std::chrono::nanoseconds wall) {
+  Segment segment = packet.segment();
+  segment.time = PacketTime(wall);
+  return segment;
+}
+
+std::uint64_t ignored(const ReaderReport& r) {
+  std::uint64_t sum = 0;
+  for (const std::uint64_t count : r.tracker.ignored.counts) sum += count;
+  for (const std::uint64_t count : r.undecoded.counts) sum += count;
+  return sum;
+}
+
+// engine/pipeline/reader_report.h.
+void expect_invariant(const ReaderReport& r) {
+  EXPECT_EQ(r.delivered + r.mailed_in,
+            r.tracker.used + ignored(r) + r.unreadable + r.mailed_out + r.mailbox_full);
+}
+
+TEST(ReaderTest, ReportsWhenAsked) {
+  Readers readers(2);
+  readers.start();
+  EXPECT_TRUE(readers.reader(0).report_ready()) << "nothing was asked";
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(readers.take_reports());
+  const ReaderReport& report = readers.reader(0).report();
+  EXPECT_EQ(report.outcomes.filters.size(), 2U);
+  EXPECT_EQ(report.outcomes.totals[Tally::attempts], 0U);
+  EXPECT_GE(report.capacity, 1000U);
+  expect_invariant(report);
+}
+
+TEST(ReaderTest, SeveralRequestsAtOnceAreAnswered) {
+  Readers readers(1);
+  readers.start();
+  for (int i = 0; i < 100; ++i) readers.reader(0).request_report();
+  EXPECT_TRUE(eventually([&] { return readers.reader(0).report_ready(); }));
+}
+
+TEST(ReaderTest, StopsWithoutHavingStarted) {
+  Readers readers(3);
+  readers.reader(0).stop();
+  readers.reader(0).join();
+}
+
+TEST(ReaderTest, StopTwice) {
+  Readers readers(2);
+  readers.start();
+  readers.stop();
+  readers.stop();
+}
+
+TEST(ReaderTest, LettersAreTrackedAtTheirPlaceInTime) {
+  Readers readers(2);
+  const Mailbox::Slip slip = readers.mailbox(1).slip();
+  readers.start();
+  const auto now = read_clocks().wall;
+  ASSERT_TRUE(readers.mailbox(1).send(slip, at(kIn.syn(10), now)));
+  ASSERT_TRUE(readers.mailbox(1).send(slip, at(kIn.synack(20, 11), now + 1ms)));
+  ASSERT_TRUE(readers.mailbox(1).send(slip, at(kIn.ack(11, 21), now + 2ms)));
+  ASSERT_TRUE(readers.reports_until([&] { return readers.sum(Tally::success) == 1; }));
+  const ReaderReport& report = readers.reader(1).report();
+  EXPECT_EQ(report.mailed_in, 3U);
+  EXPECT_EQ(report.tracker.used, 3U);
+  EXPECT_EQ(report.outcomes.filters[0][Tally::success], 1U);
+  EXPECT_EQ(report.outcomes.totals.latency.sum_us(), 2000U);
+  EXPECT_EQ(readers.reader(0).report().mailed_in, 0U);
+  expect_invariant(report);
+  Outcome outcome;
+  ASSERT_TRUE(readers.reader(1).outcomes().pop(outcome));
+  EXPECT_EQ(outcome.initiator, kIn.client);
+  EXPECT_LT(std::chrono::abs(outcome.first_syn - now), 1ms);
+}
+
+TEST(ReaderTest, ALetterThatIsAheadOfTimeWaits) {
+  Readers readers(2);
+  const Mailbox::Slip slip = readers.mailbox(0).slip();
+  readers.start();
+  const auto now = read_clocks().wall;
+  ASSERT_TRUE(readers.mailbox(0).send(slip, at(kIn.syn(10), now + 1h)));
+  ASSERT_TRUE(readers.reports_until([&] { return readers.mailbox(0).size() == 0; }));
+  const ReaderReport& report = readers.reader(0).report();
+  EXPECT_EQ(report.mailed_in, 0U) << "counts as still under way";
+  EXPECT_EQ(report.outcomes.totals[Tally::attempts], 0U);
+  readers.stop();
+  EXPECT_EQ(report.mailed_in, 1U) << "nothing is left at the end";
+  EXPECT_EQ(report.outcomes.totals[Tally::attempts], 1U);
+}
+
+TEST(ReaderTest, LettersSentBeforeTheEndAreRead) {
+  for (int round = 0; round < 5; ++round) {
+    Readers readers(2);
+    const Mailbox::Slip slip = readers.mailbox(1).slip();
+    readers.start();
+    const auto now = read_clocks().wall;
+    for (std::uint32_t i = 0; i < 2000; ++i) {
+      const Ends ends{v4(1, static_cast<std::uint16_t>(i + 1)), v4(2, 80)};
+      ASSERT_TRUE(readers.mailbox(1).send(slip, at(ends.syn(10), now)));
+    }
+    readers.stop();
+    EXPECT_EQ(readers.reader(1).report().mailed_in, 2000U);
+    EXPECT_EQ(readers.sum(Tally::attempts), 2000U);
+    expect_invariant(readers.reader(1).report());
+  }
+}
+
+// On an idle link too: nobody sends a packet that would bring it about.
+TEST(ReaderTest, AttemptsTimeOutBySilence) {
+  Readers readers(2);
+  const Mailbox::Slip slip = readers.mailbox(0).slip();
+  readers.start();
+  ASSERT_TRUE(readers.mailbox(0).send(slip, at(kIn.syn(10), read_clocks().wall - 59s)));
+  ASSERT_TRUE(readers.reports_until([&] { return readers.sum(Tally::timed_out_no_answer) == 1; }));
+  EXPECT_EQ(readers.sum(Tally::pending), 0U);
+  EXPECT_EQ(readers.sum(Tally::uncertain), 0U);
+}
+
+TEST(ReaderTest, ANewLocalityIsPickedUp) {
+  Readers readers(2);
+  const Mailbox::Slip slip = readers.mailbox(0).slip();
+  readers.start();
+  readers.reader(0).locality().offer(test::locality_of({"192.0.2.1"}));
+  // Two reports, as the first may have been under way.
+  ASSERT_TRUE(readers.take_reports());
+  ASSERT_TRUE(readers.take_reports());
+  readers.reader(0).locality().collect();
+  ASSERT_TRUE(readers.mailbox(0).send(slip, at(kIn.syn(10), read_clocks().wall)));
+  ASSERT_TRUE(readers.reports_until([&] { return readers.sum(Tally::attempts) == 1; }));
+  EXPECT_EQ(readers.reader(0).report().outcomes.filters[1][Tally::attempts], 1U) << "TX now";
+}
+
+std::string start_failure(unsigned cpu) {
+  const EventFd ready;
+  const FilterMatcher matcher(parse_filters({}));
+  std::vector<std::unique_ptr<Mailbox>> mailboxes;
+  mailboxes.push_back(std::make_unique<Mailbox>(1));
+  ReaderConfig config = test::reader_config(0);
+  config.cpu = cpu;
+  std::latch last_sent(1);
+  Reader reader(config, {}, matcher, Locality(), mailboxes, ready);
+  try {
+    reader.start(last_sent);
+  } catch (const std::system_error& e) {
+    EXPECT_TRUE(last_sent.try_wait()) << "the others would wait for it";
+    EXPECT_EQ(e.code(), std::errc::invalid_argument);
+    return e.what();
+  }
+  return "started";
+}
+
+TEST(ReaderTest, ACpuThatDoesNotExistIsNamed) {
+  EXPECT_EQ(start_failure(kNoSuchCpu), "pinning reader 0 to CPU 1023: Invalid argument");
+  EXPECT_EQ(start_failure(4096), "pinning reader 0 to CPU 4096: Invalid argument");
+}
+
+TEST(ReaderTest, RunsOnItsCpu) {
+  const EventFd ready;
+  const FilterMatcher matcher(parse_filters({}));
+  std::vector<std::unique_ptr<Mailbox>> mailboxes;
+  mailboxes.push_back(std::make_unique<Mailbox>(1));
+  cpu_set_t allowed;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof allowed, &allowed), 0);
+  unsigned cpu = CPU_SETSIZE;
+  while (cpu-- > 0 && !CPU_ISSET(cpu, &allowed)) {
+  }
+  ReaderConfig config = test::reader_config(0);
+  config.cpu = cpu;
+  std::latch last_sent(1);
+  Reader reader(config, {}, matcher, Locality(), mailboxes, ready);
+  EXPECT_EQ(start_failure(cpu), "started");
+  reader.start(last_sent);
+  EXPECT_EQ(reader.cpu(), cpu);
+  reader.stop();
+}
+
+// Signals are the main thread's: asio waits for them there.
+TEST(ReaderTest, AReaderTakesNoSignals) {
+  static std::atomic<int> taken;
+  static std::atomic<pthread_t> by;
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_handler = [](int) {
+    by = ::pthread_self();
+    ++taken;
+  };
+  ASSERT_EQ(::sigaction(SIGUSR2, &action, &before), 0);
+  {
+    Readers readers(2);
+    readers.start();
+    for (int i = 1; i <= 20; ++i) {
+      ::kill(::getpid(), SIGUSR2);
+      EXPECT_TRUE(eventually([&] { return taken >= i; }));
+      EXPECT_TRUE(::pthread_equal(by, ::pthread_self()));
+    }
+  }
+  ASSERT_EQ(::sigaction(SIGUSR2, &before, nullptr), 0);
+}
+
+}  // namespace
+}  // namespace tcpeek::engine

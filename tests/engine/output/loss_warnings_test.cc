@@ -1,0 +1,71 @@
+// What is told of losses: at once the first time, then once a minute, each kind by itself.
+#include "engine/output/loss_warnings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tcpeek::engine {
+namespace {
+
+using ipc::Snapshot;
+using ipc::Tally;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using namespace std::chrono_literals;
+
+class LossWarningsTest : public testing::Test {
+ protected:
+  // A second later.
+  std::vector<std::string> told() {
+    now_ += 1s;
+    return loss_warnings_.warnings(snapshot_, now_);
+  }
+
+  const Sizing sizing_{.cpus = {0, 1}, .ring_mib = 64, .sessions_per_reader = 500};
+  LossWarnings loss_warnings_{sizing_};
+  Snapshot snapshot_;
+  LossWarnings::Clock::time_point now_{};
+};
+
+TEST_F(LossWarningsTest, NothingLostNothingTold) {
+  EXPECT_THAT(told(), IsEmpty());
+}
+
+TEST_F(LossWarningsTest, DropsAreToldAtOnceThenOnceAMinute) {
+  snapshot_.packets.dropped = 5;
+  EXPECT_THAT(told(),
+              ElementsAre("the kernel dropped 5 packets (ring full): try a larger ring (-B, "
+                          "now 64 MiB), more readers (--threads, now 2) or less to capture "
+                          "(--bpf)"));
+  for (int i = 0; i < 59; ++i) {
+    ++snapshot_.packets.dropped;
+    EXPECT_THAT(told(), IsEmpty());
+  }
+  EXPECT_THAT(told(), ElementsAre(HasSubstr("dropped 59 packets")));
+  now_ += 1h;
+  EXPECT_THAT(told(), IsEmpty()) << "no more were lost";
+  ++snapshot_.packets.dropped;
+  EXPECT_THAT(told(), ElementsAre(HasSubstr("dropped 1 packets")));
+}
+
+TEST_F(LossWarningsTest, EachKindByItself) {
+  snapshot_.packets.dropped = 1;
+  EXPECT_THAT(told(), ElementsAre(HasSubstr("dropped 1")));
+  snapshot_.totals[Tally::evicted] = 7;
+  snapshot_.readers = {{.capacity = 500}, {.capacity = 500}};
+  EXPECT_THAT(told(), ElementsAre(HasSubstr("evicted 7 attempts")));
+  snapshot_.packets.ignored = {{"not_ip", 3}, {"mailbox_full", 2}};
+  EXPECT_THAT(told(), ElementsAre(HasSubstr("lost 2 packets on the way")));
+  snapshot_.readers[1].events_lost = 9;
+  EXPECT_THAT(told(), ElementsAre(HasSubstr("counted 9 outcomes")));
+}
+
+TEST_F(LossWarningsTest, TheOptionsAreNamedAsTheyAre) {
+  snapshot_.totals[Tally::evicted] = 1;
+  snapshot_.readers = {{.capacity = 500}, {.capacity = 500}};
+  EXPECT_THAT(told(), ElementsAre(HasSubstr("--max-sessions (now 1000)")));
+}
+
+}  // namespace
+}  // namespace tcpeek::engine

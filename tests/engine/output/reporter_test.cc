@@ -1,0 +1,258 @@
+// Outcomes of several readers, told in the order of their time, as lines or as JSON.
+#include "engine/output/reporter.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <pty.h>
+#include <unistd.h>
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "engine/live/interfaces.h"
+#include "engine/output/live_line.h"
+#include "tests/engine/base/environment.h"
+#include "tests/engine/base/text_file.h"
+#include "tests/engine/live/readers_fixture.h"
+#include "tests/engine/output/local_zone.h"
+
+namespace tcpeek::engine {
+namespace {
+
+using flowtable::PacketTime;
+using flowtable::Result;
+using flowtable::test::v4;
+using flowtable::test::v6;
+using test::TextFile;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using namespace std::chrono_literals;
+
+ring::LinkState machine() {
+  ring::LinkState state;
+  ring::Link eth;
+  eth.index = 7;
+  eth.name = "eth7";
+  eth.up = true;
+  state.links.push_back(eth);
+  return state;
+}
+
+// Readers whose queues the test fills.
+class ReporterTest : public testing::Test {
+ protected:
+  [[nodiscard]] Reporter reporter(OutputFormat format) {
+    return {format, to_error_, to_output_, readers_.matcher(),
+            [this](std::uint16_t index) { return interfaces_.name_of(index); }};
+  }
+
+  [[nodiscard]] Outcome outcome(std::chrono::nanoseconds at, std::uint16_t port,
+                                Result result = Result::success) const {
+    Outcome o;
+    o.initiator = v4(1, port);
+    o.responder = v4(2, 80);
+    o.first_syn = 1'700'000'000s;
+    o.duration = 2ms;
+    o.ending.result = result;
+    o.ending.at = PacketTime(at);
+    o.directions = 1;
+    o.interface = 7;
+    o.tag = readers_.matcher().classify({o.initiator.address}, {o.responder.address}, 80, 1);
+    return o;
+  }
+
+  void put(std::size_t reader, const Outcome& o) {
+    ASSERT_TRUE(readers_.reader(reader).outcomes().push(o));
+  }
+
+  // The initiators' ports in the order of the lines.
+  static std::vector<std::string> ports(const std::vector<std::string>& lines) {
+    std::vector<std::string> ports;
+    for (const std::string& line : lines) {
+      const auto at = line.find("192.0.2.1:");
+      if (at != std::string::npos) ports.push_back(line.substr(at + 10, 4));
+    }
+    return ports;
+  }
+
+  test::LocalZone zone_{"UTC"};
+  test::Readers readers_{2, {"web:RX@%:80", "tls:RX@%:443"}};
+  Interfaces interfaces_{{"any"}, {}, machine()};
+  TextFile error_;
+  TextFile output_;
+  LineWriter to_error_{error_.descriptor()};
+  LineWriter to_output_{output_.descriptor()};
+};
+
+TEST_F(ReporterTest, HeaderForTextOnly) {
+  auto text = reporter(OutputFormat::text);
+  text.begin();
+  to_error_.flush();
+  EXPECT_EQ(error_.text(), live_header() + "\n");
+  auto json = reporter(OutputFormat::json);
+  json.begin();
+  to_error_.flush();
+  to_output_.flush();
+  EXPECT_EQ(error_.text(), live_header() + "\n");
+  EXPECT_EQ(output_.text(), "");
+}
+
+TEST_F(ReporterTest, NothingToTell) {
+  auto r = reporter(OutputFormat::text);
+  r.tell(readers_.outcomes());
+  r.tell({});
+  EXPECT_EQ(error_.text() + output_.text(), "");
+}
+
+TEST_F(ReporterTest, ByTimeAcrossReaders) {
+  auto r = reporter(OutputFormat::text);
+  put(0, outcome(10s, 1001));
+  put(0, outcome(30s, 1003));
+  put(0, outcome(40s, 1004));
+  put(1, outcome(20s, 1002));
+  put(1, outcome(50s, 1005));
+  r.tell(readers_.outcomes());
+  EXPECT_THAT(ports(error_.lines()), ElementsAre("1001", "1002", "1003", "1004", "1005"));
+  EXPECT_EQ(output_.text(), "");
+  r.tell(readers_.outcomes());
+  EXPECT_THAT(error_.lines(), SizeIs(5)) << "each is told once";
+}
+
+TEST_F(ReporterTest, AtOneMomentInTheOrderOfTheReaders) {
+  auto r = reporter(OutputFormat::text);
+  put(1, outcome(10s, 1003));
+  put(0, outcome(10s, 1001));
+  put(0, outcome(10s, 1002));
+  r.tell(readers_.outcomes());
+  EXPECT_THAT(ports(error_.lines()), ElementsAre("1001", "1002", "1003"));
+}
+
+TEST_F(ReporterTest, LinesAsThePureWriterHasThem) {
+  auto r = reporter(OutputFormat::text);
+  Outcome o = outcome(10s, 48967, Result::timed_out_no_answer);
+  o.duration = 39'947ms;
+  o.dup_syns = 2;
+  o.dup_synacks = 1;
+  put(0, o);
+  o.initiator = v6(9, 5);
+  o.responder = v6(2, 443);
+  o.ending.result = Result::unreachable;
+  put(0, o);
+  r.tell(readers_.outcomes());
+  EXPECT_THAT(
+      error_.lines(),
+      ElementsAre("  39.947 | 23-11-14 22:13:20.000 |       192.0.2.1:48967       192.0.2.2:80    "
+                  "| failure (timeout) |       2        1 ",
+                  "  39.947 | 23-11-14 22:13:20.000 |   [2001:db8::9]:5       [2001:db8::2]:443   "
+                  "| failure (unreach) |       2        1 "));
+}
+
+TEST_F(ReporterTest, EveryResultByItsName) {
+  struct Case {
+    Result result;
+    const char* words;
+    const char* json;
+  };
+  const std::array<Case, 6> cases{
+      {{Result::success, "      success      ", R"("result":"success","cause":"")"},
+       {Result::refused, " failure (reject)  ", R"("result":"reject","cause":"refused")"},
+       {Result::aborted, " failure (reject)  ", R"("result":"reject","cause":"aborted")"},
+       {Result::timed_out_no_answer, " failure (timeout) ",
+        R"("result":"timeout","cause":"no_answer")"},
+       {Result::timed_out_no_ack, " failure (timeout) ", R"("result":"timeout","cause":"no_ack")"},
+       {Result::unreachable, " failure (unreach) ",
+        R"("result":"unreach","cause":"unreachable")"}}};
+  for (const Case& c : cases) {
+    put(0, outcome(10s, 1001, c.result));
+    reporter(OutputFormat::text).tell(readers_.outcomes());
+    EXPECT_THAT(error_.lines().back(), HasSubstr(std::string("|") + c.words + "|"));
+    put(0, outcome(10s, 1001, c.result));
+    reporter(OutputFormat::json).tell(readers_.outcomes());
+    EXPECT_THAT(output_.lines().back(), HasSubstr(c.json));
+  }
+}
+
+TEST_F(ReporterTest, JsonNamesInterfaceAndFilters) {
+  auto r = reporter(OutputFormat::json);
+  Outcome o = outcome(10s, 1001);
+  o.ending.half_seen = true;
+  put(0, o);
+  o.responder.port = 443;
+  o.tag = readers_.matcher().classify({o.initiator.address}, {o.responder.address}, 443, 3);
+  o.directions = 3;
+  o.interface = 99;
+  put(1, o);
+  r.tell(readers_.outcomes());
+  EXPECT_EQ(error_.text(), "");
+  const auto lines = output_.lines();
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_THAT(lines[0], HasSubstr(R"("interface":"eth7")"));
+  EXPECT_THAT(lines[0], HasSubstr(R"("filters":["RX","web"])"));
+  EXPECT_THAT(lines[0], HasSubstr(R"("half_seen":true)"));
+  EXPECT_THAT(lines[0], HasSubstr(R"("time":"2023-11-14T22:13:20.000000Z")"));
+  EXPECT_THAT(lines[1], HasSubstr(R"("interface":"if99")"));
+  EXPECT_THAT(lines[1], HasSubstr(R"("filters":["RX","TX","tls"])"));
+}
+
+TEST_F(ReporterTest, ManyAtOnce) {
+  auto r = reporter(OutputFormat::json);
+  constexpr std::size_t kEach = 40'000;
+  for (std::size_t i = 0; i < kEach; ++i) {
+    for (std::size_t reader : {0U, 1U}) put(reader, outcome(std::chrono::seconds(i), 1001));
+  }
+  std::size_t looks = 0;
+  while (readers_.reader(0).outcomes().size() + readers_.reader(1).outcomes().size() > 0) {
+    r.tell(readers_.outcomes());
+    ASSERT_LT(++looks, 10U);
+  }
+  to_output_.flush();
+  EXPECT_EQ(output_.lines().size() + to_output_.lost(), 2 * kEach);
+  EXPECT_EQ(to_output_.lost(), 0U) << "a file takes all";
+}
+
+// What is shown on a terminal.
+std::string on_terminal(const FilterMatcher& matcher, const Interfaces& interfaces,
+                        test::Readers& readers, const Outcome& o) {
+  int master = -1;
+  int slave = -1;
+  if (::openpty(&master, &slave, nullptr, nullptr, nullptr) != 0) ring::throw_errno("openpty");
+  const ring::Descriptor reading(master);
+  const ring::Descriptor writing(slave);
+  LineWriter terminal(writing.get());
+  const TextFile output;
+  LineWriter to_output(output.descriptor());
+  Reporter r(OutputFormat::text, terminal, to_output, matcher,
+             [&](std::uint16_t index) { return interfaces.name_of(index); });
+  EXPECT_TRUE(readers.reader(0).outcomes().push(o));
+  r.tell(readers.outcomes());
+  std::array<char, 1024> buffer{};
+  const auto n = ::read(reading.get(), buffer.data(), buffer.size());
+  return n > 0 ? std::string(buffer.data(), static_cast<std::size_t>(n)) : std::string();
+}
+
+TEST_F(ReporterTest, ColourOnTerminalsUnlessRefused) {
+  const Outcome o = outcome(10s, 1001);
+  const auto show = [&] { return on_terminal(readers_.matcher(), interfaces_, readers_, o); };
+  {
+    const test::Environment none("NO_COLOR", nullptr);
+    EXPECT_THAT(show(), HasSubstr("\x1b[32m"));
+  }
+  {
+    const test::Environment empty("NO_COLOR", "");
+    EXPECT_THAT(show(), HasSubstr("\x1b[32m")) << "empty is as good as not there";
+  }
+  for (const char* value : {"1", "0", "false"}) {
+    const test::Environment refused("NO_COLOR", value);
+    EXPECT_EQ(show().find('\x1b'), std::string::npos);
+  }
+  const test::Environment none("NO_COLOR", nullptr);
+  put(0, o);
+  reporter(OutputFormat::text).tell(readers_.outcomes());
+  EXPECT_EQ(error_.text().find('\x1b'), std::string::npos) << "a file is no terminal";
+}
+
+}  // namespace
+}  // namespace tcpeek::engine

@@ -1,0 +1,73 @@
+// From the tracker to the counters and into the queue nothing is allocated, also when the queue is
+// full.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <new>
+#include <vector>
+
+#include "engine/pipeline/outcome_queue.h"
+#include "tests/engine/pipeline/counting_rig.h"
+#include "tests/support/allocations.h"
+
+namespace tcpeek::engine {
+namespace {
+
+using flowtable::Segment;
+using flowtable::test::AllocationCount;
+using flowtable::test::Ends;
+using flowtable::test::v4;
+using flowtable::test::v6;
+using ipc::Tally;
+using test::CountingRig;
+namespace flag = flowtable::tcp_flag;
+
+constexpr std::uint32_t kOutcomes = 80'000;
+static_assert(kOutcomes > OutcomeQueue::kCapacity, "they do not fit the queue");
+
+std::vector<Segment> outcomes(std::uint32_t count) {
+  std::vector<Segment> segments;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const auto port = static_cast<std::uint16_t>(i % 499 + 1);
+    const Ends ends = i % 2 == 0 ? Ends{v4(1, port), v4(2, 80)} : Ends{v6(2, port), v6(1, 443)};
+    const auto at = std::int64_t{i} * 10;
+    segments.push_back(ends.syn(10 + i).at(at).segment());
+    segments.push_back(ends.synack(20, 11 + i).at(at + 1).segment());
+    segments.push_back(ends.ack(11 + i, 21).at(at + 2).segment());
+    segments.push_back(ends.synack(20, 11 + i).at(at + 3).segment());
+    segments.push_back(ends.up(flag::rst, 11 + i).at(at + 4).segment());
+  }
+  return segments;
+}
+
+TEST(OutcomeAllocation, CountingAndTellingAllocateNothing) {
+  for (const bool listening : {true, false}) {
+    CountingRig rig({"web:RX@%:80,192.0.2.0/24:1-9", ":RX@192.0.2.77:%", "t:TX@%:443"}, listening,
+                    test::small_tracker(50));
+    const auto segments = outcomes(kOutcomes);
+    {
+      const AllocationCount counted;
+      ::operator delete(::operator new(1));
+      ASSERT_GT(counted.so_far(), 0U) << "the count does not work";
+    }
+    const AllocationCount counted;
+    for (const Segment& segment : segments) rig.tracker.on_segment(segment);
+    Outcome outcome;
+    for (int i = 0; i < 1000; ++i) static_cast<void>(rig.queue.pop(outcome));
+    for (const Segment& segment : segments) rig.tracker.on_segment(segment);
+    EXPECT_EQ(counted.so_far(), 0U);
+    EXPECT_GE(rig.totals()[Tally::success], kOutcomes);
+    EXPECT_EQ(rig.counts().events_lost > 0, listening) << "the queue was never full";
+  }
+}
+
+TEST(OutcomeAllocation, PickingUpALocalityAllocatesAndFreesNothingInTheReader) {
+  CountingRig rig;
+  rig.locality.offer(test::locality_of({"192.0.2.3", "192.0.2.4"}));
+  const AllocationCount counted;
+  static_cast<void>(rig.locality.pick_up());
+  EXPECT_EQ(counted.so_far(), 0U);
+}
+
+}  // namespace
+}  // namespace tcpeek::engine

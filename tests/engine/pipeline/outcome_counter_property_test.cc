@@ -1,0 +1,152 @@
+// The accounting identity under random traffic, in which everything collides and evicts, with
+// addresses that become and cease to be local; against a naive count of the same attempts.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/engine/pipeline/counting_rig.h"
+#include "tests/support/traffic.h"
+
+namespace tcpeek::engine {
+namespace {
+
+using flowtable::Attempt;
+using flowtable::Ending;
+using flowtable::Result;
+using flowtable::Tracker;
+using flowtable::test::Traffic;
+using ipc::Tally;
+using test::CountingRig;
+
+const std::vector<std::string> kFilters{"one:RX@%:1", "pair:RX@192.0.2.0/31:2,[2001:db8::1]:%",
+                                        ":TX@192.0.2.1:2", "six:TX@[2001:db8::]/32:%"};
+constexpr std::size_t kCounted = 5;
+
+// What the filters above say, in plain words. `rx`: the responder is local.
+std::array<bool, kCounted> naive(const Attempt& a, bool rx, bool tx) {
+  const auto initiator = a.initiator_end();
+  const auto responder = a.responder_end();
+  const bool v4 = flowtable::is_v4(initiator.address);
+  const int from = initiator.address[15];
+  const int to = responder.address[15];
+  if (tx && v4 && to == 1 && responder.port == 2) return {};
+  std::array<bool, kCounted> in{};
+  in[0] = rx;
+  in[1] = tx;
+  in[2] = rx && responder.port == 1;
+  in[3] = rx && (v4 ? from <= 1 && responder.port == 2 : from == 1);
+  in[4] = tx && !v4;
+  return in;
+}
+
+// Sees what the counter is told, counts by itself and hands it on.
+class Shadow {
+ public:
+  Shadow(OutcomeCounter& counter, const Handover<const Locality>& locality)
+      : counter_(counter), locality_(locality) {}
+
+  void opened(Attempt& a) noexcept {
+    counter_.opened(a);
+    const std::uint8_t directions = locality_.current().directions(
+        {a.initiator_end().address}, {a.responder_end().address}, a.handshake.syn_interface);
+    const bool rx = (directions & 1) != 0;
+    const bool tx = (directions & 2) != 0;
+    const auto in = naive(a, rx, tx);
+    for (std::size_t i = 0; i < kCounted; ++i) attempts[i] += in.at(i);
+    not_local += directions == 0;
+    excluded += directions != 0 && !in[0] && !in[1];
+    ++opened_count;
+  }
+  void ended(const Attempt& a, const Ending& e) noexcept {
+    counter_.ended(a, e);
+    ++results.at(static_cast<std::size_t>(e.result));
+    exact += e.result == Result::success && !e.late_proof;
+    dup_syns += e.result == Result::success ? a.handshake.dup_syns : 0;
+  }
+  void late_synack(const Attempt& a) noexcept {
+    counter_.late_synack(a);
+    ++late_synacks;
+  }
+
+  std::array<std::uint64_t, kCounted> attempts{};
+  std::array<std::uint64_t, 7> results{};
+  std::uint64_t opened_count = 0;
+  std::uint64_t not_local = 0;
+  std::uint64_t excluded = 0;
+  std::uint64_t exact = 0;
+  std::uint64_t dup_syns = 0;
+  std::uint64_t late_synacks = 0;
+
+ private:
+  OutcomeCounter& counter_;
+  const Handover<const Locality>& locality_;
+};
+
+void expect_identity(const CountingRig& rig) {
+  ASSERT_EQ(rig.totals()[Tally::attempts], rig.totals().accounted());
+  for (std::size_t i = 0; i < kCounted; ++i) {
+    ASSERT_EQ(rig.attempts(i), rig.filter(i).accounted()) << "filter " << i;
+  }
+}
+
+void expect_same(const CountingRig& rig, const Shadow& shadow) {
+  const ipc::Counts& t = rig.totals();
+  EXPECT_EQ(t[Tally::attempts], shadow.opened_count);
+  for (std::size_t i = 0; i < kCounted; ++i) EXPECT_EQ(rig.attempts(i), shadow.attempts.at(i)) << i;
+  EXPECT_EQ(rig.counts().not_local, shadow.not_local);
+  EXPECT_EQ(rig.counts().excluded, shadow.excluded);
+  constexpr std::array<Tally, 7> kTally{
+      Tally::success,          Tally::refused,     Tally::aborted, Tally::timed_out_no_answer,
+      Tally::timed_out_no_ack, Tally::unreachable, Tally::evicted};
+  for (std::size_t i = 0; i < kTally.size(); ++i) {
+    EXPECT_EQ(t[kTally.at(i)], shadow.results.at(i)) << "result " << i;
+  }
+  EXPECT_EQ(t.latency.count(), shadow.exact);
+  EXPECT_EQ(t[Tally::success_dup_syn_segments], shadow.dup_syns);
+  EXPECT_EQ(t[Tally::late_synack], shadow.late_synacks);
+}
+
+TEST(OutcomeCounterProperty, AccountsForEveryAttemptInEveryFilter) {
+  std::array<std::uint64_t, 7> seen{};
+  std::array<std::uint64_t, kCounted> matched{};
+  std::uint64_t elsewhere = 0;
+  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Traffic traffic(seed, 3);
+    CountingRig rig(kFilters, false);
+    Shadow shadow(rig.counter, rig.locality);
+    Tracker<Shadow> tracker(traffic.tracker_config(seed % 3 == 0 ? 3 : 40), shadow);
+    for (int i = 0; i < 3000; ++i) {
+      tracker.on_segment(traffic.next().segment());
+      if (traffic.one_in(50)) {
+        const bool one = traffic.one_in(2);
+        rig.locality.offer(one ? test::locality_of({"192.0.2.1", "2001:db8::2"})
+                               : test::locality_of({"192.0.2.2"}));
+        static_cast<void>(rig.locality.pick_up());
+      }
+      if (i % 64 == 0) {
+        expect_identity(rig);
+        if (HasFatalFailure()) return;
+      }
+      if (traffic.below(100) < traffic.sweep_percent) {
+        tracker.sweep(flowtable::test::time_of(std::chrono::microseconds(traffic.settled_us())), 1);
+      }
+    }
+    expect_identity(rig);
+    expect_same(rig, shadow);
+    EXPECT_EQ(rig.totals()[Tally::pending], tracker.table().pending());
+    if (HasFailure()) return;
+    for (std::size_t i = 0; i < seen.size(); ++i) seen.at(i) += shadow.results.at(i);
+    for (std::size_t i = 0; i < kCounted; ++i) matched.at(i) += shadow.attempts.at(i);
+    elsewhere += shadow.excluded;
+  }
+  for (const std::uint64_t count : seen) EXPECT_GT(count, 0U) << "a result that never came";
+  for (const std::uint64_t count : matched) EXPECT_GT(count, 0U) << "a filter that never matched";
+  EXPECT_GT(elsewhere, 0U);
+}
+
+}  // namespace
+}  // namespace tcpeek::engine

@@ -1,0 +1,123 @@
+// What clients ask, by real clients of a real server, and readers that answer when they are let to.
+#include "engine/serve/request_handler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "tests/engine/live/readers_fixture.h"
+#include "tests/ipc/unix_server_fixture.h"
+
+namespace tcpeek::engine {
+namespace {
+
+using ipc::Snapshot;
+using ipc::test::Client;
+using ipc::test::patient;
+using test::Readers;
+using ::testing::Each;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using namespace std::chrono_literals;
+
+class RequestHandlerTest : public ipc::test::UnixServerTest {
+ protected:
+  void serve_answers(const ipc::ServerLimits& limits = patient()) {
+    serve(limits, [this](std::string word, RequestHandler::Reply reply) {
+      request_handler_.ask(std::move(word), std::move(reply));
+    });
+  }
+
+  [[nodiscard]] Snapshot frame() {
+    Snapshot s;
+    s.version = std::to_string(++rounds_);
+    for (const FilterExpression& filter : readers_.matcher().counted()) {
+      s.filters.push_back({.name = filter.name, .expression = filter.text, .counts = {}});
+    }
+    return s;
+  }
+
+  void wait_for_requests(std::uint64_t number) {
+    ASSERT_TRUE(ipc::test::eventually([&] { return stats().requests == number; }));
+  }
+
+  void TearDown() override {
+    UnixServerTest::TearDown();
+    readers_.stop();
+  }
+
+  std::atomic<int> rounds_{0};
+  Readers readers_{2};
+  SnapshotCollector snapshot_collector_{reactor_, readers_.report_ready(), readers_.readers(),
+                                        [this] { return frame(); }};
+  RequestHandler request_handler_{reactor_, snapshot_collector_};
+};
+
+TEST_F(RequestHandlerTest, EachWordHasItsReply) {
+  readers_.start();
+  serve_answers();
+  EXPECT_THAT(ask("STATS\n"), StartsWith(R"({"schema":1,)"));
+  EXPECT_THAT(ask("REFRESH\n"), StartsWith(R"([{"RX":)"));
+  EXPECT_THAT(ask("REFRESH\n"), EndsWith(R"("reject":0}}}])"));
+  for (const char* word : {"GET\n", "get\n", "STAT\n", "\n", "STATS STATS\n", "refresh\n"}) {
+    EXPECT_THAT(ask(word), EndsWith(R"({"pcap":{"stats":{"recv":0,"drop":0,"ifdrop":0}}}])"))
+        << word;
+  }
+}
+
+TEST_F(RequestHandlerTest, WhoAsksTogetherIsAnsweredTogether) {
+  serve_answers();  // no reader answers yet: the first question's round lasts
+  std::vector<Client> clients;
+  for (const char* word : {"GET\n", "STATS\n", "REFRESH\n", "STATS\n", "STATS\n", "GET\n"}) {
+    clients.emplace_back(path());
+    ASSERT_TRUE(clients.back().send(word));
+    wait_for_requests(clients.size());
+  }
+  readers_.start();
+  for (const std::size_t stats : {1U, 3U, 4U}) {
+    EXPECT_THAT(clients[stats].receive_all().text, HasSubstr(R"("version":"2")"))
+        << "all but the first share the second round";
+  }
+  for (const std::size_t other : {0U, 2U, 5U}) {
+    EXPECT_THAT(clients[other].receive_all().text, StartsWith(R"([{"RX":)"));
+  }
+  EXPECT_EQ(rounds_, 2);
+}
+
+TEST_F(RequestHandlerTest, QuestionsOfClientsThatLeftAreForgotten) {
+  ipc::ServerLimits limits = patient();
+  limits.max_clients = 4;
+  serve_answers(limits);
+  std::vector<Client> clients;
+  for (std::size_t i = 1; i <= 200; ++i) {
+    clients.emplace_back(path());
+    ASSERT_TRUE(clients.back().send("STATS\n"));
+    wait_for_requests(i);
+    ASSERT_LE(on_reactor([&] { return request_handler_.waiting(); }), limits.max_clients);
+  }
+  readers_.start();
+  std::size_t answered = 0;
+  for (const Client& client : clients) {
+    if (!client.receive_all().text.empty()) ++answered;
+  }
+  EXPECT_EQ(answered, limits.max_clients);
+  EXPECT_EQ(stats().clients_displaced, 200 - limits.max_clients);
+}
+
+// Whoever asks again and again has the readers copy their counts at a bounded pace.
+TEST_F(RequestHandlerTest, BetweenTwoRoundsIsAPause) {
+  readers_.start();
+  serve_answers();
+  constexpr int kQuestions = 20;
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < kQuestions; ++i) ask("GET\n");
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, (kQuestions - 1) * RequestHandler::kPause);
+  EXPECT_EQ(rounds_, kQuestions);
+}
+
+}  // namespace
+}  // namespace tcpeek::engine
