@@ -70,15 +70,19 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
       standard_output_(standard_output),
       log_(log),
       systemd_notifier_(log),
-      sandbox_(make_sandbox(options, {Role::reactor, Role::reader}, log)),
+      sandbox_(options.no_seccomp ? Sandbox()
+                                  : Sandbox({Role::reactor, Role::reader}, options.log_to_syslog)),
       capture_filter_(to_capture_filter(options)),
       matcher_(options.filters),
       links_(ring::read_links()),
       interfaces_(options.interfaces, options.local, links_),
       sizing_(to_sizing(options)),
-      loss_warnings_(sizing_),
+      loss_warnings_({.ring_mib = sizing_.ring_mib, .readers = sizing_.cpus.size()}),
       start_(read_clocks()),
       last_sent_(static_cast<std::ptrdiff_t>(sizing_.cpus.size())) {
+  if (!options.no_seccomp && !Sandbox::supported_by_build()) {
+    log.info("system calls are not filtered: this build has sanitizers");
+  }
   check_filter();
   reactor_.on_readable(termination_signals_.descriptor(), [this] { reactor_.stop(); });
   open_capture();

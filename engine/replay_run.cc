@@ -59,7 +59,9 @@ ReplayRun::ReplayRun(const Options& options, LineWriter& standard_error,
       standard_error_(standard_error),
       standard_output_(standard_output),
       log_(log),
-      sandbox_(make_sandbox(options, {Role::replay, Role::replay_reader}, log)),
+      sandbox_(options.no_seccomp
+                   ? Sandbox()
+                   : Sandbox({Role::replay, Role::replay_reader}, options.log_to_syslog)),
       matcher_(options.filters),
       filters_(options.bpf),
       reporter_(options.output, standard_error, standard_output, matcher_,
@@ -70,6 +72,9 @@ ReplayRun::ReplayRun(const Options& options, LineWriter& standard_error,
       progress_(standard_error) {
   const std::optional<User> user =
       options.user ? std::optional(find_user(*options.user)) : std::nullopt;
+  if (!options.no_seccomp && !Sandbox::supported_by_build()) {
+    log.info("system calls are not filtered: this build has sanitizers");
+  }
   standard_error_.wait_when_full();
   standard_output_.wait_when_full();
   open_files();

@@ -15,6 +15,10 @@ std::uint64_t ignored(const ipc::Snapshot& snapshot, std::string_view reason) {
   return found != all.end() ? found->count : 0;
 }
 
+std::string counted(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 }  // namespace
 
 std::uint64_t LossWarnings::due(Loss& loss, std::uint64_t lost, Clock::time_point now) noexcept {
@@ -34,27 +38,27 @@ std::vector<std::string> LossWarnings::warnings(const ipc::Snapshot& snapshot,
   }
   std::vector<std::string> due_now;
   if (const auto n = due(dropped_, snapshot.packets.dropped, now)) {
-    due_now.push_back(fmt::format(
-        "the kernel dropped {} packets (ring full): try a larger ring (-B, now {} MiB), more "
-        "readers (--threads, now {}) or less to capture (--bpf)",
-        n, sizing_.ring_mib, sizing_.cpus.size()));
+    due_now.push_back(
+        fmt::format("the kernel dropped {} (ring full): try a larger ring (-B, now {} MiB), more "
+                    "readers (--threads, now {}) or a narrower capture (--bpf)",
+                    counted(n, "packet"), in_use_.ring_mib, in_use_.readers));
   }
   if (const auto n = due(evicted_, snapshot.totals[ipc::Tally::evicted], now)) {
-    due_now.push_back(fmt::format(
-        "evicted {} attempts, the oldest that nobody answered: the table is full (a SYN flood?); "
-        "more fit with --max-sessions (now {})",
-        n, capacity));
+    due_now.push_back(
+        fmt::format("evicted {}, oldest unanswered first: the table is full (a SYN flood?); "
+                    "--max-sessions (now {}) makes it larger",
+                    counted(n, "attempt"), capacity));
   }
   if (const auto n = due(mail_, ignored(snapshot, "mailbox_full"), now)) {
     due_now.push_back(fmt::format(
-        "lost {} packets on the way from one reader to another: try fewer readers (--threads, now "
+        "lost {} on the way from one reader to another: try fewer readers (--threads, now "
         "{})",
-        n, sizing_.cpus.size()));
+        counted(n, "packet"), in_use_.readers));
   }
   if (const auto n = due(events_, events_lost, now)) {
     due_now.push_back(fmt::format(
-        "counted {} outcomes without showing them: more came than can be printed; -q shows none",
-        n));
+        "counted {} without printing: they came faster than they can be printed; -q prints none",
+        counted(n, "outcome")));
   }
   return due_now;
 }

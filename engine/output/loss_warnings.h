@@ -1,16 +1,16 @@
-// What there is to say when more comes than can be taken: what was lost, and which option helps. Of each
-// kind once a minute at most, so that a flood of days does not fill a journal.
+// Warnings of losses: how much was lost, and which option helps. Each kind is reported at once, then at
+// most once a minute, so that a flood that lasts for days does not fill the journal.
 //
 // Thread contract: one thread's.
+// Units: MiB, attempts, packets.
 #pragma once
 
-#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "engine/config/sizing.h"
 #include "ipc/snapshot.h"
 
 namespace tcpeek::engine {
@@ -21,24 +21,30 @@ class LossWarnings {
 
   static constexpr std::chrono::minutes kInterval{1};
 
-  explicit LossWarnings(const Sizing& sizing) : sizing_(sizing) {}
+  // What is in use now, as the advice quotes it.
+  struct InUse {
+    unsigned ring_mib = 0;  // of each reader and interface
+    std::size_t readers = 0;
+  };
+
+  explicit LossWarnings(InUse in_use) : in_use_(in_use) {}
 
   // The warnings that are due.
   [[nodiscard]] std::vector<std::string> warnings(const ipc::Snapshot& snapshot,
                                                   Clock::time_point now);
 
  private:
-  // How much of one kind was lost, and what of it was told when.
+  // How much of one kind has been reported, and when.
   struct Loss {
     std::uint64_t told = 0;
     Clock::time_point told_at;
   };
 
-  // What came since it was last told; 0 if there is nothing to tell now.
+  // What was lost since the last report; 0 if none is due.
   [[nodiscard]] static std::uint64_t due(Loss& loss, std::uint64_t lost,
                                          Clock::time_point now) noexcept;
 
-  const Sizing& sizing_;
+  InUse in_use_;
   Loss dropped_;
   Loss evicted_;
   Loss mail_;

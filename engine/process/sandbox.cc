@@ -1,4 +1,4 @@
-// libseccomp makes programs of the lists; they are loaded without it, as readers do that side by side.
+// libseccomp compiles the lists. They are loaded without it, as readers do that concurrently.
 #include "engine/process/sandbox.h"
 
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include <cstring>
 #include <ctime>
 #include <memory>
+#include <string>
 #include <system_error>
 #include <type_traits>
 
@@ -37,19 +38,20 @@ using Context = std::unique_ptr<std::remove_pointer_t<scmp_filter_ctx>, Release>
 void check(int result, const char* object) {
   if (result >= 0) return;
   throw std::system_error(-result, std::generic_category(),
-                          std::string("cannot make the filter of system calls: ") + object);
+                          std::string("cannot compile the system call filter: ") + object);
 }
 
 long seccomp(unsigned operation, unsigned flags, const void* argument) noexcept {
   return ::syscall(SYS_seccomp, operation, flags, argument);
 }
 
-// 0, or why the kernel has no filters for us.
-int filters_missing() noexcept {
+void require_filters() {
   for (const std::uint32_t action : {SECCOMP_RET_TRAP, SECCOMP_RET_KILL_PROCESS}) {
-    if (seccomp(SECCOMP_GET_ACTION_AVAIL, 0, &action) != 0) return errno;
+    if (seccomp(SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0) continue;
+    ring::throw_errno(
+        "cannot filter system calls, as the kernel or the container does not allow it "
+        "(--no-seccomp runs without filters)");
   }
-  return 0;
 }
 
 void add_rule(const Context& context, std::uint32_t action, const char* name,
@@ -76,7 +78,7 @@ std::vector<sock_filter> exported(const Context& context) {
   check(seccomp_export_bpf(context.get(), to.get()), "export");
   std::vector<sock_filter> program(BPF_MAXINSNS);
   const auto size = ::read(from.get(), program.data(), program.size() * sizeof(sock_filter));
-  if (size <= 0) ring::throw_errno("cannot read the filter of system calls back");
+  if (size <= 0) ring::throw_errno("cannot read the compiled system call filter");
   program.resize(static_cast<std::size_t>(size) / sizeof(sock_filter));
   return program;
 }
@@ -100,18 +102,16 @@ std::vector<sock_filter> compile(Role role, bool syslog) {
 }  // namespace
 
 Sandbox::Sandbox(std::initializer_list<Role> roles, bool syslog) {
-  if (kSanitized) {
-    missing_because_ = "this build has sanitizers";
-    return;
-  }
-  if (const int error = filters_missing(); error != 0) {
-    missing_because_ = std::generic_category().message(error);
-    return;
-  }
-  // Reads the time zone's file, which could not be opened when the first time is printed.
+  if (!supported_by_build()) return;
+  require_filters();
+  // Reads the time zone's file, which could not be opened any more when the first time is printed.
   ::tzset();
   tell_refused_calls();
   for (const Role role : roles) filters_.at(static_cast<std::size_t>(role)) = compile(role, syslog);
+}
+
+bool Sandbox::supported_by_build() noexcept {
+  return !kSanitized;
 }
 
 void Sandbox::enter(Role role) const {
@@ -127,22 +127,9 @@ void Sandbox::enter(Role role) const {
   };
   // Before Linux 4.17 there is no such flag.
   if (load(SECCOMP_FILTER_FLAG_SPEC_ALLOW) != 0 && (errno != EINVAL || load(0) != 0)) {
-    ring::throw_errno(std::string("cannot load the filter of system calls of ") + name_of(role) +
-                      " (--no-seccomp runs without)");
+    ring::throw_errno(std::string("cannot load the system call filter of ") + name_of(role) +
+                      " (--no-seccomp runs without filters)");
   }
-}
-
-Sandbox make_sandbox(const Options& options, std::initializer_list<Role> roles, Log& log) {
-  if (options.no_seccomp) return {};
-  Sandbox sandbox(roles, options.log_to_syslog);
-  if (kSanitized) {
-    // Known to whoever built it so.
-    log.info("system calls are not filtered: {}", sandbox.missing_because());
-  } else if (!sandbox.missing_because().empty()) {
-    log.warning("system calls are not filtered: {}; going on without, --no-seccomp asks for that",
-                sandbox.missing_because());
-  }
-  return sandbox;
 }
 
 }  // namespace tcpeek::engine

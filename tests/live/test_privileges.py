@@ -7,18 +7,37 @@ import pwd
 import signal
 import struct
 import subprocess
+import sys
 import unittest
 
 import lab
 from conversation import POSITIONS, RX4, Conversation, Position
 from lab import Lab
-from monitor import Monitor, command
+from monitor import Monitor, command, run_to_end
 
 NOBODY = pwd.getpwnam("nobody")
 # A build with sanitizers filters no system calls.
 SANITIZERS = os.environ.get("TCPEEK_SANITIZE", "")
 FILTERED = "0" if SANITIZERS else "2"
 AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+# Runs its arguments where seccomp(2) fails with ENOSYS, as under a container that lacks it.
+WITHOUT_SECCOMP = """
+import ctypes, errno, os, platform, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+number = {"x86_64": 317, "aarch64": 277}[platform.machine()]
+code = b"".join(struct.pack("<HBBI", *instruction) for instruction in (
+    (0x20, 0, 0, 0),                           # load the number of the call
+    (0x15, 0, 1, number),                      # is it seccomp?
+    (0x06, 0, 0, 0x00050000 | errno.ENOSYS),   # then fail
+    (0x06, 0, 0, 0x7fff0000)))                 # else go on
+buffer = ctypes.create_string_buffer(code, len(code))
+program = ctypes.create_string_buffer(struct.pack("@HP", 4, ctypes.addressof(buffer)))
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
+if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0) != 0:
+    sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 setUpModule = lab.require
 
@@ -176,6 +195,20 @@ class Nothing(unittest.TestCase):
     def test_no_seccomp(self) -> None:
         with Monitor(self.network, "--no-seccomp", "--threads", "2") as monitor:
             self.check(status_of_threads(monitor.pid), seccomp="0")
+            self.count(monitor)
+
+    @unittest.skipIf(SANITIZERS, "filters nothing anyway")
+    def test_refused_seccomp_is_an_error(self) -> None:
+        """Live and for capture files: only --no-seccomp runs without filters."""
+        launcher = [sys.executable, "-c", WITHOUT_SECCOMP]
+        live = ["-U", str(self.network.folder / "refused.sock"), "-i", "veth0"]
+        for options in (live, ["-r", "/dev/null"]):
+            with self.subTest(options):
+                finished = run_to_end(self.network.host, [*launcher, *command(*options)])
+                self.assertEqual(finished.status, 1, finished)
+                self.assertRegex(finished.stderr, "cannot filter system calls.*--no-seccomp.*Function not implemented")
+                self.assertEqual(len(finished.stderr.splitlines()), 1, finished)
+        with Monitor(self.network, "--no-seccomp", "--threads", "2", launcher=launcher) as monitor:
             self.count(monitor)
 
     def test_replay(self) -> None:

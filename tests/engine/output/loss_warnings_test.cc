@@ -1,4 +1,4 @@
-// What is told of losses: at once the first time, then once a minute, each kind by itself.
+// Warnings of losses: at once the first time, then once a minute, each kind by itself.
 #include "engine/output/loss_warnings.h"
 
 #include <gmock/gmock.h>
@@ -22,8 +22,7 @@ class LossWarningsTest : public testing::Test {
     return loss_warnings_.warnings(snapshot_, now_);
   }
 
-  const Sizing sizing_{.cpus = {0, 1}, .ring_mib = 64, .sessions_per_reader = 500};
-  LossWarnings loss_warnings_{sizing_};
+  LossWarnings loss_warnings_{{.ring_mib = 64, .readers = 2}};
   Snapshot snapshot_;
   LossWarnings::Clock::time_point now_{};
 };
@@ -36,7 +35,7 @@ TEST_F(LossWarningsTest, DropsAreToldAtOnceThenOnceAMinute) {
   snapshot_.packets.dropped = 5;
   EXPECT_THAT(told(),
               ElementsAre("the kernel dropped 5 packets (ring full): try a larger ring (-B, "
-                          "now 64 MiB), more readers (--threads, now 2) or less to capture "
+                          "now 64 MiB), more readers (--threads, now 2) or a narrower capture "
                           "(--bpf)"));
   for (int i = 0; i < 59; ++i) {
     ++snapshot_.packets.dropped;
@@ -46,7 +45,7 @@ TEST_F(LossWarningsTest, DropsAreToldAtOnceThenOnceAMinute) {
   now_ += 1h;
   EXPECT_THAT(told(), IsEmpty()) << "no more were lost";
   ++snapshot_.packets.dropped;
-  EXPECT_THAT(told(), ElementsAre(HasSubstr("dropped 1 packets")));
+  EXPECT_THAT(told(), ElementsAre(HasSubstr("dropped 1 packet (ring full)")));
 }
 
 TEST_F(LossWarningsTest, EachKindByItself) {
