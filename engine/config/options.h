@@ -9,10 +9,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "engine/base/usage_error.h"
 #include "engine/filters/address.h"
 #include "engine/filters/filter_expression.h"
 #include "flowtable/decode.h"
@@ -47,13 +47,6 @@ struct Options {
   OutputFormat output = OutputFormat::text;
   std::vector<FilterExpression> filters;  // RX:RX@%:% and TX:TX@%:% first
   std::vector<std::string> warnings;      // for the log, once there is one
-};
-
-// Wrong use: what, why and what is allowed, in one line (a filter expression adds the caret lines).
-// The program exits with status 2.
-class UsageError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
 };
 
 // What the command line asks for: to run with options, or to print a text and exit with 0.

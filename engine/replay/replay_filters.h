@@ -1,11 +1,10 @@
 // --bpf for capture files: one filter for each link type.
 //
-// All are compiled while the program may still do as it likes: an expression may name hosts and
-// services, which libpcap looks up in files and by the network, and a pcapng tells of another link type
-// whenever it pleases.
+// All are compiled before system calls are filtered: an expression may name hosts and services, which
+// libpcap looks up in files and on the network, and a pcapng may bring in another link type anywhere.
 //
 // Thread contract: find() the main thread's; the filters themselves are immutable.
-// Errors: UsageError for an expression that libpcap does not take for that link type.
+// Errors: UsageError for an expression that libpcap rejects for that link type.
 #pragma once
 
 #include <cstdint>
@@ -22,10 +21,10 @@ class ReplayFilters {
  public:
   explicit ReplayFilters(std::string expression) : expression_(std::move(expression)) {}
 
-  // Null: everything passes. Compiles it unless that was done.
+  // Null: everything passes. Compiles the filter unless that was done before.
   [[nodiscard]] const ring::OfflineFilter* find(std::uint16_t link_type);
 
-  // Those of all link types that are read. Where one is refused, find() tells it.
+  // For every link type that is read. Where libpcap rejects it, find() says so.
   void compile_all();
 
  private:

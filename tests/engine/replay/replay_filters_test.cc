@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/config/options.h"
+#include "engine/base/usage_error.h"
 #include "engine/replay/link_types.h"
 
 namespace tcpeek::engine {
@@ -40,9 +40,22 @@ TEST(ReplayFiltersTest, ARefusalIsToldWhenItMatters) {
       static_cast<void>(filters.find(kRaw));
       FAIL() << "raw IP has no Ethernet addresses";
     } catch (const UsageError& e) {
-      EXPECT_THAT(e.what(), HasSubstr("--bpf: 'ether src 02:00:00:00:00:01' is no filter"));
+      EXPECT_THAT(e.what(), HasSubstr("--bpf: 'ether src 02:00:00:00:00:01' is not a filter"));
       EXPECT_THAT(e.what(), HasSubstr("for RAW (Raw IP): "));
     }
+  }
+}
+
+TEST(ReplayFiltersTest, AnExpressionIsShownWithoutDrivingTheTerminal) {
+  ReplayFilters filters("host \x1b[2J\n");
+  filters.compile_all();
+  try {
+    static_cast<void>(filters.find(kEthernet));
+    FAIL() << "this is not a host";
+  } catch (const UsageError& e) {
+    const std::string what = e.what();
+    EXPECT_THAT(what, HasSubstr("'host \\x1b[2J\\x0a'"));
+    EXPECT_EQ(what.find_first_of("\x1b\n"), std::string::npos) << what;
   }
 }
 

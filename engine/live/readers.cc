@@ -1,0 +1,143 @@
+#include "engine/live/readers.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <limits>
+#include <system_error>
+#include <utility>
+
+namespace tcpeek::engine {
+namespace {
+
+constexpr std::chrono::milliseconds kBetweenLooks{20};
+
+}  // namespace
+
+Readers::Readers(const std::vector<ReaderConfig>& configs,
+                 std::vector<std::vector<FramedSocket>> sources, const FilterRegistry& filters,
+                 const Locality& locality)
+    : last_mailed_(static_cast<std::ptrdiff_t>(configs.size())), filter_room_(filters.id_bound()) {
+  for (std::size_t i = 0; i < configs.size(); ++i) {
+    mailboxes_.push_back(std::make_unique<Mailbox>(configs.size()));
+  }
+  for (std::size_t i = 0; i < configs.size(); ++i) {
+    readers_.push_back(std::make_unique<Reader>(configs[i], std::move(sources[i]),
+                                                reader_rules(filters, locality), mailboxes_,
+                                                report_ready_));
+    outcomes_.push_back(&readers_.back()->outcomes());
+  }
+}
+
+Readers::~Readers() {
+  stop_and_join();
+}
+
+// Readers wait for each other when they end: all must know before the first is joined.
+void Readers::stop_and_join() noexcept {
+  for (const auto& reader : readers_) reader->stop();
+  for (const auto& reader : readers_) reader->join();
+}
+
+void Readers::start_threads() {
+  std::size_t started = 0;
+  try {
+    for (const auto& reader : readers_) {
+      ++started;
+      reader->start(last_mailed_);
+    }
+  } catch (...) {
+    // Those that did start must not wait for the others when they stop.
+    last_mailed_.count_down(static_cast<std::ptrdiff_t>(readers_.size() - started));
+    throw;
+  }
+}
+
+bool Readers::start(const std::function<bool()>& interrupted) {
+  bool given_up = false;
+  start_threads();
+  for (const auto& reader : readers_) {
+    try {
+      while (!reader->started(kBetweenLooks)) {
+        if (given_up || !interrupted()) continue;
+        given_up = true;
+        for (const auto& each : readers_) each->stop();
+      }
+    } catch (const std::system_error& e) {
+      if (!given_up || e.code().value() != ECANCELED) throw;
+    }
+  }
+  if (given_up) stop_and_join();
+  return !given_up;
+}
+
+void Readers::stop(std::vector<ring::PacketSocket> unused) {
+  const std::size_t share = (unused.size() + readers_.size() - 1) / readers_.size();
+  for (const auto& reader : readers_) {
+    const std::size_t count = std::min(share, unused.size());
+    const auto first = unused.end() - static_cast<std::ptrdiff_t>(count);
+    std::vector<ring::PacketSocket> part(std::make_move_iterator(first),
+                                         std::make_move_iterator(unused.end()));
+    unused.erase(first, unused.end());
+    reader->stop(std::move(part));
+  }
+  for (const auto& reader : readers_) reader->join();
+}
+
+void Readers::go_by(const FilterRegistry& filters, const Locality& locality) {
+  const bool more_filters = filters.id_bound() > filter_room_;
+  filter_room_ = std::max(filter_room_, filters.id_bound());
+  for (const auto& reader : readers_) {
+    Handover<ReaderRules>& rules = reader->rules();
+    rules.collect();
+    const std::unique_ptr<ReaderRules> untaken = rules.withdraw();
+    auto next = more_filters
+                    ? reader_rules(filters, locality)
+                    : std::make_unique<ReaderRules>(ReaderRules{filters.ruleset(locality), {}, {}});
+    if (untaken != nullptr && !more_filters) {
+      next->counting = std::move(untaken->counting);
+      next->reported = std::move(untaken->reported);
+    }
+    rules.offer(std::move(next));
+  }
+}
+
+void Readers::collect_rules() {
+  for (const auto& reader : readers_) reader->rules().collect();
+}
+
+void Readers::settle(FilterRegistry& filters) const {
+  std::uint32_t adopted = std::numeric_limits<std::uint32_t>::max();
+  for (const auto& reader : readers_) adopted = std::min(adopted, reader->report().generation);
+  filters.settle(adopted, [this](FilterId id) {
+    std::uint64_t pending = 0;
+    for (const auto& reader : readers_) {
+      const auto& counts = reader->report().outcomes.filters;
+      if (id < counts.size()) pending += counts[id][ipc::Tally::pending];
+    }
+    return pending;
+  });
+}
+
+void Readers::request_reports() noexcept {
+  for (const auto& reader : readers_) reader->request_report();
+}
+
+bool Readers::reports_ready() noexcept {
+  report_ready_.clear();
+  return std::ranges::all_of(readers_, [](const auto& reader) { return reader->report_ready(); });
+}
+
+std::vector<ReaderView> Readers::views() const {
+  std::vector<ReaderView> views;
+  for (const auto& reader : readers_) {
+    views.push_back({.report = &reader->report(),
+                     .id = reader->id(),
+                     .cpu = reader->cpu() ? static_cast<int>(*reader->cpu()) : -1,
+                     .mailbox_depth = reader->mailbox_depth(),
+                     .event_queue_depth = reader->outcomes().size()});
+  }
+  return views;
+}
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,74 @@
+// All readers as one thing: their threads, mailboxes, outcome queues and reports.
+//
+// Thread contract: the reactor's thread.
+// Errors: start() throws what kept a reader from starting; none runs then.
+#pragma once
+
+#include <functional>
+#include <latch>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/base/event_fd.h"
+#include "engine/filters/filter_registry.h"
+#include "engine/live/mailbox.h"
+#include "engine/live/reader.h"
+#include "engine/pipeline/snapshot_builder.h"
+
+namespace tcpeek::engine {
+
+class Readers {
+ public:
+  // Reader i's sockets are sources[i]. Rules are those in force.
+  Readers(const std::vector<ReaderConfig>& configs, std::vector<std::vector<FramedSocket>> sources,
+          const FilterRegistry& filters, const Locality& locality);
+  ~Readers();
+  Readers(const Readers&) = delete;
+  Readers& operator=(const Readers&) = delete;
+
+  // Starts all of them, side by side. False: `interrupted` became true meanwhile, and all have ended.
+  [[nodiscard]] bool start(const std::function<bool()>& interrupted);
+  // Has all read what was captured until now and end; they close `unused` as well.
+  void stop(std::vector<ring::PacketSocket> unused);
+
+  // From now on all go by these rules.
+  void go_by(const FilterRegistry& filters, const Locality& locality);
+  // Frees rules that readers have given back.
+  void collect_rules();
+  // Closes the books of removed filters whose last attempt has ended. Reports are ready.
+  void settle(FilterRegistry& filters) const;
+
+  // Asks every reader for a report; reports_ready() when the descriptor below became readable.
+  void request_reports() noexcept;
+  [[nodiscard]] bool reports_ready() noexcept;
+  [[nodiscard]] int report_descriptor() const noexcept { return report_ready_.descriptor(); }
+  // Of the reports that are there, or of the last ones when all have ended.
+  [[nodiscard]] std::vector<ReaderView> views() const;
+
+  [[nodiscard]] std::span<OutcomeQueue* const> outcomes() const noexcept { return outcomes_; }
+  [[nodiscard]] std::size_t size() const noexcept { return readers_.size(); }
+  [[nodiscard]] const Reader& operator[](std::size_t i) const noexcept { return *readers_[i]; }
+
+  // Reader i goes on with another socket on interface `source`; see Reader.
+  std::unique_ptr<FramedSocket> replace(std::size_t i, std::size_t source, FramedSocket next) {
+    return readers_[i]->replace(source, std::move(next));
+  }
+  [[nodiscard]] std::unique_ptr<FramedSocket> collect(std::size_t i, std::size_t source) {
+    return readers_[i]->collect(source);
+  }
+
+ private:
+  void start_threads();
+  void stop_and_join() noexcept;
+
+  EventFd report_ready_;
+  std::vector<std::unique_ptr<Mailbox>> mailboxes_;
+  std::latch last_mailed_;
+  std::vector<std::unique_ptr<Reader>> readers_;
+  std::vector<OutcomeQueue*> outcomes_;  // theirs
+  std::size_t filter_room_;              // filter numbers that readers have, or were given, room for
+};
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,149 @@
+// The sets of filters that attempts count in, one number for each: what an attempt keeps as its tag
+// from its first SYN to its end, whatever happens to the rules meanwhile.
+//
+// How it works: a set is a bit per filter number, interned: attempts of equal sets share one, with a
+// count of those that have not ended. Which set an attempt belongs to is remembered by the classes that
+// the matcher finds (MatchKey), so that the filters themselves are seldom asked. A set that no attempt
+// is in stays for the next one, until its place is needed or the rules are exchanged; the tag of a place
+// that was given away finds nothing any more.
+//
+// Bounded: kMostSets at once. An attempt that finds no place counts under RX and TX alone and is
+// counted as `overflowed`.
+//
+// Thread contract: one reader's. After construction nothing here allocates, locks or throws.
+// Invariant: a set with attempts keeps its place.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <span>
+
+#include "engine/filters/ruleset.h"
+
+namespace tcpeek::engine {
+
+class FilterSets {
+ public:
+  using Tag = std::uint32_t;
+
+  static constexpr std::size_t kMostSets = 1U << 14;
+  static constexpr std::size_t kWords = kMaxFilterIds / 64;
+
+  FilterSets();
+
+  // The set of an attempt that begins: close() it when the attempt ends. Keys are the matcher's of
+  // `rules`, which are those last given to go_by(), or the first.
+  [[nodiscard]] Tag open(const Ruleset& rules, const MatchKey& key) noexcept {
+    const Known& known = known_[place_of(key)];
+    if (known.tag != 0 && known.key == key && valid(known.tag)) [[likely]] {
+      ++set_of(known.tag).attempts;
+      return known.tag;
+    }
+    return intern(rules, key);
+  }
+  void close(Tag tag) noexcept {
+    Set& set = set_of(tag);
+    if (--set.attempts == 0 && set.generation != generation_) [[unlikely]]
+      drop(index_of(tag));
+  }
+
+  // Keys mean something else from now on.
+  void go_by(const Ruleset& rules) noexcept;
+
+  // Calls fn(FilterId) for each filter of the set, ascending. False: there are none, or the set is gone.
+  template <class Fn>
+  bool for_each(Tag tag, Fn&& fn) const noexcept {
+    if (!valid(tag)) [[unlikely]]
+      return false;
+    const Set& set = sets_[index_of(tag)];
+    for (std::uint64_t words = set.summary; words != 0; words &= words - 1) {
+      const auto word = static_cast<std::size_t>(std::countr_zero(words));
+      for (std::uint64_t bits = set.words[word]; bits != 0; bits &= bits - 1) {
+        fn(static_cast<FilterId>(word * 64 + static_cast<std::size_t>(std::countr_zero(bits))));
+      }
+    }
+    return set.summary != 0;
+  }
+
+  // The bits of a set that exists: which words are not zero, and the words.
+  [[nodiscard]] std::uint64_t summary(Tag tag) const noexcept {
+    return sets_[index_of(tag)].summary;
+  }
+  [[nodiscard]] std::uint64_t word(Tag tag, std::size_t i) const noexcept {
+    return sets_[index_of(tag)].words[i];
+  }
+
+  [[nodiscard]] std::uint64_t overflowed() const noexcept { return overflowed_; }
+
+ private:
+  static_assert(kWords <= 64, "one bit of the summary for each word");
+
+  using Bits = std::array<std::uint64_t, kWords>;
+
+  struct Set {
+    std::uint64_t summary;  // a bit for each word that is not zero
+    Bits words;
+    std::uint32_t attempts;    // that have not ended
+    std::uint32_t generation;  // of the rules that made it
+    std::uint32_t stamp;       // how often the place was given away
+    std::uint16_t next;        // of the same bucket; 0: none
+    bool used;
+  };
+
+  struct Known {
+    MatchKey key;
+    Tag tag = 0;
+  };
+
+  // A tag: the place and its stamp. Place 0 is never used, so no tag is 0.
+  static constexpr unsigned kIndexBits = 14;
+  static constexpr std::uint32_t kStampMask = (1U << (32 - kIndexBits)) - 1;
+  static constexpr std::size_t kKnown = 1024;
+  static constexpr std::size_t kBuckets = kMostSets;
+  // Places looked at for one that may be given away.
+  static constexpr std::size_t kMostTries = 64;
+
+  static_assert(kMostSets == 1U << kIndexBits);
+
+  [[nodiscard]] static std::size_t index_of(Tag tag) noexcept { return tag & (kMostSets - 1); }
+  [[nodiscard]] static Tag tag_of(std::size_t index, const Set& set) noexcept {
+    return static_cast<Tag>(index) | (set.stamp & kStampMask) << kIndexBits;
+  }
+  [[nodiscard]] bool valid(Tag tag) const noexcept {
+    const Set& set = sets_[index_of(tag)];
+    return set.used && (set.stamp & kStampMask) == tag >> kIndexBits;
+  }
+  [[nodiscard]] Set& set_of(Tag tag) noexcept { return sets_[index_of(tag)]; }
+
+  [[nodiscard]] static std::size_t place_of(const MatchKey& key) noexcept {
+    const std::uint64_t packed = std::uint64_t{key.rx_class} << 48 |
+                                 std::uint64_t{key.tx_class} << 32 |
+                                 std::uint64_t{key.port_class} << 16 | key.directions;
+    return static_cast<std::size_t>((packed * 0x9e37'79b9'7f4a'7c15U) >> 54);
+  }
+  static_assert(kKnown == 1U << (64 - 54));
+
+  [[nodiscard]] Tag intern(const Ruleset& rules, const MatchKey& key) noexcept;
+  [[nodiscard]] std::size_t find_or_make(const Bits& bits) noexcept;
+  [[nodiscard]] std::size_t free_place() noexcept;
+  void drop(std::size_t index) noexcept;
+  [[nodiscard]] static std::size_t bucket_of(const Bits& bits) noexcept;
+
+  struct Free {
+    void operator()(Set* sets) const noexcept { std::free(sets); }
+  };
+  // Zero, and memory only where it is used.
+  std::unique_ptr<Set[], Free> sets_;
+  std::array<std::uint16_t, kBuckets> buckets_{};  // the first set of each; 0: none
+  std::array<Known, kKnown> known_{};
+  std::size_t used_bound_ = 1;  // no place from here on was ever used
+  std::size_t hand_ = 1;        // the next one to look at for a place
+  std::uint32_t generation_ = 0;
+  std::uint64_t overflowed_ = 0;
+};
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,97 @@
+// The capture files of a replay, read one after the other as one stream of packets.
+//
+// How to use it: the constructor opens all files, while the program still has its rights; recognise()
+// looks at what they hold, once those rights are gone; then read() until it returns false.
+//
+// Interfaces have numbers that mean the same in all files, from 1 as the kernel's do: the same place in
+// the section, name and link type is the same interface, in another section or another file. So an
+// attempt goes on where one file ends and the next begins.
+//
+// Thread contract: the main thread's.
+// Errors: std::system_error for a file that cannot be opened; from recognise(), std::runtime_error in
+// words for people for a file from which nothing can be read; UsageError for a --bpf expression that
+// does not fit a link type. Damage inside a file ends that file: what comes before it counts, and
+// faults() says where it is.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "engine/replay/replay_filters.h"
+#include "engine/replay/replay_reader.h"
+#include "ring/savefile.h"
+
+namespace tcpeek::engine {
+
+class CaptureFiles {
+ public:
+  // Gets one line of text for people, at once.
+  using Warn = std::function<void(const std::string&)>;
+
+  // "-" is standard input. Reading ends early when `interrupt`, a descriptor, becomes readable.
+  // `bpf` is compiled here for every link type that a file may turn out to have; empty: none.
+  CaptureFiles(std::span<const std::string> paths, const std::string& bpf, int interrupt,
+               Warn warn);
+
+  void recognise();
+
+  // Replaces `packets` by the next ones, at most `most`, all of one file; valid until the next call.
+  // False: there are no more, or it was interrupted.
+  [[nodiscard]] bool read(std::vector<ring::SavedPacket>& packets, std::size_t most);
+
+  // Of the packets read last, by SavedPacket::interface.
+  [[nodiscard]] std::span<const ReplayInterface> interfaces() const noexcept { return interfaces_; }
+  // By ReplayInterface::number; the file's name where the file does not name the interface.
+  [[nodiscard]] std::string interface_name(std::uint16_t number) const;
+
+  // "a.pcap, link-type EN10MB (Ethernet); b.pcapng"
+  [[nodiscard]] std::string describe() const;
+  // How many packets each file has given so far.
+  [[nodiscard]] std::vector<std::uint64_t> packets() const;
+  // Of all files together: bytes passed, and how many there are, where that is known.
+  [[nodiscard]] std::uint64_t passed() const noexcept;
+  [[nodiscard]] std::optional<std::uint64_t> total() const noexcept;
+  // What was wrong with them, a line each; complete once read() has returned false.
+  [[nodiscard]] const std::vector<std::string>& faults() const noexcept { return faults_; }
+
+ private:
+  struct File {
+    std::string name;                        // as it is
+    std::string shown;                       // for people
+    std::unique_ptr<ring::ByteInput> input;  // until it has a reader
+    std::unique_ptr<ring::SavefileReader> reader;
+    std::uint64_t packets = 0;
+  };
+
+  void recognise(File& file);
+  void learn_interfaces(const File& file);
+  void learn_interface(const File& file, const ring::SavedInterface& interface);
+  [[nodiscard]] std::uint32_t number_of(const File& file, const ring::SavedInterface& interface);
+  void finish(const File& file);
+  [[nodiscard]] bool interrupted() const noexcept;
+
+  int interrupt_;
+  Warn warn_;
+  ReplayFilters filters_;
+  std::vector<File> files_;
+  std::vector<std::string> faults_;
+
+  std::size_t current_ = 0;                  // the file being read
+  std::uint64_t bytes_before_ = 0;           // of those that have been read
+  std::vector<ReplayInterface> interfaces_;  // of the file being read
+  bool link_type_known_ = false;             // of one of them
+  std::optional<std::uint16_t> unknown_link_type_;
+
+  std::map<std::tuple<std::uint32_t, std::string, std::uint16_t>, std::uint32_t> interface_numbers_;
+  std::map<std::uint16_t, std::string> interface_names_;  // by number
+};
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,77 @@
+#include "engine/replay/replay_readers.h"
+
+#include <algorithm>
+#include <exception>
+
+namespace tcpeek::engine {
+namespace {
+
+// Small enough to stay in the cache.
+constexpr std::size_t kBlockPackets = 4096;
+// More where several readers have to wait for each other.
+constexpr std::size_t kBlockPacketsOfMany = 16'384;
+// Attempts whose outcomes fit the queues.
+constexpr std::size_t kSweepGroups =
+    OutcomeQueue::kCapacity / flowtable::AttemptTable::kGroupSlots / 2;
+
+}  // namespace
+
+ReplayReaders::ReplayReaders(std::span<const ReplayConfig> configs, const FilterMatcher& matcher,
+                             const Locality& locality)
+    : team_(static_cast<unsigned>(configs.size())) {
+  for (const ReplayConfig& config : configs) {
+    readers_.push_back(std::make_unique<ReplayReader>(config, matcher, locality));
+    outcomes_.push_back(&readers_.back()->outcomes());
+  }
+}
+
+void ReplayReaders::on_each_thread(const std::function<void(unsigned)>& task) {
+  std::vector<std::exception_ptr> thrown(readers_.size());
+  team_.run([&](unsigned i) {
+    try {
+      task(i);
+    } catch (...) {
+      thrown[i] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& one : thrown) {
+    if (one) std::rethrow_exception(one);
+  }
+}
+
+std::size_t ReplayReaders::block_packets() const noexcept {
+  return readers_.size() == 1 ? kBlockPackets : kBlockPacketsOfMany;
+}
+
+void ReplayReaders::take(std::span<const ring::SavedPacket> packets,
+                         std::span<const ReplayInterface> interfaces) {
+  team_.run([&](unsigned i) { readers_[i]->take(packets, interfaces); });
+}
+
+void ReplayReaders::sweep(flowtable::PacketTime now, const std::function<void()>& after_part) {
+  const std::size_t groups = readers_.front()->table().group_count();
+  for (std::size_t swept = 0; swept < groups; swept += kSweepGroups) {
+    const std::size_t part = std::min(kSweepGroups, groups - swept);
+    team_.run([&](unsigned i) { readers_[i]->sweep(now, part); });
+    after_part();
+  }
+}
+
+std::uint64_t ReplayReaders::capacity_each() const noexcept {
+  return readers_.front()->table().capacity();
+}
+
+std::uint64_t ReplayReaders::pending() const noexcept {
+  std::uint64_t pending = 0;
+  for (const auto& reader : readers_) pending += reader->table().pending();
+  return pending;
+}
+
+std::vector<ReaderReport> ReplayReaders::reports() const {
+  std::vector<ReaderReport> reports;
+  reports.reserve(readers_.size());
+  for (const auto& reader : readers_) reports.push_back(reader->report());
+  return reports;
+}
+
+}  // namespace tcpeek::engine
