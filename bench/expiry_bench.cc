@@ -90,12 +90,11 @@ double microseconds_of(nanoseconds t) {
 void expiry(benchmark::State& state) {
   const bool ipv6 = state.range(0) == 6;
   const bool tell = state.range(1) != 0;
-  const engine::FilterMatcher matcher(engine::parse_filters({}));
-  engine::Handover<const engine::Locality> locality(std::make_unique<const engine::Locality>(
-      std::vector<engine::Address>(), std::vector<engine::Prefix>(), std::vector<std::uint32_t>()));
+  const engine::FilterRegistry filters(engine::parse_filters({}));
+  engine::Handover<engine::ReaderRules> rules(engine::reader_rules(filters, engine::Locality()));
   engine::OutcomeQueue queue(tell);
   const engine::PacketTimeline timeline({});
-  engine::OutcomeCounter counter(matcher, locality, queue, timeline);
+  engine::OutcomeCounter counter(rules, queue, timeline);
   Tracker tracker({.capacity = bench::kTableKeys,
                    .timeout = kTimeout,
                    .remember = kTimeout,
@@ -109,7 +108,7 @@ void expiry(benchmark::State& state) {
     open_all(tracker, even ? keys.present : keys.absent, start);
     even = !even;
     start += kTimeout + seconds(2);
-    for (engine::Outcome told; queue.pop(told);) continue;
+    for (engine::OutcomeRecord told; queue.pop(told);) continue;
     const nanoseconds round = sweep(tracker, start, pauses);
     if (tracker.table().pending() != 0) state.SkipWithError("the sweep left something");
     state.SetIterationTime(std::chrono::duration<double>(round).count());

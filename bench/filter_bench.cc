@@ -15,7 +15,7 @@ namespace {
 
 using tcpeek::engine::Address;
 using tcpeek::engine::FilterMatcher;
-using tcpeek::engine::FilterTag;
+using tcpeek::engine::MatchKey;
 
 constexpr std::size_t kAttempts = 4096;  // a power of two
 constexpr std::uint8_t kRx = 1;
@@ -79,13 +79,11 @@ void classify_and_match(benchmark::State& state) {
   std::uint64_t matches = 0;
   for (auto _ : state) {
     const Attempt& a = attempts[next++ % kAttempts];
-    const FilterTag tag = matcher.classify(a.initiator, a.responder, a.port, a.directions);
-    matcher.for_each_match(
-        tag, a.directions, [&] { return a.responder; },
-        [&](std::size_t index) {
-          benchmark::DoNotOptimize(index);
-          ++matches;
-        });
+    const MatchKey key = matcher.classify(a.initiator, a.responder, a.port, a.directions);
+    matcher.for_each_match(key, [&](std::size_t index) {
+      benchmark::DoNotOptimize(index);
+      ++matches;
+    });
   }
   state.counters["matches"] =
       benchmark::Counter(static_cast<double>(matches), benchmark::Counter::kAvgIterations);

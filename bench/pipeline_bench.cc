@@ -91,13 +91,12 @@ engine::Address responder(bool ipv6) {
 class Reader {
  public:
   Reader(std::uint64_t capacity, bool ipv6)
-      : matcher_(engine::parse_filters({})),
-        locality_(std::make_unique<const engine::Locality>(std::vector{responder(ipv6)},
-                                                           std::vector<engine::Prefix>(),
-                                                           std::vector<std::uint32_t>())),
+      : filters_(engine::parse_filters({})),
+        rules_(engine::reader_rules(
+            filters_, {std::vector{responder(ipv6)}, std::vector<engine::Prefix>(), {}})),
         queue_(false),
         timeline_({}),
-        counter_(matcher_, locality_, queue_, timeline_),
+        counter_(rules_, queue_, timeline_),
         pipeline_(
             {.capacity = capacity, .timeout = kNeverDue, .secret = flowtable::test::secret_of(1)},
             flowtable::Verify::none, counter_) {}
@@ -150,8 +149,8 @@ class Reader {
     if (pipeline_.decode(flowtable::LinkFraming::ethernet, frame) != nullptr) pipeline_.keep();
   }
 
-  engine::FilterMatcher matcher_;
-  engine::Handover<const engine::Locality> locality_;
+  engine::FilterRegistry filters_;
+  engine::Handover<engine::ReaderRules> rules_;
   engine::OutcomeQueue queue_;
   engine::PacketTimeline timeline_;
   engine::OutcomeCounter counter_;

@@ -16,7 +16,7 @@ using namespace tcpeek::flowtable;
 
 struct Ignore {
   void opened(Attempt&) noexcept {}
-  void ended(const Attempt&, const Ending&) noexcept { ++ended_; }
+  void ended(const Attempt&, const Outcome&) noexcept { ++ended_; }
   void late_synack(const Attempt&) noexcept {}
   std::uint64_t ended_ = 0;
 };

@@ -16,7 +16,6 @@ using flowtable::PacketTime;
 using ring::SavedPacket;
 using std::chrono::steady_clock;
 using std::chrono::system_clock;
-
 constexpr std::chrono::hours kShutdownFlushTimeout{24};
 
 system_clock::time_point to_system(PacketTime time) {
@@ -36,14 +35,14 @@ ReplayRun::ReplayRun(const Options& options, LineWriter& standard_error,
       sandbox_(options.no_seccomp
                    ? Sandbox()
                    : Sandbox({Role::replay, Role::replay_reader}, options.log_to_syslog)),
-      matcher_(options.filters),
+      filters_(options.filters),
       progress_(standard_error),
       files_(options.read_files, options.bpf, signals_.descriptor(),
              [this](const std::string& text) {
                progress_.wipe();
                log_.warning("{}", text);
              }),
-      reporter_(options.output, standard_error, standard_output, matcher_,
+      reporter_(options.output, standard_error, standard_output, filters_,
                 [this](std::uint16_t number) { return files_.interface_name(number); }),
       clock_(steady_clock::now()) {
   if (!options.no_seccomp && !Sandbox::supported_by_build()) {
@@ -78,7 +77,7 @@ void ReplayRun::make_readers() {
                        .icmp = options_.icmp,
                        .tell_outcomes = !options_.quiet});
   }
-  readers_.emplace(configs, matcher_, locality);
+  readers_.emplace(configs, filters_, locality);
 }
 
 // The main thread is the first of the readers'; it may not start others after this.
@@ -94,6 +93,7 @@ std::vector<std::string> ReplayRun::run() {
   while (files_.read(packets, readers_->block_packets())) {
     take(packets);
     show_progress();
+    if (request_signals_.take() == RequestSignal::summary) print_summary();
   }
   finish();
   return files_.faults();
@@ -148,21 +148,23 @@ void ReplayRun::finish() {
   if (readers_->pending() != 0) sweep(clock_.now());
   progress_.wipe();
   standard_error_.line("");
-  standard_error_.line(summary(snapshot()));
+  print_summary();
   standard_error_.flush_for(kShutdownFlushTimeout);
   standard_output_.flush_for(kShutdownFlushTimeout);
 }
 
+void ReplayRun::print_summary() {
+  progress_.wipe();
+  standard_error_.line(summary(snapshot()));
+  standard_error_.flush();
+}
+
 ipc::Snapshot ReplayRun::snapshot() const {
-  ipc::Snapshot frame;
-  frame.version = TCPEEK_VERSION;
+  SnapshotFrame frame;
   frame.started = to_system(clock_.earliest());
   frame.taken = to_system(clock_.latest());
   frame.uptime =
       std::chrono::duration_cast<std::chrono::milliseconds>(clock_.latest() - clock_.earliest());
-  for (const FilterExpression& filter : matcher_.counted()) {
-    frame.filters.push_back({.name = filter.name, .expression = filter.text, .counts = {}});
-  }
   std::vector<ReaderReport> reports = readers_->reports();
   for (const std::uint64_t packets : files_.packets()) {
     frame.interfaces.emplace_back();
@@ -172,7 +174,7 @@ ipc::Snapshot ReplayRun::snapshot() const {
   for (std::size_t i = 0; i < reports.size(); ++i) {
     views.push_back({.report = &reports[i], .id = static_cast<unsigned>(i)});
   }
-  return build_snapshot(std::move(frame), views);
+  return build_snapshot(std::move(frame), filters_, views);
 }
 
 }  // namespace tcpeek::engine

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "engine/config/options.h"
-#include "engine/filters/filter_matcher.h"
+#include "engine/filters/filter_registry.h"
 #include "engine/output/line_writer.h"
 #include "engine/output/log.h"
 #include "engine/output/reporter.h"
@@ -49,6 +49,7 @@ class ReplayRun {
   void show_outcomes();
   void show_progress();
   void finish();
+  void print_summary();
   [[nodiscard]] ipc::Snapshot snapshot() const;
 
   const Options options_;
@@ -57,8 +58,9 @@ class ReplayRun {
   Log& log_;
   const std::optional<User> user_;  // to become
   const Sandbox sandbox_;
-  const FilterMatcher matcher_;
+  const FilterRegistry filters_;
   const TerminationSignals signals_;
+  const RequestSignals request_signals_;
   Progress progress_;
   CaptureFiles files_;
   Reporter reporter_;

@@ -25,14 +25,6 @@ struct Attempt {
   [[nodiscard]] Endpoint initiator_end() const noexcept { return key.end(initiator()); }
   [[nodiscard]] Endpoint responder_end() const noexcept { return key.end(other(initiator())); }
 
-  // Seven bits of the observer's besides its tag.
-  [[nodiscard]] std::uint8_t marks() const noexcept {
-    return static_cast<std::uint8_t>(handshake.holder_bits >> 1);
-  }
-  void set_marks(std::uint8_t marks) noexcept {
-    handshake.holder_bits = static_cast<std::uint8_t>((handshake.holder_bits & kInitiatorHigh) |
-                                                      static_cast<unsigned>(marks << 1));
-  }
   void set_initiator(Sender s) noexcept {
     handshake.holder_bits = s == Sender::high ? kInitiatorHigh : 0;
   }

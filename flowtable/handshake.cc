@@ -105,17 +105,12 @@ Event on_responder_synack(Handshake& h, const Step& s, std::uint32_t window_us) 
     return Event::progressed;
   }
   if (is_responder_isn(h, s.sequence)) {
-    switch (h.phase) {
-      case Phase::crossed:
-        h.phase = Phase::crossed_initiator_acked;
-        first_synack(h, s);
-        return Event::progressed;
-      case Phase::crossed_responder_acked:
-        first_synack(h, s);
-        return succeed(h, Event::success);
-      default:
-        return repeated_synack(h, s, window_us);
-    }
+    const bool first = h.phase == Phase::crossed || h.phase == Phase::crossed_responder_acked;
+    if (!first) return repeated_synack(h, s, window_us);
+    first_synack(h, s);
+    if (h.phase == Phase::crossed_responder_acked) return succeed(h, Event::success);
+    h.phase = Phase::crossed_initiator_acked;
+    return Event::progressed;
   }
   // Another responder, or the same one restarted: acceptable besides the first. It is a plain
   // answer even where SYNs had crossed.

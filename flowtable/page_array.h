@@ -1,16 +1,17 @@
 // A fixed array of plain values in its own pages, zero at start, huge pages where the kernel has
 // them.
 //
-// Tables are made once and last as long as the program; malloc would neither promise zeroed pages
+// Tables are made once and live as long as the program; malloc would neither promise zeroed pages
 // nor alignment nor huge pages. Pages are touched by the thread that makes the array, so that on a
 // NUMA machine they come from that thread's node.
 //
 // Thread contract: as a std::vector.
-// Errors: std::system_error naming mmap and the size.
+// Errors: std::system_error naming mmap and the size; ECANCELED when told to give up.
 #pragma once
 
 #include <sys/mman.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <span>
@@ -27,7 +28,8 @@ class PageArray {
                 "pages are handed out zeroed and given back as they are");
 
  public:
-  explicit PageArray(std::size_t size) : size_(size) {
+  // `give_up` may become true, on any thread, while pages are touched.
+  explicit PageArray(std::size_t size, const std::atomic<bool>* give_up = nullptr) : size_(size) {
     const std::size_t bytes = size * sizeof(T);
     if (bytes == 0) return;
     void* memory =
@@ -40,7 +42,9 @@ class PageArray {
     data_ = static_cast<T*>(memory);
     // Advice only: without huge pages the table works as well, a little slower.
     static_cast<void>(::madvise(memory, bytes, MADV_HUGEPAGE));
-    touch(bytes);
+    if (touch(bytes, give_up)) return;
+    ::munmap(memory, bytes);
+    throw std::system_error(ECANCELED, std::generic_category(), "making the table of attempts");
   }
 
   ~PageArray() {
@@ -61,10 +65,15 @@ class PageArray {
 
  private:
   // Memory that cannot be had shall fail here, at start, and not as a fault on the packet path.
-  void touch(std::size_t bytes) noexcept {
+  bool touch(std::size_t bytes, const std::atomic<bool>* give_up) noexcept {
     constexpr std::size_t kPage = 4096;
+    constexpr std::size_t kBetweenLooks = 16U << 20;
     volatile auto* first = reinterpret_cast<std::byte*>(data_);
-    for (std::size_t at = 0; at < bytes; at += kPage) first[at] = std::byte{0};
+    for (std::size_t at = 0; at < bytes; at += kPage) {
+      if (at % kBetweenLooks == 0 && give_up != nullptr && give_up->load()) return false;
+      first[at] = std::byte{0};
+    }
+    return true;
   }
 
   T* data_ = nullptr;

@@ -21,10 +21,11 @@ constexpr std::uint64_t groups_for(std::uint64_t capacity) noexcept {
 
 }  // namespace
 
-AttemptTable::AttemptTable(std::uint64_t capacity, const KeyHash::Secret& secret)
+AttemptTable::AttemptTable(std::uint64_t capacity, const KeyHash::Secret& secret,
+                           const std::atomic<bool>* give_up)
     : hash_(secret),
       capacity_(std::max<std::uint64_t>(capacity, 1)),
-      groups_(groups_for(capacity_)) {}
+      groups_(groups_for(capacity_), give_up) {}
 
 std::uint64_t AttemptTable::memory_for(std::uint64_t capacity) noexcept {
   return groups_for(std::max<std::uint64_t>(capacity, 1)) * sizeof(Group);

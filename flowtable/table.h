@@ -22,6 +22,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -76,8 +77,9 @@ class Slot {
 
 class AttemptTable {
  public:
-  // Room for `capacity` pending attempts (at least 1).
-  AttemptTable(std::uint64_t capacity, const KeyHash::Secret& secret);
+  // Room for `capacity` pending attempts (at least 1); `give_up` as PageArray has it.
+  AttemptTable(std::uint64_t capacity, const KeyHash::Secret& secret,
+               const std::atomic<bool>* give_up = nullptr);
 
   // Where a key belongs: worked out once for each segment, for all that follows.
   struct Home {

@@ -1,17 +1,14 @@
-// The tracker ties decoding to outcomes: it looks a segment's attempt up, moves it by the state
-// machine, ends what has waited too long, and tells an observer what began and what became of it.
+// Ties decoding to outcomes: looks a segment's attempt up, moves it by the state machine, ends what has
+// waited too long, and tells an observer what began and what became of it.
 //
-// How time works: an attempt that had no handshake segment for `timeout` has ended at that very
-// moment, whenever the tracker comes to see it: when the next segment of the same 4-tuple arrives,
-// or when the sweep passes. So counts depend on the packets alone, not on when the sweep runs or
-// which reader owns the flow. An attempt that never stops repeating itself ends after kMaxAge.
+// How time works: an attempt that had no handshake segment for `timeout` has ended at that very moment,
+// whenever the tracker sees it: by the next segment of the same 4-tuple, or by the sweep. So counts
+// depend on the packets alone. An attempt that never stops repeating itself ends after kMaxAge.
 //
-// An attempt with an outcome is remembered for `remember`, room permitting, so that late copies of
-// its segments are known for what they are.
-//
+// One with an outcome is remembered for `remember`, room permitting, to know late copies of its segments.
 // Observer: noexcept members
-//   void opened(Attempt&)                    may set tag and marks
-//   void ended(const Attempt&, const Ending&)
+//   void opened(Attempt&)                    may set the tag
+//   void ended(const Attempt&, const Outcome&)
 //   void late_synack(const Attempt&)         a SYN/ACK repeated after success
 //
 // Thread contract: owned by one reader. Nothing here allocates, locks or throws after construction.
@@ -24,7 +21,9 @@
 #include <span>
 
 #include "flowtable/attempt.h"
-#include "flowtable/ending.h"
+#include "flowtable/ignored.h"
+#include "flowtable/outcome.h"
+#include "flowtable/segment_step.h"
 #include "flowtable/table.h"
 #include "flowtable/tracker_types.h"
 
@@ -42,7 +41,7 @@ class Tracker {
         remember_(config.remember),
         copy_window_us_(static_cast<std::uint32_t>(config.copy_window.count())),
         observer_(observer),
-        table_(config.capacity, config.secret) {}
+        table_(config.capacity, config.secret, config.give_up) {}
 
   void on_segment(const Segment& segment) noexcept {
     on_segment(segment, table_.home(segment.key));
@@ -63,8 +62,7 @@ class Tracker {
     for (std::size_t i = 0; i < segments.size(); ++i) on_segment(segments[i], homes[i]);
   }
 
-  // Ends and forgets what has fallen due by `now` in the next `groups` groups of the table, going
-  // round.
+  // Ends and forgets what has fallen due by `now` in the table's next `groups` groups, going round.
   void sweep(PacketTime now, std::size_t groups) noexcept {
     // Rounded up, so that nothing that is due is passed over; what is not quite due is left.
     const Tick tick = Tick::not_before(now);
@@ -93,9 +91,8 @@ class Tracker {
     if (!slot) return on_unknown(segment, home);
     Attempt& attempt = table_[slot];
     if (attempt.pending()) {
-      if (const PacketTime due = due_at(attempt); due <= segment.time) [[unlikely]] {
+      if (const PacketTime due = due_at(attempt); due <= segment.time) [[unlikely]]
         time_out(slot, due);
-      }
     }
     if (!attempt.pending() && table_.deadline(slot).reached_at(Tick::at(segment.time))) {
       // A remembered attempt whose time is up counts as gone, though the sweep has yet to pass.
@@ -121,28 +118,65 @@ class Tracker {
                                                                  : Ignored::no_attempt);
   }
 
+  // What the state machine made of a segment. Superseding and reopening are on_segment()'s.
   void on_event(Slot slot, const Attempt& attempt, Event event, PacketTime at) noexcept {
-    if (is_ignored(event)) return counts_.ignored.add(reason_of(event));
-    ++counts_.used;
-    if (is_outcome(event)) return conclude(slot, ending_of(event, at));
     switch (event) {
+      case Event::progressed:
+      case Event::dup_syn:
+      case Event::dup_synack:
+        return moved(slot, attempt);
       case Event::syn_copy:
         ++counts_.syn_copies;
-        break;
+        return moved(slot, attempt);
       case Event::synack_copy:
         ++counts_.synack_copies;
-        break;
+        return moved(slot, attempt);
+      case Event::success:
+        return decided(slot, {.cause = Cause::none, .at = at});
+      case Event::success_half_seen:
+        return decided(slot, {.cause = Cause::none, .at = at, .half_seen = true});
+      case Event::success_late:
+        return decided(slot, {.cause = Cause::none, .at = at, .late_proof = true});
+      case Event::refused:
+        return decided(slot, {.cause = Cause::refused, .at = at});
+      case Event::aborted:
+        return decided(slot, {.cause = Cause::aborted, .at = at});
+      case Event::unreachable:
+        return decided(slot, {.cause = Cause::unreachable, .at = at});
+      case Event::superseded:
+      case Event::reopened:
+        return;
       case Event::late_syn:
         ++counts_.late_syns;
-        return;
+        return moved(slot, attempt);
       case Event::late_synack:
-        return observer_.late_synack(attempt);
-      default:
-        break;
+        observer_.late_synack(attempt);
+        return moved(slot, attempt);
+      case Event::does_not_fit:
+        return counts_.ignored.add(Ignored::does_not_fit);
+      case Event::proves_nothing:
+        return counts_.ignored.add(Ignored::proves_nothing);
+      case Event::blind_rst:
+        return counts_.ignored.add(Ignored::blind_rst);
+      case Event::foreign_icmp:
+        return counts_.ignored.add(Ignored::foreign_icmp);
+      case Event::other_interface:
+        return counts_.ignored.add(Ignored::other_interface);
+      case Event::after_outcome:
+        return counts_.ignored.add(Ignored::after_outcome);
     }
+  }
+
+  void moved(Slot slot, const Attempt& attempt) noexcept {
+    ++counts_.used;
     if (!attempt.pending()) return;
     table_.set_deadline(slot, Tick::not_before(due_at(attempt)),
                         attempt.handshake.phase != Phase::syn_sent);
+  }
+
+  void decided(Slot slot, const Outcome& outcome) noexcept {
+    ++counts_.used;
+    conclude(slot, outcome);
   }
 
   void open(const Segment& segment, const Home& home) noexcept {
@@ -155,7 +189,7 @@ class Tracker {
   void evict(Slot slot, PacketTime now) noexcept {
     const PacketTime due = due_at(table_[slot]);
     if (due <= now) return time_out(slot, due);
-    observer_.ended(table_[slot], {.result = Result::evicted, .at = now});
+    observer_.ended(table_[slot], {.cause = Cause::evicted, .at = now});
   }
 
   void open_at(Slot slot, const Segment& segment, const Home& home) noexcept {
@@ -179,49 +213,28 @@ class Tracker {
 
   void time_out(Slot slot, PacketTime at) noexcept {
     Attempt& attempt = table_[slot];
-    const Ending timeout = timeout_in(attempt.handshake.phase, attempt, at);
+    const Outcome timeout = timeout_in(attempt.handshake.phase, attempt, at);
     expire(attempt.handshake);
     conclude(slot, timeout);
   }
 
   // The handshake is already in a phase with an outcome.
-  void conclude(Slot slot, const Ending& ending) noexcept {
-    observer_.ended(table_[slot], ending);
+  void conclude(Slot slot, const Outcome& outcome) noexcept {
+    observer_.ended(table_[slot], outcome);
     table_.set_remembered(slot);
-    table_.set_deadline(slot, Tick::not_before(ending.at + remember_));
+    table_.set_deadline(slot, Tick::not_before(outcome.at + remember_));
   }
 
-  [[nodiscard]] Ending timeout_in(Phase phase, const Attempt& attempt,
-                                  PacketTime at) const noexcept {
+  [[nodiscard]] Outcome timeout_in(Phase phase, const Attempt& attempt,
+                                   PacketTime at) const noexcept {
     const bool synack_seen = phase == Phase::answered || phase == Phase::crossed_initiator_acked;
-    return {.result = synack_seen ? Result::timed_out_no_ack : Result::timed_out_no_answer,
+    return {.cause = synack_seen ? Cause::no_ack : Cause::no_answer,
             .at = at,
             .uncertain = last_loss_ >= attempt.first_syn};
   }
 
   [[nodiscard]] PacketTime due_at(const Attempt& attempt) const noexcept {
     return std::min(attempt.last_segment() + timeout_, attempt.first_syn + kMaxAge);
-  }
-
-  [[nodiscard]] static Step as_step(const Attempt& attempt, const Segment& s) noexcept {
-    using std::chrono::microseconds;
-    constexpr microseconds kMost{0xffff'ffff};
-    const auto since = std::chrono::duration_cast<microseconds>(s.time - attempt.first_syn);
-    const auto at_us = std::clamp(since, microseconds{0}, kMost).count();
-    return as_step(s, s.sender == attempt.initiator(), static_cast<std::uint32_t>(at_us));
-  }
-
-  [[nodiscard]] static Step as_step(const Segment& s, bool from_initiator,
-                                    std::uint32_t at_us) noexcept {
-    return {.from_initiator = from_initiator,
-            .kind = s.kind,
-            .flags = s.flags,
-            .payload = s.payload,
-            // Sixteen bits tell the interfaces of one flow apart well enough.
-            .interface = static_cast<std::uint16_t>(s.interface),
-            .sequence = s.sequence,
-            .acknowledgment = s.acknowledgment,
-            .at_us = at_us};
   }
 
   PacketClock::duration timeout_;

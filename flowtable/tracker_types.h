@@ -3,6 +3,7 @@
 // Thread contract: plain values.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 
@@ -17,6 +18,8 @@ struct TrackerConfig {
   std::chrono::seconds remember{60};
   std::chrono::microseconds copy_window{2000};
   KeyHash::Secret secret{};
+  // Looked at while the table is made, which takes seconds where it is large: true ends that.
+  const std::atomic<bool>* give_up = nullptr;
 };
 
 struct TrackerCounts {

@@ -14,6 +14,7 @@ std::string get_reply(const Snapshot& snapshot) {
   std::string reply = "[";
   auto out = std::back_inserter(reply);
   for (const FilterStats& filter : snapshot.filters) {
+    if (filter.removed) continue;
     const Counts& counts = filter.counts;
     fmt::format_to(out,
                    R"({{{}:{{"success":{{"total":{},"dupsyn":{},"dupsynack":{}}},)"
@@ -34,6 +35,7 @@ std::string RefreshMarks::refresh_reply(const Snapshot& snapshot) {
   std::string reply = "[";
   auto out = std::back_inserter(reply);
   for (const FilterStats& filter : snapshot.filters) {
+    if (filter.removed) continue;
     const Mark now = mark_of(filter.counts);
     const auto before = marks_.find(filter.name);
     const Mark delta = before == marks_.end() ? now : since(now, before->second);

@@ -5,47 +5,10 @@
 
 #include <algorithm>
 #include <iterator>
-#include <string_view>
 
 #include "ipc/json_text.h"
 
 namespace tcpeek::ipc {
-namespace {
-
-std::string_view word(EventResult result) noexcept {
-  switch (result) {
-    case EventResult::success:
-      return "success";
-    case EventResult::timeout:
-      return "timeout";
-    case EventResult::reject:
-      return "reject";
-    case EventResult::unreach:
-      return "unreach";
-  }
-  return "";
-}
-
-std::string_view word(EventCause cause) noexcept {
-  switch (cause) {
-    case EventCause::none:
-      return "";
-    case EventCause::refused:
-      return "refused";
-    case EventCause::aborted:
-      return "aborted";
-    case EventCause::no_answer:
-      return "no_answer";
-    case EventCause::no_ack:
-      return "no_ack";
-    case EventCause::unreachable:
-      return "unreachable";
-  }
-  return "";
-}
-
-}  // namespace
-
 std::string to_json_line(const OutcomeEvent& event) {
   const auto duration = std::max(event.duration, std::chrono::microseconds::zero());
   std::string line;
@@ -56,7 +19,7 @@ std::string to_json_line(const OutcomeEvent& event) {
                  json_quoted(event.initiator.address), event.initiator.port);
   fmt::format_to(out, R"(,"responder":{{"address":{},"port":{}}})",
                  json_quoted(event.responder.address), event.responder.port);
-  fmt::format_to(out, R"(,"result":"{}","cause":"{}")", word(event.result), word(event.cause));
+  fmt::format_to(out, R"(,"result":"{}","cause":"{}")", event.result, event.cause);
   fmt::format_to(out, R"(,"uncertain":{},"half_seen":{},"late_proof":{})", event.uncertain,
                  event.half_seen, event.late_proof);
   fmt::format_to(out, R"(,"dup_syn":{},"dup_synack":{},"interface":{},"filters":[)", event.dup_syn,

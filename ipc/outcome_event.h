@@ -18,12 +18,10 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tcpeek::ipc {
-
-enum class EventResult : std::uint8_t { success, timeout, reject, unreach };
-enum class EventCause : std::uint8_t { none, refused, aborted, no_answer, no_ack, unreachable };
 
 struct EventEndpoint {
   std::string address;
@@ -35,8 +33,8 @@ struct OutcomeEvent {
   std::chrono::microseconds duration{0};
   EventEndpoint initiator;
   EventEndpoint responder;
-  EventResult result = EventResult::success;
-  EventCause cause = EventCause::none;
+  std::string_view result;  // words, which outlive the event
+  std::string_view cause;
   bool uncertain = false;
   bool half_seen = false;
   bool late_proof = false;

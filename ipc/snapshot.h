@@ -81,6 +81,7 @@ struct FilterStats {
   std::string name;
   std::string expression;
   Counts counts;
+  bool removed = false;  // no longer in force; attempts of it have not ended
 };
 
 // A count with the words it is shown under; the words outlive every snapshot.
@@ -150,11 +151,13 @@ struct Snapshot {
   std::chrono::milliseconds uptime{0};
   std::vector<InterfaceStats> interfaces;
   std::vector<ReaderStats> readers;
-  std::vector<FilterStats> filters;  // RX, TX, then the named ones in command-line order
-  Counts totals;                     // every attempt, matched by a filter or not
+  // RX, TX, then the named ones in command-line order, then those that were removed.
+  std::vector<FilterStats> filters;
+  Counts totals;  // every attempt, matched by a filter or not
   std::uint64_t attempts_excluded = 0;
-  std::uint64_t attempts_not_local = 0;  // neither end local: matches nothing
-  std::uint64_t syn_copies = 0;          // made by the capture, not by the initiator
+  std::uint64_t attempts_not_local = 0;      // neither end local: matches nothing
+  std::uint64_t filter_sets_overflowed = 0;  // attempts that counted under RX or TX alone
+  std::uint64_t syn_copies = 0;              // made by the capture, not by the initiator
   std::uint64_t synack_copies = 0;
   std::uint64_t late_syns = 0;  // copies of a SYN whose attempt had its outcome
   PacketStats packets;

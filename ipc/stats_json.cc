@@ -106,6 +106,7 @@ void write_reader(JsonWriter& json, const ReaderStats& reader) {
 void write_filter(JsonWriter& json, const FilterStats& filter) {
   json.member("name", filter.name);
   json.member("expression", filter.expression);
+  if (filter.removed) json.member("removed", true);
   write_counts(json, filter.counts);
 }
 
@@ -183,6 +184,7 @@ void write_snapshot(JsonWriter& json, const Snapshot& snapshot) {
   json.object("totals", [&] { write_counts(json, snapshot.totals); });
   json.member("attempts_excluded", snapshot.attempts_excluded);
   json.member("attempts_not_local", snapshot.attempts_not_local);
+  json.member("filter_sets_overflowed", snapshot.filter_sets_overflowed);
   json.object("copies", [&] {
     json.member("syn", snapshot.syn_copies);
     json.member("synack", snapshot.synack_copies);

@@ -28,6 +28,11 @@ class Handover {
     return std::unique_ptr<T>(offered_.exchange(next.release(), std::memory_order_acq_rel));
   }
 
+  // Takes back what the reader has not picked up, if anything.
+  std::unique_ptr<T> withdraw() {
+    return std::unique_ptr<T>(offered_.exchange(nullptr, std::memory_order_acq_rel));
+  }
+
   // What the reader has given back, if anything.
   std::unique_ptr<T> collect() {
     return std::unique_ptr<T>(retired_.exchange(nullptr, std::memory_order_acq_rel));

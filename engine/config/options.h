@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/output_format.h"
 #include "engine/base/usage_error.h"
 #include "engine/filters/address.h"
 #include "engine/filters/filter_expression.h"
@@ -21,7 +22,6 @@ namespace tcpeek::engine {
 
 using ChecksumMode = flowtable::Verify;
 enum class CaptureMode : std::uint8_t { handshake, tcp };
-enum class OutputFormat : std::uint8_t { text, json };
 
 struct Options {
   std::optional<std::string> user;

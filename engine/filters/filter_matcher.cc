@@ -233,19 +233,21 @@ std::uint16_t FilterMatcher::AddressPlan::search_v6(const Address& address) cons
   return v6_classes[interval_of(v6_starts, wide_key(address))];
 }
 
-FilterTag FilterMatcher::classify(const Address& initiator, const Address& responder,
-                                  std::uint16_t responder_port,
-                                  std::uint8_t directions) const noexcept {
-  const std::uint16_t address_class =
-      has(directions, Direction::rx) ? rx_.find(initiator) : tx_.find(responder);
-  return {address_class, port_classes_[responder_port]};
+MatchKey FilterMatcher::classify(const Address& initiator, const Address& responder,
+                                 std::uint16_t responder_port,
+                                 std::uint8_t directions) const noexcept {
+  const auto class_of = [&](Direction direction, const AddressPlan& plan, const Address& remote) {
+    return has(directions, direction) ? plan.find(remote) : std::uint16_t{0};
+  };
+  return {.rx_class = class_of(Direction::rx, rx_, initiator),
+          .tx_class = class_of(Direction::tx, tx_, responder),
+          .port_class = port_classes_[responder_port],
+          .directions = directions};
 }
 
-bool FilterMatcher::excluded(FilterTag tag, std::uint8_t directions,
-                             const Address& responder) const noexcept {
+bool FilterMatcher::excluded(const MatchKey& key) const noexcept {
   bool found = false;
-  const auto ask = [&]() -> const Address& { return responder; };
-  for_each_term(rows_of(tag, directions, ask), [&](std::size_t term) {
+  for_each_term(rows_of(key), [&](std::size_t term) {
     found = term < exclusion_terms_;
     return false;  // exclusions come first: the lowest term decides
   });

@@ -6,9 +6,9 @@
 // Intervals with the same terms share one class, and a class has a row: the set of its terms as a
 // bit per term. An attempt matches the terms that are in the row of its remote address and in the
 // row of its port. Finding the classes is a binary search and a table look-up, done once per
-// attempt; the two class numbers are kept with it as its FilterTag. Each row leads with a summary
-// word that says which of its words are not zero, so the intersection touches only words that may
-// meet.
+// attempt. Each row leads with a summary word that says which of its words are not zero, so the
+// intersection touches only words that may meet. Attempts of the same classes match the same filters:
+// their MatchKey can stand for the whole set (engine/pipeline/filter_sets.h).
 //
 // The families have their own intervals: an IPv4 address never meets an IPv6 prefix, not even
 // [::]/0. Terms of exclusions come first in the rows, so the lowest common bit tells whether an
@@ -32,13 +32,15 @@
 
 namespace tcpeek::engine {
 
-// What is kept with an attempt to find its filters again when it ends. Valid for the matcher that
-// made it, and for the directions it was made with.
-struct FilterTag {
-  std::uint16_t address_class = 0;  // of the remote address; when both ends are local, as for RX
+// The classes of one attempt: equal keys of one matcher match the same filters.
+struct MatchKey {
+  std::uint16_t rx_class = 0;  // of the initiator's address where the responder is local, else 0
+  std::uint16_t tx_class = 0;  // of the responder's address where the initiator is local, else 0
   std::uint16_t port_class = 0;
+  std::uint8_t directions = 0;  // bits of Direction
+
+  bool operator==(const MatchKey&) const = default;
 };
-static_assert(sizeof(FilterTag) == 4, "one per live attempt: see the memory budget");
 
 class FilterMatcher {
  public:
@@ -51,19 +53,16 @@ class FilterMatcher {
 
   // `directions` holds the bits of Direction: rx when the responder is local, tx when the initiator
   // is. With neither bit nothing ever matches.
-  [[nodiscard]] FilterTag classify(const Address& initiator, const Address& responder,
-                                   std::uint16_t responder_port,
-                                   std::uint8_t directions) const noexcept;
+  [[nodiscard]] MatchKey classify(const Address& initiator, const Address& responder,
+                                  std::uint16_t responder_port,
+                                  std::uint8_t directions) const noexcept;
 
   // Calls fn(std::size_t index) for each counting filter that matches, in ascending order, each
-  // once; not at all when an exclusion matches. The arguments are those of classify(), but for the
-  // responder: responder() gives it, and is asked only where both ends are local, at the cost of a
-  // second search.
-  template <class Responder, class Fn>
-  void for_each_match(FilterTag tag, std::uint8_t directions, Responder&& responder,
-                      Fn&& fn) const noexcept {
+  // once; not at all when an exclusion matches.
+  template <class Fn>
+  void for_each_match(const MatchKey& key, Fn&& fn) const noexcept {
     std::size_t previous = kNoFilter;
-    for_each_term(rows_of(tag, directions, responder), [&](std::size_t term) {
+    for_each_term(rows_of(key), [&](std::size_t term) {
       if (term < exclusion_terms_) return false;
       const std::size_t filter = filter_of_term_[term];
       if (filter != previous) fn(filter);
@@ -73,8 +72,7 @@ class FilterMatcher {
   }
 
   // True when an exclusion matches.
-  [[nodiscard]] bool excluded(FilterTag tag, std::uint8_t directions,
-                              const Address& responder) const noexcept;
+  [[nodiscard]] bool excluded(const MatchKey& key) const noexcept;
 
   // Sizes, for a log line and the tests.
   [[nodiscard]] std::size_t address_classes(Direction direction) const noexcept;
@@ -88,7 +86,7 @@ class FilterMatcher {
   static_assert(kMaxFilterTerms <= kBitsPerWord * kBitsPerWord,
                 "one summary bit per word of a row");
   static_assert(4 * kMaxFilterTerms + 2 <= 65536,
-                "two intervals more per prefix: classes fit a tag");
+                "two intervals more per prefix: classes fit a key");
   static_assert(kMaxFilters <= 65536, "filter_of_term_ holds 16 bits");
 
   // IPv6 addresses as two host-order words that compare as the address does.
@@ -116,10 +114,10 @@ class FilterMatcher {
     [[nodiscard]] std::uint16_t search_v6(const Address& address) const noexcept;
   };
 
-  // The rows an attempt's terms are the intersection of: (address | other_address) & port.
+  // The rows an attempt's terms are the intersection of: (rx | tx) & port.
   struct Rows {
-    const std::uint64_t* address = nullptr;
-    const std::uint64_t* other_address = nullptr;
+    const std::uint64_t* rx = nullptr;
+    const std::uint64_t* tx = nullptr;
     const std::uint64_t* port = nullptr;
   };
 
@@ -127,29 +125,23 @@ class FilterMatcher {
     return (directions & static_cast<std::uint8_t>(direction)) != 0;
   }
   [[nodiscard]] std::size_t stride() const noexcept { return words_ + 1; }
-  template <class Responder>
-  [[nodiscard]] Rows rows_of(FilterTag tag, std::uint8_t directions,
-                             Responder&& responder) const noexcept {
-    const std::uint64_t* const none = empty_row_.data();
-    const std::uint64_t* const port = port_rows_.data() + tag.port_class * stride();
-    const AddressPlan& plan = has(directions, Direction::rx) ? rx_ : tx_;
-    if (!has(directions, Direction::rx) && !has(directions, Direction::tx))
-      return {none, none, port};
-    const std::uint64_t* const address = plan.rows.data() + tag.address_class * stride();
-    if (!has(directions, Direction::rx) || !has(directions, Direction::tx)) {
-      return {address, none, port};
-    }
-    return {address, tx_.rows.data() + tx_.find(responder()) * stride(), port};
+  [[nodiscard]] Rows rows_of(const MatchKey& key) const noexcept {
+    const auto row = [&](Direction direction, const AddressPlan& plan, std::uint16_t of_class) {
+      return has(key.directions, direction) ? plan.rows.data() + of_class * stride()
+                                            : empty_row_.data();
+    };
+    return {row(Direction::rx, rx_, key.rx_class), row(Direction::tx, tx_, key.tx_class),
+            port_rows_.data() + key.port_class * stride()};
   }
 
   // fn(term) for each common term, ascending, until it returns false.
   template <class Fn>
   static void for_each_term(const Rows& rows, Fn&& fn) noexcept {
-    std::uint64_t words = (rows.address[0] | rows.other_address[0]) & rows.port[0];
+    std::uint64_t words = (rows.rx[0] | rows.tx[0]) & rows.port[0];
     for (; words != 0; words &= words - 1) {
       const auto word = static_cast<std::size_t>(std::countr_zero(words));
       const std::size_t i = word + 1;
-      std::uint64_t bits = (rows.address[i] | rows.other_address[i]) & rows.port[i];
+      std::uint64_t bits = (rows.rx[i] | rows.tx[i]) & rows.port[i];
       for (; bits != 0; bits &= bits - 1) {
         const auto bit = static_cast<std::size_t>(std::countr_zero(bits));
         if (!fn(word * kBitsPerWord + bit)) return;

@@ -28,7 +28,8 @@ std::vector<Ruleset::CountedFilter> FilterRegistry::numbers_for(
     }
     if (next == unused.end()) {
       throw std::length_error(
-          "too many filters: removed ones still have attempts that have not ended; try again later");
+          "too many filters: removed ones still have attempts that have not ended; try again "
+          "later");
     }
     numbers.push_back({*next++, generation_ + 1});
   }

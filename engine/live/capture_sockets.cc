@@ -126,6 +126,15 @@ void CaptureSockets::put_back(std::size_t target, FramedSocket source) {
   keep(watched_[target], std::move(source.socket));
 }
 
+std::vector<ring::PacketSocket> CaptureSockets::take_spares() {
+  std::vector<ring::PacketSocket> spares;
+  for (Watched& watched : watched_) {
+    std::ranges::move(watched.spare, std::back_inserter(spares));
+    watched.spare.clear();
+  }
+  return spares;
+}
+
 void CaptureSockets::keep(Watched& watched, ring::PacketSocket socket) {
   if (!socket.grouped()) watched.spare.push_back(std::move(socket));
 }

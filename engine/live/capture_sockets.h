@@ -1,5 +1,5 @@
 // Every packet socket of the program: those that capture, and spare ones for interfaces that are
-// deleted and made anew.
+// deleted and recreated.
 //
 // A packet socket loses its interface when that is deleted, a fanout group's member for good, and
 // opening another takes CAP_NET_RAW, which is dropped after the start. So a few groups of spare
@@ -60,6 +60,9 @@ class CaptureSockets {
 
   // Takes back a socket that was replaced.
   void put_back(std::size_t target, FramedSocket source);
+
+  // All that are left, to be closed by others.
+  [[nodiscard]] std::vector<ring::PacketSocket> take_spares();
 
  private:
   struct Watched {

@@ -77,7 +77,7 @@ class Handoff {
   const unsigned self_;
   const ring::SteeringKey steering_;
   std::span<const std::unique_ptr<Mailbox>> mailboxes_;
-  std::vector<Mailbox::Sender> senders_;     // to each mailbox
+  std::vector<Mailbox::Sender> senders_;    // to each mailbox
   std::optional<flowtable::Segment> next_;  // received, but later than what has been read
   std::uint64_t mailed_ = 0;
   std::uint64_t received_ = 0;

@@ -1,22 +1,22 @@
 // Keeps current what is known of the machine's links while the program runs: addresses for the
-// readers' Locality, which interfaces are up, and new sockets for one that was deleted and made anew.
+// readers' rules, which interfaces are up, and new sockets for an interface that was deleted and
+// recreated, or whose name another one has taken.
 //
 // News comes by rtnetlink and only says that it is time to look; a slow timer looks as well.
 //
 // Thread contract: the reactor's thread. What it is given outlives it.
-// Errors: the constructor throws std::system_error; later ones are told, and tried again.
+// Errors: the constructor throws std::system_error; later ones are logged, and tried again.
 #pragma once
 
 #include <chrono>
 #include <map>
-#include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
+#include "engine/filters/filter_registry.h"
 #include "engine/live/capture_sockets.h"
 #include "engine/live/interfaces.h"
-#include "engine/live/reader.h"
+#include "engine/live/readers.h"
 #include "engine/output/log.h"
 #include "ipc/reactor.h"
 #include "ring/links.h"
@@ -26,40 +26,47 @@ namespace tcpeek::engine {
 class LinkWatcher {
  public:
   // `locality` is what the readers start with.
-  LinkWatcher(Interfaces& interfaces, Locality locality, CaptureSockets& capture,
-              std::span<const std::unique_ptr<Reader>> readers, Log& log);
+  LinkWatcher(Interfaces& interfaces, Locality locality, CaptureSockets& sockets, Readers& readers,
+              const FilterRegistry& filters, Log& log);
 
   void watch(ipc::Reactor& reactor);
   // To be called about once a second.
   void each_second();
-  // Looks now.
-  void read_links();
+  // Looks for the last time: at what the devices dropped.
+  void finish();
 
  private:
-  // What was told of an interface lately.
+  // What was logged of an interface lately.
   struct News {
     std::chrono::steady_clock::time_point since;
-    unsigned told = 0;
+    unsigned logged = 0;
   };
 
   void on_news(ipc::Reactor& reactor);
+  void look();
+  [[nodiscard]] bool read(ring::LinkState& links);
+  void update(const ring::LinkState& links);
   void follow(const ring::LinkState& links);
+  void follow(std::size_t target, const ring::LinkState& links);
+  void note_rename(std::size_t target, const ring::LinkState& links);
   void collect_sockets();
   [[nodiscard]] bool any_lost() const noexcept;
   void reopen(std::size_t target, const ring::Link& link);
-  void tell(const LinkChange& change);
-  [[nodiscard]] bool may_tell(const std::string& interface);
+  void log_change(const LinkChange& change);
+  [[nodiscard]] bool may_log(const std::string& interface);
   void warn_once(std::size_t target, const std::string& warning);
 
   Interfaces& interfaces_;
-  CaptureSockets& capture_;
-  std::span<const std::unique_ptr<Reader>> readers_;
+  CaptureSockets& sockets_;
+  Readers& readers_;
+  const FilterRegistry& filters_;
   Log& log_;
   ring::LinkEvents events_;
   Locality locality_;  // as the readers have it
   bool settling_ = false;
   bool unread_ = false;                     // when last tried
   std::vector<std::string> last_warnings_;  // by target; empty: none since it was well
+  std::vector<std::string> known_names_;    // by target: what the interface captured is called
   std::map<std::string, News> news_;        // by interface
 };
 

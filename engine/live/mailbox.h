@@ -2,14 +2,14 @@
 // mailbox.
 //
 // How it works: a queue for each sender, so that each has its share and its order; a count of all
-// letters sent, so that the owner learns that there is none by one look at a line that hardly ever
+// segments mailed, so that the owner learns that there is none by one look at a line that hardly ever
 // changes, packet after packet.
 //
 // Bounded: a full queue refuses; the sender counts the segment, the owner learns that it missed
-// something. Memory is taken once, at start, 72 bytes a letter: 0.3 MB for each pair of a few readers;
+// something. Memory is taken once, at start, 72 bytes a segment: 0.3 MB for each pair of a few readers;
 // with many, each sender's share becomes smaller, so that 64 readers take 70 MB and not a gigabyte.
 //
-// Thread contract: any number of senders, each with its own Slip; one receiver.
+// Thread contract: any number of senders, each with a Sender of its own; one receiver.
 #pragma once
 
 #include <concurrentqueue/concurrentqueue.h>
@@ -28,36 +28,37 @@
 namespace tcpeek::engine {
 
 class Mailbox {
-  struct Box;
+  struct SenderQueue;
 
  public:
   // What each of so many senders may leave unread at least.
   [[nodiscard]] static constexpr std::size_t capacity_per_sender(std::size_t senders) noexcept {
-    return std::clamp(kMostLetters / std::max<std::size_t>(senders, 1), kLeastCapacity,
+    return std::clamp(kMostSegments / std::max<std::size_t>(senders, 1), kLeastCapacity,
                       kMostCapacity);
   }
 
   explicit Mailbox(std::size_t senders) {
     const std::size_t capacity = capacity_per_sender(senders);
-    for (std::size_t i = 0; i < senders; ++i) boxes_.push_back(std::make_unique<Box>(capacity));
+    for (std::size_t i = 0; i < senders; ++i)
+      queues_.push_back(std::make_unique<SenderQueue>(capacity));
   }
 
   // A sender's right to send; there is one for each sender.
-  class Slip {
+  class Sender {
    private:
     friend class Mailbox;
-    explicit Slip(Box& box) : box_(&box) {}
-    Box* box_;  // the mailbox's, which outlives its slips
+    explicit Sender(SenderQueue& queue) : queue_(&queue) {}
+    SenderQueue* queue_;  // the mailbox's, which outlives its senders
   };
 
-  [[nodiscard]] Slip slip() {
-    if (slips_ == boxes_.size()) throw std::logic_error("a mailbox has no more senders");
-    return Slip(*boxes_[slips_++]);
+  [[nodiscard]] Sender add_sender() {
+    if (senders_ == queues_.size()) throw std::logic_error("a mailbox has no more senders");
+    return Sender(*queues_[senders_++]);
   }
 
-  [[nodiscard]] bool send(const Slip& slip, const flowtable::Segment& segment) noexcept {
-    tsan_queue_order::about_to_put(slip.box_);
-    if (!slip.box_->queue.try_enqueue(slip.box_->producer, segment)) {
+  [[nodiscard]] bool send(const Sender& sender, const flowtable::Segment& segment) noexcept {
+    tsan_queue_order::about_to_put(sender.queue_);
+    if (!sender.queue_->queue.try_enqueue(sender.queue_->producer, segment)) {
       refused_.fetch_add(1, std::memory_order_relaxed);
       return false;
     }
@@ -67,9 +68,9 @@ class Mailbox {
 
   [[nodiscard]] bool receive(flowtable::Segment& segment) noexcept {
     if (size() == 0) return false;
-    for (const auto& box : boxes_) {
-      if (!box->queue.try_dequeue_from_producer(box->producer, segment)) continue;
-      tsan_queue_order::taken(box.get());
+    for (const auto& sender_queue : queues_) {
+      if (!sender_queue->queue.try_dequeue_from_producer(sender_queue->producer, segment)) continue;
+      tsan_queue_order::taken(sender_queue.get());
       received_.store(received_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
       return true;
     }
@@ -89,21 +90,21 @@ class Mailbox {
  private:
   static constexpr std::size_t kLeastCapacity = 256;
   static constexpr std::size_t kMostCapacity = 4096;
-  static constexpr std::size_t kMostLetters = 4 * kMostCapacity;
+  static constexpr std::size_t kMostSegments = 4 * kMostCapacity;
 
   // The index of blocks would have to allocate to grow: it holds the most capacity.
   struct Traits : moodycamel::ConcurrentQueueDefaultTraits {
     static constexpr std::size_t EXPLICIT_INITIAL_INDEX_SIZE = kMostCapacity / BLOCK_SIZE;
   };
 
-  struct Box {
-    explicit Box(std::size_t capacity) : queue(capacity), producer(queue) {}
+  struct SenderQueue {
+    explicit SenderQueue(std::size_t capacity) : queue(capacity), producer(queue) {}
     moodycamel::ConcurrentQueue<flowtable::Segment, Traits> queue;
     moodycamel::ProducerToken producer;
   };
 
-  std::vector<std::unique_ptr<Box>> boxes_;
-  std::size_t slips_ = 0;
+  std::vector<std::unique_ptr<SenderQueue>> queues_;
+  std::size_t senders_ = 0;
   std::atomic<std::uint64_t> sent_{0};
   std::atomic<std::uint64_t> refused_{0};
   std::atomic<std::uint64_t> received_{0};

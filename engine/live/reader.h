@@ -1,10 +1,9 @@
 // One reader: a pinned thread with its rings, its flow table and its counters. It shares nothing on
-// the packet path; what it tells the reactor it hands over in a report, when asked, between two
+// the packet path; what the reactor wants to know it hands over in a report, when asked, between two
 // batches.
 //
-// A turn: look at the clocks; read packets of all rings in the order of their time (with several
-// interfaces a packet waits until every ring has shown something later, or has been silent for
-// longer than its retire timeout); decode, mail what belongs to another reader, track in batches;
+// The loop, poll_once(): look at the clocks; read packets of all rings in the order of their time
+// (live/ring_merger.h); decode, mail what belongs to another reader (live/handoff.h), track in batches;
 // then a slice of the sweep, the report if wanted. With nothing to read it sleeps in poll(),
 // level-triggered.
 //
@@ -15,14 +14,12 @@
 // Thread contract: start(), stop(), request_report(), report() and the queues' far ends are the
 // reactor's thread's; everything under "the reader's" is touched by its thread alone between
 // start() and join().
-// Errors: start() throws what kept the reader from starting (std::system_error).
+// Errors: started() throws what kept the reader from starting (std::system_error).
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <future>
 #include <latch>
 #include <memory>
@@ -33,15 +30,12 @@
 
 #include "engine/base/event_fd.h"
 #include "engine/base/handover.h"
-#include "engine/live/mailbox.h"
-#include "engine/live/reader_source.h"
+#include "engine/live/handoff.h"
+#include "engine/live/ring_merger.h"
 #include "engine/live/sweep_pace.h"
 #include "engine/pipeline/outcome_counter.h"
-#include "engine/pipeline/packet_timeline.h"
 #include "engine/pipeline/pipeline.h"
-#include "engine/pipeline/reader_report.h"
 #include "engine/process/sandbox.h"
-#include "ring/steering.h"
 
 namespace tcpeek::engine {
 
@@ -52,7 +46,7 @@ struct ReaderConfig {
   flowtable::Verify verify = flowtable::Verify::none;
   ring::SteeringKey steering;
   std::chrono::milliseconds ring_retire{10};
-  bool tell_outcomes = false;
+  bool print_outcomes = false;
   ClockReading start;
   const Sandbox* sandbox = nullptr;  // to enter, if there is one
 };
@@ -60,18 +54,22 @@ struct ReaderConfig {
 class Reader {
  public:
   // `mailboxes` has one for each reader, in order; they and the others outlive the reader.
-  Reader(ReaderConfig config, std::vector<FramedSocket> sources, const FilterMatcher& matcher,
-         Locality locality, std::span<const std::unique_ptr<Mailbox>> mailboxes,
+  Reader(const ReaderConfig& config, std::vector<FramedSocket> sources,
+         std::unique_ptr<ReaderRules> rules, std::span<const std::unique_ptr<Mailbox>> mailboxes,
          const EventFd& report_ready);
   ~Reader();
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
   // Begins to read. All readers given the same latch stop together: none reads its mailbox for the
-  // last time before all have sent their last. One whose start fails does not hold them up.
-  void start(std::latch& last_sent);
-  // Stops capturing, reads what was captured until now, makes a last report.
-  void stop() noexcept;
+  // last time before all have mailed their last. One whose start fails does not hold them up.
+  void start(std::latch& last_mailed);
+  // Whether it has started, or failed to, within that time; throws what failed.
+  [[nodiscard]] bool started(std::chrono::milliseconds within);
+
+  // Stops capturing, reads what was captured until now, makes a last report, closes its sockets and
+  // `unused`, which takes the kernel long. A reader that is still starting gives up.
+  void stop(std::vector<ring::PacketSocket> unused = {}) noexcept;
   void join();
 
   void request_report() noexcept;
@@ -81,73 +79,61 @@ class Reader {
   // Valid while report_ready(), until the next request.
   [[nodiscard]] const ReaderReport& report() const noexcept { return report_; }
 
-  [[nodiscard]] Handover<const Locality>& locality() noexcept { return locality_; }
-  // Goes on with another socket on this interface, which was deleted and made anew. Returns one that
+  [[nodiscard]] Handover<ReaderRules>& rules() noexcept { return rules_; }
+  // Goes on with another socket on this interface, which was deleted and recreated. Returns one that
   // was to replace it before, if the reader has not come to it.
   std::unique_ptr<FramedSocket> replace(std::size_t source, FramedSocket next);
   // The socket that was replaced, once the reader is done with it.
   [[nodiscard]] std::unique_ptr<FramedSocket> collect(std::size_t source) {
-    return sources_[source].collect();
+    return rings_.collect(source);
   }
   [[nodiscard]] OutcomeQueue& outcomes() noexcept { return outcomes_; }
   [[nodiscard]] unsigned id() const noexcept { return config_.id; }
-  // The one it is pinned to, once start() has returned; none where a sandbox forbids pinning.
+  // The one it is pinned to, once it has started; none where a sandbox forbids pinning.
   [[nodiscard]] std::optional<unsigned> cpu() const noexcept { return cpu_; }
-  [[nodiscard]] std::size_t mailbox_depth() const noexcept {
-    return mailboxes_[config_.id]->size();
-  }
+  [[nodiscard]] std::size_t mailbox_depth() const noexcept { return handoff_.depth(); }
 
  private:
   // The reader's.
-  void run(std::promise<void>& started, std::latch& last_sent) noexcept;
+  void run(std::promise<void> started, std::latch& last_mailed) noexcept;
   void pin();
-  bool turn() noexcept;  // true if there was work: do not sleep
+  bool poll_once() noexcept;  // true if there was work: do not sleep
   bool read_rings() noexcept;
-  std::size_t read_alone() noexcept;   // the only ring, block by block; how many packets
-  std::size_t read_merged() noexcept;  // several rings, packet by packet in the order of time
-  [[nodiscard]] ReaderSource* earliest() noexcept;
-  [[nodiscard]] bool holding_packets() const noexcept;
-  void take(const ring::RingPacket& packet, flowtable::LinkFraming link) noexcept;
-  [[nodiscard]] bool mail_if_foreign(const flowtable::Segment& segment) noexcept;
-  void read_letters(flowtable::PacketTime until) noexcept;
-  [[nodiscard]] bool letter_waiting() noexcept;
+  void take(const ring::RingPacket& packet, flowtable::LinkFraming framing) noexcept;
+  void track_mailed(flowtable::PacketTime until) noexcept;
   bool sweep() noexcept;  // true if more is due
   void look_for_loss() noexcept;
   void wait() noexcept;
-  [[nodiscard]] std::chrono::milliseconds patience() const noexcept;
+  [[nodiscard]] std::chrono::milliseconds poll_timeout() const noexcept;
   void drain() noexcept;
-  [[nodiscard]] bool rings_drained() noexcept;
   void report_if_wanted() noexcept;
   void write_report() noexcept;
 
   const ReaderConfig config_;
   std::optional<unsigned> cpu_;
-  std::span<const std::unique_ptr<Mailbox>> mailboxes_;
   const EventFd& report_ready_;
 
   // Shared with the reactor, each by its own rule.
-  Handover<const Locality> locality_;
+  Handover<ReaderRules> rules_;
   OutcomeQueue outcomes_;
-  std::deque<ReaderSource> sources_;  // one for each interface
+  RingMerger rings_;
+  Handoff handoff_;
   EventFd wake_;
   std::atomic<bool> stopping_{false};
+  std::vector<ring::PacketSocket> unused_;  // to be closed; the reader's once it is stopping
   std::atomic<std::uint64_t> requested_{0};
   std::atomic<std::uint64_t> reported_{0};
   ReaderReport report_;
+  std::future<void> started_;
 
   // The reader's.
   PacketTimeline timeline_;
   OutcomeCounter counter_;
   std::unique_ptr<Pipeline> pipeline_;  // made by the reader's thread, so that its memory is near
-  std::vector<Mailbox::Slip> slips_;
-  std::optional<flowtable::Segment> letter_;  // received, but later than what has been read
-  flowtable::PacketTime read_until_{};        // every packet before has been read
+  flowtable::PacketTime read_until_{};  // every packet before has been read
   SweepPace sweep_pace_;
   std::uint64_t lost_ = 0;  // packets known to be lost
   flowtable::PacketTime looked_for_loss_at_{};
-  std::uint64_t mailed_out_ = 0;
-  std::uint64_t mailed_in_ = 0;
-  std::uint64_t mailbox_full_ = 0;
 
   std::thread thread_;
 };

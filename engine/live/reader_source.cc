@@ -1,5 +1,9 @@
 #include "engine/live/reader_source.h"
 
+#include <exception>
+
+#include "ring/capture_filter.h"
+
 namespace tcpeek::engine {
 
 ring::SocketStatistics ReaderSource::statistics() noexcept {
@@ -15,10 +19,22 @@ bool ReaderSource::drained() noexcept {
 
 // The kernel hands over what is left of a dead socket's last block when the block retires, long
 // before links have settled and another socket is offered.
+void ReaderSource::reject_all() noexcept {
+  rejecting_ = true;
+  try {
+    socket().set_filter(ring::reject_all());
+  } catch (const std::exception&) {
+    // The kernel refuses the program: what comes goes on being read, until a deadline or a lull.
+  }
+}
+
 void ReaderSource::exchange() noexcept {
+  // The old interface may live on under another name.
+  if (!rejecting_) reject_all();
   if (cursor_.fill(socket().ring()) || !drained()) return;
   past_ += socket().take_statistics();
   static_cast<void>(source_.pick_up());
+  rejecting_ = false;
 }
 
 }  // namespace tcpeek::engine

@@ -1,6 +1,6 @@
 // One interface as a reader sees it: the socket with its ring, how far it has been read, and what was
 // counted there since start, also across the sockets that replaced one another when the interface
-// was deleted and made anew.
+// was deleted and recreated.
 //
 // Thread contract: offer() and collect() on the reactor's thread, the rest on the reader's.
 // Invariant: a socket is exchanged only when all that it captured has been read.
@@ -18,7 +18,7 @@ namespace tcpeek::engine {
 
 struct FramedSocket {
   ring::PacketSocket socket;
-  flowtable::LinkFraming link = flowtable::LinkFraming::ethernet;
+  flowtable::LinkFraming framing = flowtable::LinkFraming::ethernet;
 };
 
 class ReaderSource {
@@ -35,11 +35,16 @@ class ReaderSource {
 
   // Goes over to the socket offered, if there is one and nothing is left to read of the old one.
   void go_over() noexcept {
-    if (source_.waiting()) exchange();
+    if (source_.waiting()) [[unlikely]]
+      exchange();
   }
+  // Captures no more; what was captured can still be read.
+  void reject_all() noexcept;
 
   [[nodiscard]] ring::PacketSocket& socket() noexcept { return source_.current().socket; }
-  [[nodiscard]] flowtable::LinkFraming link() const noexcept { return source_.current().link; }
+  [[nodiscard]] flowtable::LinkFraming framing() const noexcept {
+    return source_.current().framing;
+  }
   [[nodiscard]] RingCursor& cursor() noexcept { return cursor_; }
   [[nodiscard]] const RingCursor& cursor() const noexcept { return cursor_; }
 
@@ -57,6 +62,7 @@ class ReaderSource {
   Handover<FramedSocket> source_;
   RingCursor cursor_;
   ring::SocketStatistics past_;  // of sockets that are gone
+  bool rejecting_ = false;
 };
 
 }  // namespace tcpeek::engine

@@ -16,17 +16,22 @@ constexpr std::chrono::milliseconds kBetweenLooks{20};
 
 Readers::Readers(const std::vector<ReaderConfig>& configs,
                  std::vector<std::vector<FramedSocket>> sources, const FilterRegistry& filters,
-                 const Locality& locality)
-    : last_mailed_(static_cast<std::ptrdiff_t>(configs.size())), filter_room_(filters.id_bound()) {
-  for (std::size_t i = 0; i < configs.size(); ++i) {
-    mailboxes_.push_back(std::make_unique<Mailbox>(configs.size()));
-  }
+                 const Locality& locality, Mailboxes mailboxes)
+    : mailboxes_(std::move(mailboxes)),
+      last_mailed_(static_cast<std::ptrdiff_t>(configs.size())),
+      filter_room_(filters.id_bound()) {
   for (std::size_t i = 0; i < configs.size(); ++i) {
     readers_.push_back(std::make_unique<Reader>(configs[i], std::move(sources[i]),
                                                 reader_rules(filters, locality), mailboxes_,
                                                 report_ready_));
     outcomes_.push_back(&readers_.back()->outcomes());
   }
+}
+
+Readers::Mailboxes Readers::mailboxes_for(std::size_t readers, std::size_t senders) {
+  Mailboxes mailboxes;
+  for (std::size_t i = 0; i < readers; ++i) mailboxes.push_back(std::make_unique<Mailbox>(senders));
+  return mailboxes;
 }
 
 Readers::~Readers() {

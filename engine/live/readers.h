@@ -21,12 +21,21 @@ namespace tcpeek::engine {
 
 class Readers {
  public:
+  using Mailboxes = std::vector<std::unique_ptr<Mailbox>>;
+
   // Reader i's sockets are sources[i]. Rules are those in force.
   Readers(const std::vector<ReaderConfig>& configs, std::vector<std::vector<FramedSocket>> sources,
-          const FilterRegistry& filters, const Locality& locality);
+          const FilterRegistry& filters, const Locality& locality)
+      : Readers(configs, std::move(sources), filters, locality,
+                mailboxes_for(configs.size(), configs.size())) {}
+  // With mailboxes, one for each reader, that others send to as well.
+  Readers(const std::vector<ReaderConfig>& configs, std::vector<std::vector<FramedSocket>> sources,
+          const FilterRegistry& filters, const Locality& locality, Mailboxes mailboxes);
   ~Readers();
   Readers(const Readers&) = delete;
   Readers& operator=(const Readers&) = delete;
+
+  [[nodiscard]] static Mailboxes mailboxes_for(std::size_t readers, std::size_t senders);
 
   // Starts all of them, side by side. False: `interrupted` became true meanwhile, and all have ended.
   [[nodiscard]] bool start(const std::function<bool()>& interrupted);
@@ -49,26 +58,18 @@ class Readers {
 
   [[nodiscard]] std::span<OutcomeQueue* const> outcomes() const noexcept { return outcomes_; }
   [[nodiscard]] std::size_t size() const noexcept { return readers_.size(); }
-  [[nodiscard]] const Reader& operator[](std::size_t i) const noexcept { return *readers_[i]; }
-
-  // Reader i goes on with another socket on interface `source`; see Reader.
-  std::unique_ptr<FramedSocket> replace(std::size_t i, std::size_t source, FramedSocket next) {
-    return readers_[i]->replace(source, std::move(next));
-  }
-  [[nodiscard]] std::unique_ptr<FramedSocket> collect(std::size_t i, std::size_t source) {
-    return readers_[i]->collect(source);
-  }
+  [[nodiscard]] Reader& operator[](std::size_t i) noexcept { return *readers_[i]; }
 
  private:
   void start_threads();
   void stop_and_join() noexcept;
 
   EventFd report_ready_;
-  std::vector<std::unique_ptr<Mailbox>> mailboxes_;
+  const Mailboxes mailboxes_;
   std::latch last_mailed_;
   std::vector<std::unique_ptr<Reader>> readers_;
   std::vector<OutcomeQueue*> outcomes_;  // theirs
-  std::size_t filter_room_;              // filter numbers that readers have, or were given, room for
+  std::size_t filter_room_;  // filter numbers that readers have, or were given, room for
 };
 
 }  // namespace tcpeek::engine

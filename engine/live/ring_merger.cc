@@ -31,8 +31,8 @@ ReaderSource* RingMerger::earliest(const PacketTimeline& timeline) noexcept {
 }
 
 bool RingMerger::holding_packets() const noexcept {
-  return std::ranges::any_of(
-      sources_, [](const ReaderSource& source) { return source.cursor().filled(); });
+  return std::ranges::any_of(sources_,
+                             [](const ReaderSource& source) { return source.cursor().filled(); });
 }
 
 std::uint64_t RingMerger::lost() noexcept {

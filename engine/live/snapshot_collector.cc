@@ -1,6 +1,7 @@
 #include "engine/live/snapshot_collector.h"
 
-#include <algorithm>
+#include <chrono>
+#include <utility>
 
 namespace tcpeek::engine {
 namespace {
@@ -8,12 +9,18 @@ namespace {
 // Reports that do not add up for longer are shown as they are rather than not at all.
 constexpr int kMostRounds = 20;
 
+std::chrono::system_clock::time_point to_time(std::chrono::nanoseconds wall) {
+  return std::chrono::system_clock::time_point(
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(wall));
+}
+
 }  // namespace
 
-SnapshotCollector::SnapshotCollector(ipc::Reactor& reactor, const EventFd& report_ready,
-                                     std::span<const std::unique_ptr<Reader>> readers, Frame frame)
-    : report_ready_(report_ready), readers_(readers), frame_(std::move(frame)) {
-  reactor.on_readable(report_ready.descriptor(), [this] { on_report(); });
+SnapshotCollector::SnapshotCollector(ipc::Reactor& reactor, Readers& readers,
+                                     const FilterRegistry& filters, const Interfaces& interfaces,
+                                     const ClockReading& start)
+    : readers_(readers), filters_(filters), interfaces_(interfaces), start_(start) {
+  reactor.on_readable(readers.report_descriptor(), [this] { on_report(); });
 }
 
 void SnapshotCollector::collect(Receiver receiver) {
@@ -24,39 +31,34 @@ void SnapshotCollector::collect(Receiver receiver) {
 void SnapshotCollector::ask() {
   asked_ = std::exchange(waiting_, {});
   rounds_ = 0;
-  for (const auto& reader : readers_) reader->request_report();
+  readers_.request_reports();
 }
 
 void SnapshotCollector::on_report() {
-  report_ready_.clear();
-  if (asked_.empty()) return;
-  const bool all = std::all_of(readers_.begin(), readers_.end(),
-                               [](const auto& reader) { return reader->report_ready(); });
-  if (!all) return;
-  const std::vector<ReaderView> readers = views();
-  if (!mail_adds_up(readers) && ++rounds_ < kMostRounds) {
-    for (const auto& reader : readers_) reader->request_report();
-    return;
-  }
-  const ipc::Snapshot snapshot = build_snapshot(frame_(), readers);
+  const bool ready = readers_.reports_ready();
+  if (asked_.empty() || !ready) return;
+  const std::vector<ReaderView> views = readers_.views();
+  if (!mail_adds_up(views) && ++rounds_ < kMostRounds) return readers_.request_reports();
+  const ipc::Snapshot snapshot = make(views);
   for (const Receiver& receiver : std::exchange(asked_, {})) receiver(snapshot);
   if (!waiting_.empty() && asked_.empty()) ask();
 }
 
-std::vector<ReaderView> SnapshotCollector::views() const {
-  std::vector<ReaderView> readers;
-  for (const auto& reader : readers_) {
-    readers.push_back({.report = &reader->report(),
-                       .id = reader->id(),
-                       .cpu = reader->cpu() ? static_cast<int>(*reader->cpu()) : -1,
-                       .mailbox_depth = reader->mailbox_depth(),
-                       .event_queue_depth = reader->outcomes().size()});
-  }
-  return readers;
+ipc::Snapshot SnapshotCollector::make(std::span<const ReaderView> readers) const {
+  const ClockReading now = read_clocks();
+  SnapshotFrame frame;
+  frame.started = to_time(start_.wall);
+  frame.taken = to_time(now.wall);
+  frame.uptime =
+      std::chrono::duration_cast<std::chrono::milliseconds>(now.monotonic - start_.monotonic);
+  frame.interfaces = interfaces_.stats();
+  if (server_ != nullptr) frame.server = server_->stats();
+  for (const LineWriter* writer : writers_) frame.server.lines_lost += writer->lost();
+  return build_snapshot(std::move(frame), filters_, readers);
 }
 
 ipc::Snapshot SnapshotCollector::last() const {
-  return build_snapshot(frame_(), views());
+  return make(readers_.views());
 }
 
 }  // namespace tcpeek::engine

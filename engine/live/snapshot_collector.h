@@ -1,4 +1,4 @@
-// Asks every reader for its report and makes one snapshot of them, for whoever wants one.
+// Asks every reader for its report and makes one snapshot of them, for those who asked for one.
 //
 // Reports are taken one reader after the other, so mail may have been received that its sender had not
 // yet reported: then all are asked again, a few times at most.
@@ -6,30 +6,33 @@
 // A request that comes while reports are under way waits for the next round, so a snapshot is never
 // older than the question.
 //
-// Thread contract: the reactor's thread. The readers outlive it.
+// Thread contract: the reactor's thread. What it is given outlives it.
 #pragma once
 
 #include <functional>
-#include <memory>
-#include <span>
 #include <vector>
 
-#include "engine/base/event_fd.h"
-#include "engine/live/reader.h"
-#include "engine/pipeline/snapshot_builder.h"
+#include "engine/filters/filter_registry.h"
+#include "engine/live/interfaces.h"
+#include "engine/live/readers.h"
+#include "engine/output/line_writer.h"
+#include "engine/pipeline/packet_timeline.h"
 #include "ipc/reactor.h"
 #include "ipc/snapshot.h"
+#include "ipc/unix_server.h"
 
 namespace tcpeek::engine {
 
 class SnapshotCollector {
  public:
   using Receiver = std::function<void(const ipc::Snapshot&)>;
-  // Gives the parts of a snapshot that the readers do not know.
-  using Frame = std::function<ipc::Snapshot()>;
 
-  SnapshotCollector(ipc::Reactor& reactor, const EventFd& report_ready,
-                    std::span<const std::unique_ptr<Reader>> readers, Frame frame);
+  SnapshotCollector(ipc::Reactor& reactor, Readers& readers, const FilterRegistry& filters,
+                    const Interfaces& interfaces, const ClockReading& start);
+
+  // Whose losses snapshots report as well.
+  void include(const ipc::UnixServer& server) { server_ = &server; }
+  void include(const LineWriter& writer) { writers_.push_back(&writer); }
 
   // Calls `receiver` with a snapshot taken from now on.
   void collect(Receiver receiver);
@@ -40,11 +43,14 @@ class SnapshotCollector {
  private:
   void ask();
   void on_report();
-  [[nodiscard]] std::vector<ReaderView> views() const;
+  [[nodiscard]] ipc::Snapshot make(std::span<const ReaderView> readers) const;
 
-  const EventFd& report_ready_;
-  std::span<const std::unique_ptr<Reader>> readers_;
-  Frame frame_;
+  Readers& readers_;
+  const FilterRegistry& filters_;
+  const Interfaces& interfaces_;
+  const ClockReading start_;
+  const ipc::UnixServer* server_ = nullptr;
+  std::vector<const LineWriter*> writers_;
   std::vector<Receiver> asked_;    // for the round under way
   std::vector<Receiver> waiting_;  // for the next one
   int rounds_ = 0;                 // of reports, for those asked

@@ -9,22 +9,26 @@
 namespace tcpeek::engine {
 namespace {
 
-const char* result_column(ipc::EventResult result) noexcept {
+using flowtable::Result;
+
+const char* result_column(Result result) noexcept {
   switch (result) {
-    case ipc::EventResult::success:
+    case Result::success:
       return "      success      ";
-    case ipc::EventResult::timeout:
+    case Result::timeout:
       return " failure (timeout) ";
-    case ipc::EventResult::reject:
+    case Result::reject:
       return " failure (reject)  ";
-    case ipc::EventResult::unreach:
+    case Result::unreach:
       return " failure (unreach) ";
+    case Result::evicted:
+      return " failure (evicted) ";
   }
-  return "                   ";
+  __builtin_unreachable();
 }
 
-std::string coloured(const char* text, ipc::EventResult result) {
-  const int colour = result == ipc::EventResult::success ? 32 : 31;
+std::string coloured(const char* text, Result result) {
+  const int colour = result == Result::success ? 32 : 31;
   return fmt::format("\x1b[{}m{}\x1b[0m", colour, text);
 }
 
@@ -42,18 +46,17 @@ std::string live_header() {
          std::string(118, '-');
 }
 
-std::string live_line(const ipc::OutcomeEvent& event, bool colour) {
+std::string live_line(const ipc::OutcomeEvent& event, Result result, bool colour) {
   using std::chrono::milliseconds;
   const auto since_epoch =
       std::chrono::duration_cast<milliseconds>(event.first_syn.time_since_epoch());
   const auto time = std::chrono::system_clock::to_time_t(event.first_syn);
-  const char* result = result_column(event.result);
-  return fmt::format("{:8.3f} | {:%y-%m-%d %H:%M:%S}.{:03} | {} {} |{}|{:8} {:8} ",
-                     std::chrono::duration<double>(event.duration).count(), fmt::localtime(time),
-                     since_epoch.count() % 1000, end_column(event.initiator),
-                     end_column(event.responder),
-                     colour ? coloured(result, event.result) : std::string(result), event.dup_syn,
-                     event.dup_synack);
+  const char* text = result_column(result);
+  return fmt::format(
+      "{:8.3f} | {:%y-%m-%d %H:%M:%S}.{:03} | {} {} |{}|{:8} {:8} ",
+      std::chrono::duration<double>(event.duration).count(), fmt::localtime(time),
+      since_epoch.count() % 1000, end_column(event.initiator), end_column(event.responder),
+      colour ? coloured(text, result) : std::string(text), event.dup_syn, event.dup_synack);
 }
 
 }  // namespace tcpeek::engine

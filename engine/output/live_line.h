@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "flowtable/outcome.h"
 #include "ipc/outcome_event.h"
 
 namespace tcpeek::engine {
@@ -14,6 +15,7 @@ namespace tcpeek::engine {
 [[nodiscard]] std::string live_header();
 
 // Local time, as the original has it. With colour the result stands out: for terminals.
-[[nodiscard]] std::string live_line(const ipc::OutcomeEvent& event, bool colour);
+[[nodiscard]] std::string live_line(const ipc::OutcomeEvent& event, flowtable::Result result,
+                                    bool colour);
 
 }  // namespace tcpeek::engine

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/config/options.h"
-#include "engine/filters/filter_matcher.h"
+#include "engine/base/output_format.h"
+#include "engine/filters/filter_registry.h"
 #include "engine/output/line_writer.h"
 #include "engine/pipeline/outcome_queue.h"
 #include "ipc/outcome_event.h"
@@ -28,7 +28,7 @@ class Reporter {
   using InterfaceName = std::function<std::string(std::uint16_t)>;
 
   Reporter(OutputFormat format, LineWriter& standard_error, LineWriter& standard_output,
-           const FilterMatcher& matcher, InterfaceName interface_name);
+           const FilterRegistry& filters, InterfaceName interface_name);
 
   void begin();
   // Tells what waits in the readers' queues, `most` at once. True: there may be more.
@@ -38,15 +38,20 @@ class Reporter {
   void tell_gathered();
 
  private:
-  [[nodiscard]] ipc::OutcomeEvent to_event(const Outcome& outcome) const;
+  struct Gathered {
+    OutcomeRecord record;
+    std::vector<FilterId> filters;  // unless text is printed, which does not show them
+  };
+
+  [[nodiscard]] ipc::OutcomeEvent to_event(const Gathered& gathered) const;
 
   OutputFormat format_;
   LineWriter& standard_error_;
   LineWriter& standard_output_;
-  const FilterMatcher& matcher_;
+  const FilterRegistry& filters_;
   InterfaceName interface_name_;
   bool colour_;
-  std::vector<Outcome> gathered_;
+  std::vector<Gathered> gathered_;
 };
 
 }  // namespace tcpeek::engine

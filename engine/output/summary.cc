@@ -74,7 +74,9 @@ std::string summary(const ipc::Snapshot& s) {
   fmt::format_to(out, "       to : {}\n", local_time(s.taken));
   fmt::format_to(out, "     time : {:13.3f} (sec)\n",
                  std::chrono::duration<double>(s.uptime).count());
-  for (const ipc::FilterStats& filter : s.filters) filter_block(out, filter);
+  for (const ipc::FilterStats& filter : s.filters) {
+    if (!filter.removed) filter_block(out, filter);
+  }
   pcap_block(out, s);
   fmt::format_to(out, "====================================");
   return text;

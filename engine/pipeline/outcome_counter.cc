@@ -1,14 +1,17 @@
 #include "engine/pipeline/outcome_counter.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <chrono>
-#include <cstring>
+#include <span>
 
 namespace tcpeek::engine {
 namespace {
 
 using flowtable::Attempt;
-using flowtable::Ending;
+using flowtable::Cause;
+using flowtable::Outcome;
 using flowtable::Result;
 using ipc::Tally;
 
@@ -16,31 +19,24 @@ Address to_address(const flowtable::Endpoint& end) noexcept {
   return {end.address};
 }
 
-std::uint32_t pack(FilterTag tag) noexcept {
-  return std::uint32_t{tag.address_class} << 16 | tag.port_class;
-}
-FilterTag unpack(std::uint32_t tag) noexcept {
-  return {static_cast<std::uint16_t>(tag >> 16), static_cast<std::uint16_t>(tag)};
-}
-
-Tally tally_of(Result result) noexcept {
-  switch (result) {
-    case Result::success:
+Tally tally_of(Cause cause) noexcept {
+  switch (cause) {
+    case Cause::none:
       return Tally::success;
-    case Result::refused:
+    case Cause::refused:
       return Tally::refused;
-    case Result::aborted:
+    case Cause::aborted:
       return Tally::aborted;
-    case Result::timed_out_no_answer:
+    case Cause::no_answer:
       return Tally::timed_out_no_answer;
-    case Result::timed_out_no_ack:
+    case Cause::no_ack:
       return Tally::timed_out_no_ack;
-    case Result::unreachable:
+    case Cause::unreachable:
       return Tally::unreachable;
-    case Result::evicted:
+    case Cause::evicted:
       return Tally::evicted;
   }
-  return Tally::evicted;
+  __builtin_unreachable();
 }
 
 void count_duplicates(ipc::Counts& counts, const Attempt& attempt, bool success) noexcept {
@@ -52,51 +48,71 @@ void count_duplicates(ipc::Counts& counts, const Attempt& attempt, bool success)
       h.dup_synacks;
 }
 
-std::chrono::nanoseconds duration(const Attempt& attempt, const Ending& ending) noexcept {
-  return std::max(ending.at - attempt.first_syn, std::chrono::nanoseconds{0});
+std::chrono::nanoseconds duration(const Attempt& attempt, const Outcome& outcome) noexcept {
+  return std::max(outcome.at - attempt.first_syn, std::chrono::nanoseconds{0});
 }
 
 // Everything but duplicates and latency.
-void count_ending(ipc::Counts& counts, Tally tally, const Ending& ending) noexcept {
+void count_outcome(ipc::Counts& counts, Tally tally, const Outcome& outcome) noexcept {
   --counts[Tally::pending];
   ++counts[tally];
-  if (!ending.uncertain && !ending.half_seen && !ending.late_proof) [[likely]]
+  if (!outcome.uncertain && !outcome.half_seen && !outcome.late_proof) [[likely]]
     return;
-  counts[Tally::uncertain] += ending.uncertain;
-  counts[Tally::half_seen] += ending.half_seen;
-  counts[Tally::late_proof] += ending.late_proof;
+  counts[Tally::uncertain] += outcome.uncertain;
+  counts[Tally::half_seen] += outcome.half_seen;
+  counts[Tally::late_proof] += outcome.late_proof;
 }
 
 }  // namespace
 
-OutcomeCounter::OutcomeCounter(const FilterMatcher& matcher, Handover<const Locality>& locality,
-                               OutcomeQueue& queue, const PacketTimeline& timeline)
-    : matcher_(matcher), locality_(locality), queue_(queue), timeline_(timeline) {
-  counts_.filters.resize(matcher.counted().size());
+OutcomeCounter::OutcomeCounter(Handover<ReaderRules>& rules, OutcomeQueue& queue,
+                               const PacketTimeline& timeline)
+    : rules_(rules),
+      queue_(queue),
+      timeline_(timeline),
+      generation_(rules.current().rules.generation()) {
+  counts_.filters.resize(rules.current().counting.size());
+  sets_.go_by(rules.current().rules);
+}
+
+void OutcomeCounter::pick_up_rules() noexcept {
+  if (!rules_.waiting()) [[likely]]
+    return;
+  ReaderRules& next = rules_.pick_up();
+  if (next.counting.size() > counts_.filters.size()) {
+    std::ranges::copy(counts_.filters, next.counting.begin());
+    counts_.filters.swap(next.counting);
+  }
+  if (next.reported.size() > report_room_.size()) report_room_.swap(next.reported);
+  for (const Ruleset::CountedFilter& filter : next.rules.counted()) {
+    if (filter.since > generation_) counts_.filters[filter.id] = {};
+  }
+  sets_.go_by(next.rules);
+  generation_ = next.rules.generation();
+}
+
+void OutcomeCounter::report_to(OutcomeCounts& report) noexcept {
+  counts_.filter_sets_overflowed = sets_.overflowed();
+  if (report.filters.size() < counts_.filters.size()) report.filters.swap(report_room_);
+  report = counts_;
 }
 
 template <class Fn>
-bool OutcomeCounter::for_each_counts(const Attempt& attempt, Fn&& fn) noexcept {
+bool OutcomeCounter::for_each_counts(FilterSets::Tag tag, Fn&& fn) noexcept {
   fn(counts_.totals);
-  bool matched = false;
-  const auto responder = [&] { return to_address(attempt.responder_end()); };
-  matcher_.for_each_match(unpack(attempt.tag), attempt.marks(), responder, [&](std::size_t filter) {
-    matched = true;
-    fn(counts_.filters[filter]);
-  });
-  return matched;
+  return sets_.for_each(tag, [&](FilterId filter) { fn(counts_.filters[filter]); });
 }
 
 void OutcomeCounter::opened(Attempt& attempt) noexcept {
+  const Ruleset& rules = rules_.current().rules;
   const Address initiator = to_address(attempt.initiator_end());
   const flowtable::Endpoint responder_end = attempt.responder_end();
   const Address responder = to_address(responder_end);
   const std::uint8_t directions =
-      locality_.current().directions(initiator, responder, attempt.handshake.syn_interface);
-  const FilterTag tag = matcher_.classify(initiator, responder, responder_end.port, directions);
-  attempt.tag = pack(tag);
-  attempt.set_marks(directions);
-  const bool matched = for_each_counts(attempt, [](ipc::Counts& counts) {
+      rules.locality().directions(initiator, responder, attempt.handshake.syn_interface);
+  attempt.tag = sets_.open(
+      rules, rules.matcher().classify(initiator, responder, responder_end.port, directions));
+  const bool matched = for_each_counts(attempt.tag, [](ipc::Counts& counts) {
     ++counts[Tally::attempts];
     ++counts[Tally::pending];
   });
@@ -108,42 +124,49 @@ void OutcomeCounter::opened(Attempt& attempt) noexcept {
 }
 
 // What is the same for every filter is worked out once, and what is rare is asked once.
-void OutcomeCounter::ended(const Attempt& attempt, const Ending& ending) noexcept {
-  const Tally tally = tally_of(ending.result);
-  const bool success = ending.result == Result::success;
-  const bool told = ending.result != Result::evicted;
-  const bool repeated = told && (attempt.handshake.dup_syns | attempt.handshake.dup_synacks) != 0;
-  const bool timed = success && !ending.late_proof;
+void OutcomeCounter::ended(const Attempt& attempt, const Outcome& outcome) noexcept {
+  const Tally tally = tally_of(outcome.cause);
+  const bool success = outcome.result() == Result::success;
+  const bool known = outcome.result() != Result::evicted;
+  const bool repeated = known && (attempt.handshake.dup_syns | attempt.handshake.dup_synacks) != 0;
+  const bool timed = success && !outcome.late_proof;
   const ipc::LatencyHistogram::Sample latency(
-      std::chrono::duration_cast<std::chrono::microseconds>(duration(attempt, ending)));
-  const bool matched = for_each_counts(attempt, [&](ipc::Counts& counts) {
-    count_ending(counts, tally, ending);
+      std::chrono::duration_cast<std::chrono::microseconds>(duration(attempt, outcome)));
+  const bool matched = for_each_counts(attempt.tag, [&](ipc::Counts& counts) {
+    count_outcome(counts, tally, outcome);
     if (timed) counts.latency.add(latency);
     if (repeated) [[unlikely]]
       count_duplicates(counts, attempt, success);
   });
-  if (matched && told && queue_.listening()) tell(attempt, ending);
+  if (matched && known && queue_.listening()) print(attempt, outcome);
+  sets_.close(attempt.tag);
 }
 
 void OutcomeCounter::late_synack(const Attempt& attempt) noexcept {
   static_cast<void>(
-      for_each_counts(attempt, [](ipc::Counts& counts) { ++counts[Tally::late_synack]; }));
+      for_each_counts(attempt.tag, [](ipc::Counts& counts) { ++counts[Tally::late_synack]; }));
 }
 
-void OutcomeCounter::tell(const Attempt& attempt, const Ending& ending) noexcept {
-  const Outcome outcome{
+void OutcomeCounter::print(const Attempt& attempt, const Outcome& outcome) noexcept {
+  const std::uint64_t summary = sets_.summary(attempt.tag);
+  const OutcomeRecord record{
       .initiator = attempt.initiator_end(),
       .responder = attempt.responder_end(),
       .first_syn = timeline_.wall(attempt.first_syn),
-      .duration = duration(attempt, ending),
-      .ending = ending,
-      .tag = unpack(attempt.tag),
-      .directions = attempt.marks(),
+      .duration = duration(attempt, outcome),
+      .outcome = outcome,
+      .filters = sets_.word(attempt.tag, 0),
       .dup_syns = attempt.handshake.dup_syns,
       .dup_synacks = attempt.handshake.dup_synacks,
       .interface = attempt.handshake.syn_interface,
   };
-  counts_.events_lost += !queue_.push(outcome);
+  std::array<FilterWord, FilterSets::kWords> words;
+  std::size_t count = 0;
+  for (std::uint64_t left = summary & ~std::uint64_t{1}; left != 0; left &= left - 1) {
+    const auto word = static_cast<std::uint16_t>(std::countr_zero(left));
+    words[count++] = {sets_.word(attempt.tag, word), word};
+  }
+  counts_.events_lost += !queue_.push(record, std::span(words).first(count));
 }
 
 }  // namespace tcpeek::engine

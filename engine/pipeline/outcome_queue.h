@@ -1,7 +1,9 @@
-// An outcome on its way from the reader that saw it to whoever listens, and the queue it travels
-// in.
+// An outcome on its way from the reader that saw it to the reactor, and the queue it travels in.
 //
-// Bounded: when the listener does not keep up, outcomes are counted as always but not told, and the
+// How it works: the filters of an outcome are a bit each. Nearly always those with numbers below 64 are
+// all, and travel in the record; the other words go ahead of it, all or nothing.
+//
+// Bounded: when the reactor does not keep up, outcomes are counted as always but not printed, and the
 // reader counts how many.
 //
 // Thread contract: plain values; the queue has one producer (the reader) and one consumer (the
@@ -10,49 +12,86 @@
 
 #include <concurrentqueue/concurrentqueue.h>
 
+#include <array>
+#include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <variant>
+#include <vector>
 
 #include "engine/base/tsan_queue_order.h"
-#include "engine/filters/filter_matcher.h"
-#include "flowtable/ending.h"
+#include "engine/filters/ruleset.h"
 #include "flowtable/flow_key.h"
+#include "flowtable/outcome.h"
 
 namespace tcpeek::engine {
 
-struct Outcome {
+struct OutcomeRecord {
   flowtable::Endpoint initiator;
   flowtable::Endpoint responder;
   std::chrono::nanoseconds first_syn{0};  // wall clock
   std::chrono::nanoseconds duration{0};
-  flowtable::Ending ending;
-  FilterTag tag;
-  std::uint8_t directions = 0;
+  flowtable::Outcome outcome;
+  std::uint64_t filters = 0;  // a bit for each of the first 64 filters it counts in
   std::uint16_t dup_syns = 0;
   std::uint16_t dup_synacks = 0;
   std::uint16_t interface = 0;
+};
+
+// 64 more filters of the record that follows.
+struct FilterWord {
+  std::uint64_t bits = 0;
+  std::uint16_t index = 0;  // of the word; never 0
 };
 
 class OutcomeQueue {
  public:
   // Two seconds of 30,000 outcomes; more a terminal does not take either.
   static constexpr std::size_t kCapacity = 65536;
+  static constexpr std::size_t kMostWords = kMaxFilterIds / 64;
+
+  using Item = std::variant<OutcomeRecord, FilterWord>;
 
   // Without a listener the queue takes no memory and refuses everything.
   explicit OutcomeQueue(bool listening)
       : listening_(listening), queue_(listening ? kCapacity : 0), producer_(queue_) {}
 
   [[nodiscard]] bool listening() const noexcept { return listening_; }
-  [[nodiscard]] bool push(const Outcome& outcome) noexcept {
+
+  [[nodiscard]] bool push(const OutcomeRecord& record) noexcept {
     tsan_queue_order::about_to_put(&queue_);
-    return queue_.try_enqueue(producer_, outcome);
+    return queue_.try_enqueue(producer_, record);
   }
-  [[nodiscard]] bool pop(Outcome& outcome) noexcept {
-    if (!queue_.try_dequeue(outcome)) return false;
-    tsan_queue_order::taken(&queue_);
-    return true;
+  // A record with words of its filters, at most kMostWords.
+  [[nodiscard]] bool push(const OutcomeRecord& record, std::span<const FilterWord> words) noexcept {
+    if (words.empty()) return push(record);
+    std::array<Item, kMostWords + 1> items;
+    std::size_t count = 0;
+    for (const FilterWord& word : words) items[count++] = word;
+    items[count++] = record;
+    tsan_queue_order::about_to_put(&queue_);
+    return queue_.try_enqueue_bulk(producer_, items.data(), count);
   }
+
+  // The next outcome; `filters`, if wanted, are those it counts in, ascending.
+  [[nodiscard]] bool pop(OutcomeRecord& record, std::vector<FilterId>* filters = nullptr) {
+    words_.clear();
+    for (Item item; queue_.try_dequeue(item);) {
+      tsan_queue_order::taken(&queue_);
+      if (const auto* word = std::get_if<FilterWord>(&item)) {
+        words_.push_back(*word);
+        continue;
+      }
+      record = std::get<OutcomeRecord>(item);
+      if (filters != nullptr) list(record, *filters);
+      return true;
+    }
+    return false;
+  }
+
+  // Outcomes that wait, and words of theirs.
   [[nodiscard]] std::size_t size() const noexcept { return queue_.size_approx(); }
 
  private:
@@ -61,9 +100,22 @@ class OutcomeQueue {
     static constexpr std::size_t EXPLICIT_INITIAL_INDEX_SIZE = kCapacity / BLOCK_SIZE;
   };
 
+  void list(const OutcomeRecord& record, std::vector<FilterId>& filters) const {
+    filters.clear();
+    list(FilterWord{record.filters, 0}, filters);
+    for (const FilterWord& word : words_) list(word, filters);
+  }
+  static void list(const FilterWord& word, std::vector<FilterId>& filters) {
+    for (std::uint64_t bits = word.bits; bits != 0; bits &= bits - 1) {
+      const auto bit = static_cast<unsigned>(std::countr_zero(bits));
+      filters.push_back(static_cast<FilterId>(word.index * 64U + bit));
+    }
+  }
+
   bool listening_;
-  moodycamel::ConcurrentQueue<Outcome, Traits> queue_;
+  moodycamel::ConcurrentQueue<Item, Traits> queue_;
   moodycamel::ProducerToken producer_;
+  std::vector<FilterWord> words_;  // the consumer's: those of the outcome to come
 };
 
 }  // namespace tcpeek::engine

@@ -20,10 +20,12 @@ namespace tcpeek::engine {
 // Counted by outcome.
 struct OutcomeCounts {
   ipc::Counts totals;
-  std::vector<ipc::Counts> filters;
+  std::vector<ipc::Counts> filters;  // by filter number
   std::uint64_t excluded = 0;
   std::uint64_t not_local = 0;
   std::uint64_t events_lost = 0;
+  // Attempts that counted under RX or TX alone, as too many sets of filters were in use.
+  std::uint64_t filter_sets_overflowed = 0;
 };
 
 struct ReaderReport {
@@ -36,6 +38,7 @@ struct ReaderReport {
   std::uint64_t mailed_out = 0;
   std::uint64_t mailed_in = 0;
   std::uint64_t mailbox_full = 0;
+  std::uint32_t generation = 0;  // of the filters it goes by
   std::uint64_t pending = 0;
   std::uint64_t remembered = 0;
   std::uint64_t capacity = 0;

@@ -25,10 +25,9 @@ struct ReaderRules {
 // With room for every filter of `registry`.
 [[nodiscard]] inline std::unique_ptr<ReaderRules> reader_rules(const FilterRegistry& registry,
                                                                Locality locality) {
-  return std::make_unique<ReaderRules>(
-      ReaderRules{registry.ruleset(std::move(locality)),
-                  std::vector<ipc::Counts>(registry.id_bound()),
-                  std::vector<ipc::Counts>(registry.id_bound())});
+  return std::make_unique<ReaderRules>(ReaderRules{registry.ruleset(std::move(locality)),
+                                                   std::vector<ipc::Counts>(registry.id_bound()),
+                                                   std::vector<ipc::Counts>(registry.id_bound())});
 }
 
 }  // namespace tcpeek::engine

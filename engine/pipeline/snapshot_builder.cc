@@ -56,13 +56,17 @@ void add_packets(ipc::Snapshot& s, const ReaderReport& r, flowtable::IgnoredCoun
   mailbox_full += r.mailbox_full;
 }
 
-void add_outcomes(ipc::Snapshot& s, const ReaderReport& r) {
+void add_outcomes(ipc::Snapshot& s, std::span<const FilterRegistry::Entry> filters,
+                  const ReaderReport& r) {
   s.totals += r.outcomes.totals;
-  for (std::size_t i = 0; i < s.filters.size(); ++i) {
-    s.filters[i].counts += r.outcomes.filters[i];
+  for (std::size_t i = 0; i < filters.size(); ++i) {
+    // A reader that has not come to the latest rules knows nothing of a filter that they brought.
+    const FilterId id = filters[i].id;
+    if (id < r.outcomes.filters.size()) s.filters[i].counts += r.outcomes.filters[id];
   }
   s.attempts_excluded += r.outcomes.excluded;
   s.attempts_not_local += r.outcomes.not_local;
+  s.filter_sets_overflowed += r.outcomes.filter_sets_overflowed;
   s.syn_copies += r.tracker.syn_copies;
   s.synack_copies += r.tracker.synack_copies;
   s.late_syns += r.tracker.late_syns;
@@ -75,18 +79,30 @@ bool mail_adds_up(std::span<const ReaderView> readers) noexcept {
   return mail.received <= mail.sent;
 }
 
-ipc::Snapshot build_snapshot(ipc::Snapshot frame, std::span<const ReaderView> readers) {
-  ipc::Snapshot s = std::move(frame);
+ipc::Snapshot build_snapshot(SnapshotFrame frame, const FilterRegistry& registry,
+                             std::span<const ReaderView> readers) {
+  ipc::Snapshot s;
+  s.version = TCPEEK_VERSION;
+  s.started = frame.started;
+  s.taken = frame.taken;
+  s.uptime = frame.uptime;
+  s.interfaces = std::move(frame.interfaces);
+  s.server = frame.server;
+  const std::vector<FilterRegistry::Entry> filters = registry.entries();
+  for (const auto& [id, filter, removed] : filters) {
+    s.filters.push_back(
+        {.name = filter->name, .expression = filter->text, .counts = {}, .removed = removed});
+  }
   flowtable::IgnoredCounts ignored;
   std::uint64_t unreadable = 0;
   std::uint64_t mailbox_full = 0;
   for (const ReaderView& reader : readers) {
     s.readers.push_back(reader_stats(reader));
     add_packets(s, *reader.report, ignored, unreadable, mailbox_full);
-    add_outcomes(s, *reader.report);
+    add_outcomes(s, filters, *reader.report);
   }
   const Mail mail = sum_mail(readers);
-  // Reports that do not add up after all: no letter is on its way.
+  // Reports that do not add up after all: nothing is on its way.
   s.packets.in_mailboxes = mail.sent - std::min(mail.sent, mail.received);
   s.packets.in_ring = s.packets.seen - s.packets.dropped - s.packets.delivered;
   for (std::size_t i = 0; i < ignored.counts.size(); ++i) {

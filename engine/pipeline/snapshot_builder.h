@@ -1,8 +1,11 @@
 // Sums the readers' reports into one Snapshot. Pure: plain data in, plain data out.
 #pragma once
 
+#include <chrono>
 #include <span>
+#include <vector>
 
+#include "engine/filters/filter_registry.h"
 #include "engine/pipeline/reader_report.h"
 #include "ipc/snapshot.h"
 
@@ -17,9 +20,17 @@ struct ReaderView {
   std::uint64_t event_queue_depth = 0;
 };
 
-// `frame` brings what the reports do not know: version, times, names of interfaces and filters, the
-// server's counts. Its filters and interfaces are in the order of the reports'.
-[[nodiscard]] ipc::Snapshot build_snapshot(ipc::Snapshot frame,
+// What neither the readers nor the filters know.
+struct SnapshotFrame {
+  std::chrono::system_clock::time_point started;
+  std::chrono::system_clock::time_point taken;
+  std::chrono::milliseconds uptime{0};
+  std::vector<ipc::InterfaceStats> interfaces;  // in the order of the reports'
+  ipc::ServerStats server;
+};
+
+// The one place where a snapshot is made, of live capture and of capture files.
+[[nodiscard]] ipc::Snapshot build_snapshot(SnapshotFrame frame, const FilterRegistry& filters,
                                            std::span<const ReaderView> readers);
 
 // Reports are not taken at one moment: a segment can have arrived in one and not have left in

@@ -3,7 +3,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
+#include <cstdlib>
+#include <span>
 #include <system_error>
 
 namespace tcpeek::engine {
@@ -14,31 +17,51 @@ bool is_ignored(int signal) noexcept {
   return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-}  // namespace
-
-std::vector<int> termination_signals() {
-  std::vector<int> signals{SIGTERM};
-  for (const int signal : {SIGINT, SIGHUP}) {
-    if (!is_ignored(signal)) signals.push_back(signal);
-  }
-  return signals;
+// systemd.exec(5), sd_notify(3).
+bool run_by_service_manager() noexcept {
+  return std::getenv("INVOCATION_ID") != nullptr || std::getenv("NOTIFY_SOCKET") != nullptr;
 }
 
-TerminationSignals::TerminationSignals() {
+// A blocked signal is kept even if it is ignored (kernel/signal.c, sig_ignored).
+ring::Descriptor block_and_read(std::span<const int> signals) {
   sigset_t wanted;
   ::sigemptyset(&wanted);
-  for (const int signal : termination_signals()) ::sigaddset(&wanted, signal);
+  for (const int signal : signals) ::sigaddset(&wanted, signal);
   if (const int error = ::pthread_sigmask(SIG_BLOCK, &wanted, nullptr); error != 0) {
     throw std::system_error(error, std::generic_category(), "cannot block signals");
   }
-  descriptor_ = ring::Descriptor(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (descriptor_.get() < 0)
-    ring::throw_errno("cannot make the descriptor that signals are told by");
+  ring::Descriptor descriptor(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (descriptor.get() < 0) ring::throw_errno("cannot open a descriptor for signals (signalfd)");
+  return descriptor;
 }
+
+}  // namespace
+
+std::vector<int> termination_signals() {
+  std::vector<int> signals{SIGINT, SIGTERM};
+  if (!is_ignored(SIGHUP) && !run_by_service_manager()) signals.push_back(SIGHUP);
+  return signals;
+}
+
+std::vector<int> request_signals() {
+  std::vector<int> signals{SIGUSR1};
+  if (!is_ignored(SIGHUP) && run_by_service_manager()) signals.push_back(SIGHUP);
+  return signals;
+}
+
+TerminationSignals::TerminationSignals() : descriptor_(block_and_read(termination_signals())) {}
 
 bool TerminationSignals::came() const noexcept {
   pollfd polled{descriptor_.get(), POLLIN, 0};
   return ::poll(&polled, 1, 0) == 1;
+}
+
+RequestSignals::RequestSignals() : descriptor_(block_and_read(request_signals())) {}
+
+RequestSignal RequestSignals::take() const noexcept {
+  signalfd_siginfo info{};
+  if (::read(descriptor_.get(), &info, sizeof info) != sizeof info) return RequestSignal::none;
+  return info.ssi_signo == SIGHUP ? RequestSignal::hangup : RequestSignal::summary;
 }
 
 }  // namespace tcpeek::engine

@@ -11,12 +11,12 @@ namespace tcpeek::engine {
 using flowtable::Ignored;
 using flowtable::Segment;
 
-ReplayReader::ReplayReader(const ReplayConfig& config, const FilterMatcher& matcher,
+ReplayReader::ReplayReader(const ReplayConfig& config, const FilterRegistry& filters,
                            Locality locality)
     : config_(config),
-      locality_(std::make_unique<const Locality>(std::move(locality))),
+      rules_(reader_rules(filters, std::move(locality))),
       outcomes_(config.tell_outcomes),
-      counter_(matcher, locality_, outcomes_, timeline_),
+      counter_(rules_, outcomes_, timeline_),
       pipeline_(config.tracker, config.verify, counter_) {}
 
 void ReplayReader::take(std::span<const ring::SavedPacket> packets,

@@ -39,7 +39,7 @@ struct ReplayConfig {
 
 class ReplayReader {
  public:
-  ReplayReader(const ReplayConfig& config, const FilterMatcher& matcher, Locality locality);
+  ReplayReader(const ReplayConfig& config, const FilterRegistry& filters, Locality locality);
 
   void take(std::span<const ring::SavedPacket> packets,
             std::span<const ReplayInterface> interfaces) noexcept;
@@ -60,7 +60,7 @@ class ReplayReader {
   void ignore(flowtable::Ignored reason) noexcept;
 
   ReplayConfig config_;
-  Handover<const Locality> locality_;
+  Handover<ReaderRules> rules_;
   OutcomeQueue outcomes_;
   PacketTimeline timeline_{{}};  // packet time is the file's
   OutcomeCounter counter_;

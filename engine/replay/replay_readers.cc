@@ -16,11 +16,11 @@ constexpr std::size_t kSweepGroups =
 
 }  // namespace
 
-ReplayReaders::ReplayReaders(std::span<const ReplayConfig> configs, const FilterMatcher& matcher,
+ReplayReaders::ReplayReaders(std::span<const ReplayConfig> configs, const FilterRegistry& filters,
                              const Locality& locality)
     : team_(static_cast<unsigned>(configs.size())) {
   for (const ReplayConfig& config : configs) {
-    readers_.push_back(std::make_unique<ReplayReader>(config, matcher, locality));
+    readers_.push_back(std::make_unique<ReplayReader>(config, filters, locality));
     outcomes_.push_back(&readers_.back()->outcomes());
   }
 }

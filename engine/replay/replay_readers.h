@@ -22,8 +22,8 @@ namespace tcpeek::engine {
 
 class ReplayReaders {
  public:
-  // One reader for each config; `matcher` outlives them.
-  ReplayReaders(std::span<const ReplayConfig> configs, const FilterMatcher& matcher,
+  // One reader for each config.
+  ReplayReaders(std::span<const ReplayConfig> configs, const FilterRegistry& filters,
                 const Locality& locality);
 
   // task(i) on the thread of reader i, for all of them; what one throws is thrown here.

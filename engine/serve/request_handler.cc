@@ -25,7 +25,7 @@ void RequestHandler::ask(std::string word, Reply reply) {
 void RequestHandler::begin() {
   busy_ = true;
   asked_ = std::exchange(waiting_, {});
-  snapshot_collector_.collect([this](const ipc::Snapshot& snapshot) {
+  collect_([this](const ipc::Snapshot& snapshot) {
     answer(snapshot);
     end();
   });

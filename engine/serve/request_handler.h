@@ -1,4 +1,4 @@
-// RequestHandler what clients ask, and knows what each word means.
+// Answers what clients ask, and knows what each word means.
 //
 // How it works: clients that ask together are answered together, from one snapshot that is never
 // older than their questions; a reply that is the same for all is written once. After each round of
@@ -12,12 +12,13 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
-#include "engine/live/snapshot_collector.h"
 #include "ipc/legacy_reply.h"
 #include "ipc/reactor.h"
+#include "ipc/snapshot.h"
 #include "ipc/unix_server.h"
 
 namespace tcpeek::engine {
@@ -29,9 +30,12 @@ class RequestHandler {
   // What a client may wait longer than without others.
   static constexpr std::chrono::milliseconds kPause{2};
 
-  // Both outlive it, and it outlives what the reactor runs.
-  RequestHandler(ipc::Reactor& reactor, SnapshotCollector& snapshot_collector)
-      : reactor_(reactor), snapshot_collector_(snapshot_collector) {}
+  // Calls its argument once, with a snapshot taken from now on.
+  using Collect = std::function<void(std::function<void(const ipc::Snapshot&)>)>;
+
+  // The reactor outlives it, and it outlives what the reactor runs.
+  RequestHandler(ipc::Reactor& reactor, Collect collect)
+      : reactor_(reactor), collect_(std::move(collect)) {}
 
   void ask(std::string word, Reply reply);
 
@@ -49,7 +53,7 @@ class RequestHandler {
   void forget_unwanted();
 
   ipc::Reactor& reactor_;
-  SnapshotCollector& snapshot_collector_;
+  const Collect collect_;
   std::vector<Question> asked_;    // answered by the round under way
   std::vector<Question> waiting_;  // for the next one
   bool busy_ = false;              // with a round or the pause after it

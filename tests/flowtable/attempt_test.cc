@@ -1,6 +1,4 @@
-// The attempt's packed bits, and the table's coarse time.
-
-#include "flowtable/attempt.h"
+// The table's coarse time.
 
 #include <gtest/gtest.h>
 
@@ -37,20 +35,6 @@ TEST(Tick, IsReachedModuloTwoToTheThirtyOne) {
     EXPECT_TRUE(Tick{base}.reached_at(later(0x3fffffffU)));
     EXPECT_FALSE(Tick{base}.reached_at(later(0x40000000U)));
   }
-}
-
-TEST(Attempt, MarksLeaveTheInitiatorAlone) {
-  Attempt a;
-  a.set_initiator(Sender::high);
-  a.set_marks(0x55);
-  EXPECT_EQ(a.initiator(), Sender::high);
-  EXPECT_EQ(a.marks(), 0x55);
-  a.set_marks(0);
-  EXPECT_EQ(a.initiator(), Sender::high);
-  a.set_initiator(Sender::low);
-  a.set_marks(0x7f);
-  EXPECT_EQ(a.initiator(), Sender::low);
-  EXPECT_EQ(a.marks(), 0x7f);
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ std::vector<Told> HandshakeModel::take(const Pair& pair) {
 
 std::int64_t HandshakeModel::pending() const {
   return std::count_if(attempts_.begin(), attempts_.end(),
-                       [](const auto& entry) { return !entry.second.result; });
+                       [](const auto& entry) { return !entry.second.cause; });
 }
 
 std::int64_t HandshakeModel::remembered() const {
@@ -89,8 +89,8 @@ std::int64_t HandshakeModel::due_us(const Model& m) const {
 void HandshakeModel::bring_up_to_date(std::int64_t now_us) {
   for (auto it = attempts_.begin(); it != attempts_.end();) {
     Model& m = it->second;
-    if (!m.result && due_us(m) <= now_us) time_out(m, due_us(m));
-    const bool forgotten = m.result && m.forget_at_tick <= floor_ticks(now_us);
+    if (!m.cause && due_us(m) <= now_us) time_out(m, due_us(m));
+    const bool forgotten = m.cause && m.forget_at_tick <= floor_ticks(now_us);
     it = forgotten ? attempts_.erase(it) : std::next(it);
   }
 }
@@ -100,8 +100,8 @@ void HandshakeModel::on_packet(const Packet& p) {
   auto it = attempts_.find(pair);
   if (it != attempts_.end()) {
     Model& m = it->second;
-    if (!m.result && due_us(m) <= p.at_us) time_out(m, due_us(m));
-    if (m.result && m.forget_at_tick <= floor_ticks(p.at_us)) {
+    if (!m.cause && due_us(m) <= p.at_us) time_out(m, due_us(m));
+    if (m.cause && m.forget_at_tick <= floor_ticks(p.at_us)) {
       attempts_.erase(it);
       it = attempts_.end();
     }
@@ -113,7 +113,7 @@ void HandshakeModel::on_packet(const Packet& p) {
 
   Model& m = it->second;
   const bool from_initiator = p.source == m.initiator;
-  if (m.result) return after_outcome(m, p, from_initiator);
+  if (m.cause) return after_outcome(m, p, from_initiator);
   if (p.kind == SegmentKind::unreachable) return pending_unreachable(m, p, from_initiator);
   if (has(p, tcp_flag::rst)) return pending_rst(m, p, from_initiator);
   if (is_syn(p)) return pending_syn(m, p, from_initiator);
@@ -194,7 +194,7 @@ void HandshakeModel::pending_synack(Model& m, const Packet& p, bool from_initiat
     m.latest_responder_isn = p.sequence;
     m.crossed = false;
   }
-  if (m.crossed && m.responder_acknowledged) end(m, Result::success, p.at_us);
+  if (m.crossed && m.responder_acknowledged) end(m, Cause::none, p.at_us);
 }
 
 // Only where SYNs crossed does the initiator send a SYN/ACK.
@@ -203,7 +203,7 @@ void HandshakeModel::crossing_synack(Model& m, const Packet& p) {
       m.crossed && p.sequence == m.isn && ahead(*m.first_responder_isn, p.acknowledgment) == 1;
   if (!fits) return ignore(Ignored::does_not_fit);
   touch(m, p);
-  if (m.synack_seen) return end(m, Result::success, p.at_us);
+  if (m.synack_seen) return end(m, Cause::none, p.at_us);
   m.responder_acknowledged = true;
   m.last_answer_us = std::max(m.last_answer_us, clamped(m, p));
 }
@@ -227,7 +227,7 @@ void HandshakeModel::pending_ack(Model& m, const Packet& p, bool from_initiator)
     if (!from_initiator || (past != 0 && past != m.syn_data)) return ignore(Ignored::does_not_fit);
     touch(m, p);
     m.half_seen = true;
-    return end(m, Result::success, p.at_us);
+    return end(m, Cause::none, p.at_us);
   }
   return from_initiator ? initiator_ack(m, p) : responder_ack(m, p);
 }
@@ -248,7 +248,7 @@ void HandshakeModel::initiator_ack(Model& m, const Packet& p) {
     m.last_answer_us = std::max(m.last_answer_us, clamped(m, p));
     return;
   }
-  end(m, Result::success, p.at_us, !exact);
+  end(m, Cause::none, p.at_us, !exact);
 }
 
 void HandshakeModel::responder_ack(Model& m, const Packet& p) {
@@ -264,12 +264,12 @@ void HandshakeModel::responder_ack(Model& m, const Packet& p) {
   const bool says_more = p.payload > 0 || has(p, tcp_flag::fin) || !bare_number;
   if (acknowledged > m.syn_data || (says_more && m.syn_data == 0)) {
     touch(m, p);
-    return end(m, Result::success, p.at_us, true);
+    return end(m, Cause::none, p.at_us, true);
   }
   if (!m.crossed || !m.responder_acknowledged) return ignore(Ignored::proves_nothing);
   // Simultaneous open: now both SYNs are acknowledged.
   touch(m, p);
-  end(m, Result::success, p.at_us);
+  end(m, Cause::none, p.at_us);
 }
 
 void HandshakeModel::pending_rst(Model& m, const Packet& p, bool from_initiator) {
@@ -277,20 +277,20 @@ void HandshakeModel::pending_rst(Model& m, const Packet& p, bool from_initiator)
     const std::int64_t past = ahead(m.isn + 1, p.sequence);
     if (past > m.syn_data) return ignore(Ignored::blind_rst);
     touch(m, p);
-    return end(m, Result::aborted, p.at_us);
+    return end(m, Cause::aborted, p.at_us);
   }
   const bool ack_fits = has(p, tcp_flag::ack) && acknowledges_syn(m.isn, m.syn_data, p);
   const bool seq_fits = (m.first_responder_isn && ahead(*m.first_responder_isn, p.sequence) == 1) ||
                         (m.latest_responder_isn && ahead(*m.latest_responder_isn, p.sequence) == 1);
   if (!ack_fits && !seq_fits) return ignore(Ignored::blind_rst);
   touch(m, p);
-  end(m, Result::refused, p.at_us);
+  end(m, Cause::refused, p.at_us);
 }
 
 void HandshakeModel::pending_unreachable(Model& m, const Packet& p, bool from_initiator) {
   if (!from_initiator || p.sequence != m.isn) return ignore(Ignored::foreign_icmp);
   touch(m, p);
-  end(m, Result::unreachable, p.at_us);
+  end(m, Cause::unreachable, p.at_us);
 }
 
 void HandshakeModel::after_outcome(Model& m, const Packet& p, bool from_initiator) {
@@ -306,8 +306,8 @@ void HandshakeModel::after_outcome(Model& m, const Packet& p, bool from_initiato
     if (from_initiator) m.last_syn_us = std::max(m.last_syn_us, clamped(m, p));
     return;
   }
-  const bool late_synack = is_synack(p) && !from_initiator && m.result == Result::success &&
-                           known && acknowledges_syn(m.isn, m.syn_data, p);
+  const bool late_synack = is_synack(p) && !from_initiator && m.cause == Cause::none && known &&
+                           acknowledges_syn(m.isn, m.syn_data, p);
   if (!late_synack) return ignore(Ignored::after_outcome);
   if (p.interface != m.synack_interface) return ignore(Ignored::other_interface);
   ++used;
@@ -320,18 +320,18 @@ void HandshakeModel::after_outcome(Model& m, const Packet& p, bool from_initiato
 }
 
 void HandshakeModel::time_out(Model& m, std::int64_t at_us) {
-  end(m, m.synack_seen ? Result::timed_out_no_ack : Result::timed_out_no_answer, at_us);
+  end(m, m.synack_seen ? Cause::no_ack : Cause::no_answer, at_us);
 }
 
-void HandshakeModel::end(Model& m, Result result, std::int64_t at_us, bool late_proof) {
-  m.result = result;
+void HandshakeModel::end(Model& m, Cause cause, std::int64_t at_us, bool late_proof) {
+  m.cause = cause;
   m.forget_at_tick = ceil_ticks(at_us + config_.remember_us);
   Told told = about(m, Told::What::ended);
-  told.result = result;
+  told.cause = cause;
   told.at_us = at_us;
   told.half_seen = m.half_seen;
   told.late_proof = late_proof;
-  const bool timeout = result == Result::timed_out_no_answer || result == Result::timed_out_no_ack;
+  const bool timeout = cause == Cause::no_answer || cause == Cause::no_ack;
   told.uncertain = timeout && loss_until_us_ && *loss_until_us_ >= m.first_syn_us;
   told.dup_syns = m.dup_syns;
   told.dup_synacks = m.dup_synacks;

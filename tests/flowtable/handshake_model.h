@@ -66,7 +66,7 @@ class HandshakeModel {
     std::uint32_t synack_interface = 0;
     std::int64_t dup_synacks = 0;
 
-    std::optional<Result> result;
+    std::optional<Cause> cause;
     bool half_seen = false;
     std::int64_t forget_at_tick = 0;
   };
@@ -85,7 +85,7 @@ class HandshakeModel {
   void touch(Model& m, const Packet& p);
   void repeat_syn(Model& m, const Packet& p);
   void repeat_synack(Model& m, const Packet& p);
-  void end(Model& m, Result result, std::int64_t at_us, bool late_proof = false);
+  void end(Model& m, Cause cause, std::int64_t at_us, bool late_proof = false);
   void time_out(Model& m, std::int64_t at_us);
   void ignore(Ignored reason) { ++ignored[reason]; }
   void tell(const Told& told);

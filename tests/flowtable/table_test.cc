@@ -116,14 +116,12 @@ TEST(AttemptTable, PutWritesAnAttemptAnew) {
   Bench b(1);
   const Slot slot = b.put(key_of(1)).slot;
   b.table[slot].tag = 77;
-  b.table[slot].set_marks(0x7f);
   b.answer(key_of(1));
   b.remember(key_of(1), {9});
   b.table.put(slot, key_of(2), b.table.home(key_of(2)));
   EXPECT_FALSE(b.find(key_of(1)));
   ASSERT_EQ(b.find(key_of(2)), slot);
   EXPECT_EQ(b.table[slot].tag, 0U);
-  EXPECT_EQ(b.table[slot].marks(), 0);
   EXPECT_TRUE(b.table[slot].pending());
   EXPECT_EQ(b.table.pending(), 1U);
   EXPECT_EQ(b.table.remembered(), 0U);

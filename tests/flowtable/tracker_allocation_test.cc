@@ -18,7 +18,7 @@ namespace {
 struct Silent {
   std::uint64_t events = 0;
   void opened(Attempt&) noexcept { ++events; }
-  void ended(const Attempt&, const Ending&) noexcept { ++events; }
+  void ended(const Attempt&, const Outcome&) noexcept { ++events; }
   void late_synack(const Attempt&) noexcept { ++events; }
 };
 

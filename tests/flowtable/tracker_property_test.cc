@@ -178,9 +178,9 @@ class Auditor {
         pending_.emplace(pair_of(a.initiator_end(), a.responder_end()), a.key).second;
     EXPECT_TRUE(fresh) << "opened before the former one of this 4-tuple ended";
   }
-  void ended(const Attempt& a, const Ending& e) noexcept {
-    ++ended_counts.at(static_cast<std::size_t>(e.result));
-    if (e.result == Result::evicted) check_eviction(a);
+  void ended(const Attempt& a, const Outcome& e) noexcept {
+    ++ended_counts.at(static_cast<std::size_t>(e.cause));
+    if (e.cause == Cause::evicted) check_eviction(a);
     EXPECT_EQ(pending_.erase(pair_of(a.initiator_end(), a.responder_end())), 1U) << "ended twice";
   }
   void late_synack(const Attempt&) noexcept {}
@@ -268,7 +268,7 @@ TEST(TrackerProperty, TheTrafficReachesEveryOutcomeAndReason) {
   std::array<std::uint64_t, 5> marks{};
   for (const auto& [pair, told] : recorder.told) {
     for (const Told& t : told) {
-      if (t.what == Told::What::ended) ++results.at(static_cast<std::size_t>(t.result));
+      if (t.what == Told::What::ended) ++results.at(static_cast<std::size_t>(t.cause));
       marks[0] += t.half_seen ? 1 : 0;
       marks[1] += t.late_proof ? 1 : 0;
       marks[2] += t.dup_syns > 1 ? 1 : 0;
@@ -276,7 +276,7 @@ TEST(TrackerProperty, TheTrafficReachesEveryOutcomeAndReason) {
       marks[4] += t.what == Told::What::late_synack ? 1 : 0;
     }
   }
-  results[static_cast<std::size_t>(Result::evicted)] += 100;  // none is meant to happen here
+  results[static_cast<std::size_t>(Cause::evicted)] += 100;  // none is meant to happen here
   EXPECT_THAT(results, testing::Each(testing::Ge(100)));
   EXPECT_THAT(marks, testing::Each(testing::Ge(100)));
   EXPECT_THAT(std::span(all.ignored.counts).subspan(static_cast<std::size_t>(Ignored::no_attempt)),

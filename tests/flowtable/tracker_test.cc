@@ -68,7 +68,7 @@ TEST(Tracker, TellsOfOneHandshake) {
   EXPECT_EQ(told[0].responder, kEnds.server);
   EXPECT_EQ(told[0].first_syn_us, 1000);
   EXPECT_EQ(told[1].what, Told::What::ended);
-  EXPECT_EQ(told[1].result, Result::success);
+  EXPECT_EQ(told[1].cause, Cause::none);
   EXPECT_EQ(told[1].at_us, 2'000'500);
   EXPECT_EQ(told[1].dup_syns, 1);
   EXPECT_EQ(told[1].dup_synacks, 0);
@@ -90,7 +90,7 @@ TEST(Tracker, TheSweepAndTheNextSegmentTellTheSameTimeout) {
     const Told told = swept.ending();
     EXPECT_EQ(told, met.ending());
     EXPECT_EQ(told.at_us, 60 * kSecond + (answered ? 456 : 123));
-    EXPECT_EQ(told.result, answered ? Result::timed_out_no_ack : Result::timed_out_no_answer);
+    EXPECT_EQ(told.cause, answered ? Cause::no_ack : Cause::no_answer);
     EXPECT_FALSE(told.uncertain);
   }
 }
@@ -203,7 +203,7 @@ TEST(Tracker, ASynWithAnotherIsnBeginsAnew) {
   auto told = w.take();
   ASSERT_EQ(told.size(), 3U) << text(told);
   EXPECT_EQ(told[1].what, Told::What::ended);
-  EXPECT_EQ(told[1].result, Result::timed_out_no_answer);
+  EXPECT_EQ(told[1].cause, Cause::no_answer);
   EXPECT_EQ(told[1].at_us, 5 * kSecond);
   EXPECT_EQ(told[2].what, Told::What::opened);
   EXPECT_EQ(told[2].isn, 99);
@@ -221,7 +221,7 @@ TEST(Tracker, ASynWithAnotherIsnBeginsAnew) {
   w.see(kEnds.syn(300).at(9 * kSecond));
   told = w.take();
   ASSERT_EQ(told.size(), 2U) << text(told);
-  EXPECT_EQ(told[0].result, Result::timed_out_no_ack);
+  EXPECT_EQ(told[0].cause, Cause::no_ack);
   EXPECT_EQ(told[1].initiator, kEnds.client);
   EXPECT_EQ(w.tracker.table().pending(), 1U);
   EXPECT_TRUE(w.tracker.table().consistent());
@@ -279,7 +279,7 @@ TEST(Tracker, KnowsAConnectionToItself) {
   w.see(self.up(tcp_flag::syn | tcp_flag::ack, 10, 11).at(10));
   w.see(self.ack(11, 11).at(20));
   const Told told = w.ending(self);
-  EXPECT_EQ(told.result, Result::success);
+  EXPECT_EQ(told.cause, Cause::none);
 }
 
 TEST(Tracker, TimeBeforeTheFirstSynIsTheFirstSyn) {
@@ -289,7 +289,7 @@ TEST(Tracker, TimeBeforeTheFirstSynIsTheFirstSyn) {
   w.see(kEnds.syn(10).at(990));
   EXPECT_EQ(w.tracker.counts().syn_copies, 1U);
   w.see(kEnds.ack(11, 21).at(980));
-  EXPECT_EQ(w.ending().result, Result::success);
+  EXPECT_EQ(w.ending().cause, Cause::none);
 }
 
 TEST(Tracker, SweepsInParts) {
@@ -314,7 +314,7 @@ TEST(Tracker, AFullTableEvictsAndSaysSo) {
   w.see(kEnds.syn(10).at(0));
   w.see(second.syn(20).at(5));
   const Told told = w.ending();
-  EXPECT_EQ(told.result, Result::evicted);
+  EXPECT_EQ(told.cause, Cause::evicted);
   EXPECT_EQ(told.at_us, 5);
   EXPECT_EQ(w.take(second).size(), 1U);
   EXPECT_EQ(w.tracker.table().pending(), 1U);
@@ -348,27 +348,22 @@ TEST(Tracker, WhatHasTimedOutIsNotEvicted) {
   w.see(kEnds.syn(10).at(0));
   w.see(Ends{v4(1, 40'001), v4(2, 80)}.syn(20).at(70 * kSecond));
   const Told told = w.ending();
-  EXPECT_EQ(told.result, Result::timed_out_no_answer);
+  EXPECT_EQ(told.cause, Cause::no_answer);
   EXPECT_EQ(told.at_us, 60 * kSecond);
 }
 
 struct Tagging {
   std::uint32_t tag = 0;
-  std::uint8_t marks = 0;
   Endpoint initiator;
-  void opened(Attempt& a) noexcept {
-    a.tag = 4711;
-    a.set_marks(0x7f);
-  }
-  void ended(const Attempt& a, const Ending&) noexcept {
+  void opened(Attempt& a) noexcept { a.tag = 4711; }
+  void ended(const Attempt& a, const Outcome&) noexcept {
     tag = a.tag;
-    marks = a.marks();
     initiator = a.initiator_end();
   }
   void late_synack(const Attempt&) noexcept {}
 };
 
-TEST(Tracker, CarriesTheObserversTagAndMarks) {
+TEST(Tracker, CarriesTheObserversTag) {
   for (const Ends& ends : {kEnds, Ends{kEnds.server, kEnds.client}}) {
     Tagging observer;
     Tracker<Tagging> tracker(config_of(10), observer);
@@ -376,7 +371,6 @@ TEST(Tracker, CarriesTheObserversTagAndMarks) {
     tracker.on_segment(ends.synack(20, 11).segment());
     tracker.on_segment(ends.ack(11, 21).segment());
     EXPECT_EQ(observer.tag, 4711U);
-    EXPECT_EQ(observer.marks, 0x7f);
     EXPECT_EQ(observer.initiator, ends.client);
   }
 }

@@ -214,8 +214,8 @@ void check_event(FuzzedDataProvider& input) {
   e.duration = std::chrono::microseconds(input.ConsumeIntegral<std::int64_t>());
   e.initiator = {text(input), input.ConsumeIntegral<std::uint16_t>()};
   e.responder = {text(input), input.ConsumeIntegral<std::uint16_t>()};
-  e.result = static_cast<EventResult>(input.ConsumeIntegralInRange(0, 3));
-  e.cause = static_cast<EventCause>(input.ConsumeIntegralInRange(0, 5));
+  e.result = "reject";
+  e.cause = "refused";
   e.dup_syn = input.ConsumeIntegral<std::uint32_t>();
   e.interface = text(input);
   for (std::size_t n = input.ConsumeIntegralInRange<std::size_t>(0, 3); n > 0; --n) {

@@ -16,6 +16,7 @@ using std::chrono::system_clock;
 
 OutcomeEvent event() {
   OutcomeEvent e;
+  e.result = "success";
   e.first_syn = system_clock::time_point{seconds{1'341'247'713}} + microseconds{42};
   e.duration = microseconds{1'000'250};
   e.initiator = {"192.0.2.1", 40'000};
@@ -41,8 +42,8 @@ TEST(OutcomeEvent, Success) {
 TEST(OutcomeEvent, Timeout) {
   OutcomeEvent e = event();
   e.duration = microseconds{60'000'000};
-  e.result = EventResult::timeout;
-  e.cause = EventCause::no_ack;
+  e.result = "timeout";
+  e.cause = "no_ack";
   e.uncertain = true;
   e.late_proof = true;
   e.dup_synack = 4'294'967'295;
@@ -54,26 +55,6 @@ TEST(OutcomeEvent, Timeout) {
             R"("result":"timeout","cause":"no_ack",)"
             R"("uncertain":true,"half_seen":false,"late_proof":true,)"
             R"("dup_syn":0,"dup_synack":4294967295,"interface":"eth0","filters":[]})");
-}
-
-TEST(OutcomeEvent, EveryResultAndCauseHasItsWord) {
-  using Pair = std::pair<EventResult, const char*>;
-  for (const auto& [result, word] :
-       {Pair{EventResult::success, "success"}, Pair{EventResult::timeout, "timeout"},
-        Pair{EventResult::reject, "reject"}, Pair{EventResult::unreach, "unreach"}}) {
-    OutcomeEvent e = event();
-    e.result = result;
-    EXPECT_EQ(nlohmann::json::parse(to_json_line(e))["result"], word);
-  }
-  using Cause = std::pair<EventCause, const char*>;
-  for (const auto& [cause, word] :
-       {Cause{EventCause::none, ""}, Cause{EventCause::refused, "refused"},
-        Cause{EventCause::aborted, "aborted"}, Cause{EventCause::no_answer, "no_answer"},
-        Cause{EventCause::no_ack, "no_ack"}, Cause{EventCause::unreachable, "unreachable"}}) {
-    OutcomeEvent e = event();
-    e.cause = cause;
-    EXPECT_EQ(nlohmann::json::parse(to_json_line(e))["cause"], word);
-  }
 }
 
 TEST(OutcomeEvent, DurationIsNeverNegative) {

@@ -45,7 +45,7 @@ TEST(StatsReply, MembersAndTheirOrder) {
           R"("events_lost":0}],)"
           R"("filters":[{"name":"RX","expression":"RX:RX@%:%",)") +
           kZeroCounts + R"(],"totals":{)" + kZeroCounts +
-          R"(,"attempts_excluded":0,"attempts_not_local":0,"copies":{"syn":0,"synack":0},)"
+          R"(,"attempts_excluded":0,"attempts_not_local":0,"filter_sets_overflowed":0,"copies":{"syn":0,"synack":0},)"
           R"("late_syns":0,"packets":{"seen":0,"dropped":0,"in_ring":0,"delivered":0,"used":0,)"
           R"("ignored":{"bad_checksum":0,"a_fragment":0},"in_mailboxes":0,"misrouted":0},)"
           R"("server":{"clients_accepted":0,"clients_displaced":0,"accept_failures":0,"requests":0,)"

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "flowtable/attempt.h"
-#include "flowtable/ending.h"
+#include "flowtable/outcome.h"
 #include "tests/support/segments.h"
 
 namespace tcpeek::flowtable::test {
@@ -27,7 +27,7 @@ struct Told {
   std::int64_t first_syn_us = 0;
   std::int64_t isn = 0;
   // ended only.
-  Result result = Result::success;
+  Cause cause = Cause::none;
   std::int64_t at_us = 0;
   bool half_seen = false;
   bool late_proof = false;
@@ -45,7 +45,7 @@ inline std::ostream& operator<<(std::ostream& out, const Told& t) {
   out << kWhat[static_cast<std::size_t>(t.what)] << ' ' << text(t.initiator) << " > "
       << text(t.responder) << " isn " << t.isn << " begun " << t.first_syn_us;
   if (t.what != Told::What::ended) return out;
-  return out << ' ' << kResult[static_cast<std::size_t>(t.result)] << " at " << t.at_us
+  return out << ' ' << kResult[static_cast<std::size_t>(t.cause)] << " at " << t.at_us
              << " half_seen " << t.half_seen << " late_proof " << t.late_proof << " uncertain "
              << t.uncertain << " dup " << t.dup_syns << '/' << t.dup_synacks;
 }
@@ -80,10 +80,10 @@ struct Recorder {
     ++opened_count;
     add(told_about(a, Told::What::opened));
   }
-  void ended(const Attempt& a, const Ending& e) noexcept {
+  void ended(const Attempt& a, const Outcome& e) noexcept {
     ++ended_count;
     Told t = told_about(a, Told::What::ended);
-    t.result = e.result;
+    t.cause = e.cause;
     t.at_us = us_of(e.at);
     t.half_seen = e.half_seen;
     t.late_proof = e.late_proof;

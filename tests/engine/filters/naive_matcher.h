@@ -26,12 +26,10 @@ struct Result {
 };
 
 inline Result run(const FilterMatcher& matcher, const Attempt& a) {
-  const FilterTag tag = matcher.classify(a.initiator, a.responder, a.port, a.directions);
+  const MatchKey key = matcher.classify(a.initiator, a.responder, a.port, a.directions);
   Result result;
-  matcher.for_each_match(
-      tag, a.directions, [&] { return a.responder; },
-      [&](std::size_t index) { result.matches.push_back(index); });
-  result.excluded = matcher.excluded(tag, a.directions, a.responder);
+  matcher.for_each_match(key, [&](std::size_t index) { result.matches.push_back(index); });
+  result.excluded = matcher.excluded(key);
   return result;
 }
 

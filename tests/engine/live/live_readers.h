@@ -21,9 +21,9 @@ using SteeringProgram = std::vector<sock_filter>;
 inline const SteeringProgram kAllToTheFirst{{BPF_RET | BPF_K, 0, 0, 0}};
 
 // For each reader its socket on each interface.
-inline Readers::Sources capture(unsigned readers, const std::vector<std::string>& interfaces,
-                                const SteeringProgram& steering) {
-  Readers::Sources sources(readers);
+inline ReadersRig::Sources capture(unsigned readers, const std::vector<std::string>& interfaces,
+                                   const SteeringProgram& steering) {
+  ReadersRig::Sources sources(readers);
   const auto filter = ring::capture_program(
       {.scope = ring::CaptureScope::handshake, .icmp = true, .narrowed_by = {}},
       ring::Access::link_layer, 0);

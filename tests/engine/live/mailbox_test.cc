@@ -16,7 +16,7 @@ using flowtable::Segment;
 
 constexpr std::size_t kEach = Mailbox::capacity_per_sender(1);
 
-Segment letter(std::uint32_t sender, std::uint32_t number) {
+Segment segment_of(std::uint32_t sender, std::uint32_t number) {
   Segment s;
   s.interface = sender;
   s.sequence = number;
@@ -25,9 +25,10 @@ Segment letter(std::uint32_t sender, std::uint32_t number) {
 }
 
 // How many letters it takes before it refuses.
-std::size_t fill(Mailbox& mailbox, const Mailbox::Slip& slip, std::size_t at_most) {
+std::size_t fill(Mailbox& mailbox, const Mailbox::Sender& sender, std::size_t at_most) {
   std::size_t sent = 0;
-  while (sent < at_most && mailbox.send(slip, letter(0, static_cast<std::uint32_t>(sent)))) ++sent;
+  while (sent < at_most && mailbox.send(sender, segment_of(0, static_cast<std::uint32_t>(sent))))
+    ++sent;
   return sent;
 }
 
@@ -47,14 +48,14 @@ TEST(MailboxTest, NothingInItAtFirst) {
 
 TEST(MailboxTest, LettersArriveWhole) {
   Mailbox mailbox(1);
-  const Mailbox::Slip slip = mailbox.slip();
-  Segment sent = letter(7, 0xdeadbeef);
+  const Mailbox::Sender sender = mailbox.add_sender();
+  Segment sent = segment_of(7, 0xdeadbeef);
   sent.key.low_address[3] = 9;
   sent.key.high_port = 443;
   sent.time = flowtable::PacketTime(std::chrono::seconds(5));
   sent.flags = 0x12;
   sent.sender = flowtable::Sender::high;
-  ASSERT_TRUE(mailbox.send(slip, sent));
+  ASSERT_TRUE(mailbox.send(sender, sent));
   EXPECT_EQ(mailbox.size(), 1U);
   Segment got;
   ASSERT_TRUE(mailbox.receive(got));
@@ -68,8 +69,8 @@ TEST(MailboxTest, LettersArriveWhole) {
 
 TEST(MailboxTest, OneSendersLettersKeepTheirOrder) {
   Mailbox mailbox(3);
-  const Mailbox::Slip slip = mailbox.slip();
-  for (std::uint32_t i = 0; i < 1000; ++i) ASSERT_TRUE(mailbox.send(slip, letter(0, i)));
+  const Mailbox::Sender sender = mailbox.add_sender();
+  for (std::uint32_t i = 0; i < 1000; ++i) ASSERT_TRUE(mailbox.send(sender, segment_of(0, i)));
   Segment s;
   for (std::uint32_t i = 0; i < 1000; ++i) {
     ASSERT_TRUE(mailbox.receive(s));
@@ -79,11 +80,11 @@ TEST(MailboxTest, OneSendersLettersKeepTheirOrder) {
 
 TEST(MailboxTest, AFullOneRefusesAndKeepsWhatItHas) {
   Mailbox mailbox(1);
-  const Mailbox::Slip slip = mailbox.slip();
-  const std::size_t sent = fill(mailbox, slip, 100 * kEach);
+  const Mailbox::Sender sender = mailbox.add_sender();
+  const std::size_t sent = fill(mailbox, sender, 100 * kEach);
   EXPECT_GE(sent, kEach);
   EXPECT_LT(sent, 100 * kEach) << "no bound";
-  EXPECT_FALSE(mailbox.send(slip, letter(0, 0)));
+  EXPECT_FALSE(mailbox.send(sender, segment_of(0, 0)));
   Segment s;
   for (std::uint32_t i = 0; i < sent; ++i) {
     ASSERT_TRUE(mailbox.receive(s));
@@ -94,9 +95,9 @@ TEST(MailboxTest, AFullOneRefusesAndKeepsWhatItHas) {
 
 TEST(MailboxTest, AnEmptiedOneTakesAsMuchAgain) {
   Mailbox mailbox(1);
-  const Mailbox::Slip slip = mailbox.slip();
+  const Mailbox::Sender sender = mailbox.add_sender();
   for (int round = 0; round < 5; ++round) {
-    const std::size_t sent = fill(mailbox, slip, 100 * kEach);
+    const std::size_t sent = fill(mailbox, sender, 100 * kEach);
     EXPECT_GE(sent, kEach) << "round " << round;
     EXPECT_EQ(empty(mailbox), sent);
   }
@@ -105,46 +106,46 @@ TEST(MailboxTest, AnEmptiedOneTakesAsMuchAgain) {
 // What it holds at most is what it takes in memory from the start: a machine of many readers has as
 // many of these as readers.
 TEST(MailboxTest, TheBoundHardlyGrowsWithTheSenders) {
-  for (const std::size_t senders : {1U, 2U, 8U, 32U, 64U}) {
-    Mailbox mailbox(senders);
-    const std::size_t each = Mailbox::capacity_per_sender(senders);
-    std::list<Mailbox::Slip> slips;
-    for (std::size_t i = 0; i < senders; ++i) slips.push_back(mailbox.slip());
+  for (const std::size_t count : {1U, 2U, 8U, 32U, 64U}) {
+    Mailbox mailbox(count);
+    const std::size_t each = Mailbox::capacity_per_sender(count);
+    std::list<Mailbox::Sender> senders;
+    for (std::size_t i = 0; i < count; ++i) senders.push_back(mailbox.add_sender());
     std::size_t sent = 0;
-    for (const Mailbox::Slip& slip : slips) sent += fill(mailbox, slip, 100'000);
-    EXPECT_GE(sent, senders * each) << senders << " senders";
-    EXPECT_LE(sent, 2 * senders * each) << senders << " senders";
-    EXPECT_LE(sent, 40'000U) << senders << " senders";
+    for (const Mailbox::Sender& sender : senders) sent += fill(mailbox, sender, 100'000);
+    EXPECT_GE(sent, count * each) << count << " senders";
+    EXPECT_LE(sent, 2 * count * each) << count << " senders";
+    EXPECT_LE(sent, 40'000U) << count << " senders";
   }
 }
 
 TEST(MailboxTest, EverySenderHasItsShare) {
   constexpr std::size_t kSenders = 4;
   Mailbox mailbox(kSenders);
-  std::list<Mailbox::Slip> slips;
-  for (std::size_t i = 0; i < kSenders; ++i) slips.push_back(mailbox.slip());
+  std::list<Mailbox::Sender> senders;
+  for (std::size_t i = 0; i < kSenders; ++i) senders.push_back(mailbox.add_sender());
   // The first takes all it gets, again and again; the others come later.
   for (int round = 0; round < 3; ++round) {
-    static_cast<void>(fill(mailbox, slips.front(), 100 * kEach));
+    static_cast<void>(fill(mailbox, senders.front(), 100 * kEach));
     static_cast<void>(empty(mailbox));
   }
   const std::size_t share = Mailbox::capacity_per_sender(kSenders);
-  for (const Mailbox::Slip& slip : slips) EXPECT_GE(fill(mailbox, slip, share), share);
+  for (const Mailbox::Sender& sender : senders) EXPECT_GE(fill(mailbox, sender, share), share);
 }
 
 TEST(MailboxTest, SeveralSendersAtOnce) {
   constexpr std::uint32_t kSenders = 3;
-  constexpr std::uint32_t kLetters = 5'000;
+  constexpr std::uint32_t kSegments = 5'000;
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   Mailbox mailbox(kSenders);
-  std::list<Mailbox::Slip> slips;
-  for (std::uint32_t i = 0; i < kSenders; ++i) slips.push_back(mailbox.slip());
-  std::vector<std::jthread> senders;
-  auto slip = slips.begin();
-  for (std::uint32_t i = 0; i < kSenders; ++i, ++slip) {
-    senders.emplace_back([&mailbox, &mine = *slip, i, deadline] {
-      for (std::uint32_t n = 0; n < kLetters; ++n) {
-        while (!mailbox.send(mine, letter(i, n))) {
+  std::list<Mailbox::Sender> senders;
+  for (std::uint32_t i = 0; i < kSenders; ++i) senders.push_back(mailbox.add_sender());
+  std::vector<std::jthread> threads;
+  auto sender = senders.begin();
+  for (std::uint32_t i = 0; i < kSenders; ++i, ++sender) {
+    threads.emplace_back([&mailbox, &mine = *sender, i, deadline] {
+      for (std::uint32_t n = 0; n < kSegments; ++n) {
+        while (!mailbox.send(mine, segment_of(i, n))) {
           if (std::chrono::steady_clock::now() > deadline) return;
           std::this_thread::yield();
         }
@@ -154,7 +155,7 @@ TEST(MailboxTest, SeveralSendersAtOnce) {
   std::vector<std::uint32_t> next(kSenders, 0);
   std::size_t wrong = 0;
   std::size_t received = 0;
-  while (received < kSenders * kLetters && std::chrono::steady_clock::now() < deadline) {
+  while (received < kSenders * kSegments && std::chrono::steady_clock::now() < deadline) {
     Segment s;
     if (!mailbox.receive(s)) {
       std::this_thread::yield();
@@ -164,7 +165,7 @@ TEST(MailboxTest, SeveralSendersAtOnce) {
     wrong += s.interface >= kSenders || s.sequence != next.at(s.interface)++ ||
              s.acknowledgment != ~s.sequence;
   }
-  EXPECT_EQ(received, kSenders * kLetters);
+  EXPECT_EQ(received, kSenders * kSegments);
   EXPECT_EQ(wrong, 0U);
   EXPECT_EQ(empty(mailbox), 0U);
 }

@@ -20,7 +20,7 @@ using ipc::Tally;
 using tcpeek::test::eventually;
 using test::capture;
 using test::Played;
-using test::Readers;
+using test::ReadersRig;
 using test::Talk;
 using namespace std::chrono_literals;
 
@@ -48,15 +48,15 @@ class ReaderLiveTest : public tcpeek::test::LiveTest {
     return test::play(*outside_, *inside_, first, count);
   }
 
-  static std::uint64_t seen(const Readers& readers) {
+  static std::uint64_t seen(const ReadersRig& readers) {
     std::uint64_t total = 0;
-    for (const auto& reader : readers.readers()) {
-      for (const auto& socket : reader->report().sockets) total += socket.seen - socket.dropped;
+    for (const ReaderView& reader : readers.readers().views()) {
+      for (const auto& socket : reader.report->sockets) total += socket.seen - socket.dropped;
     }
     return total;
   }
 
-  static void expect_counts(const Readers& readers, const Played& played) {
+  static void expect_counts(const ReadersRig& readers, const Played& played) {
     EXPECT_EQ(readers.sum(Tally::attempts), played.attempts());
     EXPECT_EQ(readers.sum(Tally::success), played.successes);
     EXPECT_EQ(readers.sum(Tally::refused), played.refused);
@@ -66,18 +66,17 @@ class ReaderLiveTest : public tcpeek::test::LiveTest {
     EXPECT_EQ(readers.sum(&ReaderReport::delivered), played.packets());
     EXPECT_EQ(readers.sum(&ReaderReport::mailed_in), readers.sum(&ReaderReport::mailed_out));
     EXPECT_EQ(seen(readers), played.packets());
-    for (const auto& reader : readers.readers()) {
-      EXPECT_EQ(
-          reader->report().tracker.used,
-          reader->report().delivered + reader->report().mailed_in - reader->report().mailed_out)
+    for (const ReaderView& reader : readers.readers().views()) {
+      EXPECT_EQ(reader.report->tracker.used,
+                reader.report->delivered + reader.report->mailed_in - reader.report->mailed_out)
           << "every packet sent moves an attempt";
-      for (const auto& filter : reader->report().outcomes.filters) {
+      for (const auto& filter : reader.report->outcomes.filters) {
         EXPECT_EQ(filter[Tally::attempts], filter.accounted());
       }
     }
   }
 
-  static bool all_delivered(const Readers& readers, const Played& played) {
+  static bool all_delivered(const ReadersRig& readers, const Played& played) {
     return readers.sum(&ReaderReport::delivered) >= played.packets() &&
            readers.sum(&ReaderReport::mailed_in) == readers.sum(&ReaderReport::mailed_out);
   }
@@ -89,8 +88,8 @@ class ReaderLiveTest : public tcpeek::test::LiveTest {
 TEST_F(ReaderLiveTest, ManyReadersCountAsOne) {
   for (const unsigned count : {1U, 2U, 3U}) {
     SCOPED_TRACE(std::to_string(count) + " readers");
-    Readers readers(count, {"web:RX@%:80", "other:RX@%:81"},
-                    capture(count, {"tp0"}, true_steering()));
+    ReadersRig readers(count, {"web:RX@%:80", "other:RX@%:81"},
+                       capture(count, {"tp0"}, true_steering()));
     readers.start();
     const Played played = play(1000, 400);
     ASSERT_TRUE(readers.reports_until([&] { return all_delivered(readers, played); }));
@@ -98,12 +97,12 @@ TEST_F(ReaderLiveTest, ManyReadersCountAsOne) {
     EXPECT_EQ(readers.sum(&ReaderReport::mailed_out), 0U) << "steered right";
     std::uint64_t web = 0;
     std::uint64_t rx = 0;
-    for (const auto& reader : readers.readers()) {
-      const auto& filters = reader->report().outcomes.filters;
+    for (const ReaderView& reader : readers.readers().views()) {
+      const auto& filters = reader.report->outcomes.filters;
       rx += filters[0][Tally::attempts];
       web += filters[2][Tally::attempts];
       EXPECT_EQ(filters[1][Tally::attempts] + filters[3][Tally::attempts], 0U);
-      EXPECT_GT(reader->report().delivered, 0U) << "each has its share";
+      EXPECT_GT(reader.report->delivered, 0U) << "each has its share";
     }
     EXPECT_EQ(rx, played.attempts());
     EXPECT_EQ(web, played.attempts());
@@ -111,7 +110,7 @@ TEST_F(ReaderLiveTest, ManyReadersCountAsOne) {
 }
 
 TEST_F(ReaderLiveTest, WhatSteeringDidNotSeeArrivesByMail) {
-  Readers readers(3, {}, capture(3, {"tp0"}, test::kAllToTheFirst));
+  ReadersRig readers(3, {}, capture(3, {"tp0"}, test::kAllToTheFirst));
   readers.start();
   const Played played = play(1000, 400);
   ASSERT_TRUE(readers.reports_until([&] { return all_delivered(readers, played); }));
@@ -125,7 +124,7 @@ TEST_F(ReaderLiveTest, WhatSteeringDidNotSeeArrivesByMail) {
 }
 
 TEST_F(ReaderLiveTest, ExtensionHeadersAreNoObstacle) {
-  Readers readers(2, {}, capture(2, {"tp0"}, true_steering()));
+  ReadersRig readers(2, {}, capture(2, {"tp0"}, true_steering()));
   readers.start();
   constexpr std::uint16_t kTalks = 60;
   const auto dressed = [](tcpeek::test::PacketBuilder packet) {
@@ -143,7 +142,7 @@ TEST_F(ReaderLiveTest, ExtensionHeadersAreNoObstacle) {
 
 TEST_F(ReaderLiveTest, TheEndReadsWhatWasCapturedUntilThen) {
   for (const auto& steering : {true_steering(), test::kAllToTheFirst}) {
-    Readers readers(2, {}, capture(2, {"tp0"}, steering));
+    ReadersRig readers(2, {}, capture(2, {"tp0"}, steering));
     readers.start();
     const Played played = play(1000, 2000);
     readers.stop();
@@ -152,7 +151,7 @@ TEST_F(ReaderLiveTest, TheEndReadsWhatWasCapturedUntilThen) {
 }
 
 TEST_F(ReaderLiveTest, AfterTheEndNothingIsCaptured) {
-  Readers readers(2, {}, capture(2, {"tp0"}, true_steering()));
+  ReadersRig readers(2, {}, capture(2, {"tp0"}, true_steering()));
   readers.start();
   const Played played = play(1000, 40);
   readers.stop();
@@ -162,7 +161,7 @@ TEST_F(ReaderLiveTest, AfterTheEndNothingIsCaptured) {
 
 TEST_F(ReaderLiveTest, StartsAndStopsInATrice) {
   for (int i = 0; i < 10; ++i) {
-    Readers readers(2, {}, capture(2, {"tp0"}, true_steering()));
+    ReadersRig readers(2, {}, capture(2, {"tp0"}, true_steering()));
     readers.start();
   }
 }
@@ -175,14 +174,14 @@ TEST_F(ReaderLiveTest, FlowsOfWhichHalfComesByMail) {
       {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, PACKET_OUTGOING},
       {BPF_RET | BPF_K, 0, 0, 1},
       {BPF_RET | BPF_K, 0, 0, 0}};
-  Readers readers(2, {}, capture(2, {"tp0"}, by_direction));
+  ReadersRig readers(2, {}, capture(2, {"tp0"}, by_direction));
   readers.start();
   const Played played = play(1000, 400);
   ASSERT_TRUE(readers.reports_until([&] { return all_delivered(readers, played); }));
   EXPECT_EQ(readers.sum(Tally::attempts), played.attempts());
   EXPECT_EQ(readers.sum(&ReaderReport::delivered), played.packets());
-  for (const auto& reader : readers.readers()) {
-    const ReaderReport& r = reader->report();
+  for (const ReaderView& reader : readers.readers().views()) {
+    const ReaderReport& r = *reader.report;
     EXPECT_GT(r.mailed_in, 0U);
     EXPECT_EQ(r.outcomes.totals[Tally::attempts], r.outcomes.totals.accounted());
     std::uint64_t ignored = 0;
@@ -201,7 +200,7 @@ TEST_F(ReaderLiveTest, AFlowOverTwoInterfaces) {
   tcpeek::test::bring_up({"tq0", "tq1"});
   const tcpeek::test::FrameSender back("tq0");
   for (const unsigned count : {1U, 2U}) {
-    Readers readers(count, {}, capture(count, {"tp0", "tq0"}, true_steering()));
+    ReadersRig readers(count, {}, capture(count, {"tp0", "tq0"}, true_steering()));
     readers.start();
     constexpr std::uint16_t kTalks = 300;
     for (std::uint16_t i = 0; i < kTalks; ++i) {
@@ -217,14 +216,15 @@ TEST_F(ReaderLiveTest, AFlowOverTwoInterfaces) {
     EXPECT_EQ(readers.sum(&ReaderReport::mailed_out), 0U);
     ASSERT_EQ(readers.reader(0).report().sockets.size(), 2U);
     std::uint64_t by_second = 0;
-    for (const auto& reader : readers.readers()) by_second += reader->report().sockets[1].seen;
+    for (const ReaderView& reader : readers.readers().views())
+      by_second += reader.report->sockets[1].seen;
     EXPECT_EQ(by_second, kTalks);
   }
 }
 
 // One interface is silent: what the other shows is not held back for long.
 TEST_F(ReaderLiveTest, ASilentInterfaceHoldsNothingUp) {
-  Readers readers(1, {}, capture(1, {"tp0", "tp1"}, true_steering()));
+  ReadersRig readers(1, {}, capture(1, {"tp0", "tp1"}, true_steering()));
   readers.start();
   tcpeek::test::ip("link set lo up");
   const Talk talk(1000, false);
@@ -233,7 +233,7 @@ TEST_F(ReaderLiveTest, ASilentInterfaceHoldsNothingUp) {
 }
 
 TEST_F(ReaderLiveTest, GoesOnWhenTheInterfaceComesBack) {
-  Readers readers(2, {}, capture(2, {"tp0"}, true_steering()));
+  ReadersRig readers(2, {}, capture(2, {"tp0"}, true_steering()));
   readers.start();
   const Played before = play(1000, 40);
   ASSERT_TRUE(readers.reports_until([&] { return all_delivered(readers, before); }));
@@ -248,7 +248,7 @@ TEST_F(ReaderLiveTest, GoesOnWhenTheInterfaceComesBack) {
 }
 
 TEST_F(ReaderLiveTest, StopsWhenTheInterfaceIsGone) {
-  Readers readers(2, {}, capture(2, {"tp0"}, true_steering()));
+  ReadersRig readers(2, {}, capture(2, {"tp0"}, true_steering()));
   readers.start();
   const Played played = play(1000, 40);
   ASSERT_TRUE(readers.reports_until([&] { return all_delivered(readers, played); }));
@@ -268,7 +268,7 @@ TEST_F(ReaderLiveTest, NothingToDoCostsNothing) {
     return t.tv_sec * 1000 + t.tv_nsec / 1'000'000;
   };
   for (const std::string trouble : {"", "link set tp0 down", "link del tp0"}) {
-    Readers readers(1, {}, capture(1, {"tp0"}, true_steering()));
+    ReadersRig readers(1, {}, capture(1, {"tp0"}, true_steering()));
     readers.start();
     if (!trouble.empty()) tcpeek::test::ip(trouble);
     ASSERT_TRUE(readers.take_reports());
@@ -279,18 +279,15 @@ TEST_F(ReaderLiveTest, NothingToDoCostsNothing) {
   }
 }
 
-// Snapshots while packets come and letters are under way: the identities of ipc/snapshot.h hold in
+// Snapshots while packets come and mail is under way: the identities of ipc/snapshot.h hold in
 // each of them.
 TEST_F(ReaderLiveTest, EverySnapshotAddsUp) {
-  Readers readers(2, {"web:RX@%:80", ":RX@192.0.2.1:80"},
-                  capture(2, {"tp0"}, test::kAllToTheFirst));
+  ReadersRig readers(2, {"web:RX@%:80", ":RX@192.0.2.1:80"},
+                     capture(2, {"tp0"}, test::kAllToTheFirst));
   ipc::Reactor reactor;
-  SnapshotCollector snapshot_collector(reactor, readers.report_ready(), readers.readers(), [&] {
-    ipc::Snapshot s;
-    s.interfaces.resize(1);
-    s.filters.resize(readers.matcher().counted().size());
-    return s;
-  });
+  const Interfaces interfaces({"tp0"}, {}, ring::read_links());
+  SnapshotCollector snapshot_collector(reactor, readers.readers(), readers.filters(), interfaces,
+                                       read_clocks());
   readers.start();
   Played played;
   std::jthread sender([&] { played = play(1000, 4000); });

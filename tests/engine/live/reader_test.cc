@@ -27,7 +27,7 @@ using flowtable::test::Packet;
 using flowtable::test::v4;
 using ipc::Tally;
 using tcpeek::test::eventually;
-using test::Readers;
+using test::ReadersRig;
 using namespace std::chrono_literals;
 
 // A CPU that no machine of ours has.
@@ -55,7 +55,7 @@ void expect_invariant(const ReaderReport& r) {
 }
 
 TEST(ReaderTest, ReportsWhenAsked) {
-  Readers readers(2);
+  ReadersRig readers(2);
   readers.start();
   EXPECT_TRUE(readers.reader(0).report_ready()) << "nothing was asked";
   for (int i = 0; i < 20; ++i) ASSERT_TRUE(readers.take_reports());
@@ -67,33 +67,33 @@ TEST(ReaderTest, ReportsWhenAsked) {
 }
 
 TEST(ReaderTest, SeveralRequestsAtOnceAreAnswered) {
-  Readers readers(1);
+  ReadersRig readers(1);
   readers.start();
   for (int i = 0; i < 100; ++i) readers.reader(0).request_report();
   EXPECT_TRUE(eventually([&] { return readers.reader(0).report_ready(); }));
 }
 
 TEST(ReaderTest, StopsWithoutHavingStarted) {
-  Readers readers(3);
+  ReadersRig readers(3);
   readers.reader(0).stop();
   readers.reader(0).join();
 }
 
 TEST(ReaderTest, StopTwice) {
-  Readers readers(2);
+  ReadersRig readers(2);
   readers.start();
   readers.stop();
   readers.stop();
 }
 
 TEST(ReaderTest, LettersAreTrackedAtTheirPlaceInTime) {
-  Readers readers(2);
-  const Mailbox::Slip slip = readers.mailbox(1).slip();
+  ReadersRig readers(2);
+  const Mailbox::Sender sender = readers.mailbox(1).add_sender();
   readers.start();
   const auto now = read_clocks().wall;
-  ASSERT_TRUE(readers.mailbox(1).send(slip, at(kIn.syn(10), now)));
-  ASSERT_TRUE(readers.mailbox(1).send(slip, at(kIn.synack(20, 11), now + 1ms)));
-  ASSERT_TRUE(readers.mailbox(1).send(slip, at(kIn.ack(11, 21), now + 2ms)));
+  ASSERT_TRUE(readers.mailbox(1).send(sender, at(kIn.syn(10), now)));
+  ASSERT_TRUE(readers.mailbox(1).send(sender, at(kIn.synack(20, 11), now + 1ms)));
+  ASSERT_TRUE(readers.mailbox(1).send(sender, at(kIn.ack(11, 21), now + 2ms)));
   ASSERT_TRUE(readers.reports_until([&] { return readers.sum(Tally::success) == 1; }));
   const ReaderReport& report = readers.reader(1).report();
   EXPECT_EQ(report.mailed_in, 3U);
@@ -102,18 +102,18 @@ TEST(ReaderTest, LettersAreTrackedAtTheirPlaceInTime) {
   EXPECT_EQ(report.outcomes.totals.latency.sum_us(), 2000U);
   EXPECT_EQ(readers.reader(0).report().mailed_in, 0U);
   expect_invariant(report);
-  Outcome outcome;
+  OutcomeRecord outcome;
   ASSERT_TRUE(readers.reader(1).outcomes().pop(outcome));
   EXPECT_EQ(outcome.initiator, kIn.client);
   EXPECT_LT(std::chrono::abs(outcome.first_syn - now), 1ms);
 }
 
 TEST(ReaderTest, ALetterThatIsAheadOfTimeWaits) {
-  Readers readers(2);
-  const Mailbox::Slip slip = readers.mailbox(0).slip();
+  ReadersRig readers(2);
+  const Mailbox::Sender sender = readers.mailbox(0).add_sender();
   readers.start();
   const auto now = read_clocks().wall;
-  ASSERT_TRUE(readers.mailbox(0).send(slip, at(kIn.syn(10), now + 1h)));
+  ASSERT_TRUE(readers.mailbox(0).send(sender, at(kIn.syn(10), now + 1h)));
   ASSERT_TRUE(readers.reports_until([&] { return readers.mailbox(0).size() == 0; }));
   const ReaderReport& report = readers.reader(0).report();
   EXPECT_EQ(report.mailed_in, 0U) << "counts as still under way";
@@ -125,13 +125,13 @@ TEST(ReaderTest, ALetterThatIsAheadOfTimeWaits) {
 
 TEST(ReaderTest, LettersSentBeforeTheEndAreRead) {
   for (int round = 0; round < 5; ++round) {
-    Readers readers(2);
-    const Mailbox::Slip slip = readers.mailbox(1).slip();
+    ReadersRig readers(2);
+    const Mailbox::Sender sender = readers.mailbox(1).add_sender();
     readers.start();
     const auto now = read_clocks().wall;
     for (std::uint32_t i = 0; i < 2000; ++i) {
       const Ends ends{v4(1, static_cast<std::uint16_t>(i + 1)), v4(2, 80)};
-      ASSERT_TRUE(readers.mailbox(1).send(slip, at(ends.syn(10), now)));
+      ASSERT_TRUE(readers.mailbox(1).send(sender, at(ends.syn(10), now)));
     }
     readers.stop();
     EXPECT_EQ(readers.reader(1).report().mailed_in, 2000U);
@@ -142,42 +142,44 @@ TEST(ReaderTest, LettersSentBeforeTheEndAreRead) {
 
 // On an idle link too: nobody sends a packet that would bring it about.
 TEST(ReaderTest, AttemptsTimeOutBySilence) {
-  Readers readers(2);
-  const Mailbox::Slip slip = readers.mailbox(0).slip();
+  ReadersRig readers(2);
+  const Mailbox::Sender sender = readers.mailbox(0).add_sender();
   readers.start();
-  ASSERT_TRUE(readers.mailbox(0).send(slip, at(kIn.syn(10), read_clocks().wall - 59s)));
+  ASSERT_TRUE(readers.mailbox(0).send(sender, at(kIn.syn(10), read_clocks().wall - 59s)));
   ASSERT_TRUE(readers.reports_until([&] { return readers.sum(Tally::timed_out_no_answer) == 1; }));
   EXPECT_EQ(readers.sum(Tally::pending), 0U);
   EXPECT_EQ(readers.sum(Tally::uncertain), 0U);
 }
 
 TEST(ReaderTest, ANewLocalityIsPickedUp) {
-  Readers readers(2);
-  const Mailbox::Slip slip = readers.mailbox(0).slip();
+  ReadersRig readers(2);
+  const Mailbox::Sender sender = readers.mailbox(0).add_sender();
   readers.start();
-  readers.reader(0).locality().offer(test::locality_of({"192.0.2.1"}));
+  readers.readers().go_by(readers.filters(), test::locality_of({"192.0.2.1"}));
   // Two reports, as the first may have been under way.
   ASSERT_TRUE(readers.take_reports());
   ASSERT_TRUE(readers.take_reports());
-  readers.reader(0).locality().collect();
-  ASSERT_TRUE(readers.mailbox(0).send(slip, at(kIn.syn(10), read_clocks().wall)));
+  readers.readers().collect_rules();
+  ASSERT_TRUE(readers.mailbox(0).send(sender, at(kIn.syn(10), read_clocks().wall)));
   ASSERT_TRUE(readers.reports_until([&] { return readers.sum(Tally::attempts) == 1; }));
   EXPECT_EQ(readers.reader(0).report().outcomes.filters[1][Tally::attempts], 1U) << "TX now";
 }
 
 std::string start_failure(unsigned cpu) {
   const EventFd ready;
-  const FilterMatcher matcher(parse_filters({}));
+  const FilterRegistry filters(parse_filters({}));
   std::vector<std::unique_ptr<Mailbox>> mailboxes;
   mailboxes.push_back(std::make_unique<Mailbox>(1));
   ReaderConfig config = test::reader_config(0);
   config.cpu = cpu;
-  std::latch last_sent(1);
-  Reader reader(config, {}, matcher, Locality(), mailboxes, ready);
+  std::latch last_mailed(1);
+  Reader reader(config, {}, reader_rules(filters, Locality()), mailboxes, ready);
   try {
-    reader.start(last_sent);
+    reader.start(last_mailed);
+    while (!reader.started(1s)) {
+    }
   } catch (const std::system_error& e) {
-    EXPECT_TRUE(last_sent.try_wait()) << "the others would wait for it";
+    EXPECT_TRUE(last_mailed.try_wait()) << "the others would wait for it";
     EXPECT_EQ(e.code(), std::errc::invalid_argument);
     return e.what();
   }
@@ -191,7 +193,7 @@ TEST(ReaderTest, ACpuThatDoesNotExistIsNamed) {
 
 TEST(ReaderTest, RunsOnItsCpu) {
   const EventFd ready;
-  const FilterMatcher matcher(parse_filters({}));
+  const FilterRegistry filters(parse_filters({}));
   std::vector<std::unique_ptr<Mailbox>> mailboxes;
   mailboxes.push_back(std::make_unique<Mailbox>(1));
   cpu_set_t allowed;
@@ -201,10 +203,11 @@ TEST(ReaderTest, RunsOnItsCpu) {
   }
   ReaderConfig config = test::reader_config(0);
   config.cpu = cpu;
-  std::latch last_sent(1);
-  Reader reader(config, {}, matcher, Locality(), mailboxes, ready);
+  std::latch last_mailed(1);
+  Reader reader(config, {}, reader_rules(filters, Locality()), mailboxes, ready);
   EXPECT_EQ(start_failure(cpu), "started");
-  reader.start(last_sent);
+  reader.start(last_mailed);
+  ASSERT_TRUE(reader.started(10s));
   EXPECT_EQ(reader.cpu(), cpu);
   reader.stop();
 }
@@ -221,7 +224,7 @@ TEST(ReaderTest, AReaderTakesNoSignals) {
   };
   ASSERT_EQ(::sigaction(SIGUSR2, &action, &before), 0);
   {
-    Readers readers(2);
+    ReadersRig readers(2);
     readers.start();
     for (int i = 1; i <= 20; ++i) {
       ::kill(::getpid(), SIGUSR2);

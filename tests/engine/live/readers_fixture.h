@@ -1,17 +1,13 @@
-// Readers without rings: what a reader does with letters, reports and its end needs no capture and
+// Readers without rings: what a reader does with mail, reports and its end needs no capture and
 // no privilege.
 #pragma once
 
-#include <latch>
-#include <memory>
-#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "engine/base/event_fd.h"
-#include "engine/filters/filter_matcher.h"
 #include "engine/live/mailbox.h"
-#include "engine/live/reader.h"
+#include "engine/live/readers.h"
 #include "tests/engine/pipeline/counting_rig.h"
 #include "tests/support/net_namespace.h"
 
@@ -26,53 +22,31 @@ inline ReaderConfig reader_config(unsigned id) {
   config.id = id;
   config.tracker = small_tracker(1000);
   config.steering = test_steering();
-  config.tell_outcomes = true;
+  config.print_outcomes = true;
   config.start = read_clocks();
   return config;
 }
 
-class Readers {
+class ReadersRig {
  public:
   using Sources = std::vector<std::vector<FramedSocket>>;
 
-  explicit Readers(unsigned count, const std::vector<std::string>& filters = {},
-                   Sources sources = {})
-      : matcher_(parse_filters(filters)), last_sent_(count), sources_(std::move(sources)) {
-    sources_.resize(count);
-    for (unsigned i = 0; i < count; ++i) mailboxes_.push_back(std::make_unique<Mailbox>(count + 1));
-    for (unsigned i = 0; i < count; ++i) add(reader_config(i));
-  }
-  ~Readers() { stop(); }
-  Readers(const Readers&) = delete;
-  Readers& operator=(const Readers&) = delete;
+  // Mailboxes have room for one sender more, from outside.
+  explicit ReadersRig(unsigned count, const std::vector<std::string>& filters = {},
+                      Sources sources = {})
+      : filters_(parse_filters(filters)),
+        readers_(configs(count), with_size(std::move(sources), count), filters_,
+                 locality_of({"192.0.2.2", "2001:db8::2"}), mailboxes(count)) {}
 
   void start() {
-    for (const auto& reader : readers_) {
-      reader->start(last_sent_);
-      ++started_;
-    }
+    ASSERT_TRUE(readers_.start([] { return false; }));
   }
-
-  // Those that never started do not hold up the others.
-  void stop() {
-    if (started_ < readers_.size()) {
-      last_sent_.count_down(static_cast<std::ptrdiff_t>(readers_.size() - started_));
-      started_ = readers_.size();
-    }
-    for (const auto& reader : readers_) reader->stop();
-    for (const auto& reader : readers_) reader->join();
-  }
+  void stop() { readers_.stop({}); }
 
   // Asks all for a report; false if one does not come.
   [[nodiscard]] bool take_reports() {
-    for (const auto& reader : readers_) reader->request_report();
-    return tcpeek::test::eventually([&] {
-      report_ready_.clear();
-      for (const auto& reader : readers_) {
-        if (!reader->report_ready()) return false;
-      }
-      return true;
-    });
+    readers_.request_reports();
+    return tcpeek::test::eventually([&] { return readers_.reports_ready(); });
   }
 
   // Reports until they are as wanted; false if that never comes.
@@ -84,40 +58,41 @@ class Readers {
   // A sum over all reports.
   [[nodiscard]] std::uint64_t sum(ipc::Tally tally) const {
     std::uint64_t total = 0;
-    for (const auto& reader : readers_) total += reader->report().outcomes.totals[tally];
+    for (const ReaderView& view : readers_.views()) total += view.report->outcomes.totals[tally];
     return total;
   }
   [[nodiscard]] std::uint64_t sum(std::uint64_t ReaderReport::*member) const {
     std::uint64_t total = 0;
-    for (const auto& reader : readers_) total += reader->report().*member;
+    for (const ReaderView& view : readers_.views()) total += view.report->*member;
     return total;
   }
 
-  [[nodiscard]] Reader& reader(std::size_t i) { return *readers_.at(i); }
+  [[nodiscard]] Readers& readers() { return readers_; }
+  [[nodiscard]] const Readers& readers() const { return readers_; }
+  [[nodiscard]] Reader& reader(std::size_t i) { return readers_[i]; }
   [[nodiscard]] Mailbox& mailbox(std::size_t i) { return *mailboxes_.at(i); }
-  [[nodiscard]] std::span<const std::unique_ptr<Reader>> readers() const { return readers_; }
-  [[nodiscard]] std::vector<OutcomeQueue*> outcomes() const {
-    std::vector<OutcomeQueue*> queues;
-    for (const auto& reader : readers_) queues.push_back(&reader->outcomes());
-    return queues;
-  }
-  [[nodiscard]] const FilterMatcher& matcher() const { return matcher_; }
-  [[nodiscard]] const EventFd& report_ready() const { return report_ready_; }
+  [[nodiscard]] std::span<OutcomeQueue* const> outcomes() const { return readers_.outcomes(); }
+  [[nodiscard]] FilterRegistry& filters() { return filters_; }
 
  private:
-  void add(const ReaderConfig& config) {
-    readers_.push_back(std::make_unique<Reader>(config, std::move(sources_.at(config.id)), matcher_,
-                                                *locality_of({"192.0.2.2", "2001:db8::2"}),
-                                                mailboxes_, report_ready_));
+  static std::vector<ReaderConfig> configs(unsigned count) {
+    std::vector<ReaderConfig> all;
+    for (unsigned i = 0; i < count; ++i) all.push_back(reader_config(i));
+    return all;
+  }
+  static Sources with_size(Sources sources, unsigned count) {
+    sources.resize(count);
+    return sources;
+  }
+  Readers::Mailboxes mailboxes(unsigned count) {
+    auto made = Readers::mailboxes_for(count, count + 1);
+    for (const auto& mailbox : made) mailboxes_.push_back(mailbox.get());
+    return made;
   }
 
-  FilterMatcher matcher_;
-  EventFd report_ready_;
-  std::latch last_sent_;
-  Sources sources_;
-  std::vector<std::unique_ptr<Mailbox>> mailboxes_;
-  std::vector<std::unique_ptr<Reader>> readers_;
-  std::size_t started_ = 0;
+  std::vector<Mailbox*> mailboxes_;  // the readers'
+  FilterRegistry filters_;
+  Readers readers_;
 };
 
 }  // namespace tcpeek::engine::test

@@ -1,8 +1,10 @@
 // One snapshot of all readers, for each who asks, never older than the question.
 #include "engine/live/snapshot_collector.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
@@ -17,7 +19,8 @@ using flowtable::test::Ends;
 using flowtable::test::v4;
 using ipc::Snapshot;
 using ipc::Tally;
-using test::Readers;
+using test::ReadersRig;
+using ::testing::ElementsAre;
 using namespace std::chrono_literals;
 
 class SnapshotCollectorTest : public testing::Test {
@@ -30,30 +33,20 @@ class SnapshotCollectorTest : public testing::Test {
     });
   }
 
-  // The frames are numbered: which round a snapshot is of.
-  [[nodiscard]] Snapshot frame() {
-    Snapshot s;
-    s.version = std::to_string(++frames_);
-    for (const FilterExpression& filter : readers_.matcher().counted()) {
-      s.filters.push_back({.name = filter.name, .expression = filter.text, .counts = {}});
-    }
-    return s;
-  }
-
   void send_syn(std::size_t reader, std::uint16_t port) {
-    const Mailbox::Slip& slip = reader == 0 ? slip0_ : slip1_;
+    const Mailbox::Sender& sender = reader == 0 ? sender0_ : sender1_;
     auto segment = Ends{v4(1, port), v4(2, 80)}.syn(10).segment();
     segment.time = PacketTime(read_clocks().wall - 1s);
-    ASSERT_TRUE(readers_.mailbox(reader).send(slip, segment));
+    ASSERT_TRUE(readers_.mailbox(reader).send(sender, segment));
   }
 
-  Readers readers_{2};
-  Mailbox::Slip slip0_ = readers_.mailbox(0).slip();
-  Mailbox::Slip slip1_ = readers_.mailbox(1).slip();
+  ReadersRig readers_{2};
+  Mailbox::Sender sender0_ = readers_.mailbox(0).add_sender();
+  Mailbox::Sender sender1_ = readers_.mailbox(1).add_sender();
   ipc::Reactor reactor_;
-  int frames_ = 0;
-  SnapshotCollector snapshot_collector_{reactor_, readers_.report_ready(), readers_.readers(),
-                                        [this] { return frame(); }};
+  Interfaces interfaces_{{"any"}, {}, {}};
+  SnapshotCollector snapshot_collector_{reactor_, readers_.readers(), readers_.filters(),
+                                        interfaces_, read_clocks()};
 };
 
 TEST_F(SnapshotCollectorTest, HasEveryReaderInItsOrder) {
@@ -66,27 +59,28 @@ TEST_F(SnapshotCollectorTest, HasEveryReaderInItsOrder) {
     reactor_.stop();
   });
   reactor_.run();
-  EXPECT_EQ(frames_, 1);
 }
 
 TEST_F(SnapshotCollectorTest, WhoAsksMeanwhileWaitsForTheNextRound) {
+  // Snapshots of one round were taken at one time.
   std::vector<std::string> order;
+  std::vector<std::chrono::system_clock::time_point> taken;
   const auto note = [&](const char* who) {
-    return [&order, who, this](const Snapshot& s) {
-      order.push_back(who + s.version);
+    return [&order, &taken, who, this](const Snapshot& s) {
+      order.emplace_back(who);
+      taken.push_back(s.taken);
       if (order.size() == 4) reactor_.stop();
     };
   };
-  snapshot_collector_.collect(note("first "));
-  snapshot_collector_.collect(note("second "));
-  snapshot_collector_.collect(note("third "));
-  reactor_.post([&] { snapshot_collector_.collect(note("fourth ")); });
+  snapshot_collector_.collect(note("first"));
+  snapshot_collector_.collect(note("second"));
+  snapshot_collector_.collect(note("third"));
+  reactor_.post([&] { snapshot_collector_.collect(note("fourth")); });
   reactor_.run();
-  ASSERT_EQ(order.size(), 4U);
-  EXPECT_EQ(order[0], "first 1");
-  EXPECT_EQ(order[1], "second 2");
-  EXPECT_EQ(order[2], "third 2") << "those who wait share a round";
-  EXPECT_EQ(order[3], "fourth 2");
+  EXPECT_THAT(order, ElementsAre("first", "second", "third", "fourth"));
+  EXPECT_NE(taken[0], taken[1]);
+  EXPECT_EQ(taken[1], taken[2]) << "those who wait share a round";
+  EXPECT_EQ(taken[1], taken[3]);
 }
 
 TEST_F(SnapshotCollectorTest, WhoAsksAgainFromTheAnswerIsAnswered) {
@@ -100,9 +94,8 @@ TEST_F(SnapshotCollectorTest, WhoAsksAgainFromTheAnswerIsAnswered) {
   EXPECT_EQ(answers, 500);
 }
 
-// A letter read by one and not yet counted as sent by the other would make a count negative: such
-// reports are taken again. Here letters come from outside, so they never add up.
-// The letter's sender is no reader, so that its mail is never reported as sent.
+// A segment received by one and not yet counted as mailed by the other would make a count negative:
+// such reports are taken again. Here the mail comes from outside, so they never add up.
 TEST_F(SnapshotCollectorTest, ReportsThatNeverAddUpAreShownInTheEnd) {
   send_syn(0, 1);
   ASSERT_TRUE(readers_.reports_until([&] { return readers_.sum(&ReaderReport::mailed_in) == 1; }));

@@ -11,7 +11,7 @@
 namespace tcpeek::engine {
 namespace {
 
-using ipc::EventResult;
+using flowtable::Result;
 using ipc::OutcomeEvent;
 using namespace std::chrono_literals;
 using std::chrono::sys_days;
@@ -31,9 +31,9 @@ OutcomeEvent success() {
   return e;
 }
 
-std::string line(const OutcomeEvent& e) {
+std::string line(const OutcomeEvent& e, Result result = Result::success) {
   const test::LocalZone zone(kTokyo);
-  return live_line(e, false);
+  return live_line(e, result, false);
 }
 
 TEST(LiveLineTest, Header) {
@@ -58,20 +58,17 @@ TEST(LiveLineTest, Failures) {
   e.duration = 39'947ms;
   e.initiator.port = 58376;
   e.responder = {"192.168.2.207", 8080};
-  e.result = EventResult::timeout;
   e.dup_syn = 2;
-  EXPECT_EQ(line(e),
+  EXPECT_EQ(line(e, Result::timeout),
             "  39.947 | 12-07-06 16:41:29.723 |   192.168.2.227:58376   192.168.2.207:8080  |"
             " failure (timeout) |       2        0 ");
-  e.result = EventResult::reject;
   e.duration = 0us;
   e.dup_syn = 0;
   e.dup_synack = 3;
-  EXPECT_EQ(line(e),
+  EXPECT_EQ(line(e, Result::reject),
             "   0.000 | 12-07-06 16:41:29.723 |   192.168.2.227:58376   192.168.2.207:8080  |"
             " failure (reject)  |       0        3 ");
-  e.result = EventResult::unreach;
-  EXPECT_EQ(line(e),
+  EXPECT_EQ(line(e, Result::unreach),
             "   0.000 | 12-07-06 16:41:29.723 |   192.168.2.227:58376   192.168.2.207:8080  |"
             " failure (unreach) |       0        3 ");
 }
@@ -79,13 +76,11 @@ TEST(LiveLineTest, Failures) {
 // Each line fits under the header: the bars stand where the header's do.
 TEST(LiveLineTest, BarsStandUnderEachOther) {
   const std::string header = live_header();
-  for (const EventResult result :
-       {EventResult::success, EventResult::timeout, EventResult::reject, EventResult::unreach}) {
+  for (const Result result : {Result::success, Result::timeout, Result::reject, Result::unreach}) {
     OutcomeEvent e = success();
-    e.result = result;
     e.initiator = {"1.2.3.4", 1};
     e.responder = {"255.255.255.255", 65535};
-    const std::string text = line(e);
+    const std::string text = line(e, result);
     EXPECT_EQ(text.size(), 118U);
     for (std::size_t i = 0; i < header.find('\n'); ++i) {
       EXPECT_EQ(header[i] == '|', text[i] == '|') << i << " of\n" << text;
@@ -137,19 +132,18 @@ TEST(LiveLineTest, MillisecondsOfTheStampAreCutNotRounded) {
 TEST(LiveLineTest, StampsAreLocal) {
   const OutcomeEvent e = success();
   const test::LocalZone zone("EST5EDT,M3.2.0,M11.1.0");
-  EXPECT_NE(live_line(e, false).find("| 12-07-06 03:39:02.552 |"), std::string::npos);
+  EXPECT_NE(live_line(e, Result::success, false).find("| 12-07-06 03:39:02.552 |"),
+            std::string::npos);
 }
 
 TEST(LiveLineTest, ColourIsOfTheResultOnly) {
   const test::LocalZone zone(kTokyo);
-  for (const EventResult result :
-       {EventResult::success, EventResult::timeout, EventResult::reject, EventResult::unreach}) {
+  for (const Result result : {Result::success, Result::timeout, Result::reject, Result::unreach}) {
     OutcomeEvent e = success();
-    e.result = result;
-    const std::string plain = live_line(e, false);
-    std::string coloured = live_line(e, true);
+    const std::string plain = live_line(e, result, false);
+    std::string coloured = live_line(e, result, true);
     EXPECT_EQ(plain.find('\x1b'), std::string::npos);
-    const std::string on = result == EventResult::success ? "\x1b[32m" : "\x1b[31m";
+    const std::string on = result == Result::success ? "\x1b[32m" : "\x1b[31m";
     const auto at = coloured.find(on);
     ASSERT_NE(at, std::string::npos);
     EXPECT_EQ(coloured[at - 1], '|');

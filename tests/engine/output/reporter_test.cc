@@ -20,8 +20,8 @@
 namespace tcpeek::engine {
 namespace {
 
+using flowtable::Cause;
 using flowtable::PacketTime;
-using flowtable::Result;
 using flowtable::test::v4;
 using flowtable::test::v6;
 using test::TextFile;
@@ -45,26 +45,25 @@ ring::LinkState machine() {
 class ReporterTest : public testing::Test {
  protected:
   [[nodiscard]] Reporter reporter(OutputFormat format) {
-    return {format, to_error_, to_output_, readers_.matcher(),
+    return {format, to_error_, to_output_, readers_.filters(),
             [this](std::uint16_t index) { return interfaces_.name_of(index); }};
   }
 
-  [[nodiscard]] Outcome outcome(std::chrono::nanoseconds at, std::uint16_t port,
-                                Result result = Result::success) const {
-    Outcome o;
+  [[nodiscard]] OutcomeRecord outcome(std::chrono::nanoseconds at, std::uint16_t port,
+                                      Cause cause = Cause::none) const {
+    OutcomeRecord o;
     o.initiator = v4(1, port);
     o.responder = v4(2, 80);
     o.first_syn = 1'700'000'000s;
     o.duration = 2ms;
-    o.ending.result = result;
-    o.ending.at = PacketTime(at);
-    o.directions = 1;
+    o.outcome.cause = cause;
+    o.outcome.at = PacketTime(at);
     o.interface = 7;
-    o.tag = readers_.matcher().classify({o.initiator.address}, {o.responder.address}, 80, 1);
+    o.filters = 0b101;  // RX, web
     return o;
   }
 
-  void put(std::size_t reader, const Outcome& o) {
+  void put(std::size_t reader, const OutcomeRecord& o) {
     ASSERT_TRUE(readers_.reader(reader).outcomes().push(o));
   }
 
@@ -79,7 +78,7 @@ class ReporterTest : public testing::Test {
   }
 
   test::LocalZone zone_{"UTC"};
-  test::Readers readers_{2, {"web:RX@%:80", "tls:RX@%:443"}};
+  test::ReadersRig readers_{2, {"web:RX@%:80", "tls:RX@%:443"}};
   Interfaces interfaces_{{"any"}, {}, machine()};
   TextFile error_;
   TextFile output_;
@@ -132,14 +131,14 @@ TEST_F(ReporterTest, AtOneMomentInTheOrderOfTheReaders) {
 
 TEST_F(ReporterTest, LinesAsThePureWriterHasThem) {
   auto r = reporter(OutputFormat::text);
-  Outcome o = outcome(10s, 48967, Result::timed_out_no_answer);
+  OutcomeRecord o = outcome(10s, 48967, Cause::no_answer);
   o.duration = 39'947ms;
   o.dup_syns = 2;
   o.dup_synacks = 1;
   put(0, o);
   o.initiator = v6(9, 5);
   o.responder = v6(2, 443);
-  o.ending.result = Result::unreachable;
+  o.outcome.cause = Cause::unreachable;
   put(0, o);
   r.tell(readers_.outcomes());
   EXPECT_THAT(
@@ -152,24 +151,22 @@ TEST_F(ReporterTest, LinesAsThePureWriterHasThem) {
 
 TEST_F(ReporterTest, EveryResultByItsName) {
   struct Case {
-    Result result;
+    Cause cause;
     const char* words;
     const char* json;
   };
   const std::array<Case, 6> cases{
-      {{Result::success, "      success      ", R"("result":"success","cause":"")"},
-       {Result::refused, " failure (reject)  ", R"("result":"reject","cause":"refused")"},
-       {Result::aborted, " failure (reject)  ", R"("result":"reject","cause":"aborted")"},
-       {Result::timed_out_no_answer, " failure (timeout) ",
-        R"("result":"timeout","cause":"no_answer")"},
-       {Result::timed_out_no_ack, " failure (timeout) ", R"("result":"timeout","cause":"no_ack")"},
-       {Result::unreachable, " failure (unreach) ",
-        R"("result":"unreach","cause":"unreachable")"}}};
+      {{Cause::none, "      success      ", R"("result":"success","cause":"")"},
+       {Cause::refused, " failure (reject)  ", R"("result":"reject","cause":"refused")"},
+       {Cause::aborted, " failure (reject)  ", R"("result":"reject","cause":"aborted")"},
+       {Cause::no_answer, " failure (timeout) ", R"("result":"timeout","cause":"no_answer")"},
+       {Cause::no_ack, " failure (timeout) ", R"("result":"timeout","cause":"no_ack")"},
+       {Cause::unreachable, " failure (unreach) ", R"("result":"unreach","cause":"unreachable")"}}};
   for (const Case& c : cases) {
-    put(0, outcome(10s, 1001, c.result));
+    put(0, outcome(10s, 1001, c.cause));
     reporter(OutputFormat::text).tell(readers_.outcomes());
     EXPECT_THAT(error_.lines().back(), HasSubstr(std::string("|") + c.words + "|"));
-    put(0, outcome(10s, 1001, c.result));
+    put(0, outcome(10s, 1001, c.cause));
     reporter(OutputFormat::json).tell(readers_.outcomes());
     EXPECT_THAT(output_.lines().back(), HasSubstr(c.json));
   }
@@ -177,12 +174,11 @@ TEST_F(ReporterTest, EveryResultByItsName) {
 
 TEST_F(ReporterTest, JsonNamesInterfaceAndFilters) {
   auto r = reporter(OutputFormat::json);
-  Outcome o = outcome(10s, 1001);
-  o.ending.half_seen = true;
+  OutcomeRecord o = outcome(10s, 1001);
+  o.outcome.half_seen = true;
   put(0, o);
   o.responder.port = 443;
-  o.tag = readers_.matcher().classify({o.initiator.address}, {o.responder.address}, 443, 3);
-  o.directions = 3;
+  o.filters = 0b1011;
   o.interface = 99;
   put(1, o);
   r.tell(readers_.outcomes());
@@ -214,8 +210,8 @@ TEST_F(ReporterTest, ManyAtOnce) {
 }
 
 // What is shown on a terminal.
-std::string on_terminal(const FilterMatcher& matcher, const Interfaces& interfaces,
-                        test::Readers& readers, const Outcome& o) {
+std::string on_terminal(const FilterRegistry& filters, const Interfaces& interfaces,
+                        test::ReadersRig& readers, const OutcomeRecord& o) {
   int master = -1;
   int slave = -1;
   if (::openpty(&master, &slave, nullptr, nullptr, nullptr) != 0) ring::throw_errno("openpty");
@@ -224,7 +220,7 @@ std::string on_terminal(const FilterMatcher& matcher, const Interfaces& interfac
   LineWriter terminal(writing.get());
   const TextFile output;
   LineWriter to_output(output.descriptor());
-  Reporter r(OutputFormat::text, terminal, to_output, matcher,
+  Reporter r(OutputFormat::text, terminal, to_output, filters,
              [&](std::uint16_t index) { return interfaces.name_of(index); });
   EXPECT_TRUE(readers.reader(0).outcomes().push(o));
   r.tell(readers.outcomes());
@@ -234,8 +230,8 @@ std::string on_terminal(const FilterMatcher& matcher, const Interfaces& interfac
 }
 
 TEST_F(ReporterTest, ColourOnTerminalsUnlessRefused) {
-  const Outcome o = outcome(10s, 1001);
-  const auto show = [&] { return on_terminal(readers_.matcher(), interfaces_, readers_, o); };
+  const OutcomeRecord o = outcome(10s, 1001);
+  const auto show = [&] { return on_terminal(readers_.filters(), interfaces_, readers_, o); };
   {
     const test::Environment none("NO_COLOR", nullptr);
     EXPECT_THAT(show(), HasSubstr("\x1b[32m"));

@@ -20,10 +20,10 @@ using ipc::Tally;
 using std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
-// A reader as Reader::turn() is, without rings: what is captured waits, stamped, for the next turn.
-class Reader {
+// A reader as Reader::poll_once() is, without rings: what is captured waits, stamped, for the next turn.
+class SteppedReader {
  public:
-  Reader() { rig_.timeline = PacketTimeline(machine_.read()); }
+  SteppedReader() { rig_.timeline = PacketTimeline(machine_.read()); }
 
   void capture(const Packet& packet) { backlog_.emplace_back(machine_.stamp(), packet); }
 
@@ -39,7 +39,7 @@ class Reader {
 
   test::Machine& machine() { return machine_; }
   [[nodiscard]] std::uint64_t count(Tally tally) const { return rig_.totals()[tally]; }
-  std::vector<Outcome> told() { return rig_.told(); }
+  std::vector<OutcomeRecord> told() { return rig_.told(); }
 
  private:
   test::Machine machine_;
@@ -54,7 +54,8 @@ constexpr auto kOneWay = 30ms;
 constexpr int kMoments = 4;
 
 // Plays a handshake; at moment `step_at` the clock is stepped, at each moment in `turns` a turn made.
-void play(Reader& reader, std::uint16_t port, int step_at, nanoseconds step, unsigned turns) {
+void play(SteppedReader& reader, std::uint16_t port, int step_at, nanoseconds step,
+          unsigned turns) {
   const Ends ends{v4(1, port), v4(2, 80)};
   const std::vector<Packet> packets{ends.syn(10), ends.synack(20, 11), ends.ack(11, 21)};
   for (int moment = 0; moment < kMoments; ++moment) {
@@ -74,13 +75,13 @@ TEST(ClockStepTest, HandshakesSucceedAndLastAsLongAsTheyDid) {
       for (unsigned turns = 0; turns < 1U << kMoments; ++turns) {
         SCOPED_TRACE(testing::Message() << "step of " << step.count() << " at moment " << step_at
                                         << ", turns " << turns);
-        Reader reader;
+        SteppedReader reader;
         play(reader, 1000, -1, 0s, 0b1111);  // the program has run for a while
         static_cast<void>(reader.told());
         play(reader, 1001, step_at, step, turns);
         EXPECT_EQ(reader.count(Tally::success), 2U);
         EXPECT_EQ(reader.count(Tally::attempts), 2U);
-        const std::vector<Outcome> told = reader.told();
+        const std::vector<OutcomeRecord> told = reader.told();
         ASSERT_EQ(told.size(), 1U);
         EXPECT_EQ(told[0].duration, 2 * kOneWay);
         ++played;
@@ -94,7 +95,7 @@ TEST(ClockStepTest, ATimeoutComesAfterItsTimeAndNotBefore) {
   for (const nanoseconds step : {nanoseconds(1h), nanoseconds(-1h)}) {
     for (const bool read_before : {true, false}) {
       SCOPED_TRACE(testing::Message() << step.count() << ' ' << read_before);
-      Reader reader;
+      SteppedReader reader;
       reader.turn();
       reader.machine().pass(1s);
       reader.capture(Ends{v4(1, 1000), v4(2, 80)}.syn(10));
@@ -108,7 +109,7 @@ TEST(ClockStepTest, ATimeoutComesAfterItsTimeAndNotBefore) {
       reader.turn();
       EXPECT_EQ(reader.count(Tally::pending), 0U);
       EXPECT_EQ(reader.count(Tally::timed_out_no_answer), 1U);
-      const std::vector<Outcome> told = reader.told();
+      const std::vector<OutcomeRecord> told = reader.told();
       ASSERT_EQ(told.size(), 1U);
       EXPECT_EQ(told[0].duration, 60s);
     }

@@ -19,11 +19,10 @@ namespace tcpeek::engine::test {
 
 inline constexpr std::uint32_t kLoopback = 9;
 
-inline std::unique_ptr<const Locality> locality_of(const std::vector<std::string>& addresses) {
+inline Locality locality_of(const std::vector<std::string>& addresses) {
   std::vector<Address> parsed;
   for (const std::string& text : addresses) parsed.push_back(parse_address(text).value());
-  return std::make_unique<const Locality>(std::move(parsed), std::vector<Prefix>(),
-                                          std::vector<std::uint32_t>{kLoopback});
+  return {std::move(parsed), std::vector<Prefix>(), std::vector<std::uint32_t>{kLoopback}};
 }
 
 inline flowtable::TrackerConfig small_tracker(std::uint64_t capacity = 100) {
@@ -42,32 +41,43 @@ inline PacketTimeline a_day_behind() {
 }
 
 struct CountingRig {
-  explicit CountingRig(const std::vector<std::string>& filters = {}, bool listening = true,
+  explicit CountingRig(const std::vector<std::string>& expressions = {}, bool listening = true,
                        const flowtable::TrackerConfig& config = small_tracker())
-      : matcher(parse_filters(filters)),
-        locality(locality_of({"192.0.2.2", "2001:db8::2"})),
+      : filters(parse_filters(expressions)),
+        rules(reader_rules(filters, locality_of({"192.0.2.2", "2001:db8::2"}))),
         queue(listening),
-        counter(matcher, locality, queue, timeline),
+        counter(rules, queue, timeline),
         tracker(config, counter) {}
 
   void see(const flowtable::test::Packet& packet) { tracker.on_segment(packet.segment()); }
 
+  // As the reactor and the reader do it.
+  void go_by(const Locality& locality) {
+    rules.collect();
+    rules.offer(reader_rules(filters, locality));
+    counter.pick_up_rules();
+  }
+  void exchange(const std::vector<std::string>& expressions) {
+    filters.exchange(parse_filters(expressions));
+    go_by(rules.current().rules.locality());
+  }
+
   [[nodiscard]] const OutcomeCounts& counts() const { return counter.counts(); }
   [[nodiscard]] const ipc::Counts& totals() const { return counts().totals; }
-  // RX, TX, then as given to the constructor, exclusions left out.
+  // By filter number: RX, TX, then as given to the constructor, exclusions left out.
   [[nodiscard]] const ipc::Counts& filter(std::size_t i) const { return counts().filters.at(i); }
   [[nodiscard]] std::uint64_t attempts(std::size_t i) const {
     return filter(i)[ipc::Tally::attempts];
   }
 
-  [[nodiscard]] std::vector<Outcome> told() {
-    std::vector<Outcome> all;
-    for (Outcome one; queue.pop(one);) all.push_back(one);
+  [[nodiscard]] std::vector<OutcomeRecord> told() {
+    std::vector<OutcomeRecord> all;
+    for (OutcomeRecord one; queue.pop(one);) all.push_back(one);
     return all;
   }
 
-  FilterMatcher matcher;
-  Handover<const Locality> locality;
+  FilterRegistry filters;
+  Handover<ReaderRules> rules;
   OutcomeQueue queue;
   PacketTimeline timeline = a_day_behind();
   OutcomeCounter counter;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <new>
+#include <string>
 #include <vector>
 
 #include "engine/pipeline/outcome_queue.h"
@@ -52,7 +53,7 @@ TEST(OutcomeAllocation, CountingAndTellingAllocateNothing) {
     }
     const AllocationCount counted;
     for (const Segment& segment : segments) rig.tracker.on_segment(segment);
-    Outcome outcome;
+    OutcomeRecord outcome;
     for (int i = 0; i < 1000; ++i) static_cast<void>(rig.queue.pop(outcome));
     for (const Segment& segment : segments) rig.tracker.on_segment(segment);
     EXPECT_EQ(counted.so_far(), 0U);
@@ -61,12 +62,20 @@ TEST(OutcomeAllocation, CountingAndTellingAllocateNothing) {
   }
 }
 
-TEST(OutcomeAllocation, PickingUpALocalityAllocatesAndFreesNothingInTheReader) {
+TEST(OutcomeAllocation, PickingUpRulesAllocatesAndFreesNothingInTheReader) {
   CountingRig rig;
-  rig.locality.offer(test::locality_of({"192.0.2.3", "192.0.2.4"}));
+  std::vector<std::string> more;
+  for (int i = 0; i < 100; ++i)
+    more.push_back("f" + std::to_string(i) + ":RX@%:" + std::to_string(i + 1));
+  rig.filters.exchange(parse_filters(more));
+  OutcomeCounts report;
+  rig.counter.report_to(report);
+  rig.rules.offer(reader_rules(rig.filters, test::locality_of({"192.0.2.3", "192.0.2.4"})));
   const AllocationCount counted;
-  static_cast<void>(rig.locality.pick_up());
+  rig.counter.pick_up_rules();
+  rig.counter.report_to(report);
   EXPECT_EQ(counted.so_far(), 0U);
+  EXPECT_EQ(report.filters.size(), 102U);
 }
 
 }  // namespace

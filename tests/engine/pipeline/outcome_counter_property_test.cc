@@ -14,8 +14,8 @@ namespace tcpeek::engine {
 namespace {
 
 using flowtable::Attempt;
-using flowtable::Ending;
-using flowtable::Result;
+using flowtable::Cause;
+using flowtable::Outcome;
 using flowtable::Tracker;
 using flowtable::test::Traffic;
 using ipc::Tally;
@@ -45,12 +45,12 @@ std::array<bool, kCounted> naive(const Attempt& a, bool rx, bool tx) {
 // Sees what the counter is told, counts by itself and hands it on.
 class Shadow {
  public:
-  Shadow(OutcomeCounter& counter, const Handover<const Locality>& locality)
-      : counter_(counter), locality_(locality) {}
+  Shadow(OutcomeCounter& counter, const Handover<ReaderRules>& rules)
+      : counter_(counter), rules_(rules) {}
 
   void opened(Attempt& a) noexcept {
     counter_.opened(a);
-    const std::uint8_t directions = locality_.current().directions(
+    const std::uint8_t directions = rules_.current().rules.locality().directions(
         {a.initiator_end().address}, {a.responder_end().address}, a.handshake.syn_interface);
     const bool rx = (directions & 1) != 0;
     const bool tx = (directions & 2) != 0;
@@ -60,11 +60,11 @@ class Shadow {
     excluded += directions != 0 && !in[0] && !in[1];
     ++opened_count;
   }
-  void ended(const Attempt& a, const Ending& e) noexcept {
+  void ended(const Attempt& a, const Outcome& e) noexcept {
     counter_.ended(a, e);
-    ++results.at(static_cast<std::size_t>(e.result));
-    exact += e.result == Result::success && !e.late_proof;
-    dup_syns += e.result == Result::success ? a.handshake.dup_syns : 0;
+    ++results.at(static_cast<std::size_t>(e.cause));
+    exact += e.cause == Cause::none && !e.late_proof;
+    dup_syns += e.cause == Cause::none ? a.handshake.dup_syns : 0;
   }
   void late_synack(const Attempt& a) noexcept {
     counter_.late_synack(a);
@@ -82,7 +82,7 @@ class Shadow {
 
  private:
   OutcomeCounter& counter_;
-  const Handover<const Locality>& locality_;
+  const Handover<ReaderRules>& rules_;
 };
 
 void expect_identity(const CountingRig& rig) {
@@ -117,15 +117,14 @@ TEST(OutcomeCounterProperty, AccountsForEveryAttemptInEveryFilter) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Traffic traffic(seed, 3);
     CountingRig rig(kFilters, false);
-    Shadow shadow(rig.counter, rig.locality);
+    Shadow shadow(rig.counter, rig.rules);
     Tracker<Shadow> tracker(traffic.tracker_config(seed % 3 == 0 ? 3 : 40), shadow);
     for (int i = 0; i < 3000; ++i) {
       tracker.on_segment(traffic.next().segment());
       if (traffic.one_in(50)) {
         const bool one = traffic.one_in(2);
-        rig.locality.offer(one ? test::locality_of({"192.0.2.1", "2001:db8::2"})
-                               : test::locality_of({"192.0.2.2"}));
-        static_cast<void>(rig.locality.pick_up());
+        rig.go_by(one ? test::locality_of({"192.0.2.1", "2001:db8::2"})
+                      : test::locality_of({"192.0.2.2"}));
       }
       if (i % 64 == 0) {
         expect_identity(rig);

@@ -13,7 +13,7 @@
 namespace tcpeek::engine {
 namespace {
 
-using flowtable::Result;
+using flowtable::Cause;
 using flowtable::test::Ends;
 using flowtable::test::v4;
 using flowtable::test::v6;
@@ -106,44 +106,44 @@ struct Way {
   const char* name;
   std::function<void(CountingRig&)> play;
   Tally tally;
-  Result result;
+  Cause cause;
 };
 
 std::vector<Way> ways() {
   return {
-      {"success", [](CountingRig& r) { succeed(r, kIn); }, Tally::success, Result::success},
+      {"success", [](CountingRig& r) { succeed(r, kIn); }, Tally::success, Cause::none},
       {"refused",
        [](CountingRig& r) {
          r.see(kIn.syn(10));
          r.see(kIn.down(flag::rst | flag::ack, 0, 11).at(1500));
        },
-       Tally::refused, Result::refused},
+       Tally::refused, Cause::refused},
       {"aborted",
        [](CountingRig& r) {
          r.see(kIn.syn(10));
          r.see(kIn.synack(20, 11).at(1000));
          r.see(kIn.up(flag::rst, 11).at(1500));
        },
-       Tally::aborted, Result::aborted},
+       Tally::aborted, Cause::aborted},
       {"no answer",
        [](CountingRig& r) {
          r.see(kIn.syn(10));
          r.tracker.sweep_all(flowtable::test::time_of(61s));
        },
-       Tally::timed_out_no_answer, Result::timed_out_no_answer},
+       Tally::timed_out_no_answer, Cause::no_answer},
       {"no ack",
        [](CountingRig& r) {
          r.see(kIn.syn(10));
          r.see(kIn.synack(20, 11).at(1000));
          r.tracker.sweep_all(flowtable::test::time_of(62s));
        },
-       Tally::timed_out_no_ack, Result::timed_out_no_ack},
+       Tally::timed_out_no_ack, Cause::no_ack},
       {"unreachable",
        [](CountingRig& r) {
          r.see(kIn.syn(10));
          r.see(kIn.unreachable(10).at(1500));
        },
-       Tally::unreachable, Result::unreachable},
+       Tally::unreachable, Cause::unreachable},
   };
 }
 
@@ -160,7 +160,7 @@ TEST(OutcomeCounterTest, EveryEndingInItsTally) {
     }
     const auto told = rig.told();
     ASSERT_EQ(told.size(), 1U);
-    EXPECT_EQ(told[0].ending.result, way.result);
+    EXPECT_EQ(told[0].outcome.cause, way.cause);
   }
 }
 
@@ -226,7 +226,7 @@ TEST(OutcomeCounterTest, ALateProofIsNoLatency) {
   EXPECT_EQ(c[Tally::success], 1U);
   EXPECT_EQ(c[Tally::late_proof], 1U);
   EXPECT_EQ(c.latency.count(), 0U);
-  EXPECT_TRUE(rig.told().at(0).ending.late_proof);
+  EXPECT_TRUE(rig.told().at(0).outcome.late_proof);
 }
 
 TEST(OutcomeCounterTest, HalfSeen) {
@@ -241,7 +241,7 @@ TEST(OutcomeCounterTest, HalfSeen) {
 
 TEST(OutcomeCounterTest, FailuresHaveNoLatency) {
   for (const Way& way : ways()) {
-    if (way.result == Result::success) continue;
+    if (way.cause == Cause::none) continue;
     CountingRig rig;
     way.play(rig);
     EXPECT_EQ(rig.totals().latency.count(), 0U) << way.name;
@@ -266,7 +266,7 @@ TEST(OutcomeCounterTest, UncertainTimeouts) {
   rig.tracker.note_loss(flowtable::test::time_of(1s));
   rig.tracker.sweep_all(flowtable::test::time_of(61s));
   EXPECT_EQ(rig.filter(kRx)[Tally::uncertain], 1U);
-  EXPECT_TRUE(rig.told().at(0).ending.uncertain);
+  EXPECT_TRUE(rig.told().at(0).outcome.uncertain);
 }
 
 TEST(OutcomeCounterTest, EvictedAttemptsAreCountedNotTold) {
@@ -287,18 +287,13 @@ TEST(OutcomeCounterTest, WhatIsTold) {
   succeed(rig, kIn6, 2'000'000'000);
   const auto told = rig.told();
   ASSERT_EQ(told.size(), 1U);
-  const Outcome& o = told[0];
+  const OutcomeRecord& o = told[0];
   EXPECT_EQ(o.initiator, kIn6.client);
   EXPECT_EQ(o.responder, kIn6.server);
   EXPECT_EQ(o.first_syn, 2000s - 24h) << "by the wall clock of today";
   EXPECT_EQ(o.duration, 1500us);
   EXPECT_EQ(o.interface, 1U);
-  EXPECT_EQ(o.directions, 1U);
-  std::vector<std::size_t> matches;
-  rig.matcher.for_each_match(
-      o.tag, o.directions, [&] { return Address{o.responder.address}; },
-      [&](std::size_t i) { matches.push_back(i); });
-  EXPECT_THAT(matches, ElementsAre(0U, 2U)) << "its filters can be found again";
+  EXPECT_EQ(o.filters, 0b101U) << "RX and web";
 }
 
 TEST(OutcomeCounterTest, ADurationIsNeverNegative) {
@@ -316,8 +311,7 @@ TEST(OutcomeCounterTest, AnAttemptEndsWhereItBegan) {
   CountingRig rig;
   rig.see(kIn.syn(10));
   rig.see(kForeign.syn(10));
-  rig.locality.offer(test::locality_of({"192.0.2.1", "192.0.2.4"}));
-  static_cast<void>(rig.locality.pick_up());
+  rig.go_by(test::locality_of({"192.0.2.1", "192.0.2.4"}));
   rig.see(kIn.down(flag::rst | flag::ack, 0, 11).at(500));
   rig.see(kForeign.down(flag::rst | flag::ack, 0, 11).at(500));
   EXPECT_EQ(rig.filter(kRx)[Tally::refused], 1U);
@@ -326,6 +320,38 @@ TEST(OutcomeCounterTest, AnAttemptEndsWhereItBegan) {
   EXPECT_EQ(rig.told().size(), 1U);
   rig.see(Ends({v4(1, 7), v4(9, 80)}).syn(10).at(1000));
   EXPECT_EQ(rig.attempts(kTx), 1U);
+}
+
+TEST(OutcomeCounterTest, FiltersAreExchangedWhileAttemptsAreOpen) {
+  CountingRig rig({"web:RX@%:80", "gone:RX@%:80"});
+  rig.see(kIn.syn(10));
+  rig.exchange({"new:RX@%:80", "web:RX@%:80"});
+  EXPECT_EQ(rig.filter(2)[Tally::pending], 1U) << "web goes on";
+  EXPECT_EQ(rig.filter(3)[Tally::pending], 1U) << "gone stays until its attempt has ended";
+  EXPECT_EQ(rig.attempts(4), 0U);
+  rig.see(Ends({v4(1, 7), v4(2, 80)}).syn(10).at(100));
+  EXPECT_EQ(rig.attempts(2), 2U);
+  EXPECT_EQ(rig.attempts(3), 1U);
+  EXPECT_EQ(rig.attempts(4), 1U);
+  rig.see(kIn.down(flag::rst | flag::ack, 0, 11).at(500));
+  EXPECT_EQ(rig.filter(2)[Tally::refused], 1U);
+  EXPECT_EQ(rig.filter(3)[Tally::refused], 1U);
+  EXPECT_EQ(rig.filter(3)[Tally::pending], 0U);
+  EXPECT_EQ(rig.filter(4)[Tally::refused], 0U);
+  EXPECT_EQ(rig.told().at(0).filters, 0b01101U);
+}
+
+TEST(OutcomeCounterTest, ANumberGivenToAnotherFilterBeginsAtZero) {
+  CountingRig rig({"a:RX@%:80"});
+  succeed(rig, kIn);
+  rig.exchange({});
+  rig.filters.settle(rig.counter.generation(),
+                     [&](FilterId id) { return rig.filter(id)[Tally::pending]; });
+  rig.exchange({"b:RX@%:81"});
+  EXPECT_EQ(rig.filters.entries().size(), 3U);
+  EXPECT_EQ(rig.attempts(2), 0U);
+  EXPECT_EQ(rig.filter(2).latency.count(), 0U);
+  EXPECT_EQ(rig.attempts(0), 1U) << "RX goes on";
 }
 
 TEST(OutcomeCounterTest, WithoutAListenerNothingIsToldNorLost) {

@@ -1,0 +1,25 @@
+// The first lines of a live run: what is captured, and with how much memory. Pure: values in, lines out.
+//
+// Thread contract: pure function.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tcpeek::engine {
+
+struct LiveBanner {
+  std::vector<std::string> interfaces;
+  std::vector<std::string> link_types;  // of each interface
+  std::string filter;                   // what the kernel lets through, in words
+  std::uint32_t capture_bytes = 0;      // of each packet
+  std::size_t readers = 0;
+  unsigned ring_mib = 0;  // of each reader and interface
+  std::uint64_t sessions_each = 0;
+  std::uint64_t table_bytes_each = 0;
+};
+
+[[nodiscard]] std::vector<std::string> lines_of(const LiveBanner& banner);
+
+}  // namespace tcpeek::engine
