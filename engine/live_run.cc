@@ -6,6 +6,7 @@
 #include <random>
 #include <utility>
 
+#include "engine/base/text.h"
 #include "engine/config/tracker_settings.h"
 #include "engine/output/summary.h"
 #include "engine/process/fd_limit.h"
@@ -32,7 +33,8 @@ ring::CaptureFilter to_capture_filter(const Options& options) {
 }
 
 Sizing to_sizing(const Options& o) {
-  return choose_sizing({o.threads, o.cpus, o.ring_mib, o.max_sessions}, allowed_cpus());
+  return choose_sizing({o.threads, o.cpus, o.ring_mib, o.max_sessions.value_or(1'000'000)},
+                       allowed_cpus());
 }
 
 std::string in_words(const ring::CaptureFilter& filter) {
@@ -40,7 +42,7 @@ std::string in_words(const ring::CaptureFilter& filter) {
                           ? "all TCP segments"
                           : "SYN, RST and segments without payload";
   if (filter.icmp) words += ", ICMP destination unreachable";
-  if (!filter.narrowed_by.empty()) words += ", where " + filter.narrowed_by;
+  if (!filter.narrowed_by.empty()) words += ", where " + printable(filter.narrowed_by);
   return words;
 }
 
@@ -86,7 +88,7 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
   check_filter();
   reactor_.on_readable(termination_signals_.descriptor(), [this] { reactor_.stop(); });
   open_capture();
-  open_socket();
+  if (!options_.no_socket) open_socket();
   capture_->open_spares(ensure_descriptors(ipc::ServerLimits{}.max_clients + kPassingDescriptors,
                                            capture_->spares_wanted()));
   drop_privileges();
@@ -103,8 +105,8 @@ void LiveRun::check_filter() const {
       static_cast<void>(ring::capture_program(capture_filter_, target.access, 0));
     }
   } catch (const ring::FilterSyntaxError& e) {
-    throw UsageError(fmt::format("--bpf: '{}' is no filter expression (pcap-filter(7)): {}",
-                                 options_.bpf, e.what()));
+    throw UsageError(fmt::format("--bpf: {} is not a filter expression (pcap-filter(7)): {}",
+                                 in_quotes(options_.bpf), printable(e.what())));
   }
 }
 
@@ -189,7 +191,7 @@ void LiveRun::print_banner() {
   std::vector<std::string> names;
   std::vector<std::string> types;
   for (const ring::CaptureTarget& target : interfaces_.targets()) {
-    names.push_back(target.name);
+    names.push_back(printable(target.name));
     std::string type = fmt::format("{} ({})", ring::link_type_name(target.access),
                                    ring::link_type_description(target.access));
     if (std::find(types.begin(), types.end(), type) == types.end()) types.push_back(type);

@@ -6,6 +6,7 @@
 #include <exception>
 #include <random>
 
+#include "engine/base/text.h"
 #include "engine/config/tracker_settings.h"
 #include "engine/output/summary.h"
 #include "engine/pipeline/snapshot_builder.h"
@@ -172,8 +173,9 @@ void ReplayRun::print_banner() {
                                                      describe_link_type(interfaces[0].link_type)));
   }
   std::string filter = options_.icmp ? "TCP and ICMP destination unreachable" : "TCP";
-  if (!options_.bpf.empty()) filter += ", where " + options_.bpf;
-  standard_error_.line(fmt::format("reading from {}", fmt::join(files, "; ")));
+  if (!options_.bpf.empty()) filter += ", where " + printable(options_.bpf);
+  standard_error_.line(
+      fmt::format("reading from {}", printable(fmt::to_string(fmt::join(files, "; ")))));
   standard_error_.line(fmt::format("{} reader{} with room for {} attempts each, filter: {}",
                                    readers_.size(), readers_.size() == 1 ? "" : "s",
                                    readers_.front()->table().capacity(), filter));

@@ -21,7 +21,7 @@ namespace tcpeek::engine {
 [[nodiscard]] inline flowtable::TrackerConfig tracker_config(const Options& options,
                                                              unsigned readers,
                                                              std::random_device& device) {
-  return {.capacity = sessions_each(options.max_sessions, readers),
+  return {.capacity = sessions_each(options.max_sessions.value_or(1'000'000), readers),
           .timeout = options.timeout,
           .copy_window = options.copy_window,
           .secret = random_secret(device)};

@@ -63,6 +63,15 @@ struct ParsedPrefix {
 // length is the one of the family: 0..32 or 0..128.
 [[nodiscard]] std::optional<ParsedPrefix> parse_prefix(std::string_view text);
 
+// Why parse_prefix() refuses a text, and the byte of the text where the mistake begins.
+struct PrefixMistake {
+  std::size_t position = 0;
+  std::string reason;
+};
+
+// `allowed` says what an address may look like there.
+[[nodiscard]] PrefixMistake explain_prefix(std::string_view refused, std::string_view allowed);
+
 [[nodiscard]] std::string to_string(const Address& address);
 [[nodiscard]] std::string to_string(const Prefix& prefix);
 

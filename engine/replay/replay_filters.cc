@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/base/text.h"
 #include "engine/config/options.h"
 #include "engine/replay/link_types.h"
 #include "ring/capture_filter.h"
@@ -19,8 +20,9 @@ const ring::OfflineFilter* ReplayFilters::find(std::uint16_t link_type) {
   if (expression_.empty()) return nullptr;
   const Compiled& known = compiled(link_type);
   if (const Refusal* refusal = std::get_if<Refusal>(&known)) {
-    throw UsageError(fmt::format("--bpf: '{}' is no filter expression (pcap-filter(7)) for {}: {}",
-                                 expression_, describe_link_type(link_type), *refusal));
+    throw UsageError(fmt::format("--bpf: {} is not a filter expression (pcap-filter(7)) for {}: {}",
+                                 in_quotes(expression_), describe_link_type(link_type),
+                                 printable(*refusal)));
   }
   return &std::get<ring::OfflineFilter>(known);
 }

@@ -1,5 +1,6 @@
 """Everything that can be wrong at the start: what is said, the exit status, and that nothing is left."""
 
+import os
 import pathlib
 import re
 import socket
@@ -56,8 +57,8 @@ class Refusals(unittest.TestCase):
             (["--cpus", "zero"], ["--cpus", "zero"]),
             (["--cpus", "3-1"], ["--cpus", "3-1"]),
             (["--max-sessions", "0"], ["--max-sessions", "0"]),
-            (["--local", "10.0.0.0/33"], ["--local", "10.0.0.0/33"]),
-            (["--local", "here"], ["--local", "here"]),
+            (["--local", "10.0.0.0/33"], ["--local", "10.0.0.0/33", "'33' is not a prefix length from 0 to 32"]),
+            (["--local", "here"], ["--local", "here", "IPv4 or IPv6"]),
             (["--copy-window", "-1"], ["--copy-window", "-1"]),
             (["--capture", "everything"], ["--capture", "everything", "handshake.*tcp"]),
             (["--output", "xml"], ["--output", "xml", "text.*json"]),
@@ -69,7 +70,11 @@ class Refusals(unittest.TestCase):
             (["--bpf", "port of entry ((("], ["bpf", r"port of entry \(\(\("]),
             (["--bpf", ""], ["bpf"]),
             (["--no-such-option"], ["--no-such-option"]),
-            (["--timeot=5"], ["--timeot", "--timeout"]),
+            (["--timeot=5"], ["--timeot", "did you mean --timeout"]),
+            (["--time", "5"], ["'--time' is not an option: did you mean --timeout"]),
+            (["--interface"], ["--interface: its value is missing: an interface name"]),
+            (["a.pcap"], ["did you mean -r a.pcap"]),
+            (["--no-socket", "-U", "/tmp/tcpeek.sock"], ["--no-socket: contradicts --socket"]),
             (["-Z"], ["-Z"]),
             (["-t"], ["--timeout", "missing"]),
         ):
@@ -113,6 +118,52 @@ class Refusals(unittest.TestCase):
                 self.assertLessEqual(place, len(words[-1]))
                 if culprit is not None:
                     self.assertTrue(words[-1][place:].startswith(culprit[0]), finished.stderr)
+
+    def test_text_from_outside_drives_no_terminal(self) -> None:
+        """What messages quote may hold escape sequences, newlines, bidirectional and broken characters."""
+        nasty = os.fsdecode(b"\x1b[31m\xe2\x80\xae\xff\xc2\x9b\n#")
+        missing = str(self.network.folder / "missing" / nasty)
+        for status, words in (
+            (USAGE, ["-t", nasty]),
+            (USAGE, ["--" + nasty]),
+            (USAGE, ["--local", nasty]),
+            (USAGE, ["--local", "::1/" + nasty]),
+            (USAGE, ["--bpf", nasty]),
+            (USAGE, [nasty]),
+            (USAGE, [nasty + ".pcap"]),
+            (USAGE, [nasty + ":RX@%:80"]),
+            (USAGE, ["a:RX@" + nasty]),
+            (RUNTIME, ["-i", nasty.strip("\n#")]),
+            (RUNTIME, ["-i", "veth0", "-u", nasty]),
+            (RUNTIME, ["-i", "veth0", "-U", missing]),
+            (RUNTIME, ["-r", missing]),
+            (RUNTIME, ["-r", str(self.network.folder) + "/" + nasty]),
+        ):
+            with self.subTest(words=words):
+                socket_option = not {"-U", "-r"} & set(words)
+                finished = self.refuse(status, words, "31m", socket_option=socket_option)
+                self.assert_harmless(finished.stderr)
+                expression = finished.stderr.startswith("tcpeek: filter expression: ")
+                self.assertEqual(len(finished.stderr.splitlines()), 3 if expression else 1, finished.stderr)
+
+    def assert_harmless(self, text: str) -> None:
+        wrong = [character for character in text if character != "\n" and not character.isprintable()]
+        self.assertEqual(wrong, [], text.encode(errors="surrogateescape"))
+
+    def test_name_of_an_interface_drives_no_terminal(self) -> None:
+        """The kernel takes such names; at the start, while it runs, and at the end."""
+        name = os.fsdecode(b"\x1b[31m\xe2\x80\xae\xff")
+        with Lab(links=2) as network:
+            network.host.ip("link", "set", "veth1", "down")
+            network.host.ip("link", "set", "veth1", "name", name)
+            with Monitor(network, interfaces=("veth0", name)) as monitor:
+                lab.wait_for(lambda: "is down" in monitor.stderr(), "it is down")
+                network.host.ip("link", "delete", name)
+                lab.wait_for(lambda: "is gone" in monitor.stderr(), "it is gone")
+                finished = monitor.stop()
+            self.assertEqual(finished.status, 0)
+            self.assert_harmless(finished.stderr)
+            self.assertEqual(finished.stderr.count(r"\x1b[31m\xe2\x80\xae\xff"), 3, finished.stderr)
 
     def test_nothing_is_opened_for_a_wrong_expression(self) -> None:
         """Refused before any interface or user is looked at."""

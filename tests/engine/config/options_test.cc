@@ -33,12 +33,13 @@ TEST(Options, defaults) {
   EXPECT_EQ(options.log_level, 5);
   EXPECT_FALSE(options.log_to_syslog);
   EXPECT_FALSE(options.no_seccomp);
+  EXPECT_FALSE(options.no_socket);
   EXPECT_FALSE(options.quiet);
   EXPECT_FALSE(options.promiscuous);
   EXPECT_FALSE(options.icmp);
   EXPECT_EQ(options.threads, std::nullopt);
   EXPECT_THAT(options.cpus, IsEmpty());
-  EXPECT_EQ(options.max_sessions, 1'000'000U);
+  EXPECT_EQ(options.max_sessions, std::nullopt);
   EXPECT_THAT(options.local, IsEmpty());
   EXPECT_EQ(options.copy_window, std::chrono::milliseconds(2));
   EXPECT_EQ(options.bpf, "");
@@ -261,12 +262,33 @@ TEST(Options, local_networks) {
   EXPECT_EQ(to_string(options_of({"--local", "::/0"}).local.at(0)), "::/0");
   EXPECT_EQ(to_string(options_of({"--local", "[2001:db8::]/32"}).local.at(0)), "2001:db8::/32");
   EXPECT_EQ(to_string(options_of({"--local=192.0.2.1"}).local.at(0)), "192.0.2.1/32");
-  for (const std::string net : {"", "10.0.0.0/33", "eth0", "10.0.0.0/8,192.0.2.0/24", "%"}) {
-    EXPECT_EQ(message_of({"--local", net.c_str()}),
-              "--local: '" + net + "' is not an address or ADDRESS/LENGTH, IPv4 or IPv6");
-  }
-  EXPECT_EQ(message_of(Arguments(1025, "--local=::1")), "--local: at most 1024 are taken");
+  EXPECT_EQ(message_of(Arguments(1025, "--local=::1")),
+            "--local: at most 1024 networks may be given");
   EXPECT_THAT(options_of(Arguments(1024, "--local=::1")).local, SizeIs(1024));
+}
+
+TEST(Options, a_local_network_that_is_none_is_explained) {
+  const std::string allowed = ": IPv4 or IPv6, with /LENGTH for a network";
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"", "an address is missing" + allowed},
+      {"eth0", "'eth0' is not an address" + allowed},
+      {"%", "'%' is not an address" + allowed},
+      {"10.0.0.0/33", "'10.0.0.0/33' is not a network: '33' is not a prefix length from 0 to 32"},
+      {"10.0.0.0/", "'10.0.0.0/' is not a network: '' is not a prefix length from 0 to 32"},
+      {"10.0.0.0/8,192.0.2.0/24",
+       "'10.0.0.0/8,192.0.2.0/24' is not a network: '8,192.0.2.0/24' is not a prefix length from 0 "
+       "to 32"},
+      {"::/129", "'::/129' is not a network: '129' is not a prefix length from 0 to 128"},
+      {"[::]/129", "'[::]/129' is not a network: '129' is not a prefix length from 0 to 128"},
+      {"[::1", "'[::1' is not a network: ']' is missing: an IPv6 address is written [ADDRESS]"},
+      {"[::1]x", "'[::1]x' is not a network: 'x' is not expected after ']'"},
+      {"[10.0.0.1]", "'[10.0.0.1]' is not a network: '10.0.0.1' is not an address" + allowed},
+      {"10/8", "'10/8' is not a network: '10' is not an address" + allowed},
+      {"10.0.0.\x1b", "'10.0.0.\\x1b' is not an address" + allowed},
+  };
+  for (const auto& [net, reason] : cases) {
+    EXPECT_EQ(message_of({"--local", net.c_str()}), "--local: " + reason);
+  }
 }
 
 TEST(Options, warnings_are_gathered) {
@@ -292,6 +314,11 @@ TEST(Options, missing_values) {
             "characters, or any");
   EXPECT_EQ(message_of({"-u", "-q", "x"}),
             "--user: its value is missing before -q: a user name or number");
+  EXPECT_EQ(message_of({"--interface"}),
+            "--interface: its value is missing: an interface name of 1 to 15 characters, or any");
+  EXPECT_EQ(message_of({"--interface", "--timeout=5"}),
+            "--interface: its value is missing before --timeout=5: an interface name of 1 to 15 "
+            "characters, or any");
   for (const char* option :
        {"-u", "-i", "-U", "-c", "-t", "-B", "-l", "--threads", "--cpus", "--max-sessions",
         "--local", "--copy-window", "--bpf", "--capture", "--output"}) {
@@ -320,12 +347,12 @@ TEST(Options, capture_files_in_order_and_what_does_not_go_with_them) {
   const Options options = options_of({"-r", "a", "--read=b", "-r-", "--threads", "3", "--icmp"});
   EXPECT_THAT(options.read_files, testing::ElementsAre("a", "b", "-"));
   EXPECT_TRUE(options_of({}).read_files.empty());
-  EXPECT_EQ(message_of({"-r", "-", "-r", "-"}), "--read: standard input (-) can be read once only");
+  EXPECT_EQ(message_of({"-r", "-", "-r", "-"}), "--read: standard input (-) can be read only once");
   EXPECT_EQ(message_of({"-r", ""}),
             "--read: '' is not the path of a capture file, or - for standard input");
-  const std::vector<std::vector<const char*>> live{{"-i", "lo"},      {"-U", "/run/s"},
-                                                   {"-B", "8"},       {"--promisc"},
-                                                   {"--capture=tcp"}, {"--cpus", "0"}};
+  const std::vector<std::vector<const char*>> live{
+      {"-i", "lo"},      {"-U", "/run/s"}, {"-B", "8"},    {"--promisc"},
+      {"--capture=tcp"}, {"--cpus", "0"},  {"--no-socket"}};
   for (std::vector<const char*> arguments : live) {
     arguments.insert(arguments.end(), {"-r", "a"});
     EXPECT_THAT(message_of(arguments),
@@ -334,19 +361,63 @@ TEST(Options, capture_files_in_order_and_what_does_not_go_with_them) {
 }
 
 TEST(Options, unknown_ones_are_named) {
-  EXPECT_EQ(message_of({"--timout=5"}),
-            "'--timout' is not an option, perhaps --timeout is meant; --help lists them all");
+  EXPECT_EQ(message_of({"--timout=5"}), "'--timout' is not an option: did you mean --timeout?");
   EXPECT_EQ(message_of({"--interfaces", "eth0"}),
-            "'--interfaces' is not an option, perhaps --interface is meant; --help lists them all");
+            "'--interfaces' is not an option: did you mean --interface?");
   EXPECT_EQ(message_of({"--frobnicate"}), "'--frobnicate' is not an option; --help lists them all");
   EXPECT_EQ(message_of({"-x"}), "'-x' is not an option; --help lists them all");
   EXPECT_EQ(message_of({"-qx"}), "'-x' is not an option; --help lists them all");
   EXPECT_EQ(message_of({"-1"}), "'-1' is not an option; --help lists them all");
   EXPECT_EQ(message_of({"-"}), "'-' is not an option; --help lists them all");
   EXPECT_EQ(message_of({"---"}), "'---' is not an option; --help lists them all");
-  for (const char* later : {"--metrics-listen", "--config", "--QUIET"}) {
+  for (const char* later : {"--metrics-listen", "--config"}) {
     EXPECT_THAT(message_of({later}), HasSubstr("is not an option")) << later;
   }
+}
+
+TEST(Options, near_misses_are_suggested_likeliest_first) {
+  const std::vector<std::pair<const char*, std::string>> cases{
+      {"--quite", "--quiet"},       {"--QUIET", "--quiet"},
+      {"--time", "--timeout"},      {"--time=5", "--timeout"},
+      {"--cap", "--capture"},       {"--copy", "--copy-window"},
+      {"--bfp", "--bpf"},           {"--no", "--no-socket or --no-seccomp"},
+      {"--no-sock", "--no-socket"}, {"--so", "--socket"},
+      {"--max", "--max-sessions"},  {"--lo", "--loglevel or --local"},
+  };
+  for (const auto& [given, meant] : cases) {
+    EXPECT_THAT(message_of({given, "5"}),
+                testing::EndsWith("' is not an option: did you mean " + meant + "?"))
+        << given;
+  }
+}
+
+TEST(Options, a_capture_file_without_its_option_is_recognized) {
+  for (const std::string name : {"a.pcap", "/no/such/dir/b.pcapng.gz", "12:30:00.cap", "x.pcap.zst",
+                                 "y.pcapng.xz", "C:RX.pcap.bz2"}) {
+    EXPECT_EQ(message_of({"-q", name.c_str()}),
+              "'" + name + "' is not a filter expression: did you mean -r " + name + "?");
+    // The shell has expanded a pattern behind -r.
+    EXPECT_THAT(message_of({"-r", "first.pcap", name.c_str()}),
+                HasSubstr("did you mean -r " + name + "?"));
+  }
+  EXPECT_EQ(message_of({"my file\n.pcap"}),
+            "'my file\\x0a.pcap' is not a filter expression: did you mean -r 'my file\\x0a.pcap'?");
+  const std::string existing = "/proc/self/exe";
+  EXPECT_THAT(message_of({existing.c_str()}), HasSubstr("did you mean -r /proc/self/exe?"));
+  EXPECT_THAT(message_of({"/proc"}), StartsWith("filter expression: ")) << "a directory";
+  EXPECT_THAT(message_of({"eth0"}),
+              HasSubstr("an interface is given with -i, a capture file with -r"));
+  // What is a filter stays one, whatever its name ends with.
+  EXPECT_EQ(message_of({"a:RX@%:80"}), "accepted");
+  EXPECT_THAT(message_of({"a:RX@%:1", "a:RX@%:1"}), HasSubstr("is used by an earlier filter"));
+}
+
+TEST(Options, no_socket_contradicts_socket) {
+  EXPECT_TRUE(options_of({"--no-socket"}).no_socket);
+  EXPECT_EQ(message_of({"--no-socket", "-U", "/tmp/s"}),
+            "--no-socket: contradicts --socket; give one of them");
+  EXPECT_EQ(message_of({"-U", "/tmp/s", "--no-socket"}),
+            "--no-socket: contradicts --socket; give one of them");
 }
 
 TEST(Options, bad_expressions_come_with_their_caret) {

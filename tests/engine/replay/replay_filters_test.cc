@@ -40,7 +40,7 @@ TEST(ReplayFiltersTest, ARefusalIsToldWhenItMatters) {
       static_cast<void>(filters.find(kRaw));
       FAIL() << "raw IP has no Ethernet addresses";
     } catch (const UsageError& e) {
-      EXPECT_THAT(e.what(), HasSubstr("--bpf: 'ether src 02:00:00:00:00:01' is no filter"));
+      EXPECT_THAT(e.what(), HasSubstr("--bpf: 'ether src 02:00:00:00:00:01' is not a filter"));
       EXPECT_THAT(e.what(), HasSubstr("for RAW (Raw IP): "));
     }
   }
