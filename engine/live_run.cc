@@ -32,11 +32,6 @@ ring::CaptureFilter to_capture_filter(const Options& options) {
           .narrowed_by = options.bpf};
 }
 
-Sizing to_sizing(const Options& o) {
-  return choose_sizing({o.threads, o.cpus, o.ring_mib, o.max_sessions.value_or(1'000'000)},
-                       allowed_cpus());
-}
-
 std::string in_words(const ring::CaptureFilter& filter) {
   std::string words = filter.scope == ring::CaptureScope::tcp
                           ? "all TCP segments"
@@ -78,7 +73,7 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
       matcher_(options.filters),
       links_(ring::read_links()),
       interfaces_(options.interfaces, options.local, links_),
-      sizing_(to_sizing(options)),
+      sizing_(live_sizing(options, interfaces_.targets().size())),
       loss_warnings_({.ring_mib = sizing_.ring_mib, .readers = sizing_.cpus.size()}),
       start_(read_clocks()),
       last_sent_(static_cast<std::ptrdiff_t>(sizing_.cpus.size())) {
@@ -123,7 +118,7 @@ void LiveRun::open_capture() {
     const ReaderConfig config{
         .id = i,
         .cpu = sizing_.cpus[i],
-        .tracker = tracker_config(options_, readers, device),
+        .tracker = tracker_config(options_, sizing_.sessions_per_reader, device),
         .verify = options_.checksum,
         .steering = steering,
         .ring_retire = geometry.retire,

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "engine/base/text.h"
+#include "engine/config/sizing.h"
 #include "engine/config/tracker_settings.h"
 #include "engine/output/summary.h"
 #include "engine/pipeline/snapshot_builder.h"
@@ -118,7 +119,8 @@ void ReplayRun::begin_files() {
 
 void ReplayRun::make_readers() {
   std::random_device device;
-  const unsigned readers = options_.threads.value_or(1);
+  const Sizing sizing = replay_sizing(options_);
+  const auto readers = static_cast<unsigned>(sizing.cpus.size());
   const ring::SteeringKey steering = random_steering(device);
   const Locality locality =
       options_.local.empty() ? Locality::everywhere() : Locality({}, options_.local, {});
@@ -126,7 +128,7 @@ void ReplayRun::make_readers() {
     const ReplayConfig config{
         .id = i,
         .readers = readers,
-        .tracker = tracker_config(options_, readers, device),
+        .tracker = tracker_config(options_, sizing.sessions_per_reader, device),
         .verify = options_.checksum,
         .steering = steering,
         .icmp = options_.icmp,

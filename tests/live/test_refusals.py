@@ -1,10 +1,14 @@
 """Everything that can be wrong at the start: what is said, the exit status, and that nothing is left."""
 
+import contextlib
 import os
 import pathlib
 import re
+import signal
 import socket
+import subprocess
 import unittest
+from collections.abc import Iterator
 from typing import ClassVar
 
 import lab
@@ -14,6 +18,43 @@ from monitor import Finished, Monitor, command, run_to_end
 USAGE, RUNTIME = 2, 1
 
 setUpModule = lab.require
+
+
+@contextlib.contextmanager
+def control_group(limit_mib: int) -> Iterator[list[str]]:
+    """A launcher that runs a command in a control group with this limit, of version 1 or 2."""
+    version_1 = pathlib.Path("/sys/fs/cgroup/memory")
+    mount = version_1 if version_1.is_dir() else pathlib.Path("/sys/fs/cgroup")
+    group = mount / f"tcpeek-test-{os.getpid()}"
+    try:
+        group.mkdir()
+        name = "memory.limit_in_bytes" if mount == version_1 else "memory.max"
+        (group / name).write_text(str(limit_mib << 20), encoding="ascii")
+    except OSError as error:
+        if group.is_dir():
+            group.rmdir()
+        raise unittest.SkipTest(f"cannot make a control group with a memory limit here: {error}") from None
+    try:
+        yield ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"]
+    finally:
+        group.rmdir()
+
+
+def mib_taken(words: list[str]) -> int:
+    """What its first lines say it takes, rings and table."""
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            found = re.search(r", (\d+) MiB in all", line)
+            if found:
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=lab.DEADLINE_S)
+                return int(found[1])
+        raise AssertionError(f"{words} said nothing of its size")
+    finally:
+        process.kill()
+        process.wait()
 
 
 class Refusals(unittest.TestCase):
@@ -175,6 +216,35 @@ class Refusals(unittest.TestCase):
             words = [word for name in names for word in ("-i", name)]
             with self.subTest(names=names):
                 self.refuse(RUNTIME, words, "nosuch0", "no such|does not exist|there is no")
+
+    def test_more_memory_than_there_is(self) -> None:
+        """Both figures are named, and the kernel is not even asked."""
+        words = ["-i", "veth0", "-B", "4095", "--threads", "256"]
+        needs = "not enough memory: -B 4095 with 256 readers on 1 interface needs 1048320 MiB"
+        self.refuse(RUNTIME, words, needs + r", \d+ MiB are available")
+
+    def test_more_memory_than_the_control_group_may_have(self) -> None:
+        with control_group(300) as enter:
+            # Not by `ip netns exec`, which hides the control groups behind another /sys.
+            enter += ["nsenter", f"--net=/run/netns/{self.network.host.name}"]
+            where = ["-U", str(self.socket_path), "-i", "veth0", "--threads", "2"]
+            done = subprocess.run([*enter, *command(*where, "-B", "200")], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, RUNTIME, done)
+            self.assertRegex(done.stderr, "needs 400 MiB, 2[0-9]{2} MiB are available within the control group's limit")
+            # The defaults shrink instead: a twentieth of 300 MiB.
+            self.assertLessEqual(mib_taken([*enter, *command(*where)]), 15)
+
+    def test_many_interfaces_share_the_rings(self) -> None:
+        """128 MiB are for all of them together."""
+        with Lab(links=16) as network:
+            where = ["-U", str(network.folder / "many.sock")]
+            for n in range(16):
+                where += ["-i", f"veth{n}"]
+            words = network.host.command(*command(*where, "--max-sessions", "1000"))
+            self.assertLessEqual(mib_taken(words), 129)
+
+    def test_cpu_that_there_is_not(self) -> None:
+        self.refuse(USAGE, ["-i", "veth0", "--cpus", "0,1023"], r"--cpus: this process may not use CPU 1023, only 0")
 
     def test_user_that_does_not_exist(self) -> None:
         self.refuse(RUNTIME, ["-i", "veth0", "-u", "nosuchuser"], "nosuchuser", "user")
