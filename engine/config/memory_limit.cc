@@ -1,4 +1,4 @@
-// Numbers from small files of the kernel's (engine/config/memory_limit.h). Names and meanings:
+// Numbers from small files in /proc and /sys (engine/config/memory_limit.h). Names and meanings:
 // proc_meminfo(5), Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst.
 #include "engine/config/memory_limit.h"
 
@@ -22,7 +22,7 @@ constexpr std::uint64_t kKib = 1024;
 struct GroupFiles {
   const char* mount;
   const char* limit;
-  const char* throttled_at;  // beyond that the kernel reclaims at any price
+  const char* throttled_at;  // beyond that the kernel throttles
   const char* usage;
   const char* unused_cache;  // a line of memory.stat
 };
@@ -44,7 +44,7 @@ std::optional<std::uint64_t> named_number(const std::string& path, std::string_v
   return std::nullopt;
 }
 
-// A file that holds a number alone; none for "max".
+// The content of a file that holds one number; none for "max".
 std::optional<std::uint64_t> only_number(const std::string& path) {
   std::ifstream file(path);
   std::string word;
@@ -70,7 +70,7 @@ void limit_by_group(MachineMemory& memory, const std::string& folder, const Grou
   if (files.throttled_at != nullptr) {
     limit = std::min(limit, only_number(folder + files.throttled_at).value_or(kUnlimited));
   }
-  if (limit >= memory.total) return;  // also version 1's way to say that there is none
+  if (limit >= memory.total) return;  // version 1 writes a huge number for no limit
   memory.total = limit;
   const std::uint64_t usage = only_number(folder + files.usage).value_or(0);
   const std::uint64_t cache = named_number(folder + "memory.stat", files.unused_cache).value_or(0);
@@ -81,8 +81,7 @@ void limit_by_group(MachineMemory& memory, const std::string& folder, const Grou
   memory.grouped = true;
 }
 
-// From the group `path` up to the root of the hierarchy. A group that is not there, as a container does
-// not see those outside, limits nothing.
+// From the group `path` up to the root of the hierarchy. A container does not see the groups outside.
 void limit_by_groups(MachineMemory& memory, const std::string& root, const GroupFiles& files,
                      std::string path) {
   if (path.find("/..") != std::string::npos) path.clear();  // above the root of our namespace

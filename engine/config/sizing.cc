@@ -20,7 +20,7 @@ constexpr std::uint64_t kMostRingsMib = 128;  // together
 constexpr std::uint64_t kLargestRingMib = 64;
 constexpr std::uint64_t kDefaultSessions = 1'000'000;
 constexpr std::uint64_t kFewestSessions = 4096;
-// A sixteenth: who takes the last page is killed by the kernel, without a word.
+// One part of so many: a process that takes the last page is killed by the kernel, without a message.
 constexpr std::uint64_t kLeftToOthers = 16;
 
 // Memory that may be taken without being asked for, in bytes.
@@ -168,7 +168,7 @@ std::vector<unsigned> allowed_cpus() {
   return cpus.empty() ? std::vector<unsigned>{0} : cpus;
 }
 
-// The kernel takes of all CPUs those that there are and that the cpuset has, and says which.
+// Asked for all CPUs, the kernel reduces the set to those that exist and that the cpuset contains.
 std::vector<unsigned> usable_cpus() {
   cpu_set_t before;
   cpu_set_t all;

@@ -2,20 +2,20 @@
 //
 // Readers: one for each CPU, at most eight; one keeps up with some five million handshake packets a second.
 //
-// Rings: 128 MiB together, by readers and interfaces, of at most 64 MiB each: at that size a reader may be
-// held up for a quarter of a second in a SYN flood at line rate before the kernel drops. With so many
-// interfaces that rings would get less than 1 MiB, there are fewer readers.
+// Rings: 128 MiB for all readers and interfaces together, at most 64 MiB each: with that a reader may be
+// held up for a quarter of a second in a SYN flood at line rate before the kernel drops. Where the share
+// of a ring would be less than 1 MiB, there are fewer readers.
 //
-// Attempts: a million, together. Rings and table together take no more than a twentieth of the machine's
-// memory, or of the control group's limit, and no more than half of what is available: on a small host
-// both are smaller.
+// Attempts: a million for all readers together.
 //
-// What the command line does say is not changed, but refused when there is not enough memory for it.
+// Rings and table together take no more than a twentieth of the machine's memory, or of the control
+// group's limit, and no more than half of what is available; both shrink on a small host. Sizes given on
+// the command line are never changed, but refused when there is not enough memory for them.
 //
 // Thread contract: choose_sizing() and the checks are pure; the others are called by the main thread before
 // others are started and system calls are filtered.
 // Units: MiB, attempts; bytes in MachineMemory.
-// Errors: UsageError for CPUs that there are not; std::runtime_error for too little memory.
+// Errors: UsageError for CPUs that cannot be used; std::runtime_error for too little memory.
 #pragma once
 
 #include <cstddef>
@@ -50,12 +50,12 @@ struct SizingWish {
 // Throws if `sizing` needs more memory than is available, naming both figures.
 void check_memory(const Sizing& sizing, const SizingWish& wish, const MachineMemory& memory);
 
-// Throws if --cpus names a CPU that is not among `usable`.
+// Throws if --cpus names a CPU that is not among the usable ones.
 void check_cpus(std::span<const unsigned> wished, std::span<const unsigned> usable);
 
-// Those that this process runs on, as taskset(1) or a service manager has it.
+// Those that this process runs on, as set by taskset(1) or a service manager.
 [[nodiscard]] std::vector<unsigned> allowed_cpus();
-// Those that it may be pinned to: all that exist and that its cpuset has.
+// Those that it may be pinned to: all that exist and that its cpuset contains.
 [[nodiscard]] std::vector<unsigned> usable_cpus();
 
 // Chosen and checked, on this machine.

@@ -50,8 +50,8 @@ struct Prefix {
   auto operator<=>(const Prefix&) const = default;
 };
 
-// 192.0.2.1 or 2001:db8::1 without brackets; nothing else. An IPv4 address in IPv6 clothes
-// (::ffff:192.0.2.1) is refused: it is written as IPv4.
+// 192.0.2.1 or 2001:db8::1 without brackets; nothing else. An IPv4-mapped address (::ffff:192.0.2.1) is
+// refused: it must be written as IPv4.
 [[nodiscard]] std::optional<Address> parse_address(std::string_view text);
 
 struct ParsedPrefix {

@@ -33,7 +33,7 @@ TerminationSignals::TerminationSignals() {
   }
   descriptor_ = ring::Descriptor(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
   if (descriptor_.get() < 0)
-    ring::throw_errno("cannot make the descriptor that signals are told by");
+    ring::throw_errno("cannot create the descriptor for signals (signalfd)");
 }
 
 bool TerminationSignals::came() const noexcept {

@@ -1,12 +1,12 @@
 // The signals that ask tcpeek to end, as a descriptor that becomes readable (signalfd(2)).
 //
-// They stay blocked to the end of the program: nothing is ever interrupted by them, however many come,
-// and none counts once the end has begun.
+// They stay blocked to the end of the program: they never interrupt anything, however many come, and
+// further ones have no effect once the end has begun.
 //
-// One that is ignored at the start stays so: `nohup` means that the program outlives its terminal, and
-// a shell has its background jobs ignore the keyboard. SIGTERM is never about a terminal.
+// A signal that is ignored at the start stays ignored: nohup(1) means that the program outlives its
+// terminal, and a shell has its background jobs ignore the keyboard. SIGTERM does not come from a terminal.
 //
-// Thread contract: made by the main thread before it starts others, which inherit that they are blocked.
+// Thread contract: made by the main thread before it starts others, which inherit the signal mask.
 // Errors: std::system_error.
 #pragma once
 
@@ -24,7 +24,7 @@ class TerminationSignals {
   TerminationSignals();
 
   [[nodiscard]] int descriptor() const noexcept { return descriptor_.get(); }
-  // Whether one has come.
+  // Whether one has arrived.
   [[nodiscard]] bool came() const noexcept;
 
  private:

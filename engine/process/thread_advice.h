@@ -1,8 +1,8 @@
 // Which limit kept a thread from being started. pthread_create(3) answers EAGAIN both where there is no
 // address space for the stack (ulimit -v) and where there may be no more tasks (ulimit -u, TasksMax=).
 //
-// How it works: right after the failure it is tried whether a stack as large can still be mapped. If so,
-// it was a limit on tasks.
+// How it works: called right after the failure, it tries to map a stack of that size. If that works, the
+// limit was on tasks.
 //
 // Thread contract: any thread, before system calls are filtered.
 // Errors: none.
@@ -13,8 +13,8 @@
 
 namespace tcpeek::engine {
 
-// To be put behind a message, as descriptor_advice() of engine/process/fd_limit.h; empty for errors of
-// another kind.
+// To be appended to a message, as descriptor_advice() of engine/process/fd_limit.h is; empty for other
+// errors.
 [[nodiscard]] std::string thread_start_advice(const std::error_code& code);
 
 }  // namespace tcpeek::engine
