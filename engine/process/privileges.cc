@@ -81,8 +81,8 @@ User find_user(const std::string& text) {
   }
   if (!entry) {
     throw std::runtime_error(
-        fmt::format("cannot run as user {}: there is no such user; name one with -u, or "
-                    "its number",
+        fmt::format("cannot run as user {}: there is no such user (-u takes a name or a "
+                    "number)",
                     in_quotes(text)));
   }
   return {entry->pw_name, entry->pw_uid, entry->pw_gid};
