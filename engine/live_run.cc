@@ -6,6 +6,7 @@
 #include <random>
 #include <utility>
 
+#include "engine/base/text.h"
 #include "engine/base/usage_error.h"
 #include "engine/config/random_keys.h"
 #include "engine/config/tracker_settings.h"
@@ -35,10 +36,6 @@ ring::CaptureFilter to_capture_filter(const Options& options) {
           .narrowed_by = options.bpf};
 }
 
-Sizing to_sizing(const Options& o) {
-  return choose_sizing({o.threads, o.cpus, o.ring_mib, o.max_sessions}, allowed_cpus());
-}
-
 ring::SteeringKey new_steering_key() {
   std::random_device device;
   return random_steering(device);
@@ -60,7 +57,7 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
       filters_(options.filters),
       links_(ring::read_links()),
       interfaces_(options.interfaces, options.local, links_),
-      sizing_(to_sizing(options)),
+      sizing_(live_sizing(options, interfaces_.targets().size())),
       loss_warnings_({.ring_mib = sizing_.ring_mib, .readers = sizing_.cpus.size()}),
       start_(read_clocks()),
       steering_(new_steering_key()),
@@ -80,7 +77,7 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
   }
   snapshot_collector_.include(standard_error);
   snapshot_collector_.include(standard_output);
-  open_server();
+  if (!options_.no_socket) open_server();
   sockets_.open_spares(ensure_descriptors(ipc::ServerLimits{}.max_clients + kPassingDescriptors,
                                           sockets_.spares_wanted()));
   drop_privileges();
@@ -97,8 +94,8 @@ CaptureSockets LiveRun::open_sockets() const {
                                            interfaces_.loopback_index(target));
             }};
   } catch (const ring::FilterSyntaxError& e) {
-    throw UsageError(fmt::format("--bpf: '{}' is not a filter expression (pcap-filter(7)): {}",
-                                 options_.bpf, e.what()));
+    throw UsageError(fmt::format("--bpf: {} is not a filter expression (pcap-filter(7)): {}",
+                                 in_quotes(options_.bpf), printable(e.what())));
   } catch (const std::system_error& e) {
     throw std::runtime_error(e.what() + advice_for_capture(e.code(), interfaces_));
   }
@@ -111,7 +108,7 @@ std::vector<ReaderConfig> LiveRun::reader_configs() const {
   for (unsigned i = 0; i < readers; ++i) {
     configs.push_back({.id = i,
                        .cpu = sizing_.cpus[i],
-                       .tracker = tracker_config(options_, readers, device),
+                       .tracker = tracker_config(options_, sizing_.sessions_per_reader, device),
                        .verify = options_.checksum,
                        .steering = steering_,
                        .ring_retire = ring::ring_geometry(sizing_.ring_mib).retire,

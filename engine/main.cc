@@ -16,6 +16,7 @@
 #include <system_error>
 
 #include "engine/base/journal.h"
+#include "engine/base/text.h"
 #include "engine/config/options.h"
 #include "engine/live_run.h"
 #include "engine/output/line_writer.h"
@@ -51,7 +52,9 @@ int replay(const tcpeek::engine::Options& options, tcpeek::engine::LineWriter& s
            tcpeek::engine::LineWriter& standard_output, tcpeek::engine::Log& log) {
   tcpeek::engine::ReplayRun replay(options, standard_error, standard_output, log);
   int status = 0;
-  for (const std::string& wrong : replay.run()) status = fail(kFailure, wrong, standard_error);
+  for (const std::string& wrong : replay.run()) {
+    status = fail(kFailure, tcpeek::engine::printable(wrong), standard_error);
+  }
   return status;
 }
 
@@ -82,9 +85,11 @@ int run_and_explain(std::span<const char* const> arguments) {
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::system_error& e) {
-    return fail(kFailure, e.what() + tcpeek::engine::descriptor_advice(e.code()), standard_error);
+    return fail(kFailure,
+                tcpeek::engine::printable(e.what()) + tcpeek::engine::descriptor_advice(e.code()),
+                standard_error);
   } catch (const std::exception& e) {
-    return fail(kFailure, e.what(), standard_error);
+    return fail(kFailure, tcpeek::engine::printable(e.what()), standard_error);
   }
 }
 

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <random>
 
+#include "engine/base/text.h"
+#include "engine/config/sizing.h"
 #include "engine/config/tracker_settings.h"
 #include "engine/output/summary.h"
 #include "engine/pipeline/snapshot_builder.h"
@@ -63,7 +65,8 @@ void ReplayRun::drop_rights() {
 
 void ReplayRun::make_readers() {
   std::random_device device;
-  const unsigned readers = options_.threads.value_or(1);
+  const Sizing sizing = replay_sizing(options_);
+  const auto readers = static_cast<unsigned>(sizing.cpus.size());
   const ring::SteeringKey steering = random_steering(device);
   const Locality locality =
       options_.local.empty() ? Locality::everywhere() : Locality({}, options_.local, {});
@@ -71,7 +74,7 @@ void ReplayRun::make_readers() {
   for (unsigned i = 0; i < readers; ++i) {
     configs.push_back({.id = i,
                        .readers = readers,
-                       .tracker = tracker_config(options_, readers, device),
+                       .tracker = tracker_config(options_, sizing.sessions_per_reader, device),
                        .verify = options_.checksum,
                        .steering = steering,
                        .icmp = options_.icmp,
@@ -101,7 +104,7 @@ std::vector<std::string> ReplayRun::run() {
 
 void ReplayRun::print_banner() {
   std::string filter = options_.icmp ? "TCP and ICMP destination unreachable" : "TCP";
-  if (!options_.bpf.empty()) filter += ", where " + options_.bpf;
+  if (!options_.bpf.empty()) filter += ", where " + printable(options_.bpf);
   standard_error_.line("reading from " + files_.describe());
   standard_error_.line(fmt::format("{} reader{} with room for {} attempts each, filter: {}",
                                    readers_->size(), readers_->size() == 1 ? "" : "s",

@@ -1,4 +1,4 @@
-// Numbers taken strictly, text shown safely (engine/base/text.h).
+// Numbers parsed strictly, text printed safely (engine/base/text.h).
 #include "engine/base/text.h"
 
 #include <array>
@@ -12,9 +12,10 @@ constexpr std::size_t kEscapedByteWidth = 4;  // \xNN
 constexpr bool is_unprintable(char32_t c) noexcept {
   const bool control = c < 0x20 || (c >= 0x7f && c <= 0x9f);
   const bool separator = c == 0x2028 || c == 0x2029;
-  const bool turns_direction =
-      c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
-  return control || separator || turns_direction;
+  // Bidi_Control of the Unicode character database, and the deprecated U+206A to U+206F.
+  const bool bidirectional = c == 0x061c || c == 0x200e || c == 0x200f ||
+                             (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x206f);
+  return control || separator || bidirectional;
 }
 
 // Bytes of the sequence that `lead` begins; 0 when no sequence begins so.
@@ -76,6 +77,17 @@ std::string printable(std::string_view text) {
     text.remove_prefix(c.bytes);
   }
   return out;
+}
+
+std::string printable_lines(std::string_view text) {
+  std::string out;
+  for (;;) {
+    const std::size_t end = text.find('\n');
+    out += printable(text.substr(0, end));
+    if (end == std::string_view::npos) return out;
+    out += '\n';
+    text.remove_prefix(end + 1);
+  }
 }
 
 std::string in_quotes(std::string_view text) {

@@ -1,5 +1,9 @@
-// Text that people typed and text that people will read: numbers are taken strictly, and nothing
-// that came from outside is shown in a way that could break a line or drive a terminal.
+// Text that people typed and text that people will read: numbers are parsed strictly, and text from
+// outside (names of interfaces, files, users, filters; arguments) is printed so that it can neither
+// break a line nor drive a terminal nor reverse what stands around it.
+//
+// Every message passes through printable() or in_quotes() where it quotes such text; the log escapes
+// what is left (engine/output/log.h), so that a forgotten one does no harm.
 //
 // Thread contract: pure functions.
 #pragma once
@@ -20,8 +24,8 @@ namespace tcpeek::engine {
 // The first character of a text that is not empty.
 struct Character {
   std::size_t bytes = 1;
-  // False for what is no UTF-8 (RFC 3629), control characters, line separators and the marks that
-  // reverse the direction of writing.
+  // False for bytes that are not UTF-8 (RFC 3629), control characters (C0, DEL, C1), line separators
+  // and bidirectional controls.
   bool printable = false;
 };
 
@@ -30,10 +34,13 @@ struct Character {
 // `text` with every byte of an unprintable character as \xNN: one line, whatever came in.
 [[nodiscard]] std::string printable(std::string_view text);
 
+// printable() of each line: for messages that have several lines of their own.
+[[nodiscard]] std::string printable_lines(std::string_view text);
+
 // 'printable(text)', quotes included.
 [[nodiscard]] std::string in_quotes(std::string_view text);
 
-// Places printable(text) takes in a line, one for each character.
+// Columns that printable(text) takes in a line, one for each character.
 [[nodiscard]] std::size_t printed_width(std::string_view text) noexcept;
 
 }  // namespace tcpeek::engine

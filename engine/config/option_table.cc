@@ -34,7 +34,7 @@ bool apply_user(Options& options, const std::string& text) {
   return !text.empty();
 }
 
-// What the kernel takes as the name of a link.
+// As the kernel's dev_valid_name() has it.
 bool is_interface_name(std::string_view name) {
   if (name.empty() || name.size() > kMaxInterfaceName || name == "." || name == "..") return false;
   return name.find_first_of("/: \t\n\v\f\r") == std::string_view::npos;
@@ -65,7 +65,7 @@ bool apply_read(Options& options, const std::string& text) {
   }
   auto& files = options.read_files;
   if (text == "-" && std::find(files.begin(), files.end(), text) != files.end()) {
-    throw UsageError("--read: standard input (-) can be read once only");
+    throw UsageError("--read: standard input (-) can be read only once");
   }
   files.push_back(text);
   return !text.empty();
@@ -107,7 +107,7 @@ bool apply_threads(Options& options, const std::string& text) {
   return store_number(options.threads.emplace(), text, 1, kMaxReaders);
 }
 
-// "0-3,8": numbers and ranges; twice the same CPU is one CPU.
+// "0-3,8": numbers and ranges. A CPU named twice counts once.
 bool apply_cpus(Options& options, const std::string& text) {
   std::vector<unsigned> cpus;
   std::string_view left = text;
@@ -131,14 +131,23 @@ bool apply_cpus(Options& options, const std::string& text) {
 }
 
 bool apply_max_sessions(Options& options, const std::string& text) {
-  return store_number(options.max_sessions, text, 1, 100'000'000);
+  return store_number(options.max_sessions.emplace(), text, 1, 100'000'000);
+}
+
+[[noreturn]] void refuse_local(const std::string& text) {
+  const std::string reason =
+      explain_prefix(text, "IPv4 or IPv6, with /LENGTH for a network").reason;
+  const bool names_all = text.empty() || reason.starts_with(in_quotes(text));
+  throw UsageError("--local: " +
+                   (names_all ? reason : in_quotes(text) + " is not a network: " + reason));
 }
 
 bool apply_local(Options& options, const std::string& text) {
   const auto parsed = parse_prefix(text);
-  if (!parsed) return false;
+  if (!parsed) refuse_local(text);
   if (options.local.size() == kMaxLocalNetworks) {
-    throw UsageError("--local: at most " + std::to_string(kMaxLocalNetworks) + " are taken");
+    throw UsageError("--local: at most " + std::to_string(kMaxLocalNetworks) +
+                     " networks may be given");
   }
   options.local.push_back(parsed->prefix);
   if (parsed->host_bits_cleared) {
@@ -198,6 +207,7 @@ constexpr std::array kValueOptions{
 static_assert(kMaxInterfaceName == 15 && kMaxSocketPath == 107, "the bounds the texts above name");
 
 constexpr std::array kFlagOptions{
+    FlagOption{"--no-socket", &Options::no_socket},
     FlagOption{"-q,--quiet", &Options::quiet},
     FlagOption{"--promisc", &Options::promiscuous},
     FlagOption{"--icmp", &Options::icmp},

@@ -1,4 +1,4 @@
-// The options of the command line: their names, what each takes, and where it goes.
+// The options of the command line: their names, the values they take, and where these are stored.
 //
 // Thread contract: constants.
 #pragma once
@@ -10,8 +10,8 @@
 
 namespace tcpeek::engine {
 
-// An option that takes a value. `apply` stores it and says whether it was one of the `allowed`; it
-// throws UsageError itself when there is more to say.
+// An option that takes a value. `apply` stores the value and returns whether it was one of the
+// `allowed`; it throws UsageError itself where it can say more precisely what is wrong.
 struct ValueOption {
   const char* names;
   const char* allowed;

@@ -1,7 +1,9 @@
 // Reading the command line (engine/config/options.h). CLI11 splits it into options and their values;
-// engine/config/option_table.cc says what each option takes, and every message is worded here or there. The
-// program reads no configuration file and no environment variable.
+// engine/config/option_table.cc says which values each option takes; all messages are worded in these two
+// files. No configuration file and no environment variable is read.
 #include "engine/config/options.h"
+
+#include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -17,6 +19,8 @@ namespace tcpeek::engine {
 namespace {
 
 constexpr std::size_t kMaxTypingErrors = 2;
+constexpr std::size_t kMaxSuggestions = 4;
+constexpr std::size_t kShortestAbbreviation = 4;  // "--" and two letters
 
 using Values = std::vector<std::string>;
 
@@ -35,7 +39,34 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-// The grammar of the command line, and what one command line holds.
+std::string lower_case(std::string text) {
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return text;
+}
+
+// a.pcap, a.pcapng.gz, or any file that exists.
+bool names_capture_file(const std::string& word) {
+  constexpr std::array kCompressed{".gz", ".zst", ".xz", ".bz2", ".lz4"};
+  constexpr std::array kFormats{".pcap", ".pcapng", ".cap", ".dmp", ".ntar"};
+  std::string_view name = word;
+  for (const std::string_view ending : kCompressed) {
+    if (name.ends_with(ending)) name.remove_suffix(ending.size());
+  }
+  const auto ends_so = [&](std::string_view ending) { return name.ends_with(ending); };
+  if (std::any_of(kFormats.begin(), kFormats.end(), ends_so)) return true;
+  struct stat status {};
+  return ::stat(word.c_str(), &status) == 0 &&
+         (S_ISREG(status.st_mode) || S_ISFIFO(status.st_mode));
+}
+
+// As it can be typed into a shell; quoted only where that must be.
+std::string as_argument(const std::string& word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:+,@%=";
+  return word.find_first_not_of(kPlain) == std::string::npos ? word : in_quotes(word);
+}
+
+// The grammar of the command line, and one command line parsed by it.
 class Grammar {
  public:
   Grammar() {
@@ -63,6 +94,7 @@ class Grammar {
   void check_attached_values(const Values& arguments) const;
   [[noreturn]] void refuse_missing_value(std::string_view argument) const;
   [[noreturn]] void refuse_unknown(const std::string& argument) const;
+  [[nodiscard]] Values near_misses(std::string_view name) const;
   [[nodiscard]] const ValueOption* value_option(const CLI::Option* option) const;
 
   CLI::App app_;
@@ -113,15 +145,37 @@ void Grammar::refuse_missing_value(std::string_view argument) const {
 
 void Grammar::refuse_unknown(const std::string& argument) const {
   const std::string name = argument.substr(0, argument.find('='));
-  std::string hint;
-  std::size_t least = kMaxTypingErrors;
-  for (const CLI::Option* option : app_.get_options()) {
-    const std::size_t distance = edit_distance(name, option->get_name());
-    if (!name.starts_with("--") || distance > least) continue;
-    least = distance;
-    hint = ", perhaps " + option->get_name() + " is meant";
+  const Values meant = near_misses(lower_case(name));
+  if (meant.empty()) {
+    throw UsageError(in_quotes(name) + " is not an option; --help lists them all");
   }
-  throw UsageError(in_quotes(name) + " is not an option" + hint + "; --help lists them all");
+  std::string choice = meant.front();
+  for (std::size_t i = 1; i < meant.size(); ++i) {
+    choice.append(i + 1 < meant.size() ? ", " : " or ").append(meant[i]);
+  }
+  throw UsageError(in_quotes(name) + " is not an option: did you mean " + choice + "?");
+}
+
+// Options that `name` may stand for, likeliest first: those it abbreviates, then those it misspells.
+Values Grammar::near_misses(std::string_view name) const {
+  if (!name.starts_with("--")) return {};
+  std::vector<std::pair<std::size_t, std::string>> ranked;
+  for (const CLI::Option* option : app_.get_options()) {
+    const std::string known = option->get_name();
+    const std::size_t typing_errors = edit_distance(name, known);
+    const bool abbreviated = name.size() >= kShortestAbbreviation && known.starts_with(name);
+    if (!abbreviated && typing_errors > kMaxTypingErrors) continue;
+    ranked.emplace_back(abbreviated ? 0 : typing_errors, known);
+  }
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  Values names;
+  for (auto& [rank, known] : ranked) {
+    // A slip of one letter rules out one of two; several are named only if they are as likely.
+    if (rank != ranked.front().first || names.size() == kMaxSuggestions) break;
+    names.push_back(std::move(known));
+  }
+  return names;
 }
 
 const ValueOption* Grammar::value_option(const CLI::Option* option) const {
@@ -157,7 +211,8 @@ void Grammar::apply_to(Options& options) const {
                        in_quotes(given[1]) + "); give it once");
     }
     for (const std::string& value : given) {
-      const bool is_option = app_.get_option_no_throw(value) != nullptr && value.starts_with('-');
+      const bool is_option = value.starts_with('-') &&
+                             app_.get_option_no_throw(value.substr(0, value.find('='))) != nullptr;
       if (is_option) {
         throw UsageError(name + ": its value is missing before " + value + ": " + known.allowed);
       }
@@ -167,14 +222,35 @@ void Grammar::apply_to(Options& options) const {
   }
 }
 
-// What concerns live capture or its socket only.
-void refuse_live_options(const Grammar& grammar) {
-  constexpr std::array kLiveOnly{"--interface", "--socket",  "--buffer",
+bool is_filter(const std::string& word) {
+  try {
+    static_cast<void>(parse_filter(word));
+    return true;
+  } catch (const FilterError&) {
+    return false;
+  }
+}
+
+void refuse_contradictions(const Grammar& grammar) {
+  if (grammar.given("--no-socket") && grammar.given("--socket")) {
+    throw UsageError("--no-socket: contradicts --socket; give one of them");
+  }
+  if (!grammar.given("--read")) return;
+  constexpr std::array kLiveOnly{"--interface", "--socket",  "--no-socket", "--buffer",
                                  "--promisc",   "--capture", "--cpus"};
   for (const char* name : kLiveOnly) {
     if (!grammar.given(name)) continue;
     throw UsageError(std::string(name) + ": is for live capture and does not go with --read");
   }
+}
+
+[[noreturn]] void refuse_expression(const Values& expressions, const FilterError& error) {
+  for (const std::string& word : expressions) {
+    if (is_filter(word) || !names_capture_file(word)) continue;
+    throw UsageError(in_quotes(word) + " is not a filter expression: did you mean -r " +
+                     as_argument(word) + "?");
+  }
+  throw UsageError(std::string("filter expression: ").append(error.what()));
 }
 
 }  // namespace
@@ -194,11 +270,11 @@ CommandLine parse_command_line(std::span<const char* const> arguments) {
   Options& options = line.options;
   const Values expressions = grammar.expressions();
   grammar.apply_to(options);
-  if (!options.read_files.empty()) refuse_live_options(grammar);
+  refuse_contradictions(grammar);
   try {
     options.filters = parse_filters(expressions);
   } catch (const FilterError& error) {
-    throw UsageError(std::string("filter expression: ").append(error.what()));
+    refuse_expression(expressions, error);
   }
   for (const FilterExpression& filter : options.filters) {
     options.warnings.insert(options.warnings.end(), filter.warnings.begin(), filter.warnings.end());

@@ -1,8 +1,7 @@
 // The command line, checked: every value the program runs with.
 //
 // Thread contract: plain values, made once before anything else starts.
-// Errors: parse_command_line() throws UsageError for anything wrong; nothing has been opened by
-// then.
+// Errors: parse_command_line() throws UsageError for anything wrong, before anything is opened.
 #pragma once
 
 #include <chrono>
@@ -28,25 +27,26 @@ struct Options {
   std::vector<std::string> interfaces;  // empty: the interface of the default route
   std::vector<std::string> read_files;  // not empty: read these instead; "-" is standard input
   std::string socket_path = "/var/run/tcpeek/tcpeek.sock";
+  bool no_socket = false;  // no UNIX socket at all
   ChecksumMode checksum = ChecksumMode::none;
   std::chrono::seconds timeout{60};
-  std::optional<unsigned> ring_mib;  // per reader; empty: chosen by the number of readers
+  std::optional<unsigned> ring_mib;  // of each reader and interface; empty: chosen (sizing.h)
   int log_level = 5;                 // syslog(3) severity, 0 emerg .. 7 debug
   bool log_to_syslog = false;
   bool quiet = false;
   bool promiscuous = false;
   bool icmp = false;
   bool no_seccomp = false;
-  std::optional<unsigned> threads;  // empty: chosen by the number of CPUs
-  std::vector<unsigned> cpus;       // empty: the CPUs this process may use
-  std::uint64_t max_sessions = 1'000'000;
+  std::optional<unsigned> threads;            // empty: chosen by the number of CPUs
+  std::vector<unsigned> cpus;                 // empty: the CPUs this process may use
+  std::optional<std::uint64_t> max_sessions;  // all readers together; empty: chosen (sizing.h)
   std::vector<Prefix> local;
   std::chrono::microseconds copy_window{2000};
   std::string bpf;
   CaptureMode capture = CaptureMode::handshake;
   OutputFormat output = OutputFormat::text;
   std::vector<FilterExpression> filters;  // RX:RX@%:% and TX:TX@%:% first
-  std::vector<std::string> warnings;      // for the log, once there is one
+  std::vector<std::string> warnings;      // to be logged once the log exists
 };
 
 // What the command line asks for: to run with options, or to print a text and exit with 0.

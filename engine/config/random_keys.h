@@ -1,4 +1,4 @@
-// The keys that nobody outside may know, from the kernel's random numbers, anew at each start.
+// The secret keys of table and steering: random numbers of the kernel, new at each start.
 //
 // Thread contract: any thread.
 #pragma once

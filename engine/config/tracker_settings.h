@@ -1,4 +1,4 @@
-// A reader's tracker as the command line has it, for live capture and for capture files.
+// The configuration of one reader's tracker, for live capture and for capture files.
 //
 // Thread contract: any thread.
 #pragma once
@@ -12,16 +12,11 @@
 
 namespace tcpeek::engine {
 
-// --max-sessions is for all readers together; each gets its share, rounded up.
-[[nodiscard]] constexpr std::uint64_t sessions_each(std::uint64_t max_sessions,
-                                                    unsigned readers) noexcept {
-  return (max_sessions + readers - 1) / readers;
-}
-
+// `sessions`: this reader's share of --max-sessions, as engine/config/sizing.h chose it.
 [[nodiscard]] inline flowtable::TrackerConfig tracker_config(const Options& options,
-                                                             unsigned readers,
+                                                             std::uint64_t sessions,
                                                              std::random_device& device) {
-  return {.capacity = sessions_each(options.max_sessions, readers),
+  return {.capacity = sessions,
           .timeout = options.timeout,
           .copy_window = options.copy_window,
           .secret = random_secret(device)};

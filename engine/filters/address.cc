@@ -100,6 +100,33 @@ std::optional<ParsedPrefix> parse_prefix(std::string_view text) {
   return out;
 }
 
+PrefixMistake explain_prefix(std::string_view text, std::string_view allowed) {
+  if (text.empty()) return {0, "an address is missing: " + std::string(allowed)};
+  const bool bracketed = text.starts_with('[');
+  const std::size_t head = bracketed ? 1 : 0;
+  const std::size_t close = bracketed ? text.find(']') : 0;
+  if (close == std::string_view::npos) {
+    return {0, "']' is missing: an IPv6 address is written [ADDRESS]"};
+  }
+  const std::string_view address =
+      text.substr(head, text.find_first_of(bracketed ? "/]" : "/") - head);
+  const auto parsed = parse_address(address);
+  if (!parsed || (bracketed && parsed->is_v4())) {
+    return {head, in_quotes(address) + " is not an address: " + std::string(allowed)};
+  }
+  const std::string_view after = bracketed ? text.substr(close + 1) : std::string_view();
+  if (!after.empty() && after.front() != '/') {
+    return {close + 1, in_quotes(after) + " is not expected after ']'"};
+  }
+  const std::size_t slash = text.find('/');
+  if (!after.empty() && slash < close) {
+    return {close + 1, "the prefix length stands inside the brackets already"};
+  }
+  const std::string_view length = text.substr(slash + 1, text.find(']', slash) - slash - 1);
+  return {slash + 1, in_quotes(length) + " is not a prefix length from 0 to " +
+                         (parsed->is_v4() ? "32" : "128")};
+}
+
 std::string to_string(const Address& address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   const bool v4 = address.is_v4();

@@ -50,8 +50,8 @@ struct Prefix {
   auto operator<=>(const Prefix&) const = default;
 };
 
-// 192.0.2.1 or 2001:db8::1 without brackets; nothing else. An IPv4 address in IPv6 clothes
-// (::ffff:192.0.2.1) is refused: it is written as IPv4.
+// 192.0.2.1 or 2001:db8::1 without brackets; nothing else. An IPv4-mapped address (::ffff:192.0.2.1) is
+// refused: it must be written as IPv4.
 [[nodiscard]] std::optional<Address> parse_address(std::string_view text);
 
 struct ParsedPrefix {
@@ -62,6 +62,15 @@ struct ParsedPrefix {
 // ADDRESS or ADDRESS/LENGTH, IPv6 with or without brackets, the length inside or after them. The
 // length is the one of the family: 0..32 or 0..128.
 [[nodiscard]] std::optional<ParsedPrefix> parse_prefix(std::string_view text);
+
+// Why parse_prefix() refuses a text, and the byte of the text where the mistake begins.
+struct PrefixMistake {
+  std::size_t position = 0;
+  std::string reason;
+};
+
+// `allowed` says what an address may look like there.
+[[nodiscard]] PrefixMistake explain_prefix(std::string_view refused, std::string_view allowed);
 
 [[nodiscard]] std::string to_string(const Address& address);
 [[nodiscard]] std::string to_string(const Prefix& prefix);

@@ -1,5 +1,5 @@
-// The reader of filter expressions (engine/filters/filter_expression.h): one pass from left to right, and
-// the first character that does not fit is where the caret goes.
+// The parser of filter expressions (engine/filters/filter_expression.h): one pass from left to right; the
+// caret goes under the first character that does not fit.
 #include "engine/filters/filter_expression.h"
 
 #include <algorithm>
@@ -12,7 +12,16 @@ namespace tcpeek::engine {
 namespace {
 
 constexpr std::string_view kSyntax = "[name]:RX|TX@ADDR:PORT[:PORT...][,ADDR:PORT...]";
+constexpr std::string_view kAddresses =
+    "%, *, IPv4 or IPv6 in [brackets], with /LENGTH for a network";
 constexpr PortRange kAnyPort{};
+
+// Taken everywhere: by shells, by metric systems, by the clients of the socket.
+bool is_plain(std::string_view name) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+  return name.find_first_not_of(kPlain) == std::string_view::npos;
+}
 
 bool is_wildcard(std::string_view token) {
   return token == "%" || token == "*";
@@ -65,7 +74,6 @@ class Parser {
   void parse_term();
   std::string_view take_remote();
   void parse_remote(FilterTerm& term);
-  [[noreturn]] void explain_bad_remote(std::string_view token, std::size_t start) const;
   PortRange parse_port();
 
   std::string_view text_;
@@ -83,24 +91,30 @@ void Parser::parse_name() {
   const std::string_view name = take_until(":");
   if (!take(':')) {
     fail(at_, "no ':' found: an expression is " + std::string(kSyntax) +
-                  ", an interface is given with --interface");
+                  "; an interface is given with -i, a capture file with -r");
   }
   check_name(name);
   out_.name = name;
+  if (is_plain(name)) return;
+  out_.warnings.push_back("filter " + in_quotes(text_) + ": the name " + in_quotes(name) +
+                          " has characters other than letters, digits, '_', '-' and '.', which "
+                          "scripts and metric systems may not accept");
 }
 
 void Parser::check_name(std::string_view name) const {
   for (std::size_t i = 0; i < name.size();) {
     const Character c = first_character(name.substr(i));
-    if (!c.printable) fail(i, "a name takes printable UTF-8 characters only");
+    if (!c.printable) {
+      fail(i, "a name has printable UTF-8 characters only: no control or bidirectional ones");
+    }
     if (i + c.bytes > kMaxFilterNameBytes) {
       fail(i, "the name is longer than " + std::to_string(kMaxFilterNameBytes) + " bytes");
     }
     i += c.bytes;
   }
-  if (name.starts_with(' ')) fail(0, "a name cannot begin with a blank");
-  if (name.ends_with(' ')) fail(name.size() - 1, "a name cannot end with a blank");
-  if (name == "pcap") fail(0, "the name 'pcap' is reserved, it is a key of the socket's reply");
+  if (name.starts_with(' ')) fail(0, "a name cannot begin with a space");
+  if (name.ends_with(' ')) fail(name.size() - 1, "a name cannot end with a space");
+  if (name == "pcap") fail(0, "the name 'pcap' is reserved: it is a key of the socket's reply");
 }
 
 void Parser::parse_direction() {
@@ -144,40 +158,15 @@ void Parser::parse_remote(FilterTerm& term) {
     return;
   }
   const auto parsed = parse_prefix(token);
-  // Without brackets an IPv6 address has been cut at its first colon and is no address any more.
-  if (!parsed) explain_bad_remote(token, start);
+  // Without brackets an IPv6 address has been cut at its first colon, so it is not an address any more.
+  if (!parsed) {
+    const PrefixMistake mistake = explain_prefix(token, kAddresses);
+    fail(start + mistake.position, mistake.reason);
+  }
   term.remote = parsed->prefix;
   if (!parsed->host_bits_cleared) return;
   out_.warnings.push_back("filter " + in_quotes(text_) + ": " + std::string(token) +
                           " has bits beyond its prefix, " + to_string(parsed->prefix) + " is used");
-}
-
-void Parser::explain_bad_remote(std::string_view token, std::size_t start) const {
-  if (token.empty()) {
-    fail(start,
-         "an address is missing: %, *, IPv4 or IPv6 in [brackets], with /LENGTH for a network");
-  }
-  const bool bracketed = token.starts_with('[');
-  const std::size_t head = bracketed ? 1 : 0;
-  const std::string_view address =
-      token.substr(head, token.find_first_of(bracketed ? "/]" : "/") - head);
-  const auto parsed = parse_address(address);
-  if (!parsed || parsed->is_v4() == bracketed) {
-    fail(start + head,
-         in_quotes(address) +
-             " is not an address: %, *, IPv4 or IPv6 in [brackets], with /LENGTH for a network");
-  }
-  const std::size_t close = bracketed ? token.find(']') : 0;
-  if (bracketed && close + 1 < token.size() && token[close + 1] != '/') {
-    fail(start + close + 1, "':' or '/' is expected after ']'");
-  }
-  const std::size_t slash = token.find('/');
-  if (bracketed && slash < close && close + 1 < token.size()) {
-    fail(start + close + 1, "the prefix length stands inside the brackets already");
-  }
-  const std::string_view length = token.substr(slash + 1, token.find(']', slash) - slash - 1);
-  fail(start + slash + 1,
-       in_quotes(length) + " is not a prefix length from 0 to " + (parsed->is_v4() ? "32" : "128"));
 }
 
 PortRange Parser::parse_port() {
@@ -206,7 +195,7 @@ std::string render(std::string_view text, std::size_t position, std::string_view
   return out;
 }
 
-// Adds up what the filters ask for and refuses the one that goes beyond a bound.
+// Adds up filters, terms and ports, and refuses the filter that exceeds a bound.
 class Bounds {
  public:
   void add(const FilterExpression& filter) {
@@ -222,7 +211,7 @@ class Bounds {
     if (count <= bound) return;
     throw FilterError(filter.text, 0,
                       "too many filters: at most " + std::to_string(bound) + ' ' +
-                          std::string(what) + ", and this one goes beyond");
+                          std::string(what) + ", and this one exceeds that");
   }
 
   std::size_t filters_ = 0;

@@ -1,10 +1,12 @@
 // Filter expressions: [name]:DIR@ADDR:PORT[:PORT...][,ADDR:PORT[:PORT...]]...  (SPEC section 2)
 //
 // Pure: text in, a FilterExpression or an error with the place of the mistake out. What is local
-// and what matches is the matcher's business (engine/filters/filter_matcher.h).
+// and what matches is decided elsewhere (engine/filters/locality.h, engine/filters/filter_matcher.h).
 //
-// RX and TX are written in capitals, nothing else is taken. A name is printable UTF-8 without ':',
-// at most kMaxFilterNameBytes long, and neither begins nor ends with a blank.
+// RX and TX are written in capitals. A name is printable UTF-8 without ':' (no control or bidirectional
+// characters), at most kMaxFilterNameBytes long, and neither begins nor ends with a space. One with
+// characters other than letters, digits, '_', '-' and '.' is accepted with a warning; every exit
+// quotes or escapes it.
 //
 // Thread contract: plain values.
 // Errors: FilterError, for a bad expression and for one too many.
@@ -21,7 +23,7 @@
 
 namespace tcpeek::engine {
 
-// Bounds of one command line, the two filters that always exist and exclusions included.
+// Bounds of one command line, including exclusions and the two filters that always exist.
 inline constexpr std::size_t kMaxFilters = 1024;
 inline constexpr std::size_t kMaxFilterTerms = 4096;       // ADDR:PORT[:PORT...] of all filters
 inline constexpr std::size_t kMaxFilterPortRanges = 8192;  // ports and ranges of all terms
@@ -50,7 +52,7 @@ struct FilterExpression {
   std::string name;  // empty: an exclusion
   Direction direction = Direction::rx;
   std::vector<FilterTerm> terms;
-  std::vector<std::string> warnings;  // host bits cleared, ...
+  std::vector<std::string> warnings;  // host bits cleared, a name that others may not take
 
   [[nodiscard]] bool excludes() const noexcept { return name.empty(); }
 };
@@ -66,7 +68,7 @@ class FilterError : public std::runtime_error {
   std::size_t position_;
 };
 
-// One expression by itself; the names RX and TX are not refused here, `pcap` is.
+// One expression by itself. The names RX and TX are accepted here; `pcap` is refused.
 [[nodiscard]] FilterExpression parse_filter(std::string_view text);
 
 // RX:RX@%:% and TX:TX@%:%, then `texts` in order. Refuses names used twice and more filters, terms

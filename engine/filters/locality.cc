@@ -5,7 +5,6 @@
 namespace tcpeek::engine {
 namespace {
 
-// When the responder is local, when the initiator is.
 unsigned bits_of(bool responder, bool initiator) noexcept {
   return (responder ? static_cast<unsigned>(Direction::rx) : 0U) |
          (initiator ? static_cast<unsigned>(Direction::tx) : 0U);
@@ -29,7 +28,7 @@ Locality Locality::everywhere() {
 }
 
 unsigned Locality::by_address(const Address& initiator, const Address& responder) const noexcept {
-  // A host has a few addresses: then looking at all of them once is less work than halving twice.
+  // Most hosts have few addresses: comparing with each is faster than two binary searches.
   constexpr std::size_t kFew = 8;
   if (addresses_.size() > kFew) {
     const auto is_ours = [this](const Address& address) {

@@ -1,8 +1,9 @@
-// Which addresses are ours: what makes an attempt RX (the responder is local), TX (the initiator
-// is), both or neither.
+// Which addresses are local. An attempt is RX if its responder is local, TX if its initiator is, or both,
+// or neither.
 //
-// Local are the addresses of the monitored interfaces and every --local network; on a loopback
-// device both ends are. A snapshot of the kernel's state, replaced whole when an address changes.
+// Local are the addresses of the monitored interfaces and every --local network; on a loopback device
+// both ends are. An object holds the kernel's state at one moment, and is replaced as a whole when an
+// address changes.
 //
 // Thread contract: immutable once built; any number of threads may read it.
 #pragma once
@@ -22,7 +23,7 @@ class Locality {
   Locality(std::vector<Address> addresses, std::vector<Prefix> networks,
            std::vector<std::uint32_t> loopback_interfaces);
 
-  // Every address is local, as both ends on loopback: a capture file without --local.
+  // Every address is local: for capture files without --local.
   [[nodiscard]] static Locality everywhere();
 
   // Bits of Direction.
@@ -32,7 +33,7 @@ class Locality {
   bool operator==(const Locality&) const = default;
 
  private:
-  // Bits of Direction by our addresses; the rest is asked only where there are --local networks.
+  // Bits of Direction by our addresses, and by --local networks.
   [[nodiscard]] unsigned by_address(const Address& initiator,
                                     const Address& responder) const noexcept;
   [[nodiscard]] unsigned by_network(const Address& initiator,

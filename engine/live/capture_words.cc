@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/base/text.h"
 #include "engine/process/fd_limit.h"
 
 namespace tcpeek::engine {
@@ -11,7 +12,7 @@ std::string in_words(const ring::CaptureFilter& filter) {
                           ? "all TCP segments"
                           : "SYN, RST and segments without payload";
   if (filter.icmp) words += ", ICMP destination unreachable";
-  if (!filter.narrowed_by.empty()) words += ", where " + filter.narrowed_by;
+  if (!filter.narrowed_by.empty()) words += ", where " + printable(filter.narrowed_by);
   return words;
 }
 

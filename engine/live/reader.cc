@@ -3,6 +3,7 @@
 
 #include "engine/live/reader.h"
 
+#include <fmt/format.h>
 #include <linux/if_packet.h>
 #include <poll.h>
 #include <pthread.h>
@@ -12,7 +13,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <stdexcept>
 #include <utility>
+
+#include "engine/process/thread_advice.h"
 
 namespace tcpeek::engine {
 namespace {
@@ -72,9 +76,8 @@ void Reader::start(std::latch& last_mailed) {
         std::move(started));
   } catch (const std::system_error& e) {
     last_mailed.count_down();
-    throw std::system_error(e.code(), "starting the thread of reader " +
-                                          std::to_string(config_.id) +
-                                          " (tasks are limited by ulimit -u and TasksMax=)");
+    throw std::runtime_error(fmt::format("cannot start the thread of reader {}: {}{}", config_.id,
+                                         e.code().message(), thread_start_advice(e.code())));
   } catch (const std::bad_alloc&) {
     last_mailed.count_down();
     throw;

@@ -6,6 +6,8 @@
 
 #include <string>
 
+#include "engine/base/text.h"
+
 namespace tcpeek::engine {
 namespace {
 
@@ -90,7 +92,8 @@ Log::Log(LineWriter& standard_error, int level, bool to_syslog) : level_(level) 
 void Log::write(int severity, std::string_view message) {
   // Here and not by spdlog's level: its levels do not tell the three gravest severities apart.
   if (severity > level_) return;
-  logger_->log(to_level(severity), spdlog::string_view_t(message.data(), message.size()));
+  const std::string text = printable_lines(message);
+  logger_->log(to_level(severity), spdlog::string_view_t(text.data(), text.size()));
 }
 
 }  // namespace tcpeek::engine

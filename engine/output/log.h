@@ -2,7 +2,8 @@
 //
 // Severities are syslog's (RFC 5424), kept on the way through spdlog's levels, which are fewer. On
 // standard error messages go through the same writer as the live lines, so that neither overtakes
-// the other and neither blocks. The journal gets the severity and names the program itself.
+// the other and neither blocks. The journal gets the severity and names the program itself. Whatever a
+// message quotes, control and bidirectional characters in it are escaped; newlines stay.
 //
 // Thread contract: the reactor's thread only; readers count, they do not talk.
 #pragma once

@@ -12,6 +12,8 @@
 #include <optional>
 #include <system_error>
 
+#include "engine/base/text.h"
+
 namespace tcpeek::engine {
 namespace {
 
@@ -62,7 +64,7 @@ std::string status_line(const ipc::Snapshot& snapshot) {
   }
   for (const ipc::InterfaceStats& interface : snapshot.interfaces) {
     if (interface.state == ipc::InterfaceState::up) continue;
-    text += fmt::format("; {} {}", interface.name, in_words(interface.state));
+    text += fmt::format("; {} {}", printable(interface.name), in_words(interface.state));
   }
   return text;
 }

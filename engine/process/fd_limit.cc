@@ -15,13 +15,13 @@ namespace {
 
 constexpr const char* kHowToRaise = "raise it (ulimit -n, or LimitNOFILE= of the service)";
 
-// The lowest number that is free, or `limit` if none is.
+// The lowest free descriptor number, or `limit` if none is free.
 rlim_t lowest_free(rlim_t limit) {
   const ring::Descriptor copy(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
   return copy.get() >= 0 ? static_cast<rlim_t>(copy.get()) : limit;
 }
 
-// The soft limit as it is, or as high as the hard one allows of `wanted`.
+// The soft limit, raised to `wanted` as far as the hard one allows.
 rlim_t raised_limit(const rlimit& limit, rlim_t wanted) {
   const rlimit raised{std::min(wanted, limit.rlim_max), limit.rlim_max};
   const bool higher = raised.rlim_cur > limit.rlim_cur && ::setrlimit(RLIMIT_NOFILE, &raised) == 0;
@@ -44,7 +44,7 @@ std::size_t ensure_descriptors(std::size_t needed, std::size_t wanted) {
 
 std::string descriptor_advice(const std::error_code& code) {
   if (code == std::errc::too_many_files_open_in_system) {
-    return "; the whole machine has too many: see sysctl fs.file-max";
+    return "; the whole machine has too many open files: raise sysctl fs.file-max";
   }
   rlimit limit{};
   if (code != std::errc::too_many_files_open || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};

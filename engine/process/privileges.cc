@@ -17,8 +17,8 @@
 namespace tcpeek::engine {
 namespace {
 
-// getpwnam(3) names these as ways to say that there is no such user.
-bool says_nobody(int error) noexcept {
+// The ways in which getpwnam(3) may report that there is no such user.
+bool means_no_such_user(int error) noexcept {
   return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
 }
 
@@ -32,19 +32,19 @@ std::optional<passwd> look_up(const std::string& text, Lookup lookup, std::vecto
     error = lookup(&entry, buffer.data(), buffer.size(), &found);
   }
   if (found != nullptr) return entry;
-  if (says_nobody(error)) return std::nullopt;
+  if (means_no_such_user(error)) return std::nullopt;
   throw std::system_error(error, std::generic_category(), "cannot look up user " + in_quotes(text));
 }
 
-// Emptied without a word of what could not be taken out.
+// libcap-ng does not report what it could not take out.
 void check_bounding_set() {
   for (unsigned long capability = 0;; ++capability) {
     const int there = ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
     if (there < 0) return;  // EINVAL: the kernel knows no more of them
     if (there == 0) continue;
-    throw std::runtime_error(
-        fmt::format("cannot give up capability {} for good (PR_CAPBSET_DROP): not starting with it",
-                    capability));
+    throw std::runtime_error(fmt::format(
+        "cannot give up capability {} for good (PR_CAPBSET_DROP); refusing to run with it",
+        capability));
   }
 }
 
@@ -52,7 +52,7 @@ void check_bounding_set() {
   throw std::runtime_error(fmt::format("{}: {}", what, std::generic_category().message(errno)));
 }
 
-// In this order: both take CAP_SETPCAP, which the second takes away from what is executed later.
+// In this order: both need CAP_SETPCAP, and the second takes it out of the bounding set.
 void forbid_capabilities_to_root() {
   if (capng_lock() != 0) refuse("cannot set securebits");
   capng_clear(CAPNG_SELECT_BOUNDS);
@@ -81,8 +81,8 @@ User find_user(const std::string& text) {
   }
   if (!entry) {
     throw std::runtime_error(
-        fmt::format("cannot run as user {}: there is no such user; give a name or number of "
-                    "/etc/passwd with -u",
+        fmt::format("cannot run as user {}: there is no such user (-u takes a name or a "
+                    "number)",
                     in_quotes(text)));
   }
   return {entry->pw_name, entry->pw_uid, entry->pw_gid};
@@ -110,11 +110,11 @@ void drop_capabilities() {
   if (capng_get_caps_process() != 0) refuse("cannot read the capabilities of this process");
   if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) == 1) forbid_capabilities_to_root();
   capng_clear(CAPNG_SELECT_CAPS);
-  // The kernel takes those out of the ambient set that are no longer permitted.
+  // The kernel removes from the ambient set what is no longer permitted.
   if (capng_apply(CAPNG_SELECT_CAPS) != 0) refuse("cannot drop capabilities");
-  // Nothing that we might be made to execute gives them back.
+  // So that no program executed later gets them back.
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) refuse("cannot set no_new_privs");
-  // Root's stays as it is: only root may look into it, and a core file is root's.
+  // Of root's process only root may look into the memory or read a core file anyway.
   if (::getuid() == 0) return;
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) refuse("cannot forbid core files and tracing");
 }

@@ -1,9 +1,8 @@
-// Becoming less than root: another user with its groups, and no capability in any set, once the
-// sockets are open.
+// Dropping privileges once the sockets are open: another user with its groups, and no capability in any
+// set.
 //
-// Thread contract: the main thread, before any other is started, since credentials belong to
-// threads.
-// Errors: std::runtime_error in words for people.
+// Thread contract: the main thread, before any other is started, since credentials belong to threads.
+// Errors: std::runtime_error, as messages for the user.
 #pragma once
 
 #include <sys/types.h>
@@ -23,10 +22,10 @@ struct User {
 
 void become(const User& user);
 
-// Empties the effective, permitted, inheritable and ambient sets. The bounding set is emptied, and user
-// 0 loses its meaning to execve() (securebits), where CAP_SETPCAP is there to do so; without it
-// no_new_privs alone keeps capabilities from coming back. Other processes of the same user cannot look
-// into this one afterwards; root's can, and only root's leaves a core file.
+// Empties the effective, permitted, inheritable and ambient sets. With CAP_SETPCAP the bounding set is
+// emptied, too, and execve() gives nothing to user 0 any more (securebits); without it, no_new_privs alone
+// keeps capabilities from coming back. Afterwards other processes of the same user cannot trace this one,
+// and it leaves no core file, unless it runs as root.
 void drop_capabilities();
 
 }  // namespace tcpeek::engine

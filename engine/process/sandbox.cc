@@ -68,8 +68,8 @@ void add_rule(const Context& context, std::uint32_t action, const char* name,
         name);
 }
 
-// By way of a pipe, which holds far more than the longest filter: libseccomp writes to a descriptor,
-// and a service's own filter may forbid files in memory.
+// Through a pipe, which holds far more than the longest filter: libseccomp writes to a descriptor, and
+// the filter of a service unit may forbid memfd_create().
 std::vector<sock_filter> exported(const Context& context) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) ring::throw_errno("pipe2");
@@ -86,7 +86,7 @@ std::vector<sock_filter> exported(const Context& context) {
 std::vector<sock_filter> compile(Role role, bool syslog) {
   const Context context(seccomp_init(SCMP_ACT_TRAP));
   if (context == nullptr) check(-ENOMEM, name_of(role));
-  // Also x32 and i386, whose calls have other numbers.
+  // These are x32 and i386, whose calls have other numbers.
   check(seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS),
         "other architectures");
   for (const AllowedCall& call : allowed_calls(role, syslog)) {
@@ -106,7 +106,7 @@ Sandbox::Sandbox(std::initializer_list<Role> roles, bool syslog) {
   require_filters();
   // Reads the time zone's file, which could not be opened any more when the first time is printed.
   ::tzset();
-  tell_refused_calls();
+  install_sigsys_handler();
   for (const Role role : roles) filters_.at(static_cast<std::size_t>(role)) = compile(role, syslog);
 }
 
@@ -121,7 +121,7 @@ void Sandbox::enter(Role role) const {
   const sock_fprog program{static_cast<unsigned short>(filter.size()),
                            const_cast<sock_filter*>(filter.data())};
   // Older kernels slow a filtered thread down against code that reads its own memory by speculation
-  // (Documentation/userspace-api/spec_ctrl.rst). There is no such code here, and readers are in a hurry.
+  // (Documentation/userspace-api/spec_ctrl.rst). There is no such code here, and readers must be fast.
   const auto load = [&](unsigned flags) {
     return seccomp(SECCOMP_SET_MODE_FILTER, flags, &program);
   };

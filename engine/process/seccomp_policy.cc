@@ -41,7 +41,7 @@ Calls every_thread() {
       {"mprotect", {without(2, PROT_EXEC)}},
       {"munmap"},
       {"sched_getaffinity"},
-      {"madvise"},  // MADV_DONTNEED: also of the stack of a thread that ends, and of what replay has read
+      {"madvise"},  // MADV_DONTNEED: of freed heaps, of the stack of a thread that ends, of what replay has read
 
       // Waiting for another thread.
       {"futex"},
@@ -50,7 +50,7 @@ Calls every_thread() {
 
       {"clock_gettime"},  // where the vDSO cannot answer
 
-      // The end: of a thread, of the process, by abort() and by what it says before.
+      // The end of a thread or of the process, also by abort() and by the message before it.
       {"rt_sigprocmask"},
       {"exit"},
       {"exit_group"},
@@ -58,9 +58,9 @@ Calls every_thread() {
       {"gettid"},
       {"rt_sigaction", {equals(0, SIGABRT)}},
       {"tgkill", {equals(0, self), equals(2, SIGABRT)}},
-      {"tgkill", {equals(0, self), equals(2, SIGSYS)}},  // after telling of a refused call
+      {"tgkill", {equals(0, self), equals(2, SIGSYS)}},  // after reporting a refused call
       {"write", {equals(0, STDERR_FILENO)}},
-      {"writev", {equals(0, STDERR_FILENO)}},  // what glibc says of a damaged heap
+      {"writev", {equals(0, STDERR_FILENO)}},  // glibc's message about a corrupt heap
   };
 }
 
@@ -68,7 +68,7 @@ Calls reader() {
   return {
       {"poll"},
       {"ppoll"},
-      // eventfds: waking, being woken.
+      // eventfds: waking others, being woken.
       {"read", {{{2, kWord, sizeof(std::uint64_t)}}}},
       {"write", {{{2, kWord, sizeof(std::uint64_t)}}}},
       option("getsockopt", SOL_PACKET, PACKET_STATISTICS),
@@ -110,7 +110,7 @@ Calls event_loop() {
   };
 }
 
-// Links and addresses are read again by a netlink socket of its own each time.
+// Links and addresses are read again by a new netlink socket each time.
 Calls links() {
   return {
       {"socket", {equals(0, AF_NETLINK), equals(2, NETLINK_ROUTE)}},
@@ -119,7 +119,7 @@ Calls links() {
   };
 }
 
-// Packet sockets that were opened at the start with protocol 0 take up an interface that comes back.
+// Packet sockets that were opened at the start, with protocol 0, capture on an interface that comes back.
 Calls spare_sockets() {
   Calls calls{
       {"mmap", {without(2, PROT_EXEC), {3, MAP_SHARED | MAP_ANONYMOUS, MAP_SHARED}}},  // the ring
@@ -143,7 +143,7 @@ Calls system_log() {
   };
 }
 
-// Capture files have been opened; what they hold is in memory, or comes by read().
+// Capture files are open already; they are mapped or read().
 Calls replay() {
   return {
       {"poll"},  // the signals' descriptor; before writing; a pipe

@@ -1,5 +1,5 @@
-// Everything the handler touches is there before it is needed: it may interrupt malloc(). A signal
-// handler is given nothing of ours, so what it needs to know are the only globals of this program.
+// Everything the handler touches is prepared beforehand, as it may interrupt malloc(). A signal handler
+// gets no argument of ours, so what it needs is the only global state of this program.
 #include "engine/process/sigsys_handler.h"
 
 #include <seccomp.h>
@@ -19,7 +19,7 @@
 namespace tcpeek::engine {
 namespace {
 
-constexpr std::size_t kNumbers = 512;  // beyond those that Linux has given out
+constexpr std::size_t kNumbers = 512;  // more than Linux has assigned
 constexpr std::size_t kNameSize = 32;
 // SYS_SECCOMP of asm-generic/siginfo.h, which glibc's signal.h lacks and excludes.
 constexpr int kBySeccomp = 1;
@@ -30,7 +30,7 @@ thread_local const char* thread_name = "a thread";
 bool to_journal = false;
 // NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
-// A line put together without memory from anywhere.
+// A line composed without allocating.
 class Line {
  public:
   void add(std::string_view text) noexcept {
@@ -52,7 +52,7 @@ class Line {
   std::size_t size_ = 0;
 };
 
-void tell(unsigned number) noexcept {
+void report(unsigned number) noexcept {
   Line line;
   if (to_journal) line.add("<2>");  // critical, sd-daemon(3)
   line.add("tcpeek: stopped: ");
@@ -66,12 +66,12 @@ void tell(unsigned number) noexcept {
   }
   line.add(
       " in a way that its filter does not allow; this is a bug in tcpeek's filter: please report "
-      "it; --no-seccomp runs without\n");
+      "it; --no-seccomp runs without filters\n");
   line.write_to(STDERR_FILENO);
 }
 
 extern "C" void on_refused_call(int, siginfo_t* info, void*) {
-  if (info->si_code == kBySeccomp) tell(static_cast<unsigned>(info->si_syscall));
+  if (info->si_code == kBySeccomp) report(static_cast<unsigned>(info->si_syscall));
   // The default action is back, and the signal is not blocked.
   ::syscall(SYS_tgkill, ::getpid(), ::syscall(SYS_gettid), SIGSYS);
 }
@@ -83,7 +83,7 @@ struct Free {
 
 }  // namespace
 
-void tell_refused_calls() {
+void install_sigsys_handler() {
   for (std::size_t number = 0; number < kNumbers; ++number) {
     const std::unique_ptr<char, Free> name(
         seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, static_cast<int>(number)));

@@ -1,17 +1,17 @@
-// The last words of a process that made a system call its filter refuses: SIGSYS, one line on standard
-// error, the end.
+// What happens when a thread makes a system call that its filter refuses: SIGSYS, one line on standard
+// error that names thread and call, and the end of the process.
 //
-// Thread contract: tell_refused_calls() once, before any other thread is started; the line is written
+// Thread contract: install_sigsys_handler() once, before any other thread is started; the line is written
 // by the thread that made the call, which must not block SIGSYS.
-// Errors: tell_refused_calls() throws std::system_error.
+// Errors: install_sigsys_handler() throws std::system_error.
 #pragma once
 
 namespace tcpeek::engine {
 
-// Catches SIGSYS for the whole process.
-void tell_refused_calls();
+// For the whole process.
+void install_sigsys_handler();
 
-// What the calling thread is called there. A constant.
+// The name of the calling thread in that line. Must be a constant.
 void set_thread_name_for_refusals(const char* name) noexcept;
 
 }  // namespace tcpeek::engine

@@ -20,7 +20,6 @@ const ring::OfflineFilter* ReplayFilters::find(std::uint16_t link_type) {
   if (expression_.empty()) return nullptr;
   const Compiled& known = compiled(link_type);
   if (const Refusal* refusal = std::get_if<Refusal>(&known)) {
-    // libpcap repeats parts of the expression in its reason.
     throw UsageError(fmt::format("--bpf: {} is not a filter expression (pcap-filter(7)) for {}: {}",
                                  in_quotes(expression_), describe_link_type(link_type),
                                  printable(*refusal)));

@@ -28,7 +28,8 @@ void expect_bounds_of_numbers(const Options& o) {
   EXPECT_TRUE(o.copy_window >= 0s && o.copy_window <= 1s);
   EXPECT_TRUE(o.ring_mib.value_or(1) >= 1 && o.ring_mib.value_or(1) <= 4095);
   EXPECT_TRUE(o.threads.value_or(1) >= 1 && o.threads.value_or(1) <= 256);
-  EXPECT_TRUE(o.max_sessions >= 1 && o.max_sessions <= 100'000'000);
+  EXPECT_TRUE(o.max_sessions.value_or(1) >= 1 && o.max_sessions.value_or(1) <= 100'000'000);
+  EXPECT_FALSE(o.no_socket && o.socket_path != Options().socket_path);
   EXPECT_TRUE(o.log_level >= 0 && o.log_level <= 7);
   EXPECT_LE(o.cpus.size(), 256U);
   EXPECT_TRUE(std::is_sorted(o.cpus.begin(), o.cpus.end()));

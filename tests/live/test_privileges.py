@@ -226,6 +226,29 @@ class Nothing(unittest.TestCase):
             self.assertEqual(monitor.stop().status, 0)
 
 
+class NoSocket(unittest.TestCase):
+    def test_it_counts_and_leaves_the_default_alone(self) -> None:
+        """In a mount namespace whose /run is an empty folder of the test: nothing is made there."""
+        with Lab() as network:
+            run = network.folder / "run"
+            run.mkdir()
+            script = f'mount --bind {run} /run && exec "$@"'
+            words = ["unshare", "--mount", "sh", "-c", script, "sh", *command("-i", "veth0", "--no-socket")]
+            err = network.folder / "err"
+            with open(err, "wb") as stream:
+                process = subprocess.Popen(network.host.command(*words), stderr=stream)
+            try:
+                lab.wait_for(lambda: b"listening on" in err.read_bytes(), "it is ready")
+                Conversation(network.wire(), RX4).succeed()
+                lab.wait_for(lambda: b" success " in err.read_bytes(), "the attempt is shown")
+                self.assertEqual(list(run.iterdir()), [])
+                process.send_signal(signal.SIGTERM)
+                self.assertEqual(process.wait(lab.DEADLINE_S), 0)
+            finally:
+                process.kill()
+                process.wait()
+
+
 class DefaultSocket(unittest.TestCase):
     """Without -U: in a mount namespace whose /run is a folder of the test."""
 

@@ -1,9 +1,14 @@
 """Everything that can be wrong at the start: what is said, the exit status, and that nothing is left."""
 
+import contextlib
+import os
 import pathlib
 import re
+import signal
 import socket
+import subprocess
 import unittest
+from collections.abc import Iterator
 from typing import ClassVar
 
 import lab
@@ -13,6 +18,43 @@ from monitor import Finished, Monitor, command, run_to_end
 USAGE, RUNTIME = 2, 1
 
 setUpModule = lab.require
+
+
+@contextlib.contextmanager
+def control_group(limit_mib: int) -> Iterator[list[str]]:
+    """A launcher that runs a command in a control group with this limit, of version 1 or 2."""
+    version_1 = pathlib.Path("/sys/fs/cgroup/memory")
+    mount = version_1 if version_1.is_dir() else pathlib.Path("/sys/fs/cgroup")
+    group = mount / f"tcpeek-test-{os.getpid()}"
+    try:
+        group.mkdir()
+        name = "memory.limit_in_bytes" if mount == version_1 else "memory.max"
+        (group / name).write_text(str(limit_mib << 20), encoding="ascii")
+    except OSError as error:
+        if group.is_dir():
+            group.rmdir()
+        raise unittest.SkipTest(f"cannot make a control group with a memory limit here: {error}") from None
+    try:
+        yield ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"]
+    finally:
+        group.rmdir()
+
+
+def mib_taken(words: list[str]) -> int:
+    """What its first lines say it takes, rings and table."""
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            found = re.search(r", (\d+) MiB in all", line)
+            if found:
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=lab.DEADLINE_S)
+                return int(found[1])
+        raise AssertionError(f"{words} said nothing of its size")
+    finally:
+        process.kill()
+        process.wait()
 
 
 class Refusals(unittest.TestCase):
@@ -56,8 +98,8 @@ class Refusals(unittest.TestCase):
             (["--cpus", "zero"], ["--cpus", "zero"]),
             (["--cpus", "3-1"], ["--cpus", "3-1"]),
             (["--max-sessions", "0"], ["--max-sessions", "0"]),
-            (["--local", "10.0.0.0/33"], ["--local", "10.0.0.0/33"]),
-            (["--local", "here"], ["--local", "here"]),
+            (["--local", "10.0.0.0/33"], ["--local", "10.0.0.0/33", "'33' is not a prefix length from 0 to 32"]),
+            (["--local", "here"], ["--local", "here", "IPv4 or IPv6"]),
             (["--copy-window", "-1"], ["--copy-window", "-1"]),
             (["--capture", "everything"], ["--capture", "everything", "handshake.*tcp"]),
             (["--output", "xml"], ["--output", "xml", "text.*json"]),
@@ -69,7 +111,11 @@ class Refusals(unittest.TestCase):
             (["--bpf", "port of entry ((("], ["bpf", r"port of entry \(\(\("]),
             (["--bpf", ""], ["bpf"]),
             (["--no-such-option"], ["--no-such-option"]),
-            (["--timeot=5"], ["--timeot", "--timeout"]),
+            (["--timeot=5"], ["--timeot", "did you mean --timeout"]),
+            (["--time", "5"], ["'--time' is not an option: did you mean --timeout"]),
+            (["--interface"], ["--interface: its value is missing: an interface name"]),
+            (["a.pcap"], ["did you mean -r a.pcap"]),
+            (["--no-socket", "-U", "/tmp/tcpeek.sock"], ["--no-socket: contradicts --socket"]),
             (["-Z"], ["-Z"]),
             (["-t"], ["--timeout", "missing"]),
         ):
@@ -114,6 +160,52 @@ class Refusals(unittest.TestCase):
                 if culprit is not None:
                     self.assertTrue(words[-1][place:].startswith(culprit[0]), finished.stderr)
 
+    def test_text_from_outside_drives_no_terminal(self) -> None:
+        """What messages quote may hold escape sequences, newlines, bidirectional and broken characters."""
+        nasty = os.fsdecode(b"\x1b[31m\xe2\x80\xae\xff\xc2\x9b\n#")
+        missing = str(self.network.folder / "missing" / nasty)
+        for status, words in (
+            (USAGE, ["-t", nasty]),
+            (USAGE, ["--" + nasty]),
+            (USAGE, ["--local", nasty]),
+            (USAGE, ["--local", "::1/" + nasty]),
+            (USAGE, ["--bpf", nasty]),
+            (USAGE, [nasty]),
+            (USAGE, [nasty + ".pcap"]),
+            (USAGE, [nasty + ":RX@%:80"]),
+            (USAGE, ["a:RX@" + nasty]),
+            (RUNTIME, ["-i", nasty.strip("\n#")]),
+            (RUNTIME, ["-i", "veth0", "-u", nasty]),
+            (RUNTIME, ["-i", "veth0", "-U", missing]),
+            (RUNTIME, ["-r", missing]),
+            (RUNTIME, ["-r", str(self.network.folder) + "/" + nasty]),
+        ):
+            with self.subTest(words=words):
+                socket_option = not {"-U", "-r"} & set(words)
+                finished = self.refuse(status, words, "31m", socket_option=socket_option)
+                self.assert_harmless(finished.stderr)
+                expression = finished.stderr.startswith("tcpeek: filter expression: ")
+                self.assertEqual(len(finished.stderr.splitlines()), 3 if expression else 1, finished.stderr)
+
+    def assert_harmless(self, text: str) -> None:
+        wrong = [character for character in text if character != "\n" and not character.isprintable()]
+        self.assertEqual(wrong, [], text.encode(errors="surrogateescape"))
+
+    def test_name_of_an_interface_drives_no_terminal(self) -> None:
+        """The kernel takes such names; at the start, while it runs, and at the end."""
+        name = os.fsdecode(b"\x1b[31m\xe2\x80\xae\xff")
+        with Lab(links=2) as network:
+            network.host.ip("link", "set", "veth1", "down")
+            network.host.ip("link", "set", "veth1", "name", name)
+            with Monitor(network, interfaces=("veth0", name)) as monitor:
+                lab.wait_for(lambda: "is down" in monitor.stderr(), "it is down")
+                network.host.ip("link", "delete", name)
+                lab.wait_for(lambda: "is gone" in monitor.stderr(), "it is gone")
+                finished = monitor.stop()
+            self.assertEqual(finished.status, 0)
+            self.assert_harmless(finished.stderr)
+            self.assertEqual(finished.stderr.count(r"\x1b[31m\xe2\x80\xae\xff"), 3, finished.stderr)
+
     def test_nothing_is_opened_for_a_wrong_expression(self) -> None:
         """Refused before any interface or user is looked at."""
         finished = self.refuse(USAGE, ["-i", "nosuch0", "-u", "nosuchuser", "foo:XX@%:%"], "XX@")
@@ -124,6 +216,35 @@ class Refusals(unittest.TestCase):
             words = [word for name in names for word in ("-i", name)]
             with self.subTest(names=names):
                 self.refuse(RUNTIME, words, "nosuch0", "no such|does not exist|there is no")
+
+    def test_more_memory_than_there_is(self) -> None:
+        """Both figures are named, and the kernel is not even asked."""
+        words = ["-i", "veth0", "-B", "4095", "--threads", "256"]
+        needs = "not enough memory: -B 4095 with 256 readers on 1 interface needs 1048320 MiB"
+        self.refuse(RUNTIME, words, needs + r", \d+ MiB are available")
+
+    def test_more_memory_than_the_control_group_may_have(self) -> None:
+        with control_group(300) as enter:
+            # Not by `ip netns exec`, which hides the control groups behind another /sys.
+            enter += ["nsenter", f"--net=/run/netns/{self.network.host.name}"]
+            where = ["-U", str(self.socket_path), "-i", "veth0", "--threads", "2"]
+            done = subprocess.run([*enter, *command(*where, "-B", "200")], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, RUNTIME, done)
+            self.assertRegex(done.stderr, "needs 400 MiB, 2[0-9]{2} MiB are available within the control group's limit")
+            # The defaults shrink instead: a twentieth of 300 MiB.
+            self.assertLessEqual(mib_taken([*enter, *command(*where)]), 15)
+
+    def test_many_interfaces_share_the_rings(self) -> None:
+        """128 MiB are for all of them together."""
+        with Lab(links=16) as network:
+            where = ["-U", str(network.folder / "many.sock")]
+            for n in range(16):
+                where += ["-i", f"veth{n}"]
+            words = network.host.command(*command(*where, "--max-sessions", "1000"))
+            self.assertLessEqual(mib_taken(words), 129)
+
+    def test_cpu_that_there_is_not(self) -> None:
+        self.refuse(USAGE, ["-i", "veth0", "--cpus", "0,1023"], r"--cpus: this process may not use CPU 1023, only 0")
 
     def test_user_that_does_not_exist(self) -> None:
         self.refuse(RUNTIME, ["-i", "veth0", "-u", "nosuchuser"], "nosuchuser", "user")

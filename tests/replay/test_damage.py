@@ -76,7 +76,7 @@ class RefusalTest(Files):
         for option in (["-i", "lo"], ["-U", "/x"], ["-B", "8"], ["--promisc"], ["--cpus", "0"]):
             self.refused(2, "does not go with --read", "-r", path, *option)
         self.refused(2, "does not go with --read", "--capture", "tcp", "-r", path)
-        self.refused(2, "can be read once only", "-r", "-", "-r", "-")
+        self.refused(2, "can be read only once", "-r", "-", "-r", "-")
         self.refused(2, "value is missing", "-r")
         self.refused(2, "is not a filter expression", "-r", path, "--bpf", "port")
         self.refused(1, "nobody-of-this-name", "-r", path, "-u", "nobody-of-this-name")

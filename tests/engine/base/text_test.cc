@@ -1,4 +1,4 @@
-// Numbers taken strictly, text shown safely.
+// Numbers parsed strictly, text printed safely.
 #include "engine/base/text.h"
 
 #include <gtest/gtest.h>
@@ -51,6 +51,15 @@ TEST(FirstCharacter, knows_utf8_and_its_bounds) {
       {"\xed\xa0\x80", 1, false},      // surrogate
       {"\xe2\x80\xa8", 3, false},      // line separator
       {"\xe2\x80\xae", 3, false},      // right-to-left override
+      {"\xe2\x80\xa7", 3, true},       // a neighbour: hyphenation point
+      {"\xe2\x80\x8e", 3, false},      // left-to-right mark
+      {"\xe2\x81\xa6", 3, false},      // left-to-right isolate
+      {"\xe2\x81\xa9", 3, false},      // pop directional isolate
+      {"\xe2\x81\xaf", 3, false},      // nominal digit shapes, the last deprecated one
+      {"\xe2\x81\xb0", 3, true},       // a neighbour: superscript zero
+      {"\xd8\x9c", 2, false},          // Arabic letter mark
+      {"\xd8\x9b", 2, true},           // a neighbour: Arabic semicolon
+      {"\xc2\x9b", 2, false},          // CSI, as ESC [
       {"\xf0\x90\x80\x80", 4, true},   // U+10000
       {"\xf0\x8f\xbf\xbf", 1, false},  // overlong
       {"\xf4\x8f\xbf\xbf", 4, true},   // U+10FFFF
@@ -77,6 +86,12 @@ TEST(Printable, escapes_what_could_break_a_line) {
   EXPECT_EQ(printable("\xff\xe2\x80\xae"), "\\xff\\xe2\\x80\\xae");
   EXPECT_EQ(printable("\0x"s), "\\x00x");
   EXPECT_EQ(in_quotes("a\tb"), "'a\\x09b'");
+}
+
+TEST(PrintableLines, keeps_newlines_and_nothing_else) {
+  EXPECT_EQ(printable_lines(""), "");
+  EXPECT_EQ(printable_lines("one\ntwo"), "one\ntwo");
+  EXPECT_EQ(printable_lines("\na\x1b\n\nb\r\xc2\x9b\n"), "\na\\x1b\n\nb\\x0d\\xc2\\x9b\n");
 }
 
 TEST(PrintedWidth, is_the_number_of_characters_of_what_is_printed) {

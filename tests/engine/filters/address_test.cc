@@ -134,6 +134,39 @@ TEST(ParsePrefix, refuses_everything_else) {
   }
 }
 
+// The same texts, each with a place and a reason.
+TEST(ExplainPrefix, points_at_the_mistake) {
+  struct Case {
+    std::string text;
+    std::size_t position;
+    std::string reason;
+  };
+  const Case cases[] = {
+      {"", 0, "an address is missing: allowed"},
+      {"/8", 0, "'' is not an address: allowed"},
+      {"10/8", 0, "'10' is not an address: allowed"},
+      {"[10.0.0.0/8]", 1, "'10.0.0.0' is not an address: allowed"},
+      {"[::", 0, "']' is missing: an IPv6 address is written [ADDRESS]"},
+      {"::]", 0, "'::]' is not an address: allowed"},
+      {"[]/8", 1, "'' is not an address: allowed"},
+      {"[::]8", 4, "'8' is not expected after ']'"},
+      {"[::/8]/8", 6, "the prefix length stands inside the brackets already"},
+      {"10.0.0.0/", 9, "'' is not a prefix length from 0 to 32"},
+      {"10.0.0.0/33", 9, "'33' is not a prefix length from 0 to 32"},
+      {"10.0.0.0/8/8", 9, "'8/8' is not a prefix length from 0 to 32"},
+      {"::/129", 3, "'129' is not a prefix length from 0 to 128"},
+      {"[::/129]", 4, "'129' is not a prefix length from 0 to 128"},
+      {"[::]/129", 5, "'129' is not a prefix length from 0 to 128"},
+      {"[::]/", 5, "'' is not a prefix length from 0 to 128"},
+  };
+  for (const Case& c : cases) {
+    ASSERT_FALSE(parse_prefix(c.text)) << c.text;
+    const PrefixMistake mistake = explain_prefix(c.text, "allowed");
+    EXPECT_EQ(mistake.position, c.position) << c.text;
+    EXPECT_EQ(mistake.reason, c.reason) << c.text;
+  }
+}
+
 TEST(Prefix, contains_by_its_bits) {
   EXPECT_TRUE(prefix("10.0.0.0/8").contains(address("10.255.255.255")));
   EXPECT_FALSE(prefix("10.0.0.0/8").contains(address("11.0.0.0")));

@@ -113,6 +113,20 @@ TEST(ParseFilter, names_are_bounded_printable_utf8) {
   EXPECT_EQ(parse_filter("PCAP:RX@%:%").name, "PCAP");
 }
 
+TEST(ParseFilter, names_that_others_may_not_take_come_with_a_warning) {
+  for (const std::string name : {"web", "Web-1", "a.b_c", "0", "-", "RX", "z9"}) {
+    EXPECT_THAT(parse_filter(name + ":RX@%:80").warnings, IsEmpty()) << name;
+  }
+  EXPECT_THAT(parse_filter(":RX@%:80").warnings, IsEmpty()) << "an exclusion has no name";
+  for (const std::string name : {"web 1", "a\"b", "a'b", "$(id)", "a{b}", "a\\", "a,b", "a=b",
+                                 "a;b", "<b>", "\xc3\xa4", "[x]", "a/b"}) {
+    EXPECT_THAT(parse_filter(name + ":RX@%:80").warnings,
+                ElementsAre("filter '" + name + ":RX@%:80': the name '" + name +
+                            "' has characters other than letters, digits, '_', '-' and '.', which "
+                            "scripts and metric systems may not accept"));
+  }
+}
+
 TEST(ParseFilter, messages_are_whole) {
   EXPECT_EQ(message_of("web:RX@10.0.0.256:80"s),
             "'10.0.0.256' is not an address: %, *, IPv4 or IPv6 in [brackets], with /LENGTH for a "
@@ -125,12 +139,12 @@ TEST(ParseFilter, messages_are_whole) {
             "  \xe3\x81\xa6\xe3\x81\x83:XX@%:80\n"
             "     ^");
   EXPECT_EQ(message_of("a\x1b[2J:RX@%:80"s),
-            "a name takes printable UTF-8 characters only\n"
+            "a name has printable UTF-8 characters only: no control or bidirectional ones\n"
             "  a\\x1b[2J:RX@%:80\n"
             "   ^");
   EXPECT_EQ(message_of("eth0"s),
-            "no ':' found: an expression is [name]:RX|TX@ADDR:PORT[:PORT...][,ADDR:PORT...], an "
-            "interface is given with --interface\n"
+            "no ':' found: an expression is [name]:RX|TX@ADDR:PORT[:PORT...][,ADDR:PORT...]; an "
+            "interface is given with -i, a capture file with -r\n"
             "  eth0\n"
             "      ^");
   EXPECT_EQ(message_of("RX@*:80"s),
@@ -160,9 +174,12 @@ TEST(ParseFilter, refuses_with_the_place_and_the_reason) {
       {"a\tb:RX@%:%", 1, "printable"},
       {"a\0b:RX@%:%"s, 1, "printable"},
       {"ab\xff:RX@%:%", 2, "printable"},
-      {" :RX@%:%", 0, "begin with a blank"},
-      {" a:RX@%:%", 0, "begin with a blank"},
-      {"ab :RX@%:%", 2, "end with a blank"},
+      {"a\xe2\x80\xae:RX@%:%", 1, "bidirectional"},
+      {"\xd8\x9c:RX@%:%", 0, "bidirectional"},
+      {"a\xc2\x9b:RX@%:%", 1, "control"},
+      {" :RX@%:%", 0, "begin with a space"},
+      {" a:RX@%:%", 0, "begin with a space"},
+      {"ab :RX@%:%", 2, "end with a space"},
       {"pcap:RX@%:%", 0, "'pcap' is reserved"},
       {"a:", 2, "'' is not a direction"},
       {"a:rx@%:%", 2, "in capitals"},
@@ -190,8 +207,8 @@ TEST(ParseFilter, refuses_with_the_place_and_the_reason) {
       {"a:RX@[::1:80", 5, "']' is missing"},
       {"a:RX@::1]:80", 5, "an address is missing"},
       {"a:RX@1.2.3.4]:80", 5, "'1.2.3.4]' is not an address"},
-      {"a:RX@[::1]x:80", 10, "':' or '/' is expected after ']'"},
-      {"a:RX@[::1]]:80", 10, "':' or '/' is expected after ']'"},
+      {"a:RX@[::1]x:80", 10, "'x' is not expected after ']'"},
+      {"a:RX@[::1]]:80", 10, "']' is not expected after ']'"},
       {"a:RX@[::/64]/64:80", 12, "inside the brackets already"},
       {"a:RX@1.2.3.4/33:80", 13, "'33' is not a prefix length from 0 to 32"},
       {"a:RX@1.2.3.4/:80", 13, "'' is not a prefix length"},
@@ -297,9 +314,10 @@ TEST(ParseFilters, is_bounded_in_filters) {
   std::vector<std::string> texts(kMaxFilters - 2, ":RX@%:22");
   EXPECT_THAT(parse_filters(texts), SizeIs(kMaxFilters));
   texts.emplace_back("last:RX@%:22");
-  EXPECT_EQ(message_of_all(texts),
-            "too many filters: at most 1024 filters, RX and TX included, and this one goes beyond\n"
-            "  last:RX@%:22\n  ^");
+  EXPECT_EQ(
+      message_of_all(texts),
+      "too many filters: at most 1024 filters, RX and TX included, and this one exceeds that\n"
+      "  last:RX@%:22\n  ^");
 }
 
 std::string repeated(std::string text, const std::string& part, std::size_t times) {

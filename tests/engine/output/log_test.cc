@@ -66,6 +66,17 @@ TEST(LogTest, AMessageIsNoFormat) {
   EXPECT_THAT(file.lines(), ElementsAre("tcpeek: {} %s {0:x} %n", "tcpeek: {} %n", "tcpeek: "));
 }
 
+// Whatever a message quotes: an interface's name may hold any of these but the newline.
+TEST(LogTest, DrivesNoTerminal) {
+  const TextFile file;
+  LineWriter writer(file.descriptor());
+  Log log(writer, LOG_DEBUG, false);
+  log.warning("{} is down", "\x1b[31mlo\xe2\x80\xae\xff\xc2\x9b");
+  log.error("{}", "one line\n  and another\r");
+  EXPECT_THAT(file.lines(), ElementsAre("tcpeek: \\x1b[31mlo\\xe2\\x80\\xae\\xff\\xc2\\x9b is down",
+                                        "tcpeek: one line", "  and another\\x0d"));
+}
+
 TEST(LogTest, KeepsItsPlaceAmongTheLiveLines) {
   const TextFile file;
   LineWriter writer(file.descriptor());

@@ -181,6 +181,12 @@ TEST(SummaryTest, EveryFilterInItsOrder) {
   EXPECT_EQ(block(s, "f5")[1], "   Success: 77 session");
 }
 
+TEST(SummaryTest, ANameDrivesNoTerminal) {
+  Snapshot s = snapshot();
+  s.filters.push_back(filter("a\x1b[2J\nb"));
+  EXPECT_THAT(engine::test::lines_of(text(s)), testing::Contains(" a\\x1b[2J\\x0ab"));
+}
+
 TEST(SummaryTest, SeveralInterfacesAreOneSum) {
   Snapshot s = snapshot();
   s.interfaces = {{.name = "a", .link_type = "", .if_dropped = 3},

@@ -254,6 +254,9 @@ TEST(StatusLineTest, TellsEachThingInWords) {
   EXPECT_EQ(status_line(s),
             "12 attempts: 1 success, 5 failures, 4 pending; 1 packet dropped; 2 attempts evicted; "
             "eth1 is down; eth2 has no carrier; eth3 is gone");
+  // The manager takes UTF-8 alone, and a line is a variable of its own.
+  s.interfaces = {{.name = "e\x1b\xff", .link_type = {}, .state = InterfaceState::gone}};
+  EXPECT_THAT(status_line(s), testing::EndsWith("; e\\x1b\\xff is gone"));
 }
 
 }  // namespace

@@ -54,14 +54,14 @@ TEST(FindUserTest, ByNumber) {
 
 TEST(FindUserTest, UnknownOnesAreRefusedInOneLine) {
   EXPECT_EQ(refusal("no-such-user"),
-            "cannot run as user 'no-such-user': there is no such user; give a name or number of "
-            "/etc/passwd with -u");
+            "cannot run as user 'no-such-user': there is no such user (-u takes a name or a "
+            "number)");
   EXPECT_EQ(refusal("3999999999"),
-            "cannot run as user '3999999999': there is no such user; give a name or number of "
-            "/etc/passwd with -u");
+            "cannot run as user '3999999999': there is no such user (-u takes a name or a "
+            "number)");
   EXPECT_EQ(refusal("a\nb\x1b[2J"),
-            "cannot run as user 'a\\x0ab\\x1b[2J': there is no such user; give a name or number of "
-            "/etc/passwd with -u");
+            "cannot run as user 'a\\x0ab\\x1b[2J': there is no such user (-u takes a name or a "
+            "number)");
 }
 
 TEST(FindUserTest, NumbersThatAreNone) {

@@ -123,7 +123,7 @@ TEST_F(SandboxTest, TheLineSaysWhatHappenedAndWhatToDo) {
   EXPECT_EQ(end_of(Role::reader, [] { ::socket(AF_INET, SOCK_STREAM, 0); }).said,
             "tcpeek: stopped: a reader made the system call socket in a way that its filter does "
             "not allow; this is a bug in tcpeek's filter: please report it; --no-seccomp runs "
-            "without\n");
+            "without filters\n");
 }
 
 TEST_F(SandboxTest, TheJournalGetsToSeeHowGraveItIs) {
