@@ -76,14 +76,18 @@ class MappedInput final : public ByteInput {
 
 class BufferedInput final : public ByteInput {
  public:
-  BufferedInput(std::unique_ptr<Inflater> inflater, std::optional<std::uint64_t> total)
-      : inflater_(std::move(inflater)), total_(total), buffer_(kCapacity) {}
+  BufferedInput(Compression compression, FdSource source, std::optional<std::uint64_t> total)
+      : compressed_(compression != Compression::none),
+        inflater_(make_inflater(compression, std::move(source))),
+        total_(total),
+        buffer_(kCapacity) {}
 
   std::span<const std::byte> next(std::size_t used, std::size_t least) override {
     begin_ += used;
     if (end_ - begin_ < least) fill(least);
     return std::span<const std::byte>(buffer_).subspan(begin_, end_ - begin_);
   }
+  bool compressed() const noexcept override { return compressed_; }
   std::string trouble() const override { return inflater_->trouble(); }
   std::uint64_t passed() const noexcept override { return inflater_->source_bytes(); }
   std::optional<std::uint64_t> total() const noexcept override { return total_; }
@@ -103,6 +107,7 @@ class BufferedInput final : public ByteInput {
     }
   }
 
+  bool compressed_;
   std::unique_ptr<Inflater> inflater_;
   std::optional<std::uint64_t> total_;
   std::vector<std::byte> buffer_;
@@ -141,7 +146,7 @@ std::unique_ptr<ByteInput> open_input(const std::string& path, int interrupt) {
     return std::make_unique<MappedInput>(std::move(source).descriptor(),
                                          static_cast<std::size_t>(status.st_size), path);
   }
-  return std::make_unique<BufferedInput>(make_inflater(compression, std::move(source)), total);
+  return std::make_unique<BufferedInput>(compression, std::move(source), total);
 }
 
 }  // namespace tcpeek::ring

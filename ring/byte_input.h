@@ -29,6 +29,9 @@ class ByteInput {
   // bytes, unless the input ends. Invalidates the window before.
   [[nodiscard]] virtual std::span<const std::byte> next(std::size_t used, std::size_t least) = 0;
 
+  // Whether the bytes come out of a compressed file.
+  [[nodiscard]] virtual bool compressed() const noexcept { return false; }
+
   // Why the input ended before its end; empty: it did not.
   [[nodiscard]] virtual std::string trouble() const { return {}; }
 

@@ -4,6 +4,8 @@
 #include <limits>
 #include <optional>
 
+#include "ring/pcap_format.h"
+
 namespace tcpeek::ring {
 namespace {
 
@@ -61,11 +63,9 @@ constexpr std::size_t padded(std::size_t length) noexcept {
 
 }  // namespace
 
-std::unique_ptr<PcapngFormat> PcapngFormat::recognise(Bytes window) {
-  if (window.size() < kSectionHead) return nullptr;
-  if (RecordReader(false).u32(window, 0) != kSectionHeader || !swapped_order(window))
-    return nullptr;
-  return std::unique_ptr<PcapngFormat>(new PcapngFormat);
+bool PcapngFormat::begins(Bytes window) noexcept {
+  return window.size() >= kSectionHead && RecordReader(false).u32(window, 0) == kSectionHeader &&
+         swapped_order(window);
 }
 
 SavefileFormat::Parsed PcapngFormat::parse(Bytes window, std::size_t most,
@@ -82,6 +82,12 @@ SavefileFormat::Parsed PcapngFormat::parse(Bytes window, std::size_t most,
       const auto swapped = swapped_order(block);
       if (!swapped) return parsed.damage = "a section of unknown byte order", parsed;
       fields_ = RecordReader(*swapped);
+    }
+    // A pcap that was joined to this file: no block has a type like that.
+    if (type > kSectionHeader && PcapFormat::begins(block)) {
+      parsed.wanted = kFileHead;
+      parsed.another_file = block.size() >= kFileHead;
+      break;
     }
     const std::size_t length = fields_.u32(block, 4);
     if (length < kBlockFrame || length % 4 != 0 || length > kMaxBlockBytes) {
@@ -131,7 +137,7 @@ const char* PcapngFormat::take_block(std::uint32_t type, Bytes body,
 
 const char* PcapngFormat::take_interface(Bytes body) {
   if (body.size() < 8) return "an interface block is too short";
-  if (interfaces_.size() == kMaxInterfaces) return "more than 65536 interfaces";
+  if (interfaces_.size() == kMaxInterfaces) return kTooManyInterfaces;
   SavedInterface interface;
   interface.link_type = fields_.u16(body, 0);
   interface.number = static_cast<std::uint32_t>(clocks_.size());
