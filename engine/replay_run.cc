@@ -5,6 +5,7 @@
 #include <chrono>
 #include <random>
 
+#include "engine/base/text.h"
 #include "engine/config/tracker_settings.h"
 #include "engine/output/summary.h"
 #include "engine/pipeline/snapshot_builder.h"
@@ -96,7 +97,7 @@ std::vector<std::string> ReplayRun::run() {
 
 void ReplayRun::print_banner() {
   std::string filter = options_.icmp ? "TCP and ICMP destination unreachable" : "TCP";
-  if (!options_.bpf.empty()) filter += ", where " + options_.bpf;
+  if (!options_.bpf.empty()) filter += ", where " + printable(options_.bpf);
   standard_error_.line("reading from " + files_.describe());
   standard_error_.line(fmt::format("{} reader{} with room for {} attempts each, filter: {}",
                                    readers_->size(), readers_->size() == 1 ? "" : "s",

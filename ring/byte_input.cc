@@ -24,10 +24,10 @@ namespace {
 
 class MappedInput final : public ByteInput {
  public:
-  MappedInput(Descriptor file, std::size_t size, const std::string& path)
+  MappedInput(Descriptor file, std::size_t size, const std::string& name)
       : file_(std::move(file)), size_(size) {
     void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file_.get(), 0);
-    if (memory == MAP_FAILED) throw_errno("mmap of " + path);
+    if (memory == MAP_FAILED) throw_errno("cannot map " + name + " into memory");
     memory_ = static_cast<std::byte*>(memory);
     // Advice: refused, it is only slower.
     static_cast<void>(::madvise(memory_, size_, MADV_SEQUENTIAL));
@@ -115,26 +115,24 @@ class BufferedInput final : public ByteInput {
   std::size_t end_ = 0;
 };
 
-Descriptor open_file(const std::string& path) {
+Descriptor open_file(const std::string& path, const std::string& name) {
   // Without O_NONBLOCK, opening a FIFO would wait for its writer, deaf to signals.
   const int fd = path == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
                              : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) throw_errno("open of " + input_name(path));
+  if (fd < 0) throw_errno("cannot open " + name);
   return Descriptor(fd);
 }
 
 }  // namespace
 
-std::string input_name(const std::string& path) {
-  return path == "-" ? "standard input" : path;
-}
-
-std::unique_ptr<ByteInput> open_input(const std::string& path, int interrupt) {
-  Descriptor file = open_file(path);
+std::unique_ptr<ByteInput> open_input(const std::string& path, int interrupt,
+                                      const std::string& named) {
+  const std::string& name = named.empty() ? path : named;
+  Descriptor file = open_file(path, name);
   struct stat status {};
-  if (::fstat(file.get(), &status) != 0) throw_errno("fstat of " + input_name(path));
+  if (::fstat(file.get(), &status) != 0) throw_errno("cannot get the size of " + name);
   if (S_ISDIR(status.st_mode)) {
-    throw std::system_error(EISDIR, std::generic_category(), "open of " + input_name(path));
+    throw std::system_error(EISDIR, std::generic_category(), "cannot read " + name);
   }
   // Where standard input is a file, it may have been read in part: what is left comes as from a pipe.
   const bool whole_file = S_ISREG(status.st_mode) && path != "-";
@@ -144,7 +142,7 @@ std::unique_ptr<ByteInput> open_input(const std::string& path, int interrupt) {
   const Compression compression = compression_of(source.peek());
   if (whole_file && status.st_size > 0 && compression == Compression::none) {
     return std::make_unique<MappedInput>(std::move(source).descriptor(),
-                                         static_cast<std::size_t>(status.st_size), path);
+                                         static_cast<std::size_t>(status.st_size), name);
   }
   return std::make_unique<BufferedInput>(compression, std::move(source), total);
 }

@@ -12,14 +12,15 @@ constexpr std::size_t kRecordHeader = 16;
 // Above it stand the length of a frame check sequence and its flag.
 constexpr std::uint32_t kLinkTypeBits = 0xffff;
 
-bool is_magic(std::uint32_t word) noexcept {
+bool has_magic(std::span<const std::byte> window, bool swapped) noexcept {
+  const std::uint32_t word = RecordReader(swapped).u32(window, 0);
   return word == kMicroseconds || word == kNanoseconds;
 }
 
 // Where a record should begin, another file does: one that was joined to this one. As a record it would
 // be of a packet without a byte on the wire, or longer than any.
 bool begins_file(std::span<const std::byte> record) noexcept {
-  return PcapFormat::begins(record) || PcapngFormat::begins(record);
+  return has_magic(record, false) || has_magic(record, true) || PcapngFormat::begins(record);
 }
 
 }  // namespace
@@ -27,15 +28,15 @@ bool begins_file(std::span<const std::byte> record) noexcept {
 std::unique_ptr<PcapFormat> PcapFormat::recognise(std::span<const std::byte> window) {
   if (window.size() < sizeof(std::uint32_t)) return nullptr;
   for (const bool swapped : {false, true}) {
+    if (!has_magic(window, swapped)) continue;
     const RecordReader fields(swapped);
-    const std::uint32_t magic = fields.u32(window, 0);
-    if (!is_magic(magic)) continue;
     if (window.size() < kFileHeader) throw SavefileError("cut short within the file header");
     if (fields.u16(window, 4) != kVersion) {
       throw SavefileError("pcap of version " + std::to_string(fields.u16(window, 4)) +
                           "; tcpeek reads version 2");
     }
-    std::unique_ptr<PcapFormat> format(new PcapFormat(swapped, magic == kNanoseconds ? 1 : 1000));
+    std::unique_ptr<PcapFormat> format(
+        new PcapFormat(swapped, fields.u32(window, 0) == kNanoseconds ? 1 : 1000));
     const auto link_type = static_cast<std::uint16_t>(fields.u32(window, 20) & kLinkTypeBits);
     format->interfaces_.push_back({.name = {}, .link_type = link_type, .number = 0});
     return format;
@@ -45,8 +46,7 @@ std::unique_ptr<PcapFormat> PcapFormat::recognise(std::span<const std::byte> win
 
 bool PcapFormat::begins(std::span<const std::byte> window) noexcept {
   for (const bool swapped : {false, true}) {
-    const RecordReader fields(swapped);
-    if (is_magic(fields.u32(window, 0)) && fields.u16(window, 4) == kVersion) return true;
+    if (has_magic(window, swapped) && RecordReader(swapped).u16(window, 4) == kVersion) return true;
   }
   return false;
 }

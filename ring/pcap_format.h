@@ -16,7 +16,7 @@ class PcapFormat final : public SavefileFormat {
 
   // Null: something else. Throws SavefileError for a version that is not read.
   [[nodiscard]] static std::unique_ptr<PcapFormat> recognise(std::span<const std::byte> window);
-  // Whether the first 8 bytes are those of a pcap file of any version that exists.
+  // Whether the first 8 bytes are those of a pcap file that is read.
   [[nodiscard]] static bool begins(std::span<const std::byte> window) noexcept;
 
   Parsed parse(std::span<const std::byte> window, std::size_t most,
