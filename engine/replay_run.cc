@@ -15,6 +15,7 @@ namespace {
 
 using flowtable::PacketTime;
 using ring::SavedPacket;
+using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using std::chrono::system_clock;
 
@@ -152,10 +153,11 @@ void ReplayRun::finish() {
 ipc::Snapshot ReplayRun::snapshot() const {
   ipc::Snapshot frame;
   frame.version = TCPEEK_VERSION;
-  frame.started = to_system(clock_.earliest());
-  frame.taken = to_system(clock_.latest());
-  frame.uptime =
-      std::chrono::duration_cast<std::chrono::milliseconds>(clock_.latest() - clock_.earliest());
+  // Without a packet there is no time but that of the run.
+  const bool any = clock_.packets() != 0;
+  frame.started = any ? to_system(clock_.earliest()) : started_;
+  frame.taken = any ? to_system(clock_.latest()) : system_clock::now();
+  frame.uptime = std::chrono::duration_cast<milliseconds>(frame.taken - frame.started);
   for (const FilterExpression& filter : matcher_.counted()) {
     frame.filters.push_back({.name = filter.name, .expression = filter.text, .counts = {}});
   }

@@ -8,6 +8,7 @@
 // words for people, for a file that cannot be opened or read.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
@@ -52,6 +53,7 @@ class ReplayRun {
   [[nodiscard]] ipc::Snapshot snapshot() const;
 
   const Options options_;
+  const std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   LineWriter& standard_error_;
   LineWriter& standard_output_;
   Log& log_;

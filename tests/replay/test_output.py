@@ -4,10 +4,12 @@ import functools
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import time
 import unittest
+from datetime import datetime, timedelta
 
 import saved
 from program import DEADLINE_S, TCPEEK, Files, catches, has, replay, until
@@ -65,19 +67,43 @@ class OutputTest(Files):
         quiet = replay("-q", "-r", self.file("a", saved.pcap(saved.handshake(1))))
         self.assertNotIn("packets/s", quiet.stderr)
 
+    def check_span_of_run(self, text: str, begun: datetime, ended: datetime) -> None:
+        """Without a packet, the summary's times are those of the run."""
+        span = [datetime.fromisoformat(t) for t in re.findall(r"(?:from|  to) : (.*)", text)]
+        self.assertEqual(len(span), 2, text)
+        second = timedelta(seconds=1)  # shown in whole seconds
+        self.assertGreaterEqual(span[0], begun - second)
+        self.assertGreaterEqual(span[1], span[0])
+        self.assertLessEqual(span[1], ended)
+        found = re.search(r"time : +([\d.]+) \(sec\)", text)
+        assert found, text
+        self.assertAlmostEqual(float(found[1]), (span[1] - span[0]).total_seconds(), delta=1.1)
+
+    def test_without_packets_the_times_are_those_of_the_run(self) -> None:
+        begun = datetime.now()
+        done = replay("-q", "-r", self.file("none", saved.pcap([])))
+        self.check_span_of_run(done.stderr, begun, datetime.now())
+
     def test_an_interrupt_ends_what_never_came(self) -> None:
         fifo = str(self.folder / "fifo")
         os.mkfifo(fifo)
         for path in ("-", fifo):
             with self.subTest(path):
                 told = self.folder / "told"
+                begun = datetime.now()
                 with told.open("wb") as err, subprocess.Popen(
                     [TCPEEK, "-r", path], stdin=subprocess.PIPE, stderr=err
                 ) as process:
                     until(functools.partial(catches, process.pid, signal.SIGINT))
+                    time.sleep(1.2)  # so that the run's times differ
                     process.send_signal(signal.SIGINT)
                     self.assertEqual(process.wait(DEADLINE_S), 0)
-                self.assertIn("TCPEEK SUMMARY", told.read_text())
+                text = told.read_text()
+                self.assertIn("TCPEEK SUMMARY", text)
+                self.assertIn(f"reading from {fifo if path == fifo else 'standard input'}\n", text)
+                self.check_span_of_run(text, begun, datetime.now())
+                found = re.search(r"time : +([\d.]+) ", text)
+                self.assertGreater(float(found[1]) if found else 0, 1)
 
     def test_a_closed_standard_input_is_an_error(self) -> None:
         command = ["sh", "-c", f"exec {TCPEEK} -r - <&-"]
