@@ -19,11 +19,18 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using std::chrono::system_clock;
 
-constexpr std::chrono::hours kShutdownFlushTimeout{24};
+// Once interrupted, for a reader that is slow or has stopped reading; three times at most.
+constexpr std::chrono::milliseconds kShutdownFlushTimeout{500};
 
 system_clock::time_point to_system(PacketTime time) {
   return system_clock::time_point(
       std::chrono::duration_cast<system_clock::duration>(time.time_since_epoch()));
+}
+
+// As long as it takes; once interrupted, not much longer.
+void flush(LineWriter& writer) noexcept {
+  writer.flush_patiently();
+  writer.flush_for(kShutdownFlushTimeout);
 }
 
 }  // namespace
@@ -46,8 +53,8 @@ ReplayRun::ReplayRun(const Options& options, LineWriter& standard_error,
       reporter_(options.output, standard_error, standard_output, matcher_,
                 [this](std::uint16_t number) { return files_.interface_name(number); }),
       clock_(steady_clock::now()) {
-  standard_error_.wait_when_full();
-  standard_output_.wait_when_full();
+  standard_error_.wait_when_full(signals_.descriptor());
+  standard_output_.wait_when_full(signals_.descriptor());
   drop_rights();
   make_readers();
   enter_sandbox();
@@ -84,7 +91,7 @@ void ReplayRun::enter_sandbox() {
       [this](unsigned i) { sandbox_.enter(i == 0 ? Role::replay : Role::replay_reader); });
 }
 
-std::vector<std::string> ReplayRun::run() {
+bool ReplayRun::run() {
   for (const std::string& warning : options_.warnings) log_.warning("{}", warning);
   print_banner();
   std::vector<SavedPacket> packets;
@@ -93,7 +100,7 @@ std::vector<std::string> ReplayRun::run() {
     show_progress();
   }
   finish();
-  return files_.faults();
+  return files_.faults().empty();
 }
 
 void ReplayRun::print_banner() {
@@ -144,10 +151,14 @@ void ReplayRun::show_progress() {
 void ReplayRun::finish() {
   if (readers_->pending() != 0) sweep(clock_.now());
   progress_.wipe();
+  flush(standard_error_);  // makes room
   standard_error_.line("");
   standard_error_.line(summary(snapshot()));
-  standard_error_.flush_for(kShutdownFlushTimeout);
-  standard_output_.flush_for(kShutdownFlushTimeout);
+  // Whatever the log shows: they are the reason for the exit status.
+  Log faults(standard_error_, LOG_ERR, false);
+  for (const std::string& fault : files_.faults()) faults.error("{}", fault);
+  flush(standard_error_);
+  flush(standard_output_);
 }
 
 ipc::Snapshot ReplayRun::snapshot() const {

@@ -11,8 +11,6 @@
 #include <chrono>
 #include <optional>
 #include <span>
-#include <string>
-#include <vector>
 
 #include "engine/config/options.h"
 #include "engine/filters/filter_matcher.h"
@@ -36,9 +34,9 @@ class ReplayRun {
   ReplayRun(const Options& options, LineWriter& standard_error, LineWriter& standard_output,
             Log& log);
 
-  // To the end of the files, or until SIGINT, SIGTERM or SIGHUP; prints the summary. Returns what was
-  // wrong with the files, a line each.
-  [[nodiscard]] std::vector<std::string> run();
+  // To the end of the files, or until SIGINT, SIGTERM or SIGHUP; prints the summary, and what was wrong
+  // with the files. False: something was.
+  [[nodiscard]] bool run();
 
  private:
   void drop_rights();

@@ -1,24 +1,33 @@
 """What a replay prints, while it runs and when it is interrupted."""
 
+import fcntl
 import functools
 import json
 import os
 import pty
 import re
 import signal
+import struct
 import subprocess
+import termios
 import time
 import unittest
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import saved
 from program import DEADLINE_S, TCPEEK, Files, catches, has, replay, until
 
 
+@functools.cache
+def many_handshakes() -> bytes:
+    """20,000 of them: far more lines than a pipe and the backlog hold."""
+    return saved.pcap(p for i in range(20_000) for p in saved.handshake(i + 1, saved.START_NS + i))
+
+
 class OutputTest(Files):
     def test_every_line_arrives_at_a_slow_reader(self) -> None:
-        packets = [p for i in range(20_000) for p in saved.handshake(i + 1, saved.START_NS + i)]
-        path = self.file("a", saved.pcap(packets))
+        path = self.file("a", many_handshakes())
         with subprocess.Popen([TCPEEK, "-r", path], stderr=subprocess.PIPE) as process:
             assert process.stderr is not None
             time.sleep(0.3)  # the pipe fills up meanwhile
@@ -104,6 +113,47 @@ class OutputTest(Files):
                 self.check_span_of_run(text, begun, datetime.now())
                 found = re.search(r"time : +([\d.]+) ", text)
                 self.assertGreater(float(found[1]) if found else 0, 1)
+
+    def stall(self, *options: str, stream: str) -> tuple[subprocess.Popen[bytes], int]:
+        """A replay that waits for whoever should read one of its streams; and that stream's other end."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: writing}
+        command = [TCPEEK, "--max-sessions", "100000", "-r", self.file("a", many_handshakes()), *options]
+        process = subprocess.Popen(command, stdout=streams["stdout"], stderr=streams["stderr"])
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        os.close(writing)
+
+        def waits() -> bool:
+            state = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+            waiting = fcntl.ioctl(reading, termios.FIONREAD, bytes(4))
+            return state == "S" and struct.unpack("i", waiting)[0] > 60_000
+
+        until(waits)
+        time.sleep(0.2)
+        self.assertTrue(waits())
+        return process, reading
+
+    def test_a_reader_that_stopped_reading_does_not_keep_it_from_ending(self) -> None:
+        for stream, options in (("stderr", ()), ("stdout", ("--output", "json"))):
+            for number in (signal.SIGINT, signal.SIGTERM):
+                with self.subTest(stream, signal=number):
+                    process, _ = self.stall(*options, stream=stream)
+                    begun = time.monotonic()
+                    process.send_signal(number)
+                    self.assertEqual(process.wait(DEADLINE_S), 0)
+                    self.assertLess(time.monotonic() - begun, 3)
+
+    def test_a_slow_reader_gets_the_summary_of_an_interrupted_replay(self) -> None:
+        process, reading = self.stall(stream="stderr")
+        process.send_signal(signal.SIGINT)
+        text = b""
+        while part := os.read(reading, 65536):
+            text += part
+        self.assertEqual(process.wait(DEADLINE_S), 0)
+        self.assertIn(b"TCPEEK SUMMARY", text)
+        self.assertTrue(text.endswith(b"====================================\n"))
 
     def test_a_closed_standard_input_is_an_error(self) -> None:
         command = ["sh", "-c", f"exec {TCPEEK} -r - <&-"]

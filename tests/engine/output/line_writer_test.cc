@@ -1,4 +1,4 @@
-// Whoever reads our lines may be slow, gone or full: we never wait, and lose whole lines only.
+// A reader may be slow, gone or full: we never wait unless asked to, and lose whole lines only.
 #include "engine/output/line_writer.h"
 
 #include <fcntl.h>
@@ -6,10 +6,13 @@
 #include <pthread.h>
 #include <pty.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -338,6 +341,117 @@ TEST_F(LineWriterTest, AFrozenTerminal) {
       },
       20);
   EXPECT_EQ(told, "done, some lost") << "signal 14 is the alarm: it waited";
+}
+
+// The same terminal, read again after a while, by one who waits.
+TEST_F(LineWriterTest, WaitingForAFrozenTerminalLosesNothing) {
+  const Terminal terminal;
+  LineWriter writer(terminal.slave.get());
+  writer.wait_when_full(-1);
+  std::atomic<bool> done{false};
+  std::size_t newlines = 0;
+  std::jthread reader([&] {
+    std::this_thread::sleep_for(milliseconds(300));
+    std::array<char, 4096> buffer{};
+    ::fcntl(terminal.master.get(), F_SETFL, O_NONBLOCK);
+    for (;;) {
+      const bool last = done;
+      const auto n = ::read(terminal.master.get(), buffer.data(), buffer.size());
+      if (n > 0) {
+        newlines += static_cast<std::size_t>(std::count(buffer.begin(), buffer.begin() + n, '\n'));
+      } else if (last) {
+        return;
+      } else {
+        std::this_thread::sleep_for(milliseconds(1));
+      }
+    }
+  });
+  constexpr std::size_t kLines = 30'000;
+  for (std::size_t i = 0; i < kLines; ++i) {
+    writer.line(numbered(i));
+    if (i % 10 == 0) writer.flush();
+  }
+  writer.flush_patiently();
+  done = true;
+  reader.join();
+  EXPECT_EQ(writer.lost(), 0U);
+  EXPECT_EQ(newlines, kLines);
+}
+
+TEST_F(LineWriterTest, WaitingWhenFullLosesNothing) {
+  const Pipe pipe;
+  LineWriter writer(pipe.writing.get());
+  writer.wait_when_full(-1);
+  std::vector<std::string> expected;
+  std::string text;
+  std::jthread reader([&](const std::stop_token& stop) {
+    std::this_thread::sleep_for(milliseconds(100));
+    while (!stop.stop_requested()) text += pipe.take(65'536);
+    text += pipe.take();
+  });
+  for (std::size_t i = 0; i < 50'000; ++i) {
+    expected.push_back(numbered(i));
+    writer.line(expected.back());
+  }
+  writer.flush_patiently();
+  reader.request_stop();
+  reader.join();
+  EXPECT_EQ(writer.lost(), 0U);
+  EXPECT_EQ(test::lines_of(text), expected);
+}
+
+// poll() tells both that there is room, and one of them takes it: the other goes on waiting.
+TEST_F(LineWriterTest, TwoThatWaitForOneReaderLoseNothing) {
+  const Pipe pipe;
+  constexpr std::size_t kLines = 5000;
+  std::atomic<std::uint64_t> lost{0};
+  const auto fill = [&] {
+    LineWriter writer(pipe.writing.get());
+    writer.wait_when_full(-1);
+    for (std::size_t i = 0; i < kLines; ++i) writer.line(std::string(4000, 'x'));
+    writer.flush_patiently();
+    lost += writer.lost();
+  };
+  std::size_t newlines = 0;
+  std::jthread reader([&](const std::stop_token& stop) {
+    for (;;) {
+      const bool last = stop.stop_requested();
+      const std::string text = pipe.take(5000);
+      newlines += static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+      if (last && text.empty()) return;
+    }
+  });
+  std::thread other(fill);
+  fill();
+  other.join();
+  reader.request_stop();
+  reader.join();
+  EXPECT_EQ(lost, 0U);
+  EXPECT_EQ(newlines, 2 * kLines);
+}
+
+TEST_F(LineWriterTest, AnInterruptEndsTheWaiting) {
+  const Pipe pipe;
+  const ring::Descriptor event(::eventfd(0, EFD_CLOEXEC));
+  LineWriter writer(pipe.writing.get());
+  writer.wait_when_full(event.get());
+  std::jthread later([&] {
+    std::this_thread::sleep_for(milliseconds(100));
+    ::eventfd_write(event.get(), 1);
+  });
+  const auto start = steady_clock::now();
+  while (writer.lost() == 0) writer.line(std::string(999, 'x'));
+  EXPECT_GE(steady_clock::now() - start, milliseconds(90)) << "it waited until then";
+  const auto interrupted = steady_clock::now();
+  for (int i = 0; i < 1000; ++i) writer.line("x");
+  writer.flush_patiently();
+  EXPECT_LT(steady_clock::now() - interrupted, std::chrono::seconds(10)) << "and waits no more";
+  // Last words find room when the reader is there after all.
+  EXPECT_GT(pipe.take(65'536).size(), 0U);
+  writer.flush_for(milliseconds(100));
+  const std::uint64_t lost = writer.lost();
+  writer.line("last words");
+  EXPECT_EQ(writer.lost(), lost);
 }
 
 // The descriptor is the shell's too: its mode is not ours to change.

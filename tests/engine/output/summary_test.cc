@@ -122,6 +122,12 @@ TEST(SummaryTest, CountsStandWhereTheOriginalHasThem) {
   EXPECT_THAT(all, Not(HasSubstr("9999")));
 }
 
+TEST(SummaryTest, TimesBefore1970AreRoundedDown) {
+  Snapshot s = snapshot();
+  s.started = std::chrono::system_clock::time_point(-391ms - 9h);
+  EXPECT_THAT(text(s), HasSubstr("     from : 1969-12-31 23:59:59\n"));
+}
+
 // Each count of ours brings a line of its own and changes none of the original's.
 TEST(SummaryTest, OursComeAfterTheOriginalsLinesOfTheBlock) {
   for (const Tally tally :
