@@ -6,6 +6,8 @@
 #include <chrono>
 #include <iterator>
 
+#include "engine/base/text.h"
+
 namespace tcpeek::engine {
 namespace {
 
@@ -29,7 +31,8 @@ void detail(Out out, const char* label, std::uint64_t count) {
 
 void filter_block(Out out, const ipc::FilterStats& filter) {
   const ipc::Counts& c = filter.counts;
-  fmt::format_to(out, "{}\n {}\n   Success: {} session\n", kRule, filter.name, c[Tally::success]);
+  fmt::format_to(out, "{}\n {}\n   Success: {} session\n", kRule, printable(filter.name),
+                 c[Tally::success]);
   fmt::format_to(out, "     SYN Segment Duplicate : {:6}\n", c[Tally::success_dup_syn]);
   fmt::format_to(out, "     S/A Segment Duplicate : {:6}\n", c[Tally::success_dup_synack]);
   fmt::format_to(out, "   Failure: {} session\n", c.failures());

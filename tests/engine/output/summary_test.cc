@@ -187,6 +187,12 @@ TEST(SummaryTest, EveryFilterInItsOrder) {
   EXPECT_EQ(block(s, "f5")[1], "   Success: 77 session");
 }
 
+TEST(SummaryTest, NamesAreShownWithoutDrivingTheTerminal) {
+  Snapshot s = snapshot();
+  s.filters.push_back(filter("we\x1b[2J\nb"));
+  EXPECT_THAT(text(s), HasSubstr("\n we\\x1b[2J\\x0ab\n   Success: "));
+}
+
 TEST(SummaryTest, SeveralInterfacesAreOneSum) {
   Snapshot s = snapshot();
   s.interfaces = {{.name = "a", .link_type = "", .if_dropped = 3},
