@@ -171,7 +171,7 @@ const char* PcapngFormat::take_option(std::uint16_t code, Bytes value, Clock& cl
   }
   if (code == kResolution && !value.empty()) {
     const auto units = units_of(std::to_integer<std::uint8_t>(value[0]));
-    if (!units) return "an interface's clock is finer than 64 bits can tell";
+    if (!units) return "an interface's clock is finer than 64 bits can count";
     clock.units_per_second = *units;
   }
   if (code == kOffset && value.size() >= 8) {
@@ -182,14 +182,14 @@ const char* PcapngFormat::take_option(std::uint16_t code, Bytes value, Clock& cl
 
 const char* PcapngFormat::take_packet(const PacketFields& packet, Bytes body,
                                       std::vector<SavedPacket>& packets) {
-  if (packet.interface >= clocks_.size()) return "a packet of an interface not described before";
+  if (packet.interface >= clocks_.size()) return "a packet of an interface that was not described";
   if (packet.captured > SavefileReader::kMaxPacketBytes) {
     return "a packet of more than 262144 bytes";
   }
   if (packet.captured > body.size() - packet.header) return "a packet longer than its block";
   const Clock& clock = clocks_[packet.interface];
   const auto time = nanoseconds(packet.time, clock.units_per_second, clock.offset_s);
-  if (!time) return "a time too far from 1970 to be told in nanoseconds";
+  if (!time) return "a time too far from 1970 to be counted in nanoseconds";
   last_time_ns_ = *time;
   packets.push_back({.bytes = body.subspan(packet.header, packet.captured),
                      .time_ns = *time,
@@ -201,7 +201,7 @@ const char* PcapngFormat::take_packet(const PacketFields& packet, Bytes body,
 const char* PcapngFormat::take_simple(Bytes body, std::vector<SavedPacket>& packets) {
   constexpr std::size_t kHeader = 4;
   if (body.size() < kHeader) return "a packet block is too short";
-  if (clocks_.empty()) return "a packet of an interface not described before";
+  if (clocks_.empty()) return "a packet of an interface that was not described";
   const std::uint32_t wire_length = fields_.u32(body, 0);
   std::size_t captured = wire_length;
   if (clocks_[0].snap_length != 0) {

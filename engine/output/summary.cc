@@ -24,7 +24,7 @@ std::string local_time(std::chrono::system_clock::time_point t) {
 }
 
 // Ours come under the original's lines, indented as the parts that they are, and only if there is
-// something to tell.
+// something to show.
 void detail(Out out, const char* label, std::uint64_t count) {
   if (count != 0) fmt::format_to(out, "       {:<24}: {:6}\n", label, count);
 }

@@ -115,7 +115,7 @@ class OutputTest(Files):
                 self.assertGreater(float(found[1]) if found else 0, 1)
 
     def stall(self, *options: str, stream: str) -> tuple[subprocess.Popen[bytes], int]:
-        """A replay that waits for whoever should read one of its streams; and that stream's other end."""
+        """A replay that waits because nobody reads one of its streams; and that stream's other end."""
         reading, writing = os.pipe()
         self.addCleanup(os.close, reading)
         streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: writing}

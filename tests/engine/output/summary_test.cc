@@ -1,4 +1,4 @@
-// The last words, line by line: scripts read them.
+// The summary, line by line: scripts parse it.
 #include "engine/output/summary.h"
 
 #include <gmock/gmock.h>
