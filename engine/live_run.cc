@@ -72,15 +72,12 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
       reporter_(
           options.output, standard_error, standard_output, filters_,
           [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); }) {
-  if (!options.no_seccomp && !Sandbox::supported_by_build()) {
-    log.info("system calls are not filtered: this build has sanitizers");
-  }
   snapshot_collector_.include(standard_error);
   snapshot_collector_.include(standard_output);
   if (!options_.no_socket) open_server();
   sockets_.open_spares(ensure_descriptors(ipc::ServerLimits{}.max_clients + kPassingDescriptors,
                                           sockets_.spares_wanted()));
-  drop_privileges();
+  drop_privileges(user_);
 }
 
 CaptureSockets LiveRun::open_sockets() const {
@@ -129,11 +126,6 @@ void LiveRun::open_server() {
                     request_handler_.ask(std::move(word), std::move(reply));
                   });
   snapshot_collector_.include(*server_);
-}
-
-void LiveRun::drop_privileges() {
-  if (user_) become(*user_);
-  drop_capabilities();
 }
 
 void LiveRun::run() {

@@ -50,7 +50,6 @@ class LiveRun {
   [[nodiscard]] CaptureSockets open_sockets() const;
   [[nodiscard]] std::vector<ReaderConfig> reader_configs() const;
   void open_server();
-  void drop_privileges();
   [[nodiscard]] bool start_readers();
   void print_banner();
   void watch();

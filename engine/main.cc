@@ -22,6 +22,7 @@
 #include "engine/output/line_writer.h"
 #include "engine/output/log.h"
 #include "engine/process/fd_limit.h"
+#include "engine/process/sandbox.h"
 #include "engine/replay_run.h"
 
 namespace {
@@ -48,16 +49,6 @@ int fail(int status, const std::string& message, tcpeek::engine::LineWriter& sta
   return status;
 }
 
-int replay(const tcpeek::engine::Options& options, tcpeek::engine::LineWriter& standard_error,
-           tcpeek::engine::LineWriter& standard_output, tcpeek::engine::Log& log) {
-  tcpeek::engine::ReplayRun replay(options, standard_error, standard_output, log);
-  int status = 0;
-  for (const std::string& wrong : replay.run()) {
-    status = fail(kFailure, tcpeek::engine::printable(wrong), standard_error);
-  }
-  return status;
-}
-
 int run(std::span<const char* const> arguments, tcpeek::engine::LineWriter& standard_error) {
   using namespace tcpeek::engine;
   const CommandLine command_line = parse_command_line(arguments);
@@ -69,9 +60,14 @@ int run(std::span<const char* const> arguments, tcpeek::engine::LineWriter& stan
   const Options& options = command_line.options;
   LineWriter standard_output(STDOUT_FILENO);
   Log log(standard_error, options.log_level, options.log_to_syslog);
-  if (!options.read_files.empty()) return replay(options, standard_error, standard_output, log);
-  LiveRun engine(options, standard_error, standard_output, log);
-  engine.run();
+  if (!options.no_seccomp && !Sandbox::supported_by_build()) {
+    log.info("system calls are not filtered: this build has sanitizers");
+  }
+  if (!options.read_files.empty()) {
+    ReplayRun replay(options, standard_error, standard_output, log);
+    return replay.run() ? 0 : kFailure;
+  }
+  LiveRun(options, standard_error, standard_output, log).run();
   return 0;
 }
 

@@ -1,13 +1,11 @@
 #include "engine/replay_run.h"
 
-#include <fmt/format.h>
-
 #include <chrono>
 #include <random>
 
-#include "engine/base/text.h"
 #include "engine/config/sizing.h"
 #include "engine/config/tracker_settings.h"
+#include "engine/output/banner.h"
 #include "engine/output/summary.h"
 #include "engine/pipeline/snapshot_builder.h"
 
@@ -16,13 +14,22 @@ namespace {
 
 using flowtable::PacketTime;
 using ring::SavedPacket;
+using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using std::chrono::system_clock;
-constexpr std::chrono::hours kShutdownFlushTimeout{24};
+
+// Once interrupted, for a reader that is slow or has stopped reading; three times at most.
+constexpr std::chrono::milliseconds kShutdownFlushTimeout{500};
 
 system_clock::time_point to_system(PacketTime time) {
   return system_clock::time_point(
       std::chrono::duration_cast<system_clock::duration>(time.time_since_epoch()));
+}
+
+// As long as it takes; once interrupted, not much longer.
+void flush(LineWriter& writer) noexcept {
+  writer.flush_patiently();
+  writer.flush_for(kShutdownFlushTimeout);
 }
 
 }  // namespace
@@ -47,20 +54,12 @@ ReplayRun::ReplayRun(const Options& options, LineWriter& standard_error,
       reporter_(options.output, standard_error, standard_output, filters_,
                 [this](std::uint16_t number) { return files_.interface_name(number); }),
       clock_(steady_clock::now()) {
-  if (!options.no_seccomp && !Sandbox::supported_by_build()) {
-    log.info("system calls are not filtered: this build has sanitizers");
-  }
-  standard_error_.wait_when_full();
-  standard_output_.wait_when_full();
-  drop_rights();
+  standard_error_.wait_when_full(signals_.descriptor());
+  standard_output_.wait_when_full(signals_.descriptor());
+  drop_privileges(user_);
   make_readers();
   enter_sandbox();
   files_.recognise();
-}
-
-void ReplayRun::drop_rights() {
-  if (user_) become(*user_);
-  drop_capabilities();
 }
 
 void ReplayRun::make_readers() {
@@ -89,7 +88,7 @@ void ReplayRun::enter_sandbox() {
       [this](unsigned i) { sandbox_.enter(i == 0 ? Role::replay : Role::replay_reader); });
 }
 
-std::vector<std::string> ReplayRun::run() {
+bool ReplayRun::run() {
   for (const std::string& warning : options_.warnings) log_.warning("{}", warning);
   print_banner();
   std::vector<SavedPacket> packets;
@@ -99,16 +98,16 @@ std::vector<std::string> ReplayRun::run() {
     if (request_signals_.take() == RequestSignal::summary) print_summary();
   }
   finish();
-  return files_.faults();
+  return files_.faults().empty();
 }
 
 void ReplayRun::print_banner() {
-  std::string filter = options_.icmp ? "TCP and ICMP destination unreachable" : "TCP";
-  if (!options_.bpf.empty()) filter += ", where " + printable(options_.bpf);
-  standard_error_.line("reading from " + files_.describe());
-  standard_error_.line(fmt::format("{} reader{} with room for {} attempts each, filter: {}",
-                                   readers_->size(), readers_->size() == 1 ? "" : "s",
-                                   readers_->capacity_each(), filter));
+  const ReplayBanner banner{.files = files_.describe(),
+                            .icmp = options_.icmp,
+                            .bpf = options_.bpf,
+                            .readers = readers_->size(),
+                            .sessions_each = readers_->capacity_each()};
+  for (const std::string& line : lines_of(banner)) standard_error_.line(line);
   if (!options_.quiet) reporter_.begin();
   standard_error_.flush();
 }
@@ -150,10 +149,14 @@ void ReplayRun::show_progress() {
 void ReplayRun::finish() {
   if (readers_->pending() != 0) sweep(clock_.now());
   progress_.wipe();
+  flush(standard_error_);  // makes room
   standard_error_.line("");
   print_summary();
-  standard_error_.flush_for(kShutdownFlushTimeout);
-  standard_output_.flush_for(kShutdownFlushTimeout);
+  // Whatever the log shows: they are the reason for the exit status.
+  Log faults(standard_error_, LOG_ERR, false);
+  for (const std::string& fault : files_.faults()) faults.error("{}", fault);
+  flush(standard_error_);
+  flush(standard_output_);
 }
 
 void ReplayRun::print_summary() {
@@ -162,22 +165,15 @@ void ReplayRun::print_summary() {
   standard_error_.flush();
 }
 
-ipc::Snapshot ReplayRun::snapshot() const {
+ipc::Snapshot ReplayRun::snapshot() {
   SnapshotFrame frame;
-  frame.started = to_system(clock_.earliest());
-  frame.taken = to_system(clock_.latest());
-  frame.uptime =
-      std::chrono::duration_cast<std::chrono::milliseconds>(clock_.latest() - clock_.earliest());
-  std::vector<ReaderReport> reports = readers_->reports();
-  for (const std::uint64_t packets : files_.packets()) {
-    frame.interfaces.emplace_back();
-    reports.front().sockets.push_back({.seen = packets});
-  }
-  std::vector<ReaderView> views;
-  for (std::size_t i = 0; i < reports.size(); ++i) {
-    views.push_back({.report = &reports[i], .id = static_cast<unsigned>(i)});
-  }
-  return build_snapshot(std::move(frame), filters_, views);
+  // Without a packet there is no time but that of the run.
+  const bool any = clock_.packets() != 0;
+  frame.started = any ? to_system(clock_.earliest()) : started_;
+  frame.taken = any ? to_system(clock_.latest()) : system_clock::now();
+  frame.uptime = std::chrono::duration_cast<milliseconds>(frame.taken - frame.started);
+  frame.interfaces.resize(files_.packets().size());
+  return build_snapshot(std::move(frame), filters_, readers_->views(files_.packets()));
 }
 
 }  // namespace tcpeek::engine

@@ -8,10 +8,9 @@
 // words for people, for a file that cannot be opened or read.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <span>
-#include <string>
-#include <vector>
 
 #include "engine/config/options.h"
 #include "engine/filters/filter_registry.h"
@@ -35,12 +34,11 @@ class ReplayRun {
   ReplayRun(const Options& options, LineWriter& standard_error, LineWriter& standard_output,
             Log& log);
 
-  // To the end of the files, or until SIGINT, SIGTERM or SIGHUP; prints the summary. Returns what was
-  // wrong with the files, a line each.
-  [[nodiscard]] std::vector<std::string> run();
+  // To the end of the files, or until SIGINT, SIGTERM or SIGHUP; prints the summary, and what was wrong
+  // with the files. False: something was.
+  [[nodiscard]] bool run();
 
  private:
-  void drop_rights();
   void make_readers();
   void enter_sandbox();
   void print_banner();
@@ -50,9 +48,10 @@ class ReplayRun {
   void show_progress();
   void finish();
   void print_summary();
-  [[nodiscard]] ipc::Snapshot snapshot() const;
+  [[nodiscard]] ipc::Snapshot snapshot();
 
   const Options options_;
+  const std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   LineWriter& standard_error_;
   LineWriter& standard_output_;
   Log& log_;

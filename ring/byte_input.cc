@@ -24,10 +24,10 @@ namespace {
 
 class MappedInput final : public ByteInput {
  public:
-  MappedInput(Descriptor file, std::size_t size, const std::string& path)
+  MappedInput(Descriptor file, std::size_t size, const std::string& name)
       : file_(std::move(file)), size_(size) {
     void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file_.get(), 0);
-    if (memory == MAP_FAILED) throw_errno("mmap of " + path);
+    if (memory == MAP_FAILED) throw_errno("cannot map " + name + " into memory");
     memory_ = static_cast<std::byte*>(memory);
     // Advice: refused, it is only slower.
     static_cast<void>(::madvise(memory_, size_, MADV_SEQUENTIAL));
@@ -76,14 +76,18 @@ class MappedInput final : public ByteInput {
 
 class BufferedInput final : public ByteInput {
  public:
-  BufferedInput(std::unique_ptr<Inflater> inflater, std::optional<std::uint64_t> total)
-      : inflater_(std::move(inflater)), total_(total), buffer_(kCapacity) {}
+  BufferedInput(Compression compression, FdSource source, std::optional<std::uint64_t> total)
+      : compressed_(compression != Compression::none),
+        inflater_(make_inflater(compression, std::move(source))),
+        total_(total),
+        buffer_(kCapacity) {}
 
   std::span<const std::byte> next(std::size_t used, std::size_t least) override {
     begin_ += used;
     if (end_ - begin_ < least) fill(least);
     return std::span<const std::byte>(buffer_).subspan(begin_, end_ - begin_);
   }
+  bool compressed() const noexcept override { return compressed_; }
   std::string trouble() const override { return inflater_->trouble(); }
   std::uint64_t passed() const noexcept override { return inflater_->source_bytes(); }
   std::optional<std::uint64_t> total() const noexcept override { return total_; }
@@ -103,6 +107,7 @@ class BufferedInput final : public ByteInput {
     }
   }
 
+  bool compressed_;
   std::unique_ptr<Inflater> inflater_;
   std::optional<std::uint64_t> total_;
   std::vector<std::byte> buffer_;
@@ -110,26 +115,24 @@ class BufferedInput final : public ByteInput {
   std::size_t end_ = 0;
 };
 
-Descriptor open_file(const std::string& path) {
+Descriptor open_file(const std::string& path, const std::string& name) {
   // Without O_NONBLOCK, opening a FIFO would wait for its writer, deaf to signals.
   const int fd = path == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
                              : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) throw_errno("open of " + input_name(path));
+  if (fd < 0) throw_errno("cannot open " + name);
   return Descriptor(fd);
 }
 
 }  // namespace
 
-std::string input_name(const std::string& path) {
-  return path == "-" ? "standard input" : path;
-}
-
-std::unique_ptr<ByteInput> open_input(const std::string& path, int interrupt) {
-  Descriptor file = open_file(path);
+std::unique_ptr<ByteInput> open_input(const std::string& path, int interrupt,
+                                      const std::string& named) {
+  const std::string& name = named.empty() ? path : named;
+  Descriptor file = open_file(path, name);
   struct stat status {};
-  if (::fstat(file.get(), &status) != 0) throw_errno("fstat of " + input_name(path));
+  if (::fstat(file.get(), &status) != 0) throw_errno("cannot get the size of " + name);
   if (S_ISDIR(status.st_mode)) {
-    throw std::system_error(EISDIR, std::generic_category(), "open of " + input_name(path));
+    throw std::system_error(EISDIR, std::generic_category(), "cannot read " + name);
   }
   // Where standard input is a file, it may have been read in part: what is left comes as from a pipe.
   const bool whole_file = S_ISREG(status.st_mode) && path != "-";
@@ -139,9 +142,9 @@ std::unique_ptr<ByteInput> open_input(const std::string& path, int interrupt) {
   const Compression compression = compression_of(source.peek());
   if (whole_file && status.st_size > 0 && compression == Compression::none) {
     return std::make_unique<MappedInput>(std::move(source).descriptor(),
-                                         static_cast<std::size_t>(status.st_size), path);
+                                         static_cast<std::size_t>(status.st_size), name);
   }
-  return std::make_unique<BufferedInput>(make_inflater(compression, std::move(source)), total);
+  return std::make_unique<BufferedInput>(compression, std::move(source), total);
 }
 
 }  // namespace tcpeek::ring

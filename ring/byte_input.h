@@ -5,8 +5,8 @@
 // bytes and read through zlib and libzstd; they and pipes go through a buffer.
 //
 // Thread contract: one thread's.
-// Errors: open_input() throws std::system_error naming the call and the file. What goes wrong later
-// ends the window early and is told by trouble(): all before it is good.
+// Errors: open_input() throws std::system_error saying what cannot be done to which file. What goes wrong
+// later ends the window early; trouble() says what it was, and everything before it is good.
 #pragma once
 
 #include <cstddef>
@@ -29,6 +29,9 @@ class ByteInput {
   // bytes, unless the input ends. Invalidates the window before.
   [[nodiscard]] virtual std::span<const std::byte> next(std::size_t used, std::size_t least) = 0;
 
+  // Whether the bytes come out of a compressed file.
+  [[nodiscard]] virtual bool compressed() const noexcept { return false; }
+
   // Why the input ended before its end; empty: it did not.
   [[nodiscard]] virtual std::string trouble() const { return {}; }
 
@@ -37,11 +40,9 @@ class ByteInput {
   [[nodiscard]] virtual std::optional<std::uint64_t> total() const noexcept = 0;
 };
 
-// What people call a path: "-" is standard input.
-[[nodiscard]] std::string input_name(const std::string& path);
-
 // "-" is standard input. Reading from what may block (a pipe, a terminal) ends as at its end when
-// `interrupt` becomes readable; -1: nothing interrupts.
-[[nodiscard]] std::unique_ptr<ByteInput> open_input(const std::string& path, int interrupt);
+// `interrupt` becomes readable; -1: nothing interrupts. `name` is what errors call it; empty: the path.
+[[nodiscard]] std::unique_ptr<ByteInput> open_input(const std::string& path, int interrupt,
+                                                    const std::string& name = {});
 
 }  // namespace tcpeek::ring

@@ -28,7 +28,8 @@ class Decompressor : public Inflater {
  public:
   std::size_t read(std::span<std::byte> out) override {
     while (!ended_ && !out.empty()) {
-      if (at_ == end_) refill();
+      // Not while there may be more to come without: a pipe may stall.
+      if (at_ == end_ && !out_was_full_) refill();
       const std::size_t made = step(out);
       if (made != 0) return made;
     }
@@ -38,7 +39,8 @@ class Decompressor : public Inflater {
  protected:
   explicit Decompressor(FdSource source) : Inflater(std::move(source)), chunk_(kChunk) {}
 
-  // Takes from input(), makes bytes of `out`; returns how many. Calls end() when there are no more.
+  // Takes from input(), which is empty while output is waiting or at the end; makes bytes of `out` and
+  // returns how many. Calls end() when there are no more.
   [[nodiscard]] virtual std::size_t step(std::span<std::byte> out) = 0;
 
   [[nodiscard]] std::span<std::byte> input() noexcept {
@@ -76,7 +78,7 @@ class Gzip final : public Decompressor {
  private:
   std::size_t step(std::span<std::byte> out) override {
     if (between_members_) {
-      // What follows the last member and is none itself is padding, as for gzip(1).
+      // What follows the last member without being one is padding, as for gzip(1).
       if (exhausted() || input().front() != std::byte{0x1f}) return end(), 0;
       between_members_ = false;
     }
@@ -92,6 +94,7 @@ class Gzip final : public Decompressor {
     out_was_full_ = stream_.avail_out == 0;
     if (result == Z_STREAM_END) {
       between_members_ = true;
+      out_was_full_ = false;
       ::inflateReset(&stream_);
     } else if (result != Z_OK && result != Z_BUF_ERROR) {
       end(std::string("the gzip stream is damaged: ") +
@@ -106,7 +109,7 @@ class Gzip final : public Decompressor {
 
 // libzstd forgets what a call has put out when the same call meets an error. So each call gets no more
 // input than the step it asks for, and none while output is waiting: what comes before a damaged block
-// is there.
+// is not lost.
 class Zstd final : public Decompressor {
  public:
   explicit Zstd(FdSource source) : Decompressor(std::move(source)), stream_(ZSTD_createDStream()) {

@@ -2,8 +2,8 @@
 // 8878, several frames), by zlib and libzstd.
 //
 // Thread contract: one thread's.
-// Errors: make_inflater() throws std::bad_alloc; what goes wrong while reading ends the bytes and is
-// told by trouble().
+// Errors: make_inflater() throws std::bad_alloc; what goes wrong while reading ends the bytes, and
+// trouble() says what it was.
 #pragma once
 
 #include <array>

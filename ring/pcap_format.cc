@@ -1,36 +1,54 @@
 #include "ring/pcap_format.h"
 
+#include "ring/pcapng_format.h"
+
 namespace tcpeek::ring {
 namespace {
 
 constexpr std::uint32_t kMicroseconds = 0xa1b2c3d4;
 constexpr std::uint32_t kNanoseconds = 0xa1b23c4d;
-constexpr std::uint32_t kKuznetzov = 0xa1b2cd34;
+constexpr std::uint16_t kVersion = 2;
 constexpr std::size_t kRecordHeader = 16;
 // Above it stand the length of a frame check sequence and its flag.
 constexpr std::uint32_t kLinkTypeBits = 0xffff;
+
+bool has_magic(std::span<const std::byte> window, bool swapped) noexcept {
+  const std::uint32_t word = RecordReader(swapped).u32(window, 0);
+  return word == kMicroseconds || word == kNanoseconds;
+}
+
+// Where a record should begin, another file does: one that was joined to this one. As a record it would
+// be of a packet without a byte on the wire, or longer than any.
+bool begins_file(std::span<const std::byte> record) noexcept {
+  return has_magic(record, false) || has_magic(record, true) || PcapngFormat::begins(record);
+}
 
 }  // namespace
 
 std::unique_ptr<PcapFormat> PcapFormat::recognise(std::span<const std::byte> window) {
   if (window.size() < sizeof(std::uint32_t)) return nullptr;
   for (const bool swapped : {false, true}) {
+    if (!has_magic(window, swapped)) continue;
     const RecordReader fields(swapped);
-    const std::uint32_t magic = fields.u32(window, 0);
-    if (magic == kKuznetzov)
-      throw SavefileError("is of the 'modified' pcap kind, which is not read");
-    if (magic != kMicroseconds && magic != kNanoseconds) continue;
-    if (window.size() < kFileHeader) throw SavefileError("ends within the file header");
-    if (fields.u16(window, 4) != 2) {
-      throw SavefileError("is pcap of version " + std::to_string(fields.u16(window, 4)) +
-                          ", version 2 is read");
+    if (window.size() < kFileHeader) throw SavefileError("cut short within the file header");
+    if (fields.u16(window, 4) != kVersion) {
+      throw SavefileError("pcap of version " + std::to_string(fields.u16(window, 4)) +
+                          "; tcpeek reads version 2");
     }
-    std::unique_ptr<PcapFormat> format(new PcapFormat(swapped, magic == kNanoseconds ? 1 : 1000));
+    std::unique_ptr<PcapFormat> format(
+        new PcapFormat(swapped, fields.u32(window, 0) == kNanoseconds ? 1 : 1000));
     const auto link_type = static_cast<std::uint16_t>(fields.u32(window, 20) & kLinkTypeBits);
     format->interfaces_.push_back({.name = {}, .link_type = link_type, .number = 0});
     return format;
   }
   return nullptr;
+}
+
+bool PcapFormat::begins(std::span<const std::byte> window) noexcept {
+  for (const bool swapped : {false, true}) {
+    if (has_magic(window, swapped) && RecordReader(swapped).u16(window, 4) == kVersion) return true;
+  }
+  return false;
 }
 
 SavefileFormat::Parsed PcapFormat::parse(std::span<const std::byte> window, std::size_t most,
@@ -47,6 +65,12 @@ SavefileFormat::Parsed PcapFormat::parse(std::span<const std::byte> window, std:
       break;
     }
     const std::size_t captured = fields_.u32(record, 8);
+    const std::uint32_t wire_length = fields_.u32(record, 12);
+    if ((wire_length == 0 || captured > SavefileReader::kMaxPacketBytes) && begins_file(record)) {
+      parsed.wanted = kFileHead;
+      parsed.another_file = record.size() >= kFileHead;
+      break;
+    }
     if (captured > SavefileReader::kMaxPacketBytes) {
       parsed.damage = "a packet of more than 262144 bytes";
       break;
@@ -58,8 +82,8 @@ SavefileFormat::Parsed PcapFormat::parse(std::span<const std::byte> window, std:
     packets.push_back({.bytes = record.subspan(kRecordHeader, captured),
                        .time_ns = std::int64_t{fields_.u32(record, 0)} * 1'000'000'000 +
                                   fields_.u32(record, 4) * tick_ns_,
-                       .wire_length = fields_.u32(record, 12),
-                       .interface = 0});
+                       .wire_length = wire_length,
+                       .interface = static_cast<std::uint32_t>(own_)});
     parsed.used += kRecordHeader + captured;
   }
   return parsed;

@@ -14,8 +14,10 @@ class PcapFormat final : public SavefileFormat {
  public:
   static constexpr std::size_t kFileHeader = 24;
 
-  // Null: something else. Throws SavefileError for a variant that is not read.
+  // Null: something else. Throws SavefileError for a version that is not read.
   [[nodiscard]] static std::unique_ptr<PcapFormat> recognise(std::span<const std::byte> window);
+  // Whether the first 8 bytes are those of a pcap file that is read.
+  [[nodiscard]] static bool begins(std::span<const std::byte> window) noexcept;
 
   Parsed parse(std::span<const std::byte> window, std::size_t most,
                std::vector<SavedPacket>& packets) override;

@@ -4,6 +4,8 @@
 #include <limits>
 #include <optional>
 
+#include "ring/pcap_format.h"
+
 namespace tcpeek::ring {
 namespace {
 
@@ -61,11 +63,9 @@ constexpr std::size_t padded(std::size_t length) noexcept {
 
 }  // namespace
 
-std::unique_ptr<PcapngFormat> PcapngFormat::recognise(Bytes window) {
-  if (window.size() < kSectionHead) return nullptr;
-  if (RecordReader(false).u32(window, 0) != kSectionHeader || !swapped_order(window))
-    return nullptr;
-  return std::unique_ptr<PcapngFormat>(new PcapngFormat);
+bool PcapngFormat::begins(Bytes window) noexcept {
+  return window.size() >= kSectionHead && RecordReader(false).u32(window, 0) == kSectionHeader &&
+         swapped_order(window);
 }
 
 SavefileFormat::Parsed PcapngFormat::parse(Bytes window, std::size_t most,
@@ -82,6 +82,12 @@ SavefileFormat::Parsed PcapngFormat::parse(Bytes window, std::size_t most,
       const auto swapped = swapped_order(block);
       if (!swapped) return parsed.damage = "a section of unknown byte order", parsed;
       fields_ = RecordReader(*swapped);
+    }
+    // A pcap that was joined to this file: no block has a type like that.
+    if (type > kSectionHeader && PcapFormat::begins(block)) {
+      parsed.wanted = kFileHead;
+      parsed.another_file = block.size() >= kFileHead;
+      break;
     }
     const std::size_t length = fields_.u32(block, 4);
     if (length < kBlockFrame || length % 4 != 0 || length > kMaxBlockBytes) {
@@ -131,7 +137,7 @@ const char* PcapngFormat::take_block(std::uint32_t type, Bytes body,
 
 const char* PcapngFormat::take_interface(Bytes body) {
   if (body.size() < 8) return "an interface block is too short";
-  if (interfaces_.size() == kMaxInterfaces) return "more than 65536 interfaces";
+  if (interfaces_.size() == kMaxInterfaces) return kTooManyInterfaces;
   SavedInterface interface;
   interface.link_type = fields_.u16(body, 0);
   interface.number = static_cast<std::uint32_t>(clocks_.size());
@@ -165,7 +171,7 @@ const char* PcapngFormat::take_option(std::uint16_t code, Bytes value, Clock& cl
   }
   if (code == kResolution && !value.empty()) {
     const auto units = units_of(std::to_integer<std::uint8_t>(value[0]));
-    if (!units) return "an interface's clock is finer than 64 bits can tell";
+    if (!units) return "an interface's clock is finer than 64 bits can count";
     clock.units_per_second = *units;
   }
   if (code == kOffset && value.size() >= 8) {
@@ -176,14 +182,14 @@ const char* PcapngFormat::take_option(std::uint16_t code, Bytes value, Clock& cl
 
 const char* PcapngFormat::take_packet(const PacketFields& packet, Bytes body,
                                       std::vector<SavedPacket>& packets) {
-  if (packet.interface >= clocks_.size()) return "a packet of an interface not described before";
+  if (packet.interface >= clocks_.size()) return "a packet of an interface that was not described";
   if (packet.captured > SavefileReader::kMaxPacketBytes) {
     return "a packet of more than 262144 bytes";
   }
   if (packet.captured > body.size() - packet.header) return "a packet longer than its block";
   const Clock& clock = clocks_[packet.interface];
   const auto time = nanoseconds(packet.time, clock.units_per_second, clock.offset_s);
-  if (!time) return "a time too far from 1970 to be told in nanoseconds";
+  if (!time) return "a time too far from 1970 to be counted in nanoseconds";
   last_time_ns_ = *time;
   packets.push_back({.bytes = body.subspan(packet.header, packet.captured),
                      .time_ns = *time,
@@ -195,7 +201,7 @@ const char* PcapngFormat::take_packet(const PacketFields& packet, Bytes body,
 const char* PcapngFormat::take_simple(Bytes body, std::vector<SavedPacket>& packets) {
   constexpr std::size_t kHeader = 4;
   if (body.size() < kHeader) return "a packet block is too short";
-  if (clocks_.empty()) return "a packet of an interface not described before";
+  if (clocks_.empty()) return "a packet of an interface that was not described";
   const std::uint32_t wire_length = fields_.u32(body, 0);
   std::size_t captured = wire_length;
   if (clocks_[0].snap_length != 0) {

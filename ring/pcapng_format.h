@@ -1,5 +1,5 @@
-// The pcapng format: blocks, each with its type and its length at both ends; sections begin anew
-// with their byte order and their interfaces.
+// The pcapng format: blocks, each with its type and its length at both ends; each section has a byte
+// order and interfaces of its own, so files joined together are simply several sections.
 //
 // Thread contract, errors, units: ring/savefile.h. Source: draft-ietf-opsawg-pcapng (2023).
 #pragma once
@@ -13,12 +13,11 @@ namespace tcpeek::ring {
 
 class PcapngFormat final : public SavefileFormat {
  public:
-  // Longer blocks count as damage: a lying length must not make us wait for bytes that never come.
+  // Longer blocks are damage: a length that lies must not make us wait for bytes that never come.
   static constexpr std::size_t kMaxBlockBytes = std::size_t{64} << 20;
-  static constexpr std::size_t kMaxInterfaces = 65'536;
 
-  // Null: something else.
-  [[nodiscard]] static std::unique_ptr<PcapngFormat> recognise(std::span<const std::byte> window);
+  // Whether `window` is the beginning of a section.
+  [[nodiscard]] static bool begins(std::span<const std::byte> window) noexcept;
 
   Parsed parse(std::span<const std::byte> window, std::size_t most,
                std::vector<SavedPacket>& packets) override;
@@ -37,8 +36,6 @@ class PcapngFormat final : public SavefileFormat {
     std::uint32_t wire_length = 0;
     std::size_t header = 0;  // bytes of the block's body before the packet's
   };
-
-  PcapngFormat() = default;
 
   // One whole block; what is wrong with it, or null.
   const char* take_block(std::uint32_t type, std::span<const std::byte> body,

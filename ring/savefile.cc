@@ -6,35 +6,52 @@
 #include "ring/pcapng_format.h"
 
 namespace tcpeek::ring {
-namespace {
 
-std::unique_ptr<SavefileFormat> recognise(std::span<const std::byte> window) {
-  if (auto pcapng = PcapngFormat::recognise(window)) return pcapng;
+std::unique_ptr<SavefileFormat> SavefileFormat::recognise(std::span<const std::byte> window) {
+  if (PcapngFormat::begins(window)) return std::make_unique<PcapngFormat>();
   if (auto pcap = PcapFormat::recognise(window)) return pcap;
-  if (window.empty()) throw SavefileError("is empty");
-  throw SavefileError("is no capture file: it begins like neither pcap nor pcapng");
+  if (window.empty()) throw SavefileError("empty, there is no data in it");
+  throw SavefileError("not a pcap or pcapng file");
 }
 
-}  // namespace
+// A pcap that is like the one before it has the same interface.
+bool SavefileFormat::follow(SavefileFormat& before) {
+  std::vector<SavedInterface>& all = before.interfaces_;
+  const bool same = !all.empty() && interfaces_.size() == 1 && all.back() == interfaces_.front();
+  if (!same && all.size() + interfaces_.size() > kMaxInterfaces) return false;
+  own_ = same ? all.size() - 1 : all.size();
+  if (!same) all.insert(all.end(), interfaces_.begin(), interfaces_.end());
+  interfaces_ = std::move(all);
+  return true;
+}
 
 SavefileReader::SavefileReader(std::unique_ptr<ByteInput> input) : input_(std::move(input)) {
-  window_ = input_->next(0, PcapFormat::kFileHeader);
+  window_ = input_->next(0, SavefileFormat::kFileHead);
   try {
-    format_ = recognise(window_);
+    format_ = SavefileFormat::recognise(window_);
   } catch (const SavefileError&) {
     // What could not be read may be why it looks like nothing.
-    if (input_->trouble().empty()) throw;
-    throw SavefileError("is damaged at byte 0: " + input_->trouble());
+    if (!input_->trouble().empty()) {
+      throw SavefileError("damaged at byte 0: " + input_->trouble());
+    }
+    if (const auto foreign = foreign_format(window_)) {
+      throw SavefileError(*foreign, input_->compressed());
+    }
+    throw;
   }
 }
 
 bool SavefileReader::read(std::vector<SavedPacket>& packets, std::size_t most) {
   packets.clear();
   while (!ended_) {
+    if (std::exchange(another_part_, false)) begin_part();
+    if (ended_) break;
     const auto parsed = format_->parse(window_.subspan(used_), most, packets);
     used_ += parsed.used;
+    another_part_ = parsed.another_file;
     if (parsed.damage != nullptr) end_at(used_, parsed.damage);
     if (!packets.empty() || ended_) break;
+    if (another_part_) continue;
     window_offset_ += used_;
     window_ = input_->next(std::exchange(used_, 0), parsed.wanted);
     if (window_.size() >= parsed.wanted) continue;
@@ -47,7 +64,19 @@ bool SavefileReader::read(std::vector<SavedPacket>& packets, std::size_t most) {
   return !packets.empty();
 }
 
-void SavefileReader::end_at(std::size_t at, const char* what) {
+void SavefileReader::begin_part() {
+  try {
+    auto next = SavefileFormat::recognise(window_.subspan(used_));
+    if (!next->follow(*format_)) return end_at(used_, SavefileFormat::kTooManyInterfaces);
+    format_ = std::move(next);
+    ++parts_;
+    part_offset_ = window_offset_ + used_;
+  } catch (const SavefileError& e) {
+    end_at(used_, std::string("another file begins there, ") + e.what());
+  }
+}
+
+void SavefileReader::end_at(std::size_t at, const std::string& what) {
   ended_ = true;
   const std::string trouble = input_->trouble();
   damage_ = {window_offset_ + at, trouble.empty() ? what : trouble};

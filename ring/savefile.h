@@ -3,13 +3,16 @@
 //
 // pcap: either byte order, microseconds or nanoseconds. pcapng: several sections of either byte order,
 // several interfaces each with its link type and clock; enhanced, simple and the obsolete packet
-// blocks are packets, all other blocks are passed over.
+// blocks are packets, all other blocks are skipped.
 //
-// Every length is checked before it is followed. The first one that lies ends the reading: what
-// stands before is good, damage() tells where and why.
+// Files that were joined (cat a b > c) are read on, whatever the parts: where a record should begin,
+// there is another file's header. parts() counts them.
+//
+// Every length is checked before it is followed. The first one that makes no sense ends the reading:
+// everything before it is good, damage() says where and why.
 //
 // Thread contract: one thread's.
-// Errors: the constructor throws SavefileError when the input begins like no capture file.
+// Errors: the constructor throws SavefileError when the input does not begin like a capture file.
 // Units: times in nanoseconds since 1970; a simple packet block has no time, it gets the one before.
 // Source: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng (2023).
 #pragma once
@@ -21,9 +24,11 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ring/byte_input.h"
+#include "ring/foreign_format.h"
 
 namespace tcpeek::ring {
 
@@ -35,9 +40,11 @@ struct SavedPacket {
 };
 
 struct SavedInterface {
-  std::string name;             // empty where the file does not tell
+  std::string name;             // as the file has it, any bytes; empty where it has none
   std::uint16_t link_type = 0;  // LINKTYPE_*
   std::uint32_t number = 0;     // in its section
+
+  bool operator==(const SavedInterface&) const = default;
 };
 
 struct Damage {
@@ -45,9 +52,23 @@ struct Damage {
   std::string what;
 };
 
+// Why nothing can be read, to be put behind the file's name and a colon.
 class SavefileError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+  // `inside`: of a compressed file.
+  SavefileError(const ForeignFormat& foreign, bool inside)
+      : std::runtime_error(std::string("not a pcap or pcapng file but ") + foreign.name),
+        foreign_(foreign),
+        inside_(inside) {}
+
+  // What the file is instead, where that is known.
+  [[nodiscard]] const std::optional<ForeignFormat>& foreign() const noexcept { return foreign_; }
+  [[nodiscard]] bool inside() const noexcept { return inside_; }
+
+ private:
+  std::optional<ForeignFormat> foreign_;
+  bool inside_ = false;
 };
 
 // One of the two formats: whole records from the start of a window.
@@ -57,7 +78,15 @@ class SavefileFormat {
     std::size_t used = 0;    // bytes of whole records
     std::size_t wanted = 0;  // the next record needs a window of so many
     const char* damage = nullptr;
+    bool another_file = false;  // begins behind those; the window holds kFileHead bytes of it
   };
+
+  static constexpr std::size_t kFileHead = 24;  // enough to recognise a file by
+  static constexpr std::size_t kMaxInterfaces = 65'536;
+  static constexpr const char* kTooManyInterfaces = "more than 65536 interfaces";
+
+  // The format of a file that begins with `window`. Throws SavefileError.
+  [[nodiscard]] static std::unique_ptr<SavefileFormat> recognise(std::span<const std::byte> window);
 
   virtual ~SavefileFormat() = default;
 
@@ -68,9 +97,13 @@ class SavefileFormat {
   [[nodiscard]] const std::vector<SavedInterface>& interfaces() const noexcept {
     return interfaces_;
   }
+  // Takes over the interfaces of the file that this one is joined to; its own are numbered behind them.
+  // False, and nothing taken: there are too many.
+  [[nodiscard]] bool follow(SavefileFormat& before);
 
  protected:
   std::vector<SavedInterface> interfaces_;
+  std::size_t own_ = 0;  // where those of this file begin
 };
 
 class SavefileReader {
@@ -80,25 +113,32 @@ class SavefileReader {
 
   explicit SavefileReader(std::unique_ptr<ByteInput> input);
 
-  // Replaces `packets` by the next ones, at most `most` (at least 1); their bytes are valid until the next call.
-  // False: there are no more.
+  // Replaces `packets` by the next ones, at most `most` (at least 1), all of one part; their bytes are
+  // valid until the next call. False: there are no more.
   [[nodiscard]] bool read(std::vector<SavedPacket>& packets, std::size_t most);
 
-  // All that have been read about; grows while reading.
+  // Those described so far; grows while reading.
   [[nodiscard]] const std::vector<SavedInterface>& interfaces() const noexcept {
     return format_->interfaces();
   }
+  // Files joined to this one that have begun, itself included; and where the last of them begins.
+  [[nodiscard]] std::uint64_t parts() const noexcept { return parts_; }
+  [[nodiscard]] std::uint64_t part_offset() const noexcept { return part_offset_; }
   [[nodiscard]] const std::optional<Damage>& damage() const noexcept { return damage_; }
   [[nodiscard]] const ByteInput& input() const noexcept { return *input_; }
 
  private:
-  void end_at(std::size_t at, const char* what);
+  void begin_part();
+  void end_at(std::size_t at, const std::string& what);
 
   std::unique_ptr<ByteInput> input_;
   std::unique_ptr<SavefileFormat> format_;
   std::span<const std::byte> window_;
   std::size_t used_ = 0;  // of the window
   std::uint64_t window_offset_ = 0;
+  std::uint64_t parts_ = 1;
+  std::uint64_t part_offset_ = 0;
+  bool another_part_ = false;  // begins at used_
   std::optional<Damage> damage_;
   bool ended_ = false;
 };

@@ -25,4 +25,12 @@ std::vector<std::string> lines_of(const LiveBanner& banner) {
                       banner.sessions_each, mib, banner.filter)};
 }
 
+std::vector<std::string> lines_of(const ReplayBanner& banner) {
+  std::string filter = banner.icmp ? "TCP and ICMP destination unreachable" : "TCP";
+  if (!banner.bpf.empty()) filter += ", where " + printable(banner.bpf);
+  return {"reading from " + banner.files,
+          fmt::format("{} reader{} with room for {} attempts each, filter: {}", banner.readers,
+                      banner.readers == 1 ? "" : "s", banner.sessions_each, filter)};
+}
+
 }  // namespace tcpeek::engine

@@ -1,4 +1,4 @@
-// The first lines of a live run: what is captured, and with how much memory. Pure: values in, lines out.
+// The first lines of a run: what is captured or read, and with how much room. Pure: values in, lines out.
 //
 // Thread contract: pure function.
 #pragma once
@@ -20,6 +20,15 @@ struct LiveBanner {
   std::uint64_t table_bytes_each = 0;
 };
 
+struct ReplayBanner {
+  std::string files;  // their names and link types
+  bool icmp = false;
+  std::string bpf;  // narrows what is read; empty: nothing does
+  std::size_t readers = 0;
+  std::uint64_t sessions_each = 0;
+};
+
 [[nodiscard]] std::vector<std::string> lines_of(const LiveBanner& banner);
+[[nodiscard]] std::vector<std::string> lines_of(const ReplayBanner& banner);
 
 }  // namespace tcpeek::engine

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "engine/base/journal.h"
@@ -17,6 +18,15 @@ namespace {
 bool is_pipe(int descriptor) noexcept {
   struct stat status {};
   return ::fstat(descriptor, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+// After poll() called writable what was not: another writer of the pipe was faster, or a terminal has
+// room for a byte where a newline takes two. False: interrupted.
+bool pause(int at_most_ms, int interrupt) noexcept {
+  constexpr int kPauseMs = 5;
+  pollfd polled{interrupt, POLLIN, 0};
+  ::poll(&polled, 1, std::min(at_most_ms, kPauseMs));
+  return polled.revents == 0;
 }
 
 }  // namespace
@@ -41,7 +51,7 @@ void LineWriter::line(std::string_view text, int severity) {
 
 void LineWriter::append(std::string_view text) {
   if (backlog_.size() - written_ + text.size() + 1 > kMaxBacklog) {
-    flush_for(patience_);
+    flush_patiently();
     flush();
   }
   if (backlog_.size() - written_ + text.size() + 1 > kMaxBacklog) {
@@ -69,15 +79,17 @@ void LineWriter::drop_backlog() noexcept {
 }
 
 // True if there may be more to write now.
-bool LineWriter::write_some(int wait_ms) noexcept {
+bool LineWriter::write_some(int wait_ms, int interrupt) noexcept {
   if (written_ == backlog_.size()) return false;
-  pollfd polled{descriptor_, POLLOUT, 0};
-  const int ready = ::poll(&polled, 1, wait_ms);
+  std::array<pollfd, 2> polled{{{descriptor_, POLLOUT, 0}, {interrupt, POLLIN, 0}}};
+  const int ready = ::poll(polled.data(), polled.size(), wait_ms);
   if (ready <= 0) return ready < 0 && errno == EINTR;
+  if (polled[0].revents == 0) return false;  // interrupted
   const std::size_t size = std::min<std::size_t>(backlog_.size() - written_, PIPE_BUF);
   const auto n = ::write(descriptor_, backlog_.data() + written_, size);
   if (n < 0) {
-    if (errno == EINTR || errno == EAGAIN) return errno == EINTR;
+    if (errno == EINTR) return true;
+    if (errno == EAGAIN) return wait_ms != 0 && pause(wait_ms, interrupt);
     drop_backlog();
     return false;
   }
@@ -90,7 +102,7 @@ bool LineWriter::write_some(int wait_ms) noexcept {
 }
 
 void LineWriter::flush() noexcept {
-  while (write_some(0)) {
+  while (write_some(0, -1)) {
   }
   if (written_ > kMaxBacklog / 2) {
     backlog_.erase(0, written_);
@@ -98,12 +110,21 @@ void LineWriter::flush() noexcept {
   }
 }
 
-void LineWriter::flush_for(std::chrono::milliseconds patience) noexcept {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+void LineWriter::flush_for(std::chrono::milliseconds timeout) noexcept {
+  flush_until(std::chrono::steady_clock::now() + timeout, -1);
+}
+
+void LineWriter::flush_patiently() noexcept {
+  constexpr std::chrono::hours kPatience{24};
+  if (waits_) flush_until(std::chrono::steady_clock::now() + kPatience, interrupt_);
+}
+
+void LineWriter::flush_until(std::chrono::steady_clock::time_point deadline,
+                             int interrupt) noexcept {
   while (written_ < backlog_.size()) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         deadline - std::chrono::steady_clock::now());
-    if (left.count() <= 0 || !write_some(static_cast<int>(left.count()))) return;
+    if (left.count() <= 0 || !write_some(static_cast<int>(left.count()), interrupt)) return;
   }
 }
 

@@ -1,11 +1,11 @@
-// Writes lines to standard error or output without ever waiting for whoever reads them.
+// Writes lines to standard error or output without ever waiting for their reader, unless asked to.
 //
 // How it works: lines gather in a buffer; flush() writes what the descriptor takes now. Terminals and
-// pipes are opened once more, to be written without blocking; the descriptor given stays in the mode it
-// is in, as it is shared with the shell. Where that cannot be, a pipe that poll() calls writable has room
-// for PIPE_BUF bytes, unless another writer takes it first. When the reader is too slow the buffer
-// fills to its bound and whole lines are dropped and counted; when there is nobody to read any more,
-// likewise. Lines for the journal carry their severity.
+// pipes are opened a second time, to be written without blocking; the descriptor given keeps its mode, as
+// it is shared with the shell. Where that is impossible, a pipe that poll() calls writable has room for
+// PIPE_BUF bytes, unless another writer takes it first. When the reader is too slow the buffer fills to
+// its bound, and whole lines are dropped and counted; the same when the reader is gone. Lines for the
+// journal carry their severity.
 //
 // Thread contract: one thread's.
 #pragma once
@@ -32,13 +32,19 @@ class LineWriter {
   // A line of text, or several, newline added. Dropped and counted if the backlog is full. `severity`
   // is syslog(3)'s; only the journal gets to see it.
   void line(std::string_view text, int severity = LOG_INFO);
-  // From now on line() waits for the reader when the backlog is full: for who can afford to wait.
-  void wait_when_full() noexcept { patience_ = std::chrono::hours(24); }
+  // For a program that can afford it: from now on line() waits for the reader when the backlog is full.
+  // When `interrupt`, a descriptor, becomes readable, the waiting is over; -1: nothing interrupts.
+  void wait_when_full(int interrupt) noexcept {
+    waits_ = true;
+    interrupt_ = interrupt;
+  }
   // What the descriptor takes at once, without newline and past the backlog: a terminal's status.
   void status(std::string_view text) noexcept;
   void flush() noexcept;
-  // Waits for the reader until `patience` is over; for the last words.
-  void flush_for(std::chrono::milliseconds patience) noexcept;
+  // Waits for the reader to take everything, for so long at most.
+  void flush_for(std::chrono::milliseconds timeout) noexcept;
+  // The same as long as line() would wait.
+  void flush_patiently() noexcept;
 
   [[nodiscard]] bool terminal() const noexcept { return terminal_; }
   [[nodiscard]] bool journal() const noexcept { return journal_; }
@@ -46,7 +52,8 @@ class LineWriter {
 
  private:
   void append(std::string_view text);
-  [[nodiscard]] bool write_some(int wait_ms) noexcept;
+  void flush_until(std::chrono::steady_clock::time_point deadline, int interrupt) noexcept;
+  [[nodiscard]] bool write_some(int wait_ms, int interrupt) noexcept;
   void drop_backlog() noexcept;
 
   ring::Descriptor reopened_;  // a terminal's or a pipe's
@@ -57,7 +64,8 @@ class LineWriter {
   std::string backlog_;
   std::size_t written_ = 0;  // of backlog_
   std::uint64_t lost_ = 0;
-  std::chrono::milliseconds patience_{0};
+  bool waits_ = false;
+  int interrupt_ = -1;
 };
 
 }  // namespace tcpeek::engine

@@ -47,16 +47,16 @@ std::string live_header() {
 }
 
 std::string live_line(const ipc::OutcomeEvent& event, Result result, bool colour) {
-  using std::chrono::milliseconds;
-  const auto since_epoch =
-      std::chrono::duration_cast<milliseconds>(event.first_syn.time_since_epoch());
-  const auto time = std::chrono::system_clock::to_time_t(event.first_syn);
+  // Rounded down, as a capture file may be of before 1970.
+  const auto second = std::chrono::floor<std::chrono::seconds>(event.first_syn);
+  const auto within = std::chrono::floor<std::chrono::milliseconds>(event.first_syn - second);
+  const auto time = std::chrono::system_clock::to_time_t(second);
   const char* text = result_column(result);
-  return fmt::format(
-      "{:8.3f} | {:%y-%m-%d %H:%M:%S}.{:03} | {} {} |{}|{:8} {:8} ",
-      std::chrono::duration<double>(event.duration).count(), fmt::localtime(time),
-      since_epoch.count() % 1000, end_column(event.initiator), end_column(event.responder),
-      colour ? coloured(text, result) : std::string(text), event.dup_syn, event.dup_synack);
+  return fmt::format("{:8.3f} | {:%y-%m-%d %H:%M:%S}.{:03} | {} {} |{}|{:8} {:8} ",
+                     std::chrono::duration<double>(event.duration).count(), fmt::localtime(time),
+                     within.count(), end_column(event.initiator), end_column(event.responder),
+                     colour ? coloured(text, result) : std::string(text), event.dup_syn,
+                     event.dup_synack);
 }
 
 }  // namespace tcpeek::engine

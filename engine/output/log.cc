@@ -90,7 +90,7 @@ Log::Log(LineWriter& standard_error, int level, bool to_syslog) : level_(level) 
 }
 
 void Log::write(int severity, std::string_view message) {
-  // Here and not by spdlog's level: its levels do not tell the three gravest severities apart.
+  // Here and not by spdlog's level: its levels do not distinguish the three gravest severities.
   if (severity > level_) return;
   const std::string text = printable_lines(message);
   logger_->log(to_level(severity), spdlog::string_view_t(text.data(), text.size()));

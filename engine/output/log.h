@@ -5,7 +5,7 @@
 // the other and neither blocks. The journal gets the severity and names the program itself. Whatever a
 // message quotes, control and bidirectional characters in it are escaped; newlines stay.
 //
-// Thread contract: the reactor's thread only; readers count, they do not talk.
+// Thread contract: the main thread's only; readers count, they do not log.
 #pragma once
 
 #include <fmt/core.h>
@@ -25,7 +25,7 @@ namespace tcpeek::engine {
 
 class Log {
  public:
-  // Shows messages of `level` (0 emerg .. 7 debug) and graver ones.
+  // Shows messages of `level` (0 emerg .. 7 debug) and more severe ones.
   Log(LineWriter& standard_error, int level, bool to_syslog);
 
   template <class... Args>

@@ -119,4 +119,9 @@ void drop_capabilities() {
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) refuse("cannot forbid core files and tracing");
 }
 
+void drop_privileges(const std::optional<User>& user) {
+  if (user) become(*user);
+  drop_capabilities();
+}
+
 }  // namespace tcpeek::engine

@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 
 namespace tcpeek::engine {
@@ -27,5 +28,8 @@ void become(const User& user);
 // keeps capabilities from coming back. Afterwards other processes of the same user cannot trace this one,
 // and it leaves no core file, unless it runs as root.
 void drop_capabilities();
+
+// Both: becomes that user, if there is one.
+void drop_privileges(const std::optional<User>& user);
 
 }  // namespace tcpeek::engine

@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "engine/base/text.h"
@@ -12,11 +13,46 @@
 namespace tcpeek::engine {
 namespace {
 
+using ring::SavedPacket;
+
+// Packets of several interfaces come out of order by less.
+constexpr std::int64_t kDisorderNs = 1'000'000'000;
+
 std::string refusal(const std::string& file, std::uint16_t link_type) {
   return fmt::format(
-      "{}: link type {} is not read; those that are: Ethernet, Linux cooked v1 and v2, raw IP, BSD "
-      "loopback",
+      "{}: tcpeek does not read link type {}; it reads Ethernet, Linux cooked v1 and v2, raw IP "
+      "and "
+      "BSD loopback",
       file, describe_link_type(link_type));
+}
+
+// One that a shell takes as it stands.
+bool is_plain_word(std::string_view name) noexcept {
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+,:@%=/";
+  return !name.starts_with('-') && name.find_first_not_of(kPlain) == std::string_view::npos;
+}
+
+// The command that makes tcpeek read the file after all; empty: there is none.
+std::string way_round(const std::string& path, const ring::ForeignFormat& format, bool inside) {
+  if (format.command == nullptr || (inside && !format.sees_through)) return {};
+  if (path != "-") {
+    const std::string& word = is_plain_word(path) ? path : "FILE";
+    return fmt::format("{} {}{} | tcpeek -r -", format.command, word, format.after_name);
+  }
+  if (format.standard_input == nullptr) return {};
+  const char* space = *format.standard_input == '\0' ? "" : " ";
+  return fmt::format("... | {}{}{}{} | tcpeek -r -", format.command, space, format.standard_input,
+                     format.after_name);
+}
+
+std::string explain(const std::string& path, const std::string& shown,
+                    const ring::SavefileError& error) {
+  const auto& format = error.foreign();
+  const std::string way = format ? way_round(path, *format, error.inside()) : "";
+  if (way.empty()) return fmt::format("{}: {}", shown, error.what());
+  return fmt::format("{}: {}; tcpeek reads {}, so pipe it: {}", shown, format->name, format->reads,
+                     way);
 }
 
 }  // namespace
@@ -25,12 +61,13 @@ CaptureFiles::CaptureFiles(std::span<const std::string> paths, const std::string
                            int interrupt, Warn warn)
     : interrupt_(interrupt), warn_(std::move(warn)), filters_(bpf) {
   for (const std::string& path : paths) {
-    const std::string name = ring::input_name(path);
-    files_.push_back({.name = name,
-                      .shown = printable(name),
-                      .input = ring::open_input(path, interrupt),
-                      .reader = {},
-                      .packets = 0});
+    const std::string name = path == "-" ? "standard input" : path;
+    const std::string shown = printable(name);
+    files_.push_back({.path = path,
+                      .name = name,
+                      .shown = shown,
+                      .input = ring::open_input(path, interrupt, shown),
+                      .reader = {}});
   }
   filters_.compile_all();
 }
@@ -47,7 +84,7 @@ void CaptureFiles::recognise(File& file) {
     file.reader = std::make_unique<ring::SavefileReader>(std::move(file.input));
   } catch (const ring::SavefileError& e) {
     if (interrupted()) return;  // nothing came, and nobody waits for it any more
-    throw std::runtime_error(file.shown + " " + e.what());
+    throw std::runtime_error(explain(file.path, file.shown, e));
   }
   // A pcap says its link type in its first bytes, a pcapng before each interface's first packet.
   for (const ring::SavedInterface& interface : file.reader->interfaces()) {
@@ -58,11 +95,12 @@ void CaptureFiles::recognise(File& file) {
   }
 }
 
-bool CaptureFiles::read(std::vector<ring::SavedPacket>& packets, std::size_t most) {
+bool CaptureFiles::read(std::vector<SavedPacket>& packets, std::size_t most) {
   for (; current_ < files_.size(); ++current_) {
     if (interrupted()) return false;
     File& file = files_[current_];
     if (file.reader->read(packets, most)) {
+      follow_time(file, packets);
       learn_interfaces(file);
       file.packets += packets.size();
       return true;
@@ -73,51 +111,85 @@ bool CaptureFiles::read(std::vector<ring::SavedPacket>& packets, std::size_t mos
   return false;
 }
 
+void CaptureFiles::follow_time(File& file, std::span<const SavedPacket> packets) {
+  const std::uint64_t part = file.reader->parts();
+  if (!stretch_ || stretch_->file != current_ || stretch_->part != part) {
+    const std::uint64_t offset = file.reader->part_offset();
+    if (part > 1 && !std::exchange(file.joined, true)) {
+      warn_(
+          fmt::format("{}: another capture file begins at byte {}, as if joined by cat; reading on",
+                      file.shown, offset));
+    }
+    Stretch next{
+        .file = current_,
+        .part = part,
+        .shown = part == 1 ? file.shown : fmt::format("{} from byte {}", file.shown, offset),
+        .first_ns = packets.front().time_ns,
+        .last_ns = 0};
+    if (stretch_) check_order(file, next);
+    stretch_ = std::move(next);
+  }
+  stretch_->last_ns = packets.back().time_ns;
+}
+
+// Counting goes on whatever the order: only attempts that reach from one stretch into the other suffer.
+void CaptureFiles::check_order(File& file, const Stretch& next) {
+  if (next.first_ns >= stretch_->last_ns - kDisorderNs) return;
+  if (std::exchange(file.out_of_order, true)) return;
+  constexpr const char* kGoingOn = "counting goes on in the order given, timeouts by packet time";
+  if (next.first_ns < stretch_->first_ns) {
+    warn_(fmt::format("{}: older than {}, which was read before it; {}: give the older file first",
+                      next.shown, stretch_->shown, kGoingOn));
+  } else {
+    warn_(
+        fmt::format("{}: begins before {} ends; {}: merge them first (mergecap) to follow "
+                    "attempts across both",
+                    next.shown, stretch_->shown, kGoingOn));
+  }
+}
+
 // Those that the file has described since the last time.
-void CaptureFiles::learn_interfaces(const File& file) {
+void CaptureFiles::learn_interfaces(File& file) {
   const auto& described = file.reader->interfaces();
   for (std::size_t i = interfaces_.size(); i < described.size(); ++i) {
     learn_interface(file, described[i]);
   }
 }
 
-void CaptureFiles::learn_interface(const File& file, const ring::SavedInterface& interface) {
+void CaptureFiles::learn_interface(File& file, const ring::SavedInterface& interface) {
   const auto link = link_of(interface.link_type);
   interfaces_.push_back({.link = link,
                          .filter = link ? filters_.find(interface.link_type) : nullptr,
                          .number = number_of(file, interface)});
-  if (link) {
-    link_type_known_ = true;
-    return;
-  }
-  unknown_link_type_ = interface.link_type;
-  warn_(fmt::format("{}: packets of link type {} are not read, and counted as ignored", file.shown,
-                    describe_link_type(interface.link_type)));
+  link_type_known_ = link_type_known_ || link;
+  if (link || !file.ignored_link_types.insert(interface.link_type).second) return;
+  const std::string of =
+      interface.name.empty() ? "" : fmt::format(" (interface {})", in_quotes(interface.name));
+  warn_(fmt::format("{}: tcpeek does not read link type {}{}; its packets are counted as ignored",
+                    file.shown, describe_link_type(interface.link_type), of));
 }
 
+// An interface without a name is called by the file that is being read.
 std::uint32_t CaptureFiles::number_of(const File& file, const ring::SavedInterface& interface) {
-  const auto [known, added] = interface_numbers_.try_emplace(
-      std::tuple(interface.number, interface.name, interface.link_type),
-      static_cast<std::uint32_t>(interface_numbers_.size() + 1));
-  if (added) {
-    interface_names_[static_cast<std::uint16_t>(known->second)] =
-        interface.name.empty() ? file.name : interface.name;
-  }
-  return known->second;
+  const auto number = static_cast<std::uint32_t>(interface_numbers_.size() + 1);
+  const auto known = interface_numbers_.try_emplace(
+      std::tuple(interface.number, interface.name, interface.link_type), number);
+  interface_names_[static_cast<std::uint16_t>(known.first->second)] =
+      interface.name.empty() ? file.name : interface.name;
+  return known.first->second;
 }
 
 void CaptureFiles::finish(const File& file) {
   if (const auto& damage = file.reader->damage()) {
-    faults_.push_back(fmt::format("{}: damaged at byte {}: {}; what stands before it is counted",
+    faults_.push_back(fmt::format("{}: damaged at byte {}: {}; everything before it is counted",
                                   file.shown, damage->offset, damage->what));
   }
-  if (unknown_link_type_ && !link_type_known_) {
-    faults_.push_back(refusal(file.shown, *unknown_link_type_));
+  if (!file.ignored_link_types.empty() && !link_type_known_) {
+    faults_.push_back(refusal(file.shown, *file.ignored_link_types.begin()));
   }
   bytes_before_ += file.reader->input().passed();
   interfaces_.clear();
   link_type_known_ = false;
-  unknown_link_type_.reset();
 }
 
 bool CaptureFiles::interrupted() const noexcept {

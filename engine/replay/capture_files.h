@@ -7,6 +7,9 @@
 // the section, name and link type is the same interface, in another section or another file. So an
 // attempt goes on where one file ends and the next begins.
 //
+// Files are read in the order given, and joined ones (cat a b > c) part by part; a warning says where one
+// is older than what was read before it.
+//
 // Thread contract: the main thread's.
 // Errors: std::system_error for a file that cannot be opened; from recognise(), std::runtime_error in
 // words for people for a file from which nothing can be read; UsageError for a --bpf expression that
@@ -20,6 +23,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <tuple>
@@ -63,17 +67,32 @@ class CaptureFiles {
   [[nodiscard]] const std::vector<std::string>& faults() const noexcept { return faults_; }
 
  private:
+  // Where packets come from that should go on in time.
+  struct Stretch {
+    std::size_t file = 0;
+    std::uint64_t part = 0;  // of the file: ring::SavefileReader::parts()
+    std::string shown;
+    std::int64_t first_ns = 0;
+    std::int64_t last_ns = 0;  // of its last packet
+  };
   struct File {
+    std::string path;
     std::string name;                        // as it is
     std::string shown;                       // for people
     std::unique_ptr<ring::ByteInput> input;  // until it has a reader
     std::unique_ptr<ring::SavefileReader> reader;
     std::uint64_t packets = 0;
+    // A file may give reasons without end; each is told once.
+    std::set<std::uint16_t> ignored_link_types = {};
+    bool joined = false;
+    bool out_of_order = false;
   };
 
   void recognise(File& file);
-  void learn_interfaces(const File& file);
-  void learn_interface(const File& file, const ring::SavedInterface& interface);
+  void follow_time(File& file, std::span<const ring::SavedPacket> packets);
+  void check_order(File& file, const Stretch& next);
+  void learn_interfaces(File& file);
+  void learn_interface(File& file, const ring::SavedInterface& interface);
   [[nodiscard]] std::uint32_t number_of(const File& file, const ring::SavedInterface& interface);
   void finish(const File& file);
   [[nodiscard]] bool interrupted() const noexcept;
@@ -86,9 +105,9 @@ class CaptureFiles {
 
   std::size_t current_ = 0;                  // the file being read
   std::uint64_t bytes_before_ = 0;           // of those that have been read
+  std::optional<Stretch> stretch_;           // the last one that had packets
   std::vector<ReplayInterface> interfaces_;  // of the file being read
   bool link_type_known_ = false;             // of one of them
-  std::optional<std::uint16_t> unknown_link_type_;
 
   std::map<std::tuple<std::uint32_t, std::string, std::uint16_t>, std::uint32_t> interface_numbers_;
   std::map<std::uint16_t, std::string> interface_names_;  // by number

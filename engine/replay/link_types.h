@@ -1,4 +1,4 @@
-// The link types of capture files that are read, and how all are called.
+// The link types of capture files: which are read, and what each is called.
 //
 // Thread contract: pure functions. Source: tcpdump.org/linktypes.html.
 #pragma once

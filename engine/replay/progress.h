@@ -21,7 +21,7 @@ class Progress {
  public:
   explicit Progress(LineWriter& writer);
 
-  // Whether update() would show anything now: so that nobody works out what is not shown.
+  // Whether update() would show anything now: what is not shown need not be computed.
   [[nodiscard]] bool due() const noexcept { return writer_.terminal() && Clock::now() >= next_; }
   void update(std::uint64_t bytes, std::optional<std::uint64_t> total, std::uint64_t packets);
   void wipe() noexcept;

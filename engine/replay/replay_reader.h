@@ -1,7 +1,7 @@
 // One reader of a replay: what Reader is to a ring, this is to a block of a capture file. Every reader
-// sees every packet and tracks those that it owns; the first one counts what is no segment.
+// sees every packet and tracks those that it owns; the first one counts what holds no segment.
 //
-// Thread contract: one thread at a time; ReplayRun sees to it.
+// Thread contract: one thread at a time; ReplayReaders sees to it.
 // Invariant: over all readers, packets taken = used + ignored (engine/pipeline/reader_report.h).
 #pragma once
 

@@ -67,11 +67,16 @@ std::uint64_t ReplayReaders::pending() const noexcept {
   return pending;
 }
 
-std::vector<ReaderReport> ReplayReaders::reports() const {
-  std::vector<ReaderReport> reports;
-  reports.reserve(readers_.size());
-  for (const auto& reader : readers_) reports.push_back(reader->report());
-  return reports;
+// Packets are nobody's before they are read: those of each file stand in the first report.
+std::vector<ReaderView> ReplayReaders::views(std::span<const std::uint64_t> packets) {
+  reports_.clear();
+  for (const auto& reader : readers_) reports_.push_back(reader->report());
+  for (const std::uint64_t count : packets) reports_.front().sockets.push_back({.seen = count});
+  std::vector<ReaderView> views;
+  for (std::size_t i = 0; i < reports_.size(); ++i) {
+    views.push_back({.report = &reports_[i], .id = static_cast<unsigned>(i)});
+  }
+  return views;
 }
 
 }  // namespace tcpeek::engine

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/base/thread_team.h"
+#include "engine/pipeline/snapshot_builder.h"
 #include "engine/replay/replay_reader.h"
 
 namespace tcpeek::engine {
@@ -42,11 +43,13 @@ class ReplayReaders {
   [[nodiscard]] std::uint64_t capacity() const noexcept { return size() * capacity_each(); }
   [[nodiscard]] std::uint64_t pending() const noexcept;
   [[nodiscard]] std::span<OutcomeQueue* const> outcomes() const noexcept { return outcomes_; }
-  [[nodiscard]] std::vector<ReaderReport> reports() const;
+  // What all of them have counted, of files with so many packets each; valid until the next call.
+  [[nodiscard]] std::vector<ReaderView> views(std::span<const std::uint64_t> packets);
 
  private:
   std::vector<std::unique_ptr<ReplayReader>> readers_;
   std::vector<OutcomeQueue*> outcomes_;  // theirs
+  std::vector<ReaderReport> reports_;    // for views()
   ThreadTeam team_;
 };
 

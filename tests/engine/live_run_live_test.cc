@@ -28,8 +28,7 @@ std::string outcome_of(std::vector<const char*> arguments) {
         const test::TextFile error;
         LineWriter to_error(error.descriptor());
         Log log(to_error, LOG_ERR, false);
-        LiveRun engine(options, to_error, to_error, log);
-        engine.run();
+        LiveRun(options, to_error, to_error, log).run();
         return "ended";
       },
       20);

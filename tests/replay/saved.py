@@ -64,7 +64,7 @@ def pcapng(packets: Iterable[Packet], interfaces: Iterable[tuple[str, int]]) -> 
     """Little endian; interfaces by name and link type, each with a clock of nanoseconds."""
     parts = [block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))]
     for name, link_type in interfaces:
-        options = option(2, name.encode()) + option(9, b"\x09") + option(0, b"")
+        options = option(2, name.encode(errors="surrogateescape")) + option(9, b"\x09") + option(0, b"")
         parts.append(block(1, struct.pack("<HHI", link_type, 0, 0) + options))
     for packet in packets:
         high, low = divmod(packet.time_ns, 1 << 32)

@@ -1,22 +1,33 @@
 """What a replay prints, while it runs and when it is interrupted."""
 
+import fcntl
 import functools
 import json
 import os
 import pty
+import re
 import signal
+import struct
 import subprocess
+import termios
 import time
 import unittest
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import saved
 from program import DEADLINE_S, TCPEEK, Files, catches, has, replay, until
 
 
+@functools.cache
+def many_handshakes() -> bytes:
+    """20,000 of them: far more lines than a pipe and the backlog hold."""
+    return saved.pcap(p for i in range(20_000) for p in saved.handshake(i + 1, saved.START_NS + i))
+
+
 class OutputTest(Files):
     def test_every_line_arrives_at_a_slow_reader(self) -> None:
-        packets = [p for i in range(20_000) for p in saved.handshake(i + 1, saved.START_NS + i)]
-        path = self.file("a", saved.pcap(packets))
+        path = self.file("a", many_handshakes())
         with subprocess.Popen([TCPEEK, "-r", path], stderr=subprocess.PIPE) as process:
             assert process.stderr is not None
             time.sleep(0.3)  # the pipe fills up meanwhile
@@ -65,19 +76,84 @@ class OutputTest(Files):
         quiet = replay("-q", "-r", self.file("a", saved.pcap(saved.handshake(1))))
         self.assertNotIn("packets/s", quiet.stderr)
 
+    def check_span_of_run(self, text: str, begun: datetime, ended: datetime) -> None:
+        """Without a packet, the summary's times are those of the run."""
+        span = [datetime.fromisoformat(t) for t in re.findall(r"(?:from|  to) : (.*)", text)]
+        self.assertEqual(len(span), 2, text)
+        second = timedelta(seconds=1)  # shown in whole seconds
+        self.assertGreaterEqual(span[0], begun - second)
+        self.assertGreaterEqual(span[1], span[0])
+        self.assertLessEqual(span[1], ended)
+        found = re.search(r"time : +([\d.]+) \(sec\)", text)
+        assert found, text
+        self.assertAlmostEqual(float(found[1]), (span[1] - span[0]).total_seconds(), delta=1.1)
+
+    def test_without_packets_the_times_are_those_of_the_run(self) -> None:
+        begun = datetime.now()
+        done = replay("-q", "-r", self.file("none", saved.pcap([])))
+        self.check_span_of_run(done.stderr, begun, datetime.now())
+
     def test_an_interrupt_ends_what_never_came(self) -> None:
         fifo = str(self.folder / "fifo")
         os.mkfifo(fifo)
         for path in ("-", fifo):
             with self.subTest(path):
                 told = self.folder / "told"
+                begun = datetime.now()
                 with told.open("wb") as err, subprocess.Popen(
                     [TCPEEK, "-r", path], stdin=subprocess.PIPE, stderr=err
                 ) as process:
                     until(functools.partial(catches, process.pid, signal.SIGINT))
+                    time.sleep(1.2)  # so that the run's times differ
                     process.send_signal(signal.SIGINT)
                     self.assertEqual(process.wait(DEADLINE_S), 0)
-                self.assertIn("TCPEEK SUMMARY", told.read_text())
+                text = told.read_text()
+                self.assertIn("TCPEEK SUMMARY", text)
+                self.assertIn(f"reading from {fifo if path == fifo else 'standard input'}\n", text)
+                self.check_span_of_run(text, begun, datetime.now())
+                found = re.search(r"time : +([\d.]+) ", text)
+                self.assertGreater(float(found[1]) if found else 0, 1)
+
+    def stall(self, *options: str, stream: str) -> tuple[subprocess.Popen[bytes], int]:
+        """A replay that waits because nobody reads one of its streams; and that stream's other end."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: writing}
+        command = [TCPEEK, "--max-sessions", "100000", "-r", self.file("a", many_handshakes()), *options]
+        process = subprocess.Popen(command, stdout=streams["stdout"], stderr=streams["stderr"])
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        os.close(writing)
+
+        def waits() -> bool:
+            state = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+            waiting = fcntl.ioctl(reading, termios.FIONREAD, bytes(4))
+            return state == "S" and struct.unpack("i", waiting)[0] > 60_000
+
+        until(waits)
+        time.sleep(0.2)
+        self.assertTrue(waits())
+        return process, reading
+
+    def test_a_reader_that_stopped_reading_does_not_keep_it_from_ending(self) -> None:
+        for stream, options in (("stderr", ()), ("stdout", ("--output", "json"))):
+            for number in (signal.SIGINT, signal.SIGTERM):
+                with self.subTest(stream, signal=number):
+                    process, _ = self.stall(*options, stream=stream)
+                    begun = time.monotonic()
+                    process.send_signal(number)
+                    self.assertEqual(process.wait(DEADLINE_S), 0)
+                    self.assertLess(time.monotonic() - begun, 3)
+
+    def test_a_slow_reader_gets_the_summary_of_an_interrupted_replay(self) -> None:
+        process, reading = self.stall(stream="stderr")
+        process.send_signal(signal.SIGINT)
+        text = b""
+        while part := os.read(reading, 65536):
+            text += part
+        self.assertEqual(process.wait(DEADLINE_S), 0)
+        self.assertIn(b"TCPEEK SUMMARY", text)
+        self.assertTrue(text.endswith(b"====================================\n"))
 
     def test_a_closed_standard_input_is_an_error(self) -> None:
         command = ["sh", "-c", f"exec {TCPEEK} -r - <&-"]

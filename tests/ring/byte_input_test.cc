@@ -61,8 +61,8 @@ TEST(ByteInputTest, MissingFilesAndDirectoriesAreRefused) {
 TEST(ByteInputTest, EmptyFileIsEmpty) {
   expect_whole(through_file({}), {}, "file");
   expect_whole(through_pipe({}), {}, "pipe");
-  EXPECT_EQ(read_file({}).refused, "is empty");
-  EXPECT_EQ(read_pipe({}).refused, "is empty");
+  EXPECT_EQ(read_file({}).refused, "empty, there is no data in it");
+  EXPECT_EQ(read_pipe({}).refused, "empty, there is no data in it");
   expect_whole(read_bytes(open_input("/dev/null", -1)), {}, "device");
 }
 

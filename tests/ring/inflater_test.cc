@@ -4,9 +4,13 @@
 #include "ring/inflater.h"
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <atomic>
+#include <chrono>
 #include <system_error>
+#include <thread>
 
 #include "tests/ring/byte_input_support.h"
 
@@ -102,6 +106,34 @@ TEST(InflaterTest, AnyChangedByteOfAZstdStreamIsToldOrHarmless) {
     damaged[at] ^= std::byte{0x10};
     const BytesRead read = through_file(damaged);
     EXPECT_TRUE(!read.trouble.empty() || read.bytes == bytes) << at;
+  }
+}
+
+// A pipe that stalls: all that can be made of what has come is there, whatever comes later.
+TEST(InflaterTest, WhatHasComeIsNotHeldBackByAPipeThatStalls) {
+  const Octets bytes(100'000, std::byte{7});
+  for (const auto& [compression, packed] :
+       {std::pair(Compression::gzip, gzip(bytes)), std::pair(Compression::zstd, zstd(bytes))}) {
+    constexpr std::size_t kTrailer = 4;  // it misses some of it, and waits for that
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    const Descriptor writing(ends[1]);
+    const Descriptor event(::eventfd(0, EFD_CLOEXEC));
+    const std::size_t size = packed.size() - kTrailer;
+    ASSERT_EQ(::write(writing.get(), packed.data(), size), static_cast<ssize_t>(size));
+    const auto inflater = make_inflater(compression, FdSource(Descriptor(ends[0]), event.get()));
+    std::atomic<bool> interrupted{false};
+    std::jthread deadline([&](const std::stop_token& stop) {
+      const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+      while (!stop.stop_requested() && std::chrono::steady_clock::now() < until) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      }
+      interrupted = !stop.stop_requested();
+      ::eventfd_write(event.get(), 1);
+    });
+    std::size_t got = 0;
+    for (Octets piece(1000); got < bytes.size() && !interrupted;) got += inflater->read(piece);
+    EXPECT_FALSE(interrupted) << "compression " << static_cast<int>(compression) << ": " << got;
   }
 }
 

@@ -1,5 +1,5 @@
 // pcapng files that lie or end early: what stands before is good, and the damage is told with its
-// place. And what is no capture file at all.
+// place. And what is not a capture file at all.
 
 #include <functional>
 
@@ -138,12 +138,12 @@ TEST(SavefileDamage, SectionOfUnknownByteOrder) {
 
 TEST(SavefileDamage, MoreInterfacesThanAnybodyHas) {
   PcapngWriter file;
-  for (std::size_t i = 0; i < PcapngFormat::kMaxInterfaces; ++i) file.interface();
+  for (std::size_t i = 0; i < SavefileFormat::kMaxInterfaces; ++i) file.interface();
   EXPECT_FALSE(read_exact(file.bytes(), 1 << 24).damage);
   file.interface();
   const FileRead read = read_exact(file.bytes(), 1 << 24);
-  expect_read(read, {}, file.starts().at(PcapngFormat::kMaxInterfaces + 1));
-  EXPECT_EQ(read.interfaces.size(), PcapngFormat::kMaxInterfaces);
+  expect_read(read, {}, file.starts().at(SavefileFormat::kMaxInterfaces + 1));
+  EXPECT_EQ(read.interfaces.size(), SavefileFormat::kMaxInterfaces);
 }
 
 TEST(SavefileDamage, CutAtEveryByte) {
@@ -208,8 +208,8 @@ TEST(SavefileDamage, TroubleWithTheFirstBytesIsTold) {
   }
 }
 
-TEST(SavefileDamage, NoCaptureFileIsRefused) {
-  EXPECT_EQ(read_exact({}).refused, "is empty");
+TEST(SavefileDamage, OtherFilesAreRefused) {
+  EXPECT_EQ(read_exact({}).refused, "empty, there is no data in it");
   const std::string text = "No. Time Source Destination Protocol Length Info\n";
   Octets bytes;
   for (const char c : text) test::put8(bytes, static_cast<std::uint8_t>(c));
@@ -219,9 +219,9 @@ TEST(SavefileDamage, NoCaptureFileIsRefused) {
     EXPECT_FALSE(read.damage);
     return read.refused;
   };
-  EXPECT_NE(refused(bytes).find("no capture file"), std::string::npos);
+  EXPECT_NE(refused(bytes).find("not a pcap or pcapng file"), std::string::npos);
   for (const std::size_t size : {1U, 3U, 4U, 11U, 12U, 24U, 5000U}) {
-    EXPECT_NE(refused(Octets(size)).find("no capture file"), std::string::npos) << size;
+    EXPECT_NE(refused(Octets(size)).find("not a pcap or pcapng file"), std::string::npos) << size;
     EXPECT_NE(refused(Octets(size, std::byte{0xff})), "") << size;
   }
   // A pcapng block that begins no section.

@@ -1,21 +1,14 @@
-// Whoever reads our lines may be slow, gone or full: we never wait, and lose whole lines only.
+// A reader may be slow, gone or full: we never wait unless asked to, and lose whole lines only.
 #include "engine/output/line_writer.h"
 
-#include <fcntl.h>
-#include <gtest/gtest.h>
-#include <pthread.h>
-#include <pty.h>
-#include <signal.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
-#include <array>
 #include <chrono>
-#include <string>
 #include <thread>
 #include <vector>
 
 #include "tests/engine/base/text_file.h"
+#include "tests/engine/output/line_writer_support.h"
 #include "tests/engine/process/child.h"
 
 namespace tcpeek::engine {
@@ -23,47 +16,12 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
+using test::numbered;
+using test::Pipe;
+using test::Terminal;
 using test::TextFile;
 
-struct Pipe {
-  Pipe() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) ring::throw_errno("pipe2");
-    reading = ring::Descriptor(ends[0]);
-    writing = ring::Descriptor(ends[1]);
-  }
-  // What is in it now.
-  std::string take(std::size_t at_most = std::size_t{1} << 22) const {
-    const int flags = ::fcntl(reading.get(), F_GETFL);
-    ::fcntl(reading.get(), F_SETFL, flags | O_NONBLOCK);
-    std::string text;
-    std::array<char, 4096> buffer{};
-    while (text.size() < at_most) {
-      const std::size_t size = std::min(buffer.size(), at_most - text.size());
-      const auto n = ::read(reading.get(), buffer.data(), size);
-      if (n <= 0) break;
-      text.append(buffer.data(), static_cast<std::size_t>(n));
-    }
-    ::fcntl(reading.get(), F_SETFL, flags);
-    return text;
-  }
-
-  ring::Descriptor reading;
-  ring::Descriptor writing;
-};
-
-class LineWriterTest : public testing::Test {
- protected:
-  void SetUp() override { before_ = ::signal(SIGPIPE, SIG_IGN); }
-  void TearDown() override { ::signal(SIGPIPE, before_); }
-
- private:
-  sighandler_t before_ = SIG_DFL;
-};
-
-std::string numbered(std::size_t i) {
-  return "line " + std::to_string(i) + std::string(i % 97, '.');
-}
+class LineWriterTest : public test::IgnoresSigpipe {};
 
 // poll() tells both that there is room, and one of them takes it.
 TEST_F(LineWriterTest, TwoOnOnePipeThatNobodyReadsDoNotWait) {
@@ -232,90 +190,6 @@ TEST_F(LineWriterTest, AfterHalfALineTheNextOneIsWhole) {
   EXPECT_EQ(lines[lines.size() - 2], "whole") << text;
   EXPECT_EQ(lines.back(), "1 lost");
 }
-
-TEST_F(LineWriterTest, FlushForWaitsForASlowReader) {
-  const Pipe pipe;
-  LineWriter writer(pipe.writing.get());
-  std::vector<std::string> expected;
-  for (std::size_t i = 0; i < 5000; ++i) {
-    expected.push_back(numbered(i));
-    writer.line(expected.back());
-  }
-  std::string text;
-  std::jthread reader([&](const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      text += pipe.take(8192);
-      std::this_thread::sleep_for(milliseconds(1));
-    }
-    text += pipe.take();
-  });
-  writer.flush_for(std::chrono::seconds(60));
-  reader.request_stop();
-  reader.join();
-  EXPECT_EQ(test::lines_of(text), expected);
-}
-
-TEST_F(LineWriterTest, FlushForEndsAtItsDeadline) {
-  const Pipe pipe;
-  LineWriter writer(pipe.writing.get());
-  for (int i = 0; i < 200; ++i) writer.line(std::string(999, 'x'));
-  const auto start = steady_clock::now();
-  writer.flush_for(milliseconds(150));
-  const auto taken = steady_clock::now() - start;
-  EXPECT_GE(taken, milliseconds(140));
-  EXPECT_LT(taken, std::chrono::seconds(10));
-}
-
-TEST_F(LineWriterTest, FlushForReturnsWhenAllIsWritten) {
-  const TextFile file;
-  LineWriter writer(file.descriptor());
-  writer.line("x");
-  const auto start = steady_clock::now();
-  writer.flush_for(std::chrono::seconds(60));
-  writer.flush_for(std::chrono::seconds(60));
-  EXPECT_LT(steady_clock::now() - start, std::chrono::seconds(30));
-  EXPECT_EQ(file.text(), "x\n");
-}
-
-void ignore_signal(int) {}
-
-// Who presses Ctrl-C twice still gets the last words.
-TEST_F(LineWriterTest, ASignalDoesNotEndFlushForEarly) {
-  struct sigaction action {};
-  struct sigaction before {};
-  action.sa_handler = ignore_signal;
-  ASSERT_EQ(::sigaction(SIGUSR1, &action, &before), 0);
-  const Pipe pipe;
-  LineWriter writer(pipe.writing.get());
-  for (int i = 0; i < 200; ++i) writer.line(std::string(999, 'x'));
-  const pthread_t self = ::pthread_self();
-  std::string text;
-  std::jthread reader([&] {
-    const auto until = steady_clock::now() + milliseconds(200);
-    while (steady_clock::now() < until) {
-      ::pthread_kill(self, SIGUSR1);
-      std::this_thread::sleep_for(milliseconds(5));
-    }
-    const auto deadline = steady_clock::now() + std::chrono::seconds(5);
-    while (text.size() < 200'000 && steady_clock::now() < deadline) text += pipe.take();
-  });
-  writer.flush_for(std::chrono::seconds(10));
-  reader.join();
-  EXPECT_EQ(text.size(), 200'000U);
-  ASSERT_EQ(::sigaction(SIGUSR1, &before, nullptr), 0);
-}
-
-struct Terminal {
-  Terminal() {
-    int parent = -1;
-    int child = -1;
-    if (::openpty(&parent, &child, nullptr, nullptr, nullptr) != 0) ring::throw_errno("openpty");
-    master = ring::Descriptor(parent);
-    slave = ring::Descriptor(child);
-  }
-  ring::Descriptor master;
-  ring::Descriptor slave;
-};
 
 TEST_F(LineWriterTest, KnowsATerminal) {
   const Terminal terminal;

@@ -129,6 +129,17 @@ TEST(LiveLineTest, MillisecondsOfTheStampAreCutNotRounded) {
   EXPECT_NE(line(e).find(" 16:39:02.007 "), std::string::npos);
 }
 
+// Some capture files have such times.
+TEST(LiveLineTest, StampsBefore1970) {
+  OutcomeEvent e = success();
+  e.first_syn = std::chrono::system_clock::time_point(-391ms - 9h);
+  EXPECT_EQ(line(e).substr(11, 21), "69-12-31 23:59:59.609");
+  e.first_syn = std::chrono::system_clock::time_point(-1ms - 9h);
+  EXPECT_EQ(line(e).substr(11, 21), "69-12-31 23:59:59.999");
+  e.first_syn = std::chrono::system_clock::time_point(-9h);
+  EXPECT_EQ(line(e).substr(11, 21), "70-01-01 00:00:00.000");
+}
+
 TEST(LiveLineTest, StampsAreLocal) {
   const OutcomeEvent e = success();
   const test::LocalZone zone("EST5EDT,M3.2.0,M11.1.0");

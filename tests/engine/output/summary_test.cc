@@ -1,4 +1,4 @@
-// The last words, line by line: scripts read them.
+// The summary, line by line: scripts parse it.
 #include "engine/output/summary.h"
 
 #include <gmock/gmock.h>
@@ -122,6 +122,12 @@ TEST(SummaryTest, CountsStandWhereTheOriginalHasThem) {
   EXPECT_THAT(all, Not(HasSubstr("9999")));
 }
 
+TEST(SummaryTest, TimesBefore1970AreRoundedDown) {
+  Snapshot s = snapshot();
+  s.started = std::chrono::system_clock::time_point(-391ms - 9h);
+  EXPECT_THAT(text(s), HasSubstr("     from : 1969-12-31 23:59:59\n"));
+}
+
 // Each count of ours brings a line of its own and changes none of the original's.
 TEST(SummaryTest, OursComeAfterTheOriginalsLinesOfTheBlock) {
   for (const Tally tally :
@@ -181,10 +187,10 @@ TEST(SummaryTest, EveryFilterInItsOrder) {
   EXPECT_EQ(block(s, "f5")[1], "   Success: 77 session");
 }
 
-TEST(SummaryTest, ANameDrivesNoTerminal) {
+TEST(SummaryTest, NamesAreShownWithoutDrivingTheTerminal) {
   Snapshot s = snapshot();
-  s.filters.push_back(filter("a\x1b[2J\nb"));
-  EXPECT_THAT(engine::test::lines_of(text(s)), testing::Contains(" a\\x1b[2J\\x0ab"));
+  s.filters.push_back(filter("we\x1b[2J\nb"));
+  EXPECT_THAT(text(s), HasSubstr("\n we\\x1b[2J\\x0ab\n   Success: "));
 }
 
 TEST(SummaryTest, SeveralInterfacesAreOneSum) {
