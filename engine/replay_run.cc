@@ -27,12 +27,6 @@ system_clock::time_point to_system(PacketTime time) {
       std::chrono::duration_cast<system_clock::duration>(time.time_since_epoch()));
 }
 
-// As long as it takes; once interrupted, not much longer.
-void flush(LineWriter& writer) noexcept {
-  writer.flush_patiently();
-  writer.flush_for(kShutdownFlushTimeout);
-}
-
 }  // namespace
 
 ReplayRun::ReplayRun(const Options& options, LineWriter& standard_error,
@@ -55,15 +49,11 @@ ReplayRun::ReplayRun(const Options& options, LineWriter& standard_error,
       clock_(steady_clock::now()) {
   standard_error_.wait_when_full(signals_.descriptor());
   standard_output_.wait_when_full(signals_.descriptor());
-  drop_rights();
+  if (user_) become(*user_);
+  drop_capabilities();
   make_readers();
   enter_sandbox();
   files_.recognise();
-}
-
-void ReplayRun::drop_rights() {
-  if (user_) become(*user_);
-  drop_capabilities();
 }
 
 void ReplayRun::make_readers() {
@@ -151,14 +141,14 @@ void ReplayRun::show_progress() {
 void ReplayRun::finish() {
   if (readers_->pending() != 0) sweep(clock_.now());
   progress_.wipe();
-  flush(standard_error_);  // makes room
+  standard_error_.flush_patiently(kShutdownFlushTimeout);  // makes room
   standard_error_.line("");
   standard_error_.line(summary(snapshot()));
   // Whatever the log shows: they are the reason for the exit status.
   Log faults(standard_error_, LOG_ERR, false);
   for (const std::string& fault : files_.faults()) faults.error("{}", fault);
-  flush(standard_error_);
-  flush(standard_output_);
+  standard_error_.flush_patiently(kShutdownFlushTimeout);
+  standard_output_.flush_patiently(kShutdownFlushTimeout);
 }
 
 ipc::Snapshot ReplayRun::snapshot() const {

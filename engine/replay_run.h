@@ -39,7 +39,6 @@ class ReplayRun {
   [[nodiscard]] bool run();
 
  private:
-  void drop_rights();
   void make_readers();
   void enter_sandbox();
   void print_banner();
