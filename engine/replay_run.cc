@@ -26,12 +26,6 @@ system_clock::time_point to_system(PacketTime time) {
       std::chrono::duration_cast<system_clock::duration>(time.time_since_epoch()));
 }
 
-// As long as it takes; once interrupted, not much longer.
-void flush(LineWriter& writer) noexcept {
-  writer.flush_patiently();
-  writer.flush_for(kShutdownFlushTimeout);
-}
-
 }  // namespace
 
 ReplayRun::ReplayRun(const Options& options, LineWriter& standard_error,
@@ -149,14 +143,14 @@ void ReplayRun::show_progress() {
 void ReplayRun::finish() {
   if (readers_->pending() != 0) sweep(clock_.now());
   progress_.wipe();
-  flush(standard_error_);  // makes room
+  standard_error_.flush_patiently(kShutdownFlushTimeout);  // makes room
   standard_error_.line("");
   print_summary();
   // Whatever the log shows: they are the reason for the exit status.
   Log faults(standard_error_, LOG_ERR, false);
   for (const std::string& fault : files_.faults()) faults.error("{}", fault);
-  flush(standard_error_);
-  flush(standard_output_);
+  standard_error_.flush_patiently(kShutdownFlushTimeout);
+  standard_output_.flush_patiently(kShutdownFlushTimeout);
 }
 
 void ReplayRun::print_summary() {

@@ -77,11 +77,9 @@ constexpr Known kKnown[] = {
     {"SQLite format 3\0"sv, other("an SQLite database")},
 };
 
-bool is_text(std::span<const std::byte> first) noexcept {
-  return std::all_of(first.begin(), first.end(), [](std::byte byte) {
-    const auto c = std::to_integer<unsigned char>(byte);
-    return (c >= 0x20 && c < 0x7f) || c == '\t' || c == '\n' || c == '\r';
-  });
+bool is_text(std::byte byte) noexcept {
+  const auto c = std::to_integer<unsigned char>(byte);
+  return (c >= 0x20 && c < 0x7f) || c == '\t' || c == '\n' || c == '\r';
 }
 
 }  // namespace
@@ -93,11 +91,13 @@ std::optional<ForeignFormat> foreign_format(std::span<const std::byte> first) no
       return known.format;
     }
   }
-  constexpr std::size_t kEnough = 512;
-  if (!first.empty() && is_text(first.first(std::min(first.size(), kEnough)))) {
-    return other("a text file");
-  }
   return std::nullopt;
+}
+
+std::optional<ForeignFormat> text_format(std::span<const std::byte> first) noexcept {
+  const auto head = first.first(std::min(first.size(), kForeignHead));
+  if (head.empty() || !std::all_of(head.begin(), head.end(), is_text)) return std::nullopt;
+  return other("a text file");
 }
 
 }  // namespace tcpeek::ring

@@ -21,8 +21,14 @@ struct ForeignFormat {
   bool sees_through = false;             // the command reads such a file compressed by gzip, too
 };
 
-// Of the first bytes of an input, as many as are at hand; some formats need 24, a tar archive 262.
+// The most that is looked at.
+inline constexpr std::size_t kForeignHead = 512;
+
+// By its mark in the first bytes: 24 show all but a tar archive, which needs 262.
 [[nodiscard]] std::optional<ForeignFormat> foreign_format(
     std::span<const std::byte> first) noexcept;
+
+// Whether there is nothing but text in them.
+[[nodiscard]] std::optional<ForeignFormat> text_format(std::span<const std::byte> first) noexcept;
 
 }  // namespace tcpeek::ring

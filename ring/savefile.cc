@@ -34,11 +34,17 @@ SavefileReader::SavefileReader(std::unique_ptr<ByteInput> input) : input_(std::m
     if (!input_->trouble().empty()) {
       throw SavefileError("damaged at byte 0: " + input_->trouble());
     }
-    if (const auto foreign = foreign_format(window_)) {
-      throw SavefileError(*foreign, input_->compressed());
-    }
+    if (const auto foreign = find_foreign()) throw SavefileError(*foreign, input_->compressed());
     throw;
   }
+}
+
+// In two steps, so that a mark is recognised at once although a pipe stalls.
+std::optional<ForeignFormat> SavefileReader::find_foreign() {
+  if (const auto foreign = foreign_format(window_)) return foreign;
+  window_ = input_->next(0, kForeignHead);
+  if (const auto foreign = foreign_format(window_)) return foreign;
+  return text_format(window_);
 }
 
 bool SavefileReader::read(std::vector<SavedPacket>& packets, std::size_t most) {

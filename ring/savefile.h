@@ -128,6 +128,7 @@ class SavefileReader {
   [[nodiscard]] const ByteInput& input() const noexcept { return *input_; }
 
  private:
+  [[nodiscard]] std::optional<ForeignFormat> find_foreign();
   void begin_part();
   void end_at(std::size_t at, const std::string& what);
 

@@ -114,9 +114,10 @@ void LineWriter::flush_for(std::chrono::milliseconds timeout) noexcept {
   flush_until(std::chrono::steady_clock::now() + timeout, -1);
 }
 
-void LineWriter::flush_patiently() noexcept {
+void LineWriter::flush_patiently(std::chrono::milliseconds grace) noexcept {
   constexpr std::chrono::hours kPatience{24};
   if (waits_) flush_until(std::chrono::steady_clock::now() + kPatience, interrupt_);
+  flush_for(grace);
 }
 
 void LineWriter::flush_until(std::chrono::steady_clock::time_point deadline,

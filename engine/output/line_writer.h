@@ -43,8 +43,8 @@ class LineWriter {
   void flush() noexcept;
   // Waits for the reader to take everything, for so long at most.
   void flush_for(std::chrono::milliseconds timeout) noexcept;
-  // The same as long as line() would wait.
-  void flush_patiently() noexcept;
+  // The same as long as line() would wait, and for `grace` once that was interrupted.
+  void flush_patiently(std::chrono::milliseconds grace = {}) noexcept;
 
   [[nodiscard]] bool terminal() const noexcept { return terminal_; }
   [[nodiscard]] bool journal() const noexcept { return journal_; }

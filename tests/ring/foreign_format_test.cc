@@ -26,7 +26,8 @@ Octets octets(std::string_view text) {
 
 std::string name_of(std::string_view text) {
   const Octets bytes = octets(text);
-  const auto format = foreign_format(bytes);
+  auto format = foreign_format(bytes);
+  if (!format) format = text_format(bytes);
   return format ? format->name : "";
 }
 
@@ -82,6 +83,23 @@ TEST(ForeignFormatTest, NoCaptureFileIsForeign) {
          {test::PcapWriter::Unit::microseconds, test::PcapWriter::Unit::nanoseconds}) {
       EXPECT_FALSE(foreign_format(test::PcapWriter(order, unit).bytes()));
     }
+  }
+}
+
+// However little comes at once, and however much: the words are the same.
+TEST(ForeignFormatTest, TheNameDoesNotDependOnTheWindows) {
+  const std::string long_name(100, 'a');
+  for (const std::string& content :
+       {std::string("text\n"), std::string(600, 't'), std::string(100, 't') + '\1',
+        std::string(600, 't') + '\1', long_name + std::string(157, '\0') + "ustar  ",
+        std::string("snoop\0\0\0\0", 9), std::string("\1\2")}) {
+    const Octets bytes = octets(content);
+    const std::string whole = read_exact(bytes, 1 << 20).refused;
+    EXPECT_EQ(read_exact(bytes).refused, whole);
+    EXPECT_EQ(read_exact(bytes, 5).refused, whole);
+    EXPECT_EQ(read_file(bytes).refused, whole);
+    EXPECT_EQ(read_pipe(bytes).refused, whole);
+    EXPECT_EQ(read_file(gzip(bytes)).refused, whole);
   }
 }
 
