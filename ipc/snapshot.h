@@ -135,7 +135,7 @@ struct InterfaceStats {
 // Losses that concern the telling, not the counting.
 struct ServerStats {
   std::uint64_t clients_accepted = 0;
-  std::uint64_t clients_displaced = 0;  // made room for another before they had their reply
+  std::uint64_t clients_displaced = 0;  // evicted for another before they had their reply
   std::uint64_t accept_failures = 0;    // accept() failed, mostly for want of descriptors
   std::uint64_t requests = 0;
   std::uint64_t requests_dropped = 0;  // unfinished or too long

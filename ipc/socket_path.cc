@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <utility>
 
 namespace tcpeek::ipc {
@@ -21,7 +22,9 @@ constexpr mode_t kSocketMode = 0660;
 constexpr mode_t kLockMode = 0600;
 constexpr mode_t kDirectoryMode = 0755;
 constexpr int kLockAttempts = 100;  // each lost to another tcpeek coming or going at that instant
-constexpr int kBacklog = 128;       // clients wait here for the few microseconds accept() is away
+// As long a queue as the kernel allows (net.core.somaxconn): a non-blocking connect() is refused when it
+// is full.
+constexpr int kBacklog = std::numeric_limits<int>::max();
 constexpr std::size_t kMaxPath = sizeof(sockaddr_un::sun_path) - 1;
 
 bool is_same_file(int descriptor, const std::string& path) noexcept {
