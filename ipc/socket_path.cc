@@ -1,5 +1,5 @@
-// Lock, probe, bind - and the same backwards. Files are compared by device and inode, and changed
-// through descriptors, so that a name exchanged in between is never acted upon.
+// Lock, probe, bind, and the same in reverse. Files are compared by device and inode, and changed
+// through descriptors, so that a file that was replaced in between is never touched.
 #include "ipc/socket_path.h"
 
 #include <fcntl.h>
@@ -14,6 +14,8 @@
 #include <cerrno>
 #include <limits>
 #include <utility>
+
+#include "ipc/directory_trust.h"
 
 namespace tcpeek::ipc {
 namespace {
@@ -94,11 +96,11 @@ ListenError::ListenError(int error_number, std::string sentence)
       sentence_(std::make_shared<const std::string>(std::move(sentence))) {}
 
 SocketPath SocketPath::listen(std::string path, Parent parent) {
-  SocketPath place(std::move(path));
-  place.take_lock(parent);
-  place.clear_place();
-  place.bind_and_listen();
-  return place;
+  SocketPath result(std::move(path));
+  result.take_lock(parent);
+  result.remove_leftover();
+  result.bind_and_listen();
+  return result;
 }
 
 SocketPath::SocketPath(std::string path)
@@ -126,13 +128,14 @@ SocketPath::~SocketPath() {
 
 void SocketPath::take_lock(Parent parent) {
   for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
+    if (parent == Parent::make) check_directory();
     bool made = false;
     UniqueFd lock = open_lock(parent, made);
     if (!lock) continue;
     struct stat status {};
     if (::fstat(lock.get(), &status) != 0) give_up(made, errno, "examining " + lock_path_);
     if (!S_ISREG(status.st_mode) || status.st_size != 0) {
-      fail(EEXIST, lock_path_ + " is no lock file of tcpeek; choose another path with -U");
+      fail(EEXIST, lock_path_ + " is not a lock file of tcpeek; choose another path with -U");
     }
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) give_up(made, errno, "locking " + lock_path_);
@@ -171,6 +174,15 @@ UniqueFd SocketPath::open_lock(Parent parent, bool& made) {
   return lock;
 }
 
+void SocketPath::check_directory() const {
+  const std::string directory = directory_of(path_);
+  struct stat status {};
+  if (::stat(directory.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return;
+  const auto reason =
+      untrusted_reason(directory, status.st_uid, status.st_gid, status.st_mode, trusted_owners());
+  if (reason) fail(EPERM, *reason);
+}
+
 void SocketPath::make_directory() {
   const std::string directory = directory_of(path_);
   if (::mkdir(directory.c_str(), kDirectoryMode) != 0) {
@@ -185,7 +197,7 @@ void SocketPath::make_directory() {
   }
 }
 
-void SocketPath::clear_place() const {
+void SocketPath::remove_leftover() const {
   struct stat status {};
   if (::lstat(path_.c_str(), &status) != 0) {
     if (errno == ENOENT) return;
@@ -237,18 +249,12 @@ void SocketPath::bind_and_listen() {
   listener_ = std::move(listener);
 }
 
-void SocketPath::give_to(uid_t user, gid_t group) {
-  const auto refuse = [user](int error_number, const std::string& what) {
-    throw ListenError(error_number,
-                      fmt::format("cannot give {} to user {}: {}; start tcpeek as "
-                                  "root or without -u",
-                                  what, user, std::generic_category().message(error_number)));
-  };
-  if (::fchownat(node_.get(), "", user, group, AT_EMPTY_PATH) != 0) refuse(errno, path_);
-  if (::fchown(lock_.get(), user, group) != 0) refuse(errno, lock_path_);
-  if (made_directory_.empty()) return;
-  const UniqueFd made(::open(made_directory_.c_str(), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!made || ::fchown(made.get(), user, group) != 0) refuse(errno, made_directory_);
+void SocketPath::allow_group(gid_t group) {
+  constexpr auto kSameOwner = static_cast<uid_t>(-1);
+  if (::fchownat(node_.get(), "", kSameOwner, group, AT_EMPTY_PATH) == 0) return;
+  throw ListenError(errno, fmt::format("cannot let group {} use {}: {}; start tcpeek as root or "
+                                       "without -u",
+                                       group, path_, std::generic_category().message(errno)));
 }
 
 void SocketPath::fail(int error_number, const std::string& reason) const {

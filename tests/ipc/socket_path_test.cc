@@ -192,7 +192,7 @@ TEST(SocketPath, AForeignFileInTheLocksPlaceIsNeverRemoved) {
   TempDir dir;
   const std::string path = dir / "Cargo";
   std::ofstream(path + ".lock") << "precious";
-  EXPECT_THAT(refusal(path), HasSubstr(path + ".lock is no lock file of tcpeek"));
+  EXPECT_THAT(refusal(path), HasSubstr(path + ".lock is not a lock file of tcpeek"));
   EXPECT_EQ(std::filesystem::file_size(path + ".lock"), 8U);
 
   const std::string other = dir / "other";
