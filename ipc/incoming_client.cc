@@ -29,10 +29,7 @@ void read_request(IncomingClient& client) {
     client.request.feed({input.data(), static_cast<std::size_t>(count)});
     return;
   }
-  if (count < 0 && errno == EAGAIN) return;
-  client.input_ended = true;
-  client.request.end_of_input();
-  client.has_left = true;
+  client.has_left = count == 0 || errno != EAGAIN;
 }
 
 }  // namespace

@@ -23,11 +23,10 @@ struct IncomingClient {
   UniqueFd socket;
   Peer peer;
   RequestFramer request;
-  bool input_ended = false;
-  bool has_left = false;  // it closed both directions, or its end without having asked
+  bool has_left = false;  // it closed the connection, or its sending side without having asked
   std::chrono::steady_clock::time_point since;
 
-  // As it counts when a client must be evicted.
+  // What choose_client_to_evict() sees of it.
   [[nodiscard]] ClientSlot slot() const noexcept;
 };
 

@@ -53,9 +53,9 @@ UniqueFd make_socket() noexcept {
   return UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
-// A descriptor that a client sends along (SCM_RIGHTS) is closed by whoever receives and does not want it:
-// the reactor, which could be made to wait for what its close() waits for, a lingering connection or a
-// hung file system. Linux 6.16 lets nobody send any; accepted sockets take this over.
+// A descriptor that a client sends along (SCM_RIGHTS) must be closed by the reactor, which would have to
+// wait for what close() waits for: a lingering connection, or a hung file system. From Linux 6.16 on
+// nobody can send one; accepted sockets inherit this.
 void refuse_descriptors(int listener) noexcept {
 #ifndef SO_PASSRIGHTS  // Debian 12's headers lack it
   constexpr int SO_PASSRIGHTS = 83;
@@ -120,8 +120,8 @@ SocketPath::SocketPath(std::string path)
 SocketPath::~SocketPath() {
   if (creator_ != ::getpid()) return;
   if (node_ && is_same_file(node_.get(), path_)) ::unlink(path_.c_str());
-  // The lock's name goes while the lock is held: whoever opened it before finds, once it has the
-  // lock, that the name is gone, and starts over.
+  // The lock's name is removed while the lock is held: a process that opened it before finds, once it
+  // has the lock, that the name is gone, and starts over.
   if (lock_ && is_same_file(lock_.get(), lock_path_)) ::unlink(lock_path_.c_str());
   if (!made_directory_.empty()) ::rmdir(made_directory_.c_str());
 }
@@ -149,7 +149,8 @@ void SocketPath::take_lock(Parent parent) {
     }
   }
   fail(EAGAIN,
-       lock_path_ + " keeps being replaced; see who does that, or choose another path with -U");
+       lock_path_ +
+           " keeps being replaced; find out by which program, or choose another path with -U");
 }
 
 // The open lock file, and whether it was made here; none if its name changed meanwhile and another

@@ -97,7 +97,7 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
                       });
   }
 
-  // Gives up the client, counting what it loses. Its operations under way end as aborted.
+  // Drops the client, counting what it loses. Its pending operations end as aborted.
   void give_up() {
     if (state_ == State::asking) ++core_->stats.requests_dropped;
     if (state_ == State::being_answered || state_ == State::receiving) {
@@ -136,7 +136,7 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
   }
 
   void on_deadline() {
-    // A deadline moved on after its old one was already queued as reached.
+    // The deadline was moved after its old one had expired and was queued.
     if (closed_ || deadline_.expiry() > asio::steady_timer::clock_type::now()) return;
     give_up();
   }
@@ -163,7 +163,7 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
     go_on();
   }
 
-  // With what has been read so far.
+  // Acts on what has been read so far.
   void go_on() {
     switch (framer_.state()) {
       case RequestFramer::State::need_more:
@@ -196,7 +196,7 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
     finish();
   }
 
-  // Tells the client that no more comes, and waits a bounded while for it to end as well.
+  // Tells the client that there is no more, and waits a bounded time for it to close as well.
   void finish() {
     reply_ = {};
     error_code failed;

@@ -1,5 +1,5 @@
-// The server on the UNIX socket: one request, one reply, close. It frames, bounds and delivers;
-// what a word means is the handler's business.
+// The server on the UNIX socket: one request, one reply, close. It frames, bounds and delivers; the
+// handler knows what a word means.
 //
 // How it works: each client is a small state machine on the reactor with one deadline per state:
 // reading the request, waiting for and writing the reply, draining. Nothing ever waits for a
@@ -42,7 +42,7 @@ struct ServerLimits {
   std::chrono::milliseconds accept_retry{100};       // after accept() failed
 };
 
-// A reply; several clients may be sent the same one without its being copied.
+// A reply, which can be sent to several clients without being copied.
 class ReplyText {
  public:
   ReplyText() = default;       // none yet
@@ -67,7 +67,7 @@ class UnixServer {
   UnixServer(const UnixServer&) = delete;
   UnixServer& operator=(const UnixServer&) = delete;
 
-  // The counts that are the server's own; the others of ServerStats stay 0.
+  // Only the server's own counts; the others of ServerStats stay 0.
   [[nodiscard]] const ServerStats& stats() const noexcept;
 
  private:
@@ -78,8 +78,8 @@ class UnixServer {
   std::shared_ptr<Core> core_;
 };
 
-// The way back to a client that has asked, at once or later; the first call counts. Harmless when the
-// client or the server is gone. Never called, the client is closed at its deadline.
+// Replies to a client that has asked, at once or later; only the first call counts. Harmless when the
+// client or the server is gone. If it is never called, the client is closed at its deadline.
 class UnixServer::Reply {
  public:
   Reply() = default;  // to nobody
