@@ -120,7 +120,7 @@ void LiveRun::open_server() {
   const auto parent = options_.socket_path == kDefaultSocket ? ipc::SocketPath::Parent::make
                                                              : ipc::SocketPath::Parent::must_exist;
   ipc::SocketPath path = ipc::SocketPath::listen(options_.socket_path, parent);
-  if (user_) path.give_to(user_->uid, user_->gid);
+  if (user_) path.allow_group(user_->gid);
   server_.emplace(reactor_, std::move(path), ipc::ServerLimits{},
                   [this](std::string word, ipc::UnixServer::Reply reply) {
                     request_handler_.ask(std::move(word), std::move(reply));

@@ -8,51 +8,58 @@
 namespace tcpeek::ipc {
 namespace {
 
-// How many places a peer's user holds, and the peer itself.
+// How many slots a peer's user holds, and how many the peer itself.
 using Holding = std::pair<std::size_t, std::size_t>;
 
-Holding holding_of(const Peer& peer, std::span<const Place> places, const Peer& newcomer) {
+Holding holding_of(const Peer& peer, std::span<const ClientSlot> slots, const Peer& newcomer) {
   Holding holding{peer.user == newcomer.user ? 1 : 0, peer == newcomer ? 1 : 0};
-  for (const Place& place : places) {
-    if (place.peer.user == peer.user) ++holding.first;
-    if (place.peer == peer) ++holding.second;
+  for (const ClientSlot& slot : slots) {
+    if (slot.peer.user == peer.user) ++holding.first;
+    if (slot.peer == peer) ++holding.second;
   }
   return holding;
 }
 
+// Of each slot's peer. Clients of one peer often come in a row, so the last count is reused.
+std::vector<Holding> holdings_of(std::span<const ClientSlot> slots, const Peer& newcomer) {
+  std::vector<Holding> holdings;
+  holdings.reserve(slots.size());
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const bool same = i > 0 && slots[i].peer == slots[i - 1].peer;
+    holdings.push_back(same ? holdings.back() : holding_of(slots[i].peer, slots, newcomer));
+  }
+  return holdings;
+}
+
+// The slot that has been in its state for longest, of those with an index that is wanted.
 template <class Condition>
-std::optional<std::size_t> longest(std::span<const Place> places, Condition&& wanted) {
+std::optional<std::size_t> longest(std::span<const ClientSlot> slots, Condition&& is_wanted) {
   std::optional<std::size_t> found;
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    if (wanted(places[i]) && (!found || places[i].since < places[*found].since)) found = i;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (is_wanted(i) && (!found || slots[i].since < slots[*found].since)) found = i;
   }
   return found;
 }
 
 }  // namespace
 
-std::size_t who_makes_room(std::span<const Place> places, const Peer& newcomer) {
+std::size_t choose_client_to_evict(std::span<const ClientSlot> slots, const Peer& newcomer) {
   const auto answered =
-      longest(places, [](const Place& p) { return p.state == Place::State::answered; });
+      longest(slots, [&](std::size_t i) { return slots[i].state == ClientSlot::State::answered; });
   if (answered) return *answered;
 
-  std::vector<Holding> holdings;
-  for (const Place& p : places) holdings.push_back(holding_of(p.peer, places, newcomer));
+  const std::vector<Holding> holdings = holdings_of(slots, newcomer);
   const Holding most = *std::max_element(holdings.begin(), holdings.end());
-  const auto one_of_them = [&](const Place& p) {
-    return holdings[static_cast<std::size_t>(&p - places.data())] == most;
-  };
-  const auto slow = longest(places, [&](const Place& p) {
-    return p.state != Place::State::being_answered && one_of_them(p);
+  const auto slow = longest(slots, [&](std::size_t i) {
+    return holdings[i] == most && slots[i].state != ClientSlot::State::being_answered;
   });
   if (slow) return *slow;
 
-  std::size_t last = 0;
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    if (holdings[i] == most && (holdings[last] != most || places[i].since >= places[last].since))
-      last = i;
+  std::optional<std::size_t> last;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (holdings[i] == most && (!last || slots[i].since >= slots[*last].since)) last = i;
   }
-  return last;
+  return *last;
 }
 
 }  // namespace tcpeek::ipc

@@ -5,7 +5,7 @@
 // read from it is off by 6.25% at most (the bucket's middle is reported). Values beyond the last
 // bucket (about 71 minutes, longer than any attempt lives) count in the last one.
 //
-// Thread contract: a plain value. One thread writes it; copies are for others.
+// Thread contract: a plain value, written by one thread; others get copies.
 // Invariant: count() is the sum of all buckets.
 #pragma once
 
@@ -23,7 +23,7 @@ class LatencyHistogram {
   static constexpr std::size_t kOctaves = 30;  // 8 us .. 2^32 us
   static constexpr std::size_t kBuckets = kSteps + (kOctaves - 1) * kSteps;
 
-  // A value made ready to be added to several histograms.
+  // A value prepared for being added to several histograms.
   struct Sample {
     std::uint64_t us = 0;
     std::size_t bucket = 0;

@@ -1,10 +1,10 @@
-// Writes a JSON text from its beginning to its end, without a tree in memory: a tree of a thousand
-// filters takes five to ten times as long to make and to write as its text, and every client may ask
-// for one as often as it likes.
+// Writes JSON from beginning to end, without a tree in memory: to build and write a tree of a thousand
+// filters takes five to ten times as long as to write the text, and clients may ask for one as
+// often as they like.
 //
-// Who calls says what comes next: members within an object, items within an array. Commas and
-// brackets follow from that. Names are literals of ours, written as they are; strings from
-// elsewhere are quoted (json_text.h).
+// The caller says what comes next: members within an object, items within an array. Commas and
+// brackets follow from that. Names are our own literals, written as they are; strings from elsewhere
+// are quoted (json_text.h).
 //
 // Thread contract: a plain value, of one thread.
 #pragma once

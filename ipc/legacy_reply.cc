@@ -1,4 +1,4 @@
-// The original's two replies. Every byte of the format strings is what its clients expect.
+// The original's two replies. Its clients expect every byte of the format strings.
 #include "ipc/legacy_reply.h"
 
 #include <fmt/format.h>
@@ -61,10 +61,10 @@ RefreshMarks::Mark RefreshMarks::mark_of(const Counts& counts) noexcept {
 }
 
 RefreshMarks::Mark RefreshMarks::since(const Mark& now, const Mark& before) noexcept {
-  const bool counted_anew = now.success < before.success || now.dup_syn < before.dup_syn ||
-                            now.dup_synack < before.dup_synack ||
-                            now.timed_out < before.timed_out || now.rejected < before.rejected;
-  if (counted_anew) return now;
+  const bool was_reset = now.success < before.success || now.dup_syn < before.dup_syn ||
+                         now.dup_synack < before.dup_synack || now.timed_out < before.timed_out ||
+                         now.rejected < before.rejected;
+  if (was_reset) return now;
   return {.success = now.success - before.success,
           .dup_syn = now.dup_syn - before.dup_syn,
           .dup_synack = now.dup_synack - before.dup_synack,

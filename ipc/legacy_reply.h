@@ -2,9 +2,9 @@
 // library would not keep the one irregular space ("reject":0, "unreach":0), so the text is written
 // here.
 //
-// GET tells the totals since the start, REFRESH what came since the last REFRESH by anybody. Both
-// know only success and failure: aborted counts as rejected, evicted and pending attempts count in
-// no member.
+// GET has the totals since the start, REFRESH the differences since the last REFRESH by any client. Both
+// have only success and failure: aborted attempts count as rejected, evicted and pending ones in no
+// member.
 //
 // Thread contract: get_reply is pure; a RefreshMarks belongs to one thread.
 #pragma once
@@ -19,12 +19,12 @@ namespace tcpeek::ipc {
 
 [[nodiscard]] std::string get_reply(const Snapshot& snapshot);
 
-// What the last REFRESH told. One mark per filter, found by its name, so filters may come, go and
-// change places between two calls.
+// What the last REFRESH reported. One mark per filter, found by name, so filters may be added, removed
+// and reordered between two calls.
 class RefreshMarks {
  public:
   // The differences, without the members `unreach` (added to reject) and `pcap`. Moves the marks.
-  // A filter whose counts fell was counted anew, so all it has is new; no difference is negative.
+  // A filter whose counts fell was reset, so all of them are new; no difference is negative.
   [[nodiscard]] std::string refresh_reply(const Snapshot& snapshot);
 
  private:

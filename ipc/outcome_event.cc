@@ -1,4 +1,4 @@
-// Written straight to text: there may be very many of these, and building a tree for each is slow.
+// Written directly as text: there may be very many of these, and building a tree for each is slow.
 #include "ipc/outcome_event.h"
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
-// One finished attempt, as it is told to readers: a line of `--output json`, and the stream of
-// WATCH when that comes. Plain data; addresses and filter names are text already.
+// One finished attempt as it is reported: a line of `--output json`, and later of the stream of WATCH.
+// Plain data; addresses and filter names are already text.
 //
 // Thread contract: plain values; the writer is a pure function.
 //

@@ -1,5 +1,5 @@
 // Asio's io_context with one thread. Each watch re-arms itself after its task has run; all of them
-// live in lists of the reactor and go with it.
+// live in lists of the reactor and end with it.
 #include "ipc/reactor.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-// The state model of one request.
+// The state machine of one request.
 #include "ipc/request.h"
 
 namespace tcpeek::ipc {

@@ -1,9 +1,9 @@
-// Framing of a request, as a pure state model: it is fed bytes and tells when the request is there.
-// It knows no socket and no clock; the server brings both.
+// Framing of a request as a pure state machine: it is fed bytes and says when the request is complete.
+// It knows no socket and no clock; the server has both.
 //
 // A request is one word on one line. The line ends at LF (a CR before it is a blank) or at the end
-// of input, and what follows the LF is not looked at. At most `kMaxRequestBytes` bytes are taken,
-// the LF included. The word is what is left without blanks (space, tab, CR, VT, FF) at both ends.
+// of input, and what follows the LF is ignored. At most `kMaxRequestBytes` bytes are taken,
+// the LF included. The word is the line without blanks (space, tab, CR, VT, FF) at both ends.
 //
 //   an empty line       complete with an empty word: a word we do not define
 //   the end of input after at least one byte      complete

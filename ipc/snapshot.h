@@ -1,5 +1,5 @@
 // Everything tcpeek knows at one moment, as plain data: what the writers (JSON, later OpenMetrics)
-// read and the engine fills. It knows nothing of sockets, threads or packets.
+// read and the engine fills in. It knows nothing of sockets, threads or packets.
 //
 // Thread contract: plain values, copied or moved between threads, never shared.
 // Invariant, for the totals and for every filter (SPEC section 1):
@@ -121,7 +121,7 @@ enum class InterfaceState : std::uint8_t {
   up,
   no_carrier,  // set up, but its cable or its other end is not
   down,        // set down
-  gone,        // there is none of that name
+  gone,        // no interface has that name
 };
 
 struct InterfaceStats {
@@ -133,10 +133,10 @@ struct InterfaceStats {
   std::uint64_t if_dropped = 0;  // dropped by the interface itself, before any tap
 };
 
-// Losses that concern the telling, not the counting.
+// Of reporting, not of counting: what was served and what was lost.
 struct ServerStats {
   std::uint64_t clients_accepted = 0;
-  std::uint64_t clients_displaced = 0;  // made room for another before they had their reply
+  std::uint64_t clients_displaced = 0;  // evicted for another before they had their reply
   std::uint64_t accept_failures = 0;    // accept() failed, mostly for want of descriptors
   std::uint64_t requests = 0;
   std::uint64_t requests_dropped = 0;  // unfinished or too long

@@ -1,5 +1,5 @@
-// Lock, probe, bind - and the same backwards. Files are compared by device and inode, and changed
-// through descriptors, so that a name exchanged in between is never acted upon.
+// Lock, probe, bind, and the same in reverse. Files are compared by device and inode, and changed
+// through descriptors, so that a file that was replaced in between is never touched.
 #include "ipc/socket_path.h"
 
 #include <fcntl.h>
@@ -12,7 +12,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <utility>
+
+#include "ipc/directory_trust.h"
 
 namespace tcpeek::ipc {
 namespace {
@@ -21,7 +24,9 @@ constexpr mode_t kSocketMode = 0660;
 constexpr mode_t kLockMode = 0600;
 constexpr mode_t kDirectoryMode = 0755;
 constexpr int kLockAttempts = 100;  // each lost to another tcpeek coming or going at that instant
-constexpr int kBacklog = 128;       // clients wait here for the few microseconds accept() is away
+// As long a queue as the kernel allows (net.core.somaxconn): a non-blocking connect() is refused when it
+// is full.
+constexpr int kBacklog = std::numeric_limits<int>::max();
 constexpr std::size_t kMaxPath = sizeof(sockaddr_un::sun_path) - 1;
 
 bool is_same_file(int descriptor, const std::string& path) noexcept {
@@ -48,9 +53,9 @@ UniqueFd make_socket() noexcept {
   return UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
-// A descriptor that a client sends along (SCM_RIGHTS) is closed by whoever receives and does not want it:
-// the reactor, which could be made to wait for what its close() waits for, a lingering connection or a
-// hung file system. Linux 6.16 lets nobody send any; accepted sockets take this over.
+// A descriptor that a client sends along (SCM_RIGHTS) must be closed by the reactor, which would have to
+// wait for what close() waits for: a lingering connection, or a hung file system. From Linux 6.16 on
+// nobody can send one; accepted sockets inherit this.
 void refuse_descriptors(int listener) noexcept {
 #ifndef SO_PASSRIGHTS  // Debian 12's headers lack it
   constexpr int SO_PASSRIGHTS = 83;
@@ -91,11 +96,11 @@ ListenError::ListenError(int error_number, std::string sentence)
       sentence_(std::make_shared<const std::string>(std::move(sentence))) {}
 
 SocketPath SocketPath::listen(std::string path, Parent parent) {
-  SocketPath place(std::move(path));
-  place.take_lock(parent);
-  place.clear_place();
-  place.bind_and_listen();
-  return place;
+  SocketPath result(std::move(path));
+  result.take_lock(parent);
+  result.remove_leftover();
+  result.bind_and_listen();
+  return result;
 }
 
 SocketPath::SocketPath(std::string path)
@@ -115,21 +120,22 @@ SocketPath::SocketPath(std::string path)
 SocketPath::~SocketPath() {
   if (creator_ != ::getpid()) return;
   if (node_ && is_same_file(node_.get(), path_)) ::unlink(path_.c_str());
-  // The lock's name goes while the lock is held: whoever opened it before finds, once it has the
-  // lock, that the name is gone, and starts over.
+  // The lock's name is removed while the lock is held: a process that opened it before finds, once it
+  // has the lock, that the name is gone, and starts over.
   if (lock_ && is_same_file(lock_.get(), lock_path_)) ::unlink(lock_path_.c_str());
   if (!made_directory_.empty()) ::rmdir(made_directory_.c_str());
 }
 
 void SocketPath::take_lock(Parent parent) {
   for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
+    if (parent == Parent::make) check_directory();
     bool made = false;
     UniqueFd lock = open_lock(parent, made);
     if (!lock) continue;
     struct stat status {};
     if (::fstat(lock.get(), &status) != 0) give_up(made, errno, "examining " + lock_path_);
     if (!S_ISREG(status.st_mode) || status.st_size != 0) {
-      fail(EEXIST, lock_path_ + " is no lock file of tcpeek; choose another path with -U");
+      fail(EEXIST, lock_path_ + " is not a lock file of tcpeek; choose another path with -U");
     }
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) give_up(made, errno, "locking " + lock_path_);
@@ -143,7 +149,8 @@ void SocketPath::take_lock(Parent parent) {
     }
   }
   fail(EAGAIN,
-       lock_path_ + " keeps being replaced; see who does that, or choose another path with -U");
+       lock_path_ +
+           " keeps being replaced; find out by which program, or choose another path with -U");
 }
 
 // The open lock file, and whether it was made here; none if its name changed meanwhile and another
@@ -168,6 +175,15 @@ UniqueFd SocketPath::open_lock(Parent parent, bool& made) {
   return lock;
 }
 
+void SocketPath::check_directory() const {
+  const std::string directory = directory_of(path_);
+  struct stat status {};
+  if (::stat(directory.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return;
+  const auto reason =
+      untrusted_reason(directory, status.st_uid, status.st_gid, status.st_mode, trusted_owners());
+  if (reason) fail(EPERM, *reason);
+}
+
 void SocketPath::make_directory() {
   const std::string directory = directory_of(path_);
   if (::mkdir(directory.c_str(), kDirectoryMode) != 0) {
@@ -182,7 +198,7 @@ void SocketPath::make_directory() {
   }
 }
 
-void SocketPath::clear_place() const {
+void SocketPath::remove_leftover() const {
   struct stat status {};
   if (::lstat(path_.c_str(), &status) != 0) {
     if (errno == ENOENT) return;
@@ -234,18 +250,12 @@ void SocketPath::bind_and_listen() {
   listener_ = std::move(listener);
 }
 
-void SocketPath::give_to(uid_t user, gid_t group) {
-  const auto refuse = [user](int error_number, const std::string& what) {
-    throw ListenError(error_number,
-                      fmt::format("cannot give {} to user {}: {}; start tcpeek as "
-                                  "root or without -u",
-                                  what, user, std::generic_category().message(error_number)));
-  };
-  if (::fchownat(node_.get(), "", user, group, AT_EMPTY_PATH) != 0) refuse(errno, path_);
-  if (::fchown(lock_.get(), user, group) != 0) refuse(errno, lock_path_);
-  if (made_directory_.empty()) return;
-  const UniqueFd made(::open(made_directory_.c_str(), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!made || ::fchown(made.get(), user, group) != 0) refuse(errno, made_directory_);
+void SocketPath::allow_group(gid_t group) {
+  constexpr auto kSameOwner = static_cast<uid_t>(-1);
+  if (::fchownat(node_.get(), "", kSameOwner, group, AT_EMPTY_PATH) == 0) return;
+  throw ListenError(errno, fmt::format("cannot let group {} use {}: {}; start tcpeek as root or "
+                                       "without -u",
+                                       group, path_, std::generic_category().message(errno)));
 }
 
 void SocketPath::fail(int error_number, const std::string& reason) const {

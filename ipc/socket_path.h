@@ -1,16 +1,19 @@
-// The place in the file system where tcpeek listens: made, defended and removed here.
+// The path that tcpeek listens on: created, defended and removed here.
 //
-// How it works: a lock file `<path>.lock` under flock() says whose the place is, so of two tcpeeks
-// started together one wins. Whoever has the lock asks the socket found there by connecting to it:
-// one that answers is never taken, whether its owner knows of locks or not; one that refuses has
-// lost its owner and is replaced. Anything that is not a socket stays, and is reported.
+// How it works: a lock file `<path>.lock` under flock() says which tcpeek owns the path, so of two
+// started together one wins. The one with the lock connects to a socket found there: if it answers, it
+// is never taken, whether its owner knows about locks or not; if it refuses, its owner is gone and it is
+// replaced. Anything that is not a socket stays, and is reported.
 //
-// The socket's mode is 0660 from its first moment, the lock's 0600.
+// The socket's mode is 0660 from the moment it exists, the lock's 0600. Socket, lock and directory
+// belong to the user that called listen(), also when the process becomes another user later: that
+// user could otherwise replace the socket of a later start by root.
 //
 // Thread contract: a plain value with one owner. listen() changes the process's umask for a moment.
-// Invariants: socket, lock and a directory made for them are removed on destruction, each only if
-// the name still leads to our own file, and only by the process that made them. A start that fails
-// leaves nothing of its own behind.
+// Invariants: socket, lock and a directory created for them are removed on destruction, each only if the
+// name still leads to our own file, only by the process that created them, and only if the user it has
+// become may. What it may not remove is left as by a process that was killed, and replaced at the next
+// start. A start that fails leaves nothing of its own behind.
 // Errors: ListenError, whose what() is one sentence for the user.
 #pragma once
 
@@ -36,11 +39,12 @@ class ListenError : public std::system_error {
 
 class SocketPath {
  public:
-  // Whether a missing directory is made (one level, 0755): right for the default place, but a
-  // mistyped path should be reported.
+  // `make`, for the default path: a missing directory is created (one level, 0755), and one that exists
+  // must be in trusted hands (directory_trust.h). For other paths, a directory is as its owner
+  // wants it, and a missing one is reported, as the path may be mistyped.
   enum class Parent { must_exist, make };
 
-  // Takes the place and listens there.
+  // Takes the path and listens there.
   [[nodiscard]] static SocketPath listen(std::string path, Parent parent);
 
   ~SocketPath();
@@ -52,19 +56,18 @@ class SocketPath {
   // The listening, non-blocking socket, handed over once.
   [[nodiscard]] UniqueFd take_listener() noexcept { return std::move(listener_); }
 
-  // Gives socket, lock and the directory, if made here, to the user tcpeek is about to become, so
-  // that it can still remove them. (In a directory of another user's it cannot: the next start
-  // does.)
-  void give_to(uid_t user, gid_t group);
+  // Lets members of this group use the socket, too. Owners and everything else stay as they are.
+  void allow_group(gid_t group);
 
  private:
   explicit SocketPath(std::string path);
 
   void take_lock(Parent parent);
+  void check_directory() const;
   [[nodiscard]] UniqueFd open_lock(Parent parent, bool& made);
   [[noreturn]] void give_up(bool made, int error_number, const std::string& action) const;
   void make_directory();
-  void clear_place() const;
+  void remove_leftover() const;
   void bind_and_listen();
   [[noreturn]] void fail(int error_number, const std::string& reason) const;
   [[noreturn]] void fail_in(int error_number, const std::string& action) const;

@@ -1,5 +1,5 @@
 // The STATS reply: one JSON object with everything a snapshot holds. Members keep their names and
-// their order; new ones may be added at any place, so readers go by name. Counts are integers of 64
+// their order; new ones may be added anywhere, so readers go by name. Counts are integers of 64
 // bits, durations are seconds as decimals, times are RFC 3339 in UTC.
 //
 //   schema                1; raised when a member changes its meaning or goes

@@ -1,9 +1,8 @@
 // The accept loop and the life of a client. A client's object is kept by the list of clients and by
-// its own operations under way; leaving the list and closing the socket ends it.
+// its own pending operations; leaving the list and closing the socket ends it.
 #include "ipc/unix_server.h"
 
-#include <sys/socket.h>
-
+#include <algorithm>
 #include <array>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/buffer.hpp>
@@ -11,12 +10,14 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
-#include <set>
+#include <cerrno>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "ipc/client_eviction.h"
+#include "ipc/connect_brake.h"
+#include "ipc/incoming_client.h"
 
 namespace tcpeek::ipc {
 
@@ -24,7 +25,7 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using Protocol = asio::local::stream_protocol;
 
-// What outlives the server's object while operations of its clients are still to be called back.
+// Outlives the server's object while its clients' operations are still to be called back.
 struct UnixServer::Core : std::enable_shared_from_this<Core> {
   Core(asio::io_context& the_context, ServerLimits the_limits, Handler the_handler)
       : context(the_context),
@@ -33,50 +34,43 @@ struct UnixServer::Core : std::enable_shared_from_this<Core> {
         limits(the_limits),
         handler(std::move(the_handler)) {}
 
-  void accept_next();
-  void admit(Protocol::socket socket);
-  void make_room(const Peer& newcomer);
+  void wait_for_clients();
+  void accept_burst();
+  void retry_later();
+  void evict_one(std::vector<IncomingClient>& incoming, const Peer& newcomer);
+  void drop(const IncomingClient& client);
+  void admit(IncomingClient client);
   void close();
 
   asio::io_context& context;
   Protocol::acceptor acceptor;
+  ConnectBrake brake;
   asio::steady_timer retry;
   ServerLimits limits;
   Handler handler;
   ServerStats stats;
-  std::set<std::shared_ptr<Session>> clients;
+  std::vector<std::shared_ptr<Session>> clients;  // in order of arrival
 };
-
-namespace {
-
-Peer peer_of(Protocol::socket& socket) noexcept {
-  ucred credentials{};
-  socklen_t size = sizeof(credentials);
-  if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
-    return {};
-  }
-  return {.user = credentials.uid, .process = credentials.pid};
-}
-
-}  // namespace
 
 class UnixServer::Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(std::shared_ptr<Core> core, Protocol::socket socket, const Peer& peer)
+  Session(std::shared_ptr<Core> core, Protocol::socket socket, IncomingClient client)
       : core_(std::move(core)),
         socket_(std::move(socket)),
-        peer_(peer),
+        peer_(client.peer),
         deadline_(core_->context),
-        framer_(core_->limits.max_request_bytes) {}
+        framer_(std::move(client.request)),
+        since_(client.since) {}
 
   void start() {
     error_code ignored;  // then writing fails as would_block never does, and the client is closed
     socket_.non_blocking(true, ignored);
-    set_deadline(core_->limits.request_deadline);
-    read_request();
+    go_on();
   }
 
-  [[nodiscard]] Place place() const { return {.peer = peer_, .state = state_, .since = since_}; }
+  [[nodiscard]] ClientSlot slot() const {
+    return {.peer = peer_, .state = state_, .since = since_};
+  }
 
   [[nodiscard]] bool wants_reply() const noexcept { return is(State::being_answered); }
 
@@ -92,7 +86,7 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
     since_ = asio::steady_timer::clock_type::now();
     reply_ = std::move(text);
     const auto whole = asio::buffer(*reply_);
-    // What goes at once is done with at once: who has its reply is not displaced.
+    // What can be sent now is sent now: a client that has its reply loses nothing.
     error_code error;
     const std::size_t sent = socket_.write_some(whole, error);
     if (error && error != asio::error::would_block) return on_written(error);
@@ -103,7 +97,7 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
                       });
   }
 
-  // Gives up the client, counting what it loses. Its operations under way end as aborted.
+  // Drops the client, counting what it loses. Its pending operations end as aborted.
   void give_up() {
     if (state_ == State::asking) ++core_->stats.requests_dropped;
     if (state_ == State::being_answered || state_ == State::receiving) {
@@ -118,12 +112,12 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
     deadline_.cancel();
     error_code ignored;
     socket_.close(ignored);
-    core_->clients.erase(shared_from_this());
+    std::erase(core_->clients, shared_from_this());
   }
 
  private:
   // What streams to a client (WATCH) will be one more state beside `receiving`.
-  using State = Place::State;
+  using State = ClientSlot::State;
 
   [[nodiscard]] bool is(State state) const noexcept { return !closed_ && state_ == state; }
 
@@ -134,6 +128,7 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
   }
 
   void set_deadline(std::chrono::milliseconds from_now) {
+    has_deadline_ = true;
     deadline_.expires_after(from_now);
     deadline_.async_wait([self = shared_from_this()](error_code error) {
       if (!error) self->on_deadline();
@@ -141,7 +136,7 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
   }
 
   void on_deadline() {
-    // A deadline moved on after its old one was already queued as reached.
+    // The deadline was moved after its old one had expired and was queued.
     if (closed_ || deadline_.expiry() > asio::steady_timer::clock_type::now()) return;
     give_up();
   }
@@ -165,8 +160,14 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
       close();
       return;
     }
+    go_on();
+  }
+
+  // Acts on what has been read so far.
+  void go_on() {
     switch (framer_.state()) {
       case RequestFramer::State::need_more:
+        if (!has_deadline_) set_deadline(core_->limits.request_deadline);
         read_request();
         return;
       case RequestFramer::State::complete:
@@ -195,7 +196,7 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
     finish();
   }
 
-  // Tells the client that no more comes, and waits a bounded while for it to end as well.
+  // Tells the client that there is no more, and waits a bounded time for it to close as well.
   void finish() {
     reply_ = {};
     error_code failed;
@@ -227,8 +228,9 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
   asio::steady_timer deadline_;
   RequestFramer framer_;
   State state_ = State::asking;
-  asio::steady_timer::time_point since_ = asio::steady_timer::clock_type::now();
+  asio::steady_timer::time_point since_;
   bool closed_ = false;
+  bool has_deadline_ = false;
   bool input_ended_ = false;
   std::size_t drained_ = 0;
   ReplyText reply_;
@@ -244,50 +246,90 @@ bool UnixServer::Reply::wanted() const noexcept {
   return client != nullptr && client->wants_reply();
 }
 
-void UnixServer::Core::accept_next() {
-  acceptor.async_accept([self = shared_from_this()](error_code error, Protocol::socket socket) {
+void UnixServer::Core::wait_for_clients() {
+  acceptor.async_wait(Protocol::acceptor::wait_read, [self = shared_from_this()](error_code error) {
     if (!self->acceptor.is_open()) return;
-    if (!error) {
-      self->admit(std::move(socket));
-      self->accept_next();
-      return;
-    }
-    // Without descriptors or memory the next accept() fails at once as well: trying without a pause
-    // would keep the reactor busy with nothing. The clients wait in the queue meanwhile.
-    ++self->stats.accept_failures;
-    self->retry.expires_after(self->limits.accept_retry);
-    self->retry.async_wait([self](error_code cancelled) {
-      if (!cancelled && self->acceptor.is_open()) self->accept_next();
-    });
+    if (error) return self->retry_later();
+    self->accept_burst();
   });
 }
 
-void UnixServer::Core::admit(Protocol::socket socket) {
-  const Peer peer = peer_of(socket);
-  if (clients.size() >= limits.max_clients) make_room(peer);
-  ++stats.clients_accepted;
-  const auto session = std::make_shared<Session>(shared_from_this(), std::move(socket), peer);
-  clients.insert(session);
-  session->start();
+// Empties the queue faster than clients can fill it, as a full one turns non-blocking clients away; but
+// not for longer than a turn, so that timers and clients get theirs. Clients are set up once it is known
+// which of the burst stay.
+void UnixServer::Core::accept_burst() {
+  std::vector<IncomingClient> incoming;
+  int error_number = 0;
+  for (std::size_t turn = 0; turn < limits.accept_burst; ++turn) {
+    AcceptResult next = accept_client(acceptor.native_handle(), limits.max_request_bytes);
+    error_number = next.error_number;
+    if (error_number != 0) break;
+    ++stats.clients_accepted;
+    if (next.client.has_left) {
+      ++stats.requests_dropped;
+      continue;
+    }
+    if (clients.size() + incoming.size() >= limits.max_clients) {
+      evict_one(incoming, next.client.peer);
+    }
+    incoming.push_back(std::move(next.client));
+  }
+  for (IncomingClient& client : incoming) admit(std::move(client));
+  if (error_number != 0 && error_number != EAGAIN) return retry_later();
+  wait_for_clients();
 }
 
-void UnixServer::Core::make_room(const Peer& newcomer) {
-  std::vector<Place> places;
-  std::vector<std::shared_ptr<Session>> in_order;
-  for (const auto& client : clients) {
-    places.push_back(client->place());
-    in_order.push_back(client);
+// Without descriptors or memory the next accept() would fail at once as well: trying without a pause would
+// keep the reactor busy with nothing. The clients wait in the queue meanwhile.
+void UnixServer::Core::retry_later() {
+  ++stats.accept_failures;
+  retry.expires_after(limits.accept_retry);
+  retry.async_wait([self = shared_from_this()](error_code cancelled) {
+    if (!cancelled && self->acceptor.is_open()) self->wait_for_clients();
+  });
+}
+
+void UnixServer::Core::evict_one(std::vector<IncomingClient>& incoming, const Peer& newcomer) {
+  std::vector<ClientSlot> slots;
+  slots.reserve(clients.size() + incoming.size());
+  for (const auto& client : clients) slots.push_back(client->slot());
+  for (const IncomingClient& client : incoming) slots.push_back(client.slot());
+  const std::size_t index = choose_client_to_evict(slots, newcomer);
+  if (slots[index].state != ClientSlot::State::answered) ++stats.clients_displaced;
+  if (index < clients.size()) return std::shared_ptr(clients[index])->give_up();
+  const auto evicted = incoming.begin() + static_cast<std::ptrdiff_t>(index - clients.size());
+  drop(*evicted);
+  incoming.erase(evicted);
+}
+
+void UnixServer::Core::drop(const IncomingClient& client) {
+  if (client.request.state() != RequestFramer::State::complete) {
+    ++stats.requests_dropped;
+    return;
   }
-  const std::size_t index = who_makes_room(places, newcomer);
-  if (places[index].state != Place::State::answered) ++stats.clients_displaced;
-  in_order[index]->give_up();
+  ++stats.requests;
+  ++stats.replies_dropped;
+}
+
+void UnixServer::Core::admit(IncomingClient client) {
+  Protocol::socket socket(context);
+  error_code error;
+  socket.assign(Protocol(), client.socket.get(), error);
+  if (error) {
+    ++stats.accept_failures;
+    return drop(client);
+  }
+  static_cast<void>(client.socket.release());
+  clients.push_back(
+      std::make_shared<Session>(shared_from_this(), std::move(socket), std::move(client)));
+  std::shared_ptr(clients.back())->start();
 }
 
 void UnixServer::Core::close() {
   error_code ignored;
   acceptor.close(ignored);
   retry.cancel();
-  while (!clients.empty()) (*clients.begin())->close();
+  while (!clients.empty()) std::shared_ptr(clients.front())->close();
 }
 
 UnixServer::UnixServer(Reactor& reactor, SocketPath path, ServerLimits limits, Handler handler)
@@ -297,8 +339,8 @@ UnixServer::UnixServer(Reactor& reactor, SocketPath path, ServerLimits limits, H
   error_code error;
   core_->acceptor.assign(Protocol(), listener.get(), error);
   if (error) throw std::system_error(error, "cannot serve on " + path_.path());
-  static_cast<void>(listener.release());
-  core_->accept_next();
+  core_->brake = ConnectBrake(listener.release());
+  core_->wait_for_clients();
 }
 
 // NOLINTNEXTLINE(bugprone-exception-escape): a timer's cancel() is declared to throw and never does

@@ -1,12 +1,14 @@
-// The server on the UNIX socket: one request, one reply, close. It frames, bounds and delivers;
-// what a word means is the handler's business.
+// The server on the UNIX socket: one request, one reply, close. It frames, bounds and delivers; the
+// handler knows what a word means.
 //
 // How it works: each client is a small state machine on the reactor with one deadline per state:
 // reading the request, waiting for and writing the reply, draining. Nothing ever waits for a
-// client. When all places are taken, one of those who hold the most makes room for the next client
-// (client_eviction.h), so slow and hostile clients cost each other places and nobody else. After the reply the sending side
-// is shut down and what the client still sends is read and thrown away, because closing a UNIX
-// socket with unread input would turn the client's end of input into an error.
+// client. Connections are accepted in bursts (incoming_client.h), so that the kernel's queue stays
+// short even in a flood. When all slots are taken, a client of the peer with the most is evicted for
+// the next one (client_eviction.h), so slow and hostile clients cost each other slots and nobody else.
+// After the reply the sending side is shut down and what the client still sends is read and thrown
+// away, because closing a UNIX socket with unread input would turn the client's end of input into an
+// error.
 //
 // Thread contract: all of it, the reply function too, on the reactor's thread (or before run() and
 // after it). Destroy the server before the reactor.
@@ -29,7 +31,8 @@
 namespace tcpeek::ipc {
 
 struct ServerLimits {
-  std::size_t max_clients = 32;  // for one more, one of them makes room
+  std::size_t max_clients = 32;   // for one more, one of them is evicted
+  std::size_t accept_burst = 64;  // at once; then timers and other clients get their turn
   std::size_t max_request_bytes = kMaxRequestBytes;
   std::size_t max_reply_bytes = std::size_t{16} << 20;  // per client; a larger reply is not sent
   std::size_t max_drained_bytes = std::size_t{64} << 10;
@@ -39,7 +42,7 @@ struct ServerLimits {
   std::chrono::milliseconds accept_retry{100};       // after accept() failed
 };
 
-// A reply; several clients may be sent the same one without its being copied.
+// A reply, which can be sent to several clients without being copied.
 class ReplyText {
  public:
   ReplyText() = default;       // none yet
@@ -64,7 +67,7 @@ class UnixServer {
   UnixServer(const UnixServer&) = delete;
   UnixServer& operator=(const UnixServer&) = delete;
 
-  // The counts that are the server's own; the others of ServerStats stay 0.
+  // Only the server's own counts; the others of ServerStats stay 0.
   [[nodiscard]] const ServerStats& stats() const noexcept;
 
  private:
@@ -75,8 +78,8 @@ class UnixServer {
   std::shared_ptr<Core> core_;
 };
 
-// The way back to a client that has asked, at once or later; the first call counts. Harmless when the
-// client or the server is gone. Never called, the client is closed at its deadline.
+// Replies to a client that has asked, at once or later; only the first call counts. Harmless when the
+// client or the server is gone. If it is never called, the client is closed at its deadline.
 class UnixServer::Reply {
  public:
   Reply() = default;  // to nobody

@@ -73,6 +73,25 @@ TEST(SocketPath, TheListenerCanBeTaken) {
   EXPECT_EQ(errno, EAGAIN);
 }
 
+// A client that does not wait is refused when the queue is full.
+TEST(SocketPath, TheQueueIsAsLongAsTheKernelAllows) {
+  std::size_t allowed = 0;
+  std::ifstream("/proc/sys/net/core/somaxconn") >> allowed;
+  if (allowed <= 128 || allowed > 100'000) GTEST_SKIP() << "net.core.somaxconn is " << allowed;
+  TempDir dir;
+  const SocketPath place = listen_at(dir / "x.sock");
+  std::size_t waiting = 0;
+  int error = 0;
+  while (error == 0 && waiting <= 2 * allowed) {
+    // Closed at once, it stays in the queue.
+    const UniqueFd client = unix_socket(SOCK_STREAM | SOCK_NONBLOCK);
+    error = connect_to(client.get(), dir / "x.sock") == 0 ? 0 : errno;
+    if (error == 0) ++waiting;
+  }
+  EXPECT_EQ(error, EAGAIN);
+  EXPECT_EQ(waiting, allowed + 1);  // the kernel compares with "greater than"
+}
+
 TEST(SocketPath, AStaleSocketIsReplaced) {
   TempDir dir;
   const std::string path = dir / "x.sock";
@@ -173,7 +192,7 @@ TEST(SocketPath, AForeignFileInTheLocksPlaceIsNeverRemoved) {
   TempDir dir;
   const std::string path = dir / "Cargo";
   std::ofstream(path + ".lock") << "precious";
-  EXPECT_THAT(refusal(path), HasSubstr(path + ".lock is no lock file of tcpeek"));
+  EXPECT_THAT(refusal(path), HasSubstr(path + ".lock is not a lock file of tcpeek"));
   EXPECT_EQ(std::filesystem::file_size(path + ".lock"), 8U);
 
   const std::string other = dir / "other";

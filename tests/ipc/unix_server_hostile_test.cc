@@ -2,9 +2,12 @@
 // nobody.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -296,6 +299,86 @@ TEST_F(UnixServerHostileTest, WithoutDescriptorsItWaitsInsteadOfSpinning) {
   char text[16]{};
   EXPECT_EQ(::recv(waiting.get(), text, sizeof(text), 0), 5);
   EXPECT_STREQ(text, "<GET>");
+}
+
+// A flood is accepted in bursts, and between two of them others get their turn.
+TEST_F(UnixServerHostileTest, AFullQueueLeavesTurnsToOthers) {
+  constexpr std::uint64_t kWaiting = 1000;
+  ServerLimits limits = patient();
+  limits.accept_burst = 50;
+  server_.emplace(reactor_, SocketPath::listen(path(), SocketPath::Parent::must_exist), limits,
+                  answer_by_word);
+  for (std::uint64_t i = 0; i < kWaiting; ++i) Client(path()).close();
+  std::uint64_t seen = 0;
+  std::uint64_t most_at_once = 0;
+  std::function<void()> look = [&] {
+    const std::uint64_t accepted = server_->stats().clients_accepted;
+    most_at_once = std::max(most_at_once, accepted - seen);
+    seen = accepted;
+    if (accepted == kWaiting) return reactor_.stop();
+    reactor_.post(look);
+  };
+  reactor_.after(kPatience, [this] { reactor_.stop(); });
+  reactor_.post(look);
+  reactor_.run();
+  EXPECT_EQ(seen, kWaiting);
+  EXPECT_EQ(most_at_once, 50U);
+  EXPECT_EQ(server_->stats().requests_dropped, kWaiting);
+}
+
+TEST_F(UnixServerHostileTest, WhoHasLeftTakesNobodysSlot) {
+  ServerLimits limits = patient();
+  limits.max_clients = 1;
+  serve(limits);
+  const Client silent(path());
+  ASSERT_TRUE(eventually([this] { return stats().clients_accepted == 1; }));
+  on_reactor([this] {
+    for (int i = 0; i < 10; ++i) {
+      const Client leaving(path());
+      EXPECT_TRUE(leaving.send("GET\n"));
+    }
+    return 0;
+  });
+  ASSERT_TRUE(eventually([this] { return stats().clients_accepted == 11; }));
+  EXPECT_EQ(stats().clients_displaced, 0U);
+  EXPECT_EQ(stats().requests_dropped, 10U);
+  ASSERT_TRUE(silent.send("GET\n"));
+  EXPECT_EQ(silent.receive_all().text, "<GET>");
+}
+
+// Of many that come at once the ones to keep are chosen before any is set up, by the same rule: one client
+// of another process is served, with a flood behind it in the queue.
+TEST_F(UnixServerHostileTest, AFloodInOneBurstEvictsItsOwn) {
+  ServerLimits limits = patient();
+  limits.max_clients = 4;
+  serve(limits);
+  std::vector<Client> flood;
+  pid_t other = 0;
+  on_reactor([&] {
+    int asked[2];
+    EXPECT_EQ(::pipe(asked), 0);
+    other = ::fork();
+    if (other == 0) {
+      const Client client(path());
+      client.send("GET\n");
+      static_cast<void>(::write(asked[1], "a", 1));
+      ::_exit(client.receive_all().text == "<GET>" ? 0 : 1);
+    }
+    char byte = 0;
+    EXPECT_EQ(::read(asked[0], &byte, 1), 1);
+    for (const int end : asked) ::close(end);
+    for (int i = 0; i < 40; ++i) {
+      flood.emplace_back(path());
+      EXPECT_TRUE(flood.back().send("S"));
+    }
+    return 0;
+  });
+  int status = -1;
+  ASSERT_EQ(::waitpid(other, &status, 0), other);
+  EXPECT_EQ(status, 0);
+  ASSERT_TRUE(eventually([this] { return stats().clients_accepted == 41; }));
+  EXPECT_EQ(stats().clients_displaced, 37U);
+  EXPECT_EQ(ask("GET\n"), "<GET>");
 }
 
 // Closing it would be the reactor's, and may take as long as whoever made it likes.

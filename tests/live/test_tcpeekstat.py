@@ -92,6 +92,28 @@ class Tcpeekstat(unittest.TestCase):
         self.assertRegex(values[0], r"\b1\b")
         self.assertNotRegex(values[1], r"\b1\b")
 
+    def test_root_checks_whose_socket_it_reads(self) -> None:
+        """One that root started is root's, also as nobody; one that nobody started is not."""
+        as_nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all,+net_raw",
+                     "--ambient-caps=-all,+net_raw")  # fmt: skip
+        with Lab() as network:
+            with Monitor(network, "-u", "nobody") as monitor:
+                self.assertEqual(tcpeekstat(monitor.socket_path).status, 0)
+                monitor.stop()
+                monitor.socket_path.unlink()
+                monitor.socket_path.with_name("monitor.sock.lock").unlink()
+            os.chown(network.folder, 65534, 65534)
+            binary = lab.copy_of_binary(network)
+            with Monitor(network, launcher=as_nobody, binary=binary) as monitor:
+                finished = tcpeekstat(monitor.socket_path)
+                self.assertEqual((finished.status, finished.stdout), (1, ""))
+                self.assertIn("belongs to user nobody, who could make up any reply", finished.stderr)
+                self.assertEqual(tcpeekstat(monitor.socket_path, "--any-owner").status, 0)
+                os.chown(network.folder, 0, 0)
+                os.chown(monitor.socket_path, 0, 0)
+                self.assertIn("the process that listens there", tcpeekstat(monitor.socket_path).stderr)
+                os.chown(network.folder, 65534, 65534)
+
     def test_nobody_listens(self) -> None:
         with Lab(links=0) as network:
             finished = tcpeekstat(network.folder / "none.sock")

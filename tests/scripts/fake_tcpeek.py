@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from pathlib import Path
@@ -18,10 +19,22 @@ def filter_element(name: str, base: int, refresh: bool = False) -> dict[str, Any
                    "failure": failure}}
 
 
+def listen(server: socket.socket, user: int | None) -> None:
+    """As this user, which SO_PEERCRED tells the clients."""
+    before = os.geteuid()
+    if user is not None:
+        os.seteuid(user)
+    try:
+        server.listen()
+    finally:
+        os.seteuid(before)
+
+
 class FakeTcpeek:
     """Answers one client with `reply`; then closes, or holds the connection until stopped."""
 
-    def __init__(self, path: Path, reply: bytes, hold: bool = False, pieces: int = 1) -> None:
+    def __init__(self, path: Path, reply: bytes, hold: bool = False, pieces: int = 1,
+                 listener: int | None = None) -> None:
         self.request = b""
         self._reply = reply
         self._hold = hold
@@ -29,7 +42,7 @@ class FakeTcpeek:
         self._stop = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
-        self._listener.listen()
+        listen(self._listener, listener)
         self._listener.settimeout(0.05)
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()

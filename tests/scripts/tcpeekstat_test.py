@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import signal
 import socket
@@ -151,15 +152,18 @@ class SummaryTest(TcpeekstatTest):
 
     def test_filter_names_cannot_control_the_terminal(self) -> None:
         with self.tcpeek([filter_element("a\x1b[31m\nb", 0), filter_element("\ud800", 0),
-                          filter_element("本番", 0)]):
+                          filter_element("本番　é", 0), filter_element("x\u202egnp.exe\u2066", 0),
+                          filter_element("\x85\u2028", 0)]):
             done = self.run_it()
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("\n a?[31m?b\n", done.stdout)
-        self.assertIn("\n ?\n", done.stdout)
-        self.assertIn("\n 本番\n", done.stdout)
+        self.assertIn("\n a\\x1b[31m\\x0ab\n", done.stdout)
+        self.assertIn("\n \\xed\\xa0\\x80\n", done.stdout)
+        self.assertIn("\n 本番　é\n", done.stdout)
+        self.assertIn("\n x\\xe2\\x80\\xaegnp.exe\\xe2\\x81\\xa6\n", done.stdout)
+        self.assertIn("\n \\xc2\\x85\\xe2\\x80\\xa8\n", done.stdout)
 
     def test_json_is_the_reply_and_a_newline(self) -> None:
-        raw = json.dumps(GET, indent=3).encode()
+        raw = json.dumps([*GET, filter_element("x\u202e", 0)], indent=3, ensure_ascii=False).encode()
         with self.tcpeek(raw) as server:
             done = self.run_it("--json")
         self.assertEqual((done.returncode, done.stdout), (0, raw.decode() + "\n"))
@@ -179,7 +183,7 @@ class UsageTest(TcpeekstatTest):
             done = self.run_it(option)
             self.assertEqual(done.returncode, 0)
             for known in ("-g", "--gmetric", "-j", "--json", "-U", "--socket", "-v", "--version",
-                          "-h", "--help", "/var/run/tcpeek/tcpeek.sock"):
+                          "--any-owner", "-h", "--help", "/var/run/tcpeek/tcpeek.sock"):
                 self.assertIn(known, done.stdout)
 
     def test_wrong_usage_is_refused_with_status_2(self) -> None:
@@ -242,6 +246,79 @@ class NoReplyTest(TcpeekstatTest):
     def test_a_reply_too_long(self) -> None:
         with self.tcpeek(b"[" + b" " * (17 << 20)):
             self.assert_fails(self.run_it(), "longer than 16 MiB")
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root is told whose socket it is")
+class OwnerTest(TcpeekstatTest):
+    """Root reads sockets of root and tcpeek; of others only if it says so."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.nobody = pwd.getpwnam("nobody").pw_uid
+        self.folder.chmod(0o755)
+
+    def assert_refused(self, what: str) -> None:
+        for options in ((), ("-j",)):
+            self.assert_fails(self.run_it(*options), f"did not read {self.socket}: {what}",
+                              "belongs to user nobody", "run tcpeekstat as that user", "--any-owner")
+
+    def assert_read_if_asked_to(self) -> None:
+        done = self.run_it("--any-owner")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, SUMMARY, ""))
+
+    def test_a_socket_of_root(self) -> None:
+        with self.tcpeek(GET):
+            self.assertEqual(self.run_it().stdout, SUMMARY)
+
+    def test_a_socket_of_another_user(self) -> None:
+        with self.tcpeek(GET) as server:
+            os.chown(self.socket, self.nobody, 0)
+            self.assert_refused("it belongs")
+            self.assertEqual(server.request, b"")
+            self.assert_read_if_asked_to()
+
+    def test_a_directory_of_another_user(self) -> None:
+        with self.tcpeek(GET) as server:
+            os.chown(self.folder, self.nobody, 0)
+            self.assert_refused(f"its directory {self.folder} belongs")
+            self.assertEqual(server.request, b"")
+            self.assert_read_if_asked_to()
+
+    def test_a_link_of_another_users_directory(self) -> None:
+        theirs = self.folder / "theirs"
+        theirs.mkdir()
+        os.chown(theirs, self.nobody, 0)
+        with self.tcpeek(GET):
+            real, self.socket = self.socket, theirs / "tcpeek.sock"
+            self.socket.symlink_to(real)
+            self.assert_refused(f"its directory {theirs} belongs")
+            self.socket = real
+            self.assert_read_if_asked_to()
+
+    def test_a_listener_that_is_another_user(self) -> None:
+        with self.tcpeek(GET, listener=self.nobody):
+            done = self.run_it()
+        self.assert_fails(done, "the process that listens there belongs to user nobody", "--any-owner")
+        with self.tcpeek(GET, listener=self.nobody):
+            self.assert_read_if_asked_to()
+
+    def test_nothing_is_sent_to_ganglia(self) -> None:
+        self.install_gmetric()
+        with self.tcpeek(GET) as server:
+            os.chown(self.socket, self.nobody, 0)
+            self.assert_fails(self.run_it("-g"), "did not read")
+            self.assertEqual(server.request, b"")
+        self.assertEqual(self.calls(), [])
+
+    def test_other_users_read_what_they_may(self) -> None:
+        with self.tcpeek(GET, listener=self.nobody):
+            os.chown(self.socket, self.nobody, 0)
+            self.socket.chmod(0o666)
+            done = subprocess.run(
+                ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "/usr/bin/python3", "-",
+                 "-U", str(self.socket)], input=TCPEEKSTAT.read_text(), text=True,
+                capture_output=True, timeout=DEADLINE_S, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, SUMMARY), done.stderr)
 
 
 class DamagedReplyTest(TcpeekstatTest):
@@ -327,7 +404,7 @@ class GmetricTest(TcpeekstatTest):
     def test_a_gmetric_that_hangs_is_given_up(self) -> None:
         self.environment["GMETRIC_HANGS_ON"] = "RX_failure_reject"
         with self.tcpeek([filter_element("RX", 10, True)]):
-            self.assert_fails(self.run_it("-g"), "tcpeek_RX_failure_reject not sent: no end within")
+            self.assert_fails(self.run_it("-g"), "tcpeek_RX_failure_reject not sent: still running after")
         self.assertEqual(len(self.calls()), 4)
 
     def test_a_gmetric_that_cannot_be_started(self) -> None:
