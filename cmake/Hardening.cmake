@@ -15,6 +15,8 @@ if(NOT TCPEEK_HARDEN)
   return()
 endif()
 
+# The linker marks a program for CET only if all of it is marked; the start-up files of Debian 12 are not, those
+# of other systems are.
 include(CheckCXXCompilerFlag)
 check_cxx_compiler_flag(-fcf-protection=full TCPEEK_HAVE_CET)
 if(TCPEEK_HAVE_CET)
