@@ -10,11 +10,11 @@ LOG_DIR=$TCPEEK_ROOT/build/logs
 
 RUN_PACKAGES=(
   g++ cmake ninja-build pkg-config
-  libboost1.81-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libcap-ng-dev libpcap-dev libcli11-dev
+  libboost1.81-dev libspdlog-dev libfmt-dev libcap-ng-dev libpcap-dev libcli11-dev
   libxxhash-dev libmnl-dev libconcurrentqueue-dev zlib1g-dev libzstd-dev libseccomp-dev
 )
 TEST_PACKAGES=(
-  libgtest-dev libgmock-dev libbenchmark-dev libbpf-dev
+  libgtest-dev libgmock-dev libbenchmark-dev libbpf-dev nlohmann-json3-dev
   clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 llvm-14 shellcheck mypy mandoc
   python3 iproute2 tshark tcpdump strace systemd
 )
@@ -101,14 +101,43 @@ make_build_dirs() {
 
 # configure PRESET [CMAKE OPTION...]
 configure() {
-  local preset=$1 options=()
+  local preset=$1
   shift
-  # A checkout that was moved or copied brings a cache that names the old place.
-  if ! grep -qsxF "CMAKE_HOME_DIRECTORY:INTERNAL=$TCPEEK_ROOT" "$(build_dir "$preset")/CMakeCache.txt"; then
-    options+=(--fresh)
-  fi
-  if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
-  cmake -S "$TCPEEK_ROOT" --preset "$preset" "${options[@]}" "$@"
+  forget_moved_builds
+  use_ccache
+  cmake -S "$TCPEEK_ROOT" --preset "$preset" "$@"
+}
+
+# Where there is one, for builds configured from here on. Without the sloppiness it keeps nothing that uses
+# a precompiled header.
+use_ccache() {
+  if ! command -v ccache >/dev/null; then return; fi
+  export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_SLOPPINESS=pch_defines,time_macros
+}
+
+# A checkout that was moved or copied brings caches that name the old place.
+forget_moved_builds() {
+  local cache
+  for cache in "$TCPEEK_ROOT"/build/*/CMakeCache.txt; do
+    if [[ -f $cache ]] && ! grep -qE "^CMAKE_HOME_DIRECTORY:INTERNAL=$TCPEEK_ROOT(/tests/matrix)?\$" "$cache"; then
+      rm -rf "$cache" "${cache%/*}"/{CMakeFiles,build.ninja}
+    fi
+  done
 }
 
 build_dir() { printf '%s/build/%s' "$TCPEEK_ROOT" "$1"; }
+
+# Passes on what cmake and ctest print, but of ninja's lines, `[done/all] ...`, one in PROGRESS_S seconds,
+# and none of the tests that begin.
+PROGRESS_S=5
+show_progress() {
+  local line shown=-$PROGRESS_S
+  while IFS= read -r line; do
+    if [[ $line =~ ^\ +Start\ +[0-9]+: ]]; then continue; fi
+    if [[ $line =~ ^\[[0-9]+/[0-9]+\]\  ]]; then
+      if ((SECONDS - shown < PROGRESS_S)); then continue; fi
+      shown=$SECONDS
+    fi
+    printf '%s\n' "$line"
+  done
+}

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -21,13 +22,16 @@ FAKES = {
     "apt-get": RECORD + 'echo "apt says no"; exit "$(cat "$FAKES/apt-status")"\n',
     "sudo": RECORD + '[[ $1 == -- ]] && shift\nexec "$@"\n',
     "cmake": RECORD + 'exec bash "$FAKES/cmake-does" "$@"\n',
-    "ctest": RECORD + 'echo "100% tests passed, 0 tests failed out of 3"\ncat "$FAKES/ctest-says"\n'
-             'if [[ $* == *"$(cat "$FAKES/ctest-fails-on")"* ]]; then exit 8; fi\n',
+    "ctest": RECORD + 'exec bash "$FAKES/ctest-does" "$@"\n',
 }
 CMAKE_DOES = """\
 folder=$ROOT/build/release
 mkdir -p "$folder"
-if [[ $1 == -S ]]; then
+if [[ $1 == --workflow ]]; then
+  exec bash "$FAKES/ctest-does" --output-junit "$ROOT/build/results/debug.xml"
+elif [[ $* == *matrix* ]]; then
+  exit
+elif [[ $1 == -S ]]; then
   printf 'CMAKE_HOME_DIRECTORY:INTERNAL=%s\\n' "$ROOT" >"$folder/CMakeCache.txt"
   touch "$folder/build.ninja"
 else
@@ -35,6 +39,14 @@ else
   chmod +x "$folder/tcpeek"
 fi
 """
+# Leaves the results that ctest was asked for.
+CTEST_DOES = """\
+while [[ $1 != --output-junit ]]; do shift; done
+cp "$FAKES/results" "$2"
+exit "$(cat "$FAKES/ctest-status")"
+"""
+PASSED = '<testsuite><testcase name="ipc.0" status="run"><system-out>%s</system-out></testcase></testsuite>'
+SEVEN = PASSED % "[==========] 7 tests from 2 test suites ran. (5 ms total)"
 
 
 class ScriptTest(unittest.TestCase):
@@ -45,19 +57,12 @@ class ScriptTest(unittest.TestCase):
         self.fakes = Path(folder.name, "fakes").resolve()
         shutil.copytree(ROOT / "scripts", self.root / "scripts",
                         ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("bench", "fuzz", "tidy"):
-            path = self.root / "scripts" / name
-            path.write_text('#!/bin/sh\necho "${0##*/} $*" >>"$FAKES/calls"\n')
-            path.chmod(0o755)
-        for name in ("faults", "systemd", "scripts"):
-            (self.root / "tests" / name).mkdir(parents=True)
-        self.script_test("pass")
         shutil.copy(ROOT / "CMakePresets.json", self.root)
         self.fakes.mkdir()
         for name, text in FAKES.items():
             self.fake(name, text)
-        for name, text in (("apt-status", "0"), ("cmake-does", CMAKE_DOES), ("ctest-says", ""),
-                           ("ctest-fails-on", "nothing")):
+        for name, text in (("apt-status", "0"), ("cmake-does", CMAKE_DOES), ("ctest-does", CTEST_DOES),
+                           ("results", SEVEN), ("ctest-status", "0")):
             self.answer(name, text)
         self.packages = self.run_it("setup", "--list").stdout.split()
         self.install(self.packages)
@@ -69,11 +74,6 @@ class ScriptTest(unittest.TestCase):
 
     def answer(self, name: str, text: str) -> None:
         (self.fakes / name).write_text(text)
-
-    def script_test(self, then: str) -> None:
-        (self.root / "tests/scripts/a_test.py").write_text(
-            "import os\nwith open(os.environ['FAKES'] + '/calls', 'a') as calls:\n"
-            f"    print('script test', file=calls)\n{then}\n")
 
     def install(self, packages: list[str]) -> None:
         self.answer("installed", "".join(f"{name} installed\n" for name in packages))
@@ -178,7 +178,7 @@ class RunTest(ScriptTest):
 
     def test_builds_without_tests_and_says_so_once(self) -> None:
         first = self.run_it("run")
-        self.assertIn("building build/release/tcpeek", first.stderr)
+        self.assertIn("run: configuring build/release\n", first.stderr)
         configure, build = self.calls()
         self.assertIn("--preset release", configure)
         self.assertIn("-DTCPEEK_BUILD_TESTS=OFF", configure)
@@ -188,7 +188,7 @@ class RunTest(ScriptTest):
         self.assertEqual(len(self.calls()), 3, "configured twice")
 
     def test_leaves_a_build_with_tests_as_it_is(self) -> None:
-        self.run_it("test")
+        self.run_it("run")
         before = len(self.calls())
         self.run_it("run")
         self.assertEqual([call.split()[1] for call in self.calls()[before:]], ["--build"])
@@ -196,9 +196,37 @@ class RunTest(ScriptTest):
     def test_a_moved_checkout_is_configured_anew(self) -> None:
         self.run_it("run")
         cache = self.root / "build/release/CMakeCache.txt"
-        cache.write_text("CMAKE_HOME_DIRECTORY:INTERNAL=/elsewhere\n")
+        for place in ("/elsewhere", f"{self.root}-2", f"/other{self.root}"):
+            with self.subTest(place):
+                cache.write_text(f"CMAKE_HOME_DIRECTORY:INTERNAL={place}\n")
+                # A build made by hand, of an option that must not come along.
+                self.answer("cmake-does", '[[ $1 != -S || ! -f $ROOT/build/release/CMakeCache.txt ]] || exit 1\n'
+                            + CMAKE_DOES)
+                done = self.run_it("run")
+                self.assertEqual(done.returncode, 7, done.stderr)
+                self.assertIn("configuring", done.stderr)
+
+    def test_says_what_is_built_and_how_far_also_without_a_terminal(self) -> None:
         self.run_it("run")
-        self.assertIn("--fresh", self.calls()[2])
+        self.answer("cmake-does", """\
+            echo '[0/2] Re-checking globbed directories...'
+            echo '[1/60] Building CXX object engine/a.cc.o'
+            echo '[2/60] Building CXX object engine/b.cc.o'
+            sleep 6
+            echo '[30/60] Building CXX object engine/c.cc.o'
+            """)
+        done = self.run_it("run")
+        self.assertEqual((done.returncode, done.stdout), (7, "out \n"))
+        self.assertEqual(done.stderr, "run: building build/release/tcpeek: step 1 of 60\n"
+                         "run: building build/release/tcpeek: step 30 of 60\nerr /\n")
+
+    def test_an_up_to_date_build_starts_within_a_second_and_in_silence(self) -> None:
+        self.run_it("run")
+        self.answer("cmake-does", "echo 'ninja: no work to do.'\n")
+        began = time.monotonic()
+        done = self.run_it("run")
+        self.assertLess(time.monotonic() - began, 1.0)
+        self.assertEqual(done.stderr, "err /\n")
 
     def test_a_failing_build_is_shown_and_nothing_started(self) -> None:
         self.run_it("run")
@@ -227,90 +255,154 @@ class RunTest(ScriptTest):
 
 
 class TestTest(ScriptTest):
-    def test_every_step_runs_and_is_summed_up(self) -> None:
+    def last_lines(self, done: subprocess.CompletedProcess[str], count: int) -> list[str]:
+        return done.stdout.splitlines()[-count:]
+
+    def test_the_debug_workflow_and_its_counts(self) -> None:
         done = self.run_it("test")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertRegex(done.stdout, r"\nPASSED: 19 steps in \d+ s\n\Z")
-        checks = [call for call in self.calls() if call.startswith("ctest")]
-        seen = [(Path(call.split()[2]).name, call.split()[4]) for call in checks]
-        self.assertEqual(seen, [("asan", "^unit$"), ("asan", "^replay$"), ("asan", "^live$"),
-                                ("tsan", "^unit$"), ("tsan", "^replay$"), ("tsan", "^live$"),
-                                ("release", "^sandbox$"), ("release", "^replay$"), ("release", "^oracle$"),
-                                ("release", "^live$"), ("release", "^faults$"),
-                                ("release", "^systemd$")])
-        self.assertIn("script test", self.calls())
-        self.assertTrue(all("--no-tests=error" in call for call in checks))
-        self.assertEqual(self.calls()[-1], "bench --quick")
-        self.assertIn("fuzz --seconds 20", self.calls())
-        self.assertIn(f"tidy {self.root}/ring {self.root}/flowtable", self.calls())
-        self.assertIn(f"tidy --quick {self.root}/ipc", self.calls())
+        self.assertEqual(self.calls(), ["cmake --workflow --preset debug"])
+        self.assertEqual(self.last_lines(done, 1), ["7 passed, 0 failed, 0 skipped"])
 
-    def test_what_was_begun_early_may_fail_too(self) -> None:
-        self.answer("cmake-does", 'if [[ $* == *release* ]]; then exit 1; fi\n' + CMAKE_DOES)
-        (self.root / "scripts/tidy").write_text("#!/bin/sh\necho found something; exit 1\n")
+    def test_all_and_long_play_the_stages(self) -> None:
+        for stages in ("all", "long"):
+            with self.subTest(stages):
+                done = self.run_it("test", f"--{stages}")
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                configure, play = self.calls()[-2:]
+                self.assertIn(f"-S {self.root}/tests/matrix", configure)
+                self.assertIn(f"-DTCPEEK_STAGES={stages}", configure)
+                self.assertIn("--no-tests=error", play)
+                self.assertEqual(self.last_lines(done, 1), ["7 passed, 0 failed, 0 skipped"])
+
+    def test_a_test_that_fails_is_named_with_its_command(self) -> None:
+        self.answer("ctest-status", "8")
+        self.answer("results", PASSED.replace("run", "fail") % (
+            "[  FAILED  ] Reply.IsRead (3 ms)\n[==========] 7 tests from 2 test suites ran. (5 ms total)\n"
+            "[  FAILED  ] 1 test, listed below:\n[  FAILED  ] Reply.IsRead\n"))
         done = self.run_it("test")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("found something", done.stdout)
-        self.assertRegex(done.stdout, r"FAILED: 2 of 13 steps in \d+ s: release-build tidy\n")
-        self.assertFalse(any(call.startswith("ctest") and "release" in call for call in self.calls()))
+        self.assertEqual(self.last_lines(done, 3), [
+            "FAILED  ipc: Reply.IsRead",
+            "        again: build/debug/tests/ipc_test --gtest_filter=Reply.IsRead",
+            "6 passed, 1 failed, 0 skipped"])
 
-    def test_a_script_test_that_fails_is_shown(self) -> None:
-        self.script_test("raise SystemExit('a script broke')")
-        done = self.run_it("test")
-        self.assertIn("a script broke", done.stdout)
-        self.assertRegex(done.stdout, r"FAILED: 1 of 19 steps in \d+ s: scripts\n")
+    def test_a_build_that_fails_is_a_failure(self) -> None:
+        self.answer("cmake-does", "echo the compiler complains; exit 1\n")
+        cases: dict[tuple[str, ...], str] = {(): "cmake --workflow --preset debug",
+                                             ("--all",): "scripts/test --all"}
+        for options, again in cases.items():
+            with self.subTest(options):
+                done = self.run_it("test", *options)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("the compiler complains\n", done.stdout)
+                self.assertEqual(self.last_lines(done, 2), [
+                    f"        again: {again}", "0 passed, 1 failed, 0 skipped"])
 
-    def test_tests_that_share_a_process_are_counted(self) -> None:
-        for preset in ("asan", "tsan"):
-            log = self.root / "build" / preset / "Testing/Temporary/LastTest.log"
-            log.parent.mkdir(parents=True)
-            log.write_text("[==========] 100 tests from 9 test suites ran. (5 ms total)\n"
-                           "[  PASSED  ] 97 tests.\n[  SKIPPED ] 3 tests.\n"
-                           "[==========] 1 test from 1 test suite ran. (5 ms total)\n")
-        done = self.run_it("test")
-        self.assertRegex(done.stdout, r"asan-unit +ok +\d+ s  101 tests in 3 processes, 3 SKIPPED\n")
+    def test_results_of_an_earlier_run_do_not_count(self) -> None:
+        self.run_it("test")
+        self.answer("cmake-does", "exit 1\n")
+        self.assertEqual(self.last_lines(self.run_it("test"), 1), ["0 passed, 1 failed, 0 skipped"])
 
-    def test_quick_is_the_debug_build_alone(self) -> None:
-        done = self.run_it("test", "--quick")
-        self.assertIn("PASSED: 7 steps", done.stdout)
-        self.assertFalse(any("asan" in call or "tsan" in call for call in self.calls()))
-
-    def test_the_thread_sanitizer_is_asked_for_by_name(self) -> None:
-        done = self.run_it("test", "--tsan")
-        self.assertIn("PASSED: 4 steps", done.stdout)
-        self.assertTrue(any("tsan" in call for call in self.calls()))
-        self.assertFalse(any("debug" in call or "asan" in call for call in self.calls()))
-
-    def test_a_failing_step_fails_it_all_and_keeps_no_other_from_running(self) -> None:
-        self.answer("ctest-fails-on", "^unit$")
-        self.answer("ctest-says", "a test broke\n")
+    def test_no_results_at_all_are_no_success(self) -> None:
+        self.answer("cmake-does", "exit 0\n")
         done = self.run_it("test")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("a test broke", done.stdout)
-        self.assertRegex(done.stdout, r"FAILED: 2 of 19 steps in \d+ s: asan-unit tsan-unit\n")
+        self.assertEqual(self.last_lines(done, 1), ["0 passed, 0 failed, 0 skipped"])
 
-    def test_a_build_that_fails_runs_none_of_its_tests(self) -> None:
-        self.answer("cmake-does", 'if [[ $* == *asan* || $* == *tsan* ]]; then exit 1; fi\n' + CMAKE_DOES)
-        done = self.run_it("test")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("FAILED: 2 of 13 steps", done.stdout)
-        self.assertFalse(any(call.startswith("ctest") and "asan" in call for call in self.calls()))
-        self.assertFalse(any("--build" in call and "tsan" in call for call in self.calls()))
-
-    def test_skipped_live_tests_are_told_loudly(self) -> None:
-        self.answer("ctest-says", "The following tests did not run:\n\t  3 - live.veth (Skipped)\n")
-        done = self.run_it("test", "--quick")
-        self.assertEqual(done.returncode, 0)
-        self.assertIn("3 tests, 1 SKIPPED", done.stdout)
-        self.assertIn("!! 2 tests were SKIPPED", done.stdout)
-        self.assertIn("!!   live.veth\n", done.stdout)
+    def test_progress_is_shown_without_a_line_for_each_file(self) -> None:
+        self.answer("cmake-does", """\
+            echo '[1/60] Building CXX object a'; echo '[2/60] Building CXX object b'
+            echo '      Start  1: ipc.0'; echo '1/1 Test #1: ipc.0 ....   Passed    0.01 sec'
+            """ + CMAKE_DOES)
+        out = self.run_it("test").stdout
+        self.assertIn("[1/60] Building", out)
+        self.assertIn("Test #1: ipc.0", out)
+        self.assertNotIn("[2/60]", out)
+        self.assertNotIn("Start", out)
 
     def test_continuous_integration_must_run_the_live_tests(self) -> None:
-        self.fake("ctest", 'echo "live=${TCPEEK_REQUIRE_LIVE:-no}" >>"$FAKES/calls"\n')
-        self.run_it("test", "--quick", CI="true")
-        self.assertEqual([call for call in self.calls() if call.startswith("live")], ["live=1"] * 6)
-        self.run_it("test", "--quick")
-        self.assertEqual(self.calls()[-1], "live=no")
+        self.answer("ctest-does", 'echo "live=${TCPEEK_REQUIRE_LIVE:-no}" >>"$FAKES/calls"\n' + CTEST_DOES)
+        every: tuple[tuple[str, ...], ...] = ((), ("--all",))
+        for options in every:
+            self.run_it("test", *options, CI="true")
+            self.assertEqual(self.calls()[-1], "live=1")
+            self.run_it("test", *options)
+            self.assertEqual(self.calls()[-1], "live=no")
+
+
+class HooksTest(ScriptTest):
+    def setUp(self) -> None:
+        super().setUp()
+        shutil.copytree(ROOT / "tests/scripts", self.root / "tests/scripts",
+                        ignore=shutil.ignore_patterns("__pycache__"))
+        for room in ("ring", "flowtable", "ipc", "engine", "tests", "bench"):
+            self.source(f"{room}/a.cc", "int a();\n")
+        shutil.copy(ROOT / ".clang-format", self.root)
+        self.git("init", "-q")
+        self.hook = self.root / ".git/hooks/pre-commit"
+
+    def source(self, name: str, text: str) -> None:
+        (self.root / name).parent.mkdir(exist_ok=True)
+        (self.root / name).write_text(text)
+
+    def git(self, *words: str) -> subprocess.CompletedProcess[str]:
+        options = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        return subprocess.run(["git", *options, *words], cwd=self.root, text=True, capture_output=True,
+                              env=environment, timeout=DEADLINE_S, check=False)
+
+    def commit(self) -> subprocess.CompletedProcess[str]:
+        self.git("add", "--all")
+        return self.git("commit", "-q", "-m", "x")
+
+    def test_a_good_commit_passes(self) -> None:
+        self.assertEqual(self.run_it("setup", "--hooks").returncode, 0)
+        done = self.commit()
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_what_is_staged_must_be_formatted(self) -> None:
+        self.run_it("setup", "--hooks")
+        self.source("ring/a.cc", "int   a( );\n")
+        self.git("add", "--all")
+        self.source("ring/a.cc", "int a();\n")  # mended, but not staged
+        done = self.git("commit", "-q", "-m", "x")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("run: clang-format-14 -i ring/a.cc", done.stderr)
+        done = self.commit()
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_include_rules_are_kept(self) -> None:
+        self.run_it("setup", "--hooks")
+        self.source("ipc/b.h", "// What it is.\n#pragma once\n")
+        self.source("ring/a.cc", '#include "ipc/b.h"\n')
+        done = self.commit()
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("ring/a.cc:1: ring may not include ipc", done.stderr)
+
+    def test_it_is_installed_twice_without_harm(self) -> None:
+        for _ in range(2):
+            self.assertEqual(self.run_it("setup", "--hooks").returncode, 0)
+        self.assertTrue(os.access(self.hook, os.X_OK))
+
+    def test_a_hook_of_someone_else_stays(self) -> None:
+        self.hook.parent.mkdir(exist_ok=True)
+        self.hook.write_text("#!/bin/sh\n")
+        done = self.run_it("setup", "--hooks")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("is not ours", done.stderr)
+        self.assertEqual(self.hook.read_text(), "#!/bin/sh\n")
+
+    def test_a_commit_without_the_script_passes(self) -> None:
+        self.run_it("setup", "--hooks")
+        (self.root / "scripts/lib/pre-commit").unlink()
+        self.assertEqual(self.commit().returncode, 0)
+
+    def test_no_checkout(self) -> None:
+        shutil.rmtree(self.root / ".git")
+        done = self.run_it("setup", "--hooks")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("is not a git checkout", done.stderr)
 
 
 if __name__ == "__main__":
