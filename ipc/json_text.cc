@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 
 namespace tcpeek::ipc {
@@ -44,6 +45,27 @@ constexpr Character first_character(std::string_view text) noexcept {
   return {size, true};
 }
 
+// The code point of a valid character.
+char32_t code_point(std::string_view character) noexcept {
+  constexpr unsigned kLeadBits[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+  char32_t value = static_cast<unsigned char>(character[0]) & kLeadBits[character.size()];
+  for (const char byte : character.substr(1)) {
+    value = value << 6 | (static_cast<unsigned char>(byte) & 0x3FU);
+  }
+  return value;
+}
+
+// What a terminal that shows the text would obey: DEL, C1 controls, line separators and Bidi_Control of
+// the Unicode character database.
+constexpr bool drives_terminal(char32_t c) noexcept {
+  return (c >= 0x7F && c <= 0x9F) || c == 0x061C || c == 0x200E || c == 0x200F ||
+         (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x206F);
+}
+
+void append_number(std::string& out, char32_t c) {
+  fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<std::uint32_t>(c));
+}
+
 // What stands for an ASCII character within a string.
 void append_escaped(std::string& out, char character) {
   switch (character) {
@@ -72,7 +94,7 @@ void append_escaped(std::string& out, char character) {
       if (static_cast<unsigned char>(character) >= 0x20) {
         out += character;
       } else {
-        fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(character));
+        append_number(out, static_cast<unsigned char>(character));
       }
   }
 }
@@ -87,6 +109,8 @@ std::string json_quoted(std::string_view text) {
     const Character next = first_character(text);
     if (!next.valid) {
       out += kReplacement;
+    } else if (const char32_t c = code_point(text.substr(0, next.size)); drives_terminal(c)) {
+      append_number(out, c);
     } else if (next.size == 1) {
       append_escaped(out, text.front());
     } else {
