@@ -29,7 +29,17 @@ class PageArray {
 
  public:
   // `give_up` may become true, on any thread, while pages are touched.
-  explicit PageArray(std::size_t size, const std::atomic<bool>* give_up = nullptr) : size_(size) {
+  explicit PageArray(std::size_t size, const std::atomic<bool>* give_up = nullptr)
+      : PageArray(size, Untouched()) {
+    // Advice only: without huge pages the table works as well, a little slower.
+    static_cast<void>(::madvise(data_, size * sizeof(T), MADV_HUGEPAGE));
+    if (touch(size * sizeof(T), give_up)) return;
+    throw std::system_error(ECANCELED, std::generic_category(), "making the table of attempts");
+  }
+
+  // Of which only a part is ever used: pages take memory when they are first written.
+  struct Untouched {};
+  PageArray(std::size_t size, Untouched /*pages*/) : size_(size) {
     const std::size_t bytes = size * sizeof(T);
     if (bytes == 0) return;
     void* memory =
@@ -40,11 +50,6 @@ class PageArray {
                                   " MiB for attempts (try fewer --max-sessions)");
     }
     data_ = static_cast<T*>(memory);
-    // Advice only: without huge pages the table works as well, a little slower.
-    static_cast<void>(::madvise(memory, bytes, MADV_HUGEPAGE));
-    if (touch(bytes, give_up)) return;
-    ::munmap(memory, bytes);
-    throw std::system_error(ECANCELED, std::generic_category(), "making the table of attempts");
   }
 
   ~PageArray() {

@@ -1,7 +1,6 @@
 #include "engine/pipeline/filter_sets.h"
 
 #include <algorithm>
-#include <new>
 
 namespace tcpeek::engine {
 namespace {
@@ -12,8 +11,7 @@ constexpr std::size_t kPlainSets = 4;
 
 }  // namespace
 
-FilterSets::FilterSets() : sets_(static_cast<Set*>(std::calloc(kMostSets, sizeof(Set)))) {
-  if (sets_ == nullptr) throw std::bad_alloc();
+FilterSets::FilterSets() {
   static_assert(static_cast<int>(Direction::rx) == 1U << kRxFilterId &&
                     static_cast<int>(Direction::tx) == 1U << kTxFilterId,
                 "the bits of Direction are those of the two filters");

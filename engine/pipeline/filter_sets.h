@@ -18,11 +18,10 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <span>
 
 #include "engine/filters/ruleset.h"
+#include "flowtable/page_array.h"
 
 namespace tcpeek::engine {
 
@@ -33,6 +32,7 @@ class FilterSets {
   static constexpr std::size_t kMostSets = 1U << 14;
   static constexpr std::size_t kWords = kMaxFilterIds / 64;
 
+  // Errors: std::system_error when there is no memory.
   FilterSets();
 
   // The set of an attempt that begins: close() it when the attempt ends. Keys are the matcher's of
@@ -84,14 +84,15 @@ class FilterSets {
 
   using Bits = std::array<std::uint64_t, kWords>;
 
-  struct Set {
-    std::uint64_t summary;  // a bit for each word that is not zero
-    Bits words;
+  // Nearly every set has its bits in the first word: what an attempt touches is one cache line.
+  struct alignas(64) Set {
+    std::uint64_t summary;     // a bit for each word that is not zero
     std::uint32_t attempts;    // that have not ended
     std::uint32_t generation;  // of the rules that made it
     std::uint32_t stamp;       // how often the place was given away
     std::uint16_t next;        // of the same bucket; 0: none
     bool used;
+    Bits words;
   };
 
   struct Known {
@@ -133,11 +134,7 @@ class FilterSets {
   void drop(std::size_t index) noexcept;
   [[nodiscard]] static std::size_t bucket_of(const Bits& bits) noexcept;
 
-  struct Free {
-    void operator()(Set* sets) const noexcept { std::free(sets); }
-  };
-  // Zero, and memory only where it is used.
-  std::unique_ptr<Set[], Free> sets_;
+  flowtable::PageArray<Set> sets_{kMostSets, flowtable::PageArray<Set>::Untouched()};
   std::array<std::uint16_t, kBuckets> buckets_{};  // the first set of each; 0: none
   std::array<Known, kKnown> known_{};
   std::size_t used_bound_ = 1;  // no place from here on was ever used
