@@ -39,7 +39,7 @@ struct CaptureGroupConfig {
 [[nodiscard]] std::vector<PacketSocket> open_sockets(const CaptureTarget& target,
                                                      std::size_t count);
 
-// Starts capturing, one socket for each reader.
+// Makes them capture from now on, each for one reader.
 void start_capture(std::span<PacketSocket> sockets, const CaptureTarget& target,
                    const CaptureGroupConfig& config);
 

@@ -61,7 +61,7 @@ class CaptureSockets {
   // Takes back a socket that was replaced.
   void put_back(std::size_t target, FramedSocket source);
 
-  // All that are left, for others to close.
+  // All that are left, to be closed by others.
   [[nodiscard]] std::vector<ring::PacketSocket> take_spares();
 
  private:

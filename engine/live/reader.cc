@@ -157,7 +157,7 @@ void Reader::run(std::promise<void> started, std::latch& last_mailed) noexcept {
   last_mailed.arrive_and_wait();
   track_mailed(PacketTime::max());
   write_report();
-  // The kernel waits for each socket that it closes: better in parallel here than in sequence later.
+  // The kernel waits for each socket it closes: side by side here, not one after the other later.
   rings_.close();
   unused_.clear();
 }
