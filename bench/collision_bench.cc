@@ -1,4 +1,4 @@
-// Keys chosen by somebody who knows this code, but not the secret it drew at start, against random
+// Keys chosen by an attacker who knows this code, but not the secret drawn at start, compared with random
 // ones: for the table and for steering. Items are keys.
 //
 // sequential   one source after the other, one port after the other
@@ -7,7 +7,7 @@
 // other_secret all in a 4096th of the table, found by search under another secret (for steering: all
 //              one reader's under another key)
 //
-// known_secret shows what the search is good for: the last ones, against a table with that secret.
+// known_secret shows that the search works: those last keys, against a table with that secret.
 
 #include <benchmark/benchmark.h>
 
@@ -117,7 +117,7 @@ Keys steering_colliding(bool ipv6) {
                 [&](const FlowKey& key) { return engine::owner_of(key, other, kReaders) == 0; });
 }
 
-// Puts all keys in, then looks them all up; returns how many pending ones had to give way.
+// Puts all keys in, then looks them all up; returns how many pending ones were evicted.
 std::uint64_t insert_and_find(AttemptTable& table, const Keys& keys) {
   std::uint64_t evicted = 0;
   for (const bool opening : {true, false}) {
@@ -167,8 +167,8 @@ void table_known_secret(benchmark::State& state) {
   run_table(state, table_colliding(state.range(0) == 6), kOtherSeed);
 }
 
-// The largest reader's share by the mean one, under keys as the program draws them: the median and
-// the worst of kDraws of them.
+// The largest reader's share divided by the mean share, under keys as the program draws them: the median
+// and the worst of kDraws draws.
 void steering(benchmark::State& state) {
   constexpr std::uint64_t kDraws = 64;
   const auto set = static_cast<Set>(state.range(0));

@@ -1,11 +1,11 @@
 // How long a reader is away from its ring when a million attempts fall due within one second: the
-// longest single call of the sweep, in slices as engine/live/reader.cc makes them, with the observer that
-// the program has. The attempts of one iteration time out, those of the one before are forgotten in
-// the same round.
+// longest single call of the sweep, in the slices and with the observer of the program
+// (engine/live/reader.cc). The attempts of one iteration time out; those of the previous one are
+// forgotten in the same round.
 //
-// `max_pause_us` is the longest call of all rounds in the thread's own CPU time, so that it is the
-// sweep's; `wall_pause_us` is by the clock on the wall and holds what else the machine did meanwhile.
-// `evicted` says how many of the million gave way to others before they were due.
+// `max_pause_us` is the longest call of all rounds in the thread's own CPU time, so it is the sweep's
+// alone; `wall_pause_us` is wall time and includes what else the machine did meanwhile. `evicted` says how
+// many of the million were evicted before they were due.
 
 #include <benchmark/benchmark.h>
 #include <time.h>
@@ -89,10 +89,10 @@ double microseconds_of(nanoseconds t) {
 
 void expiry(benchmark::State& state) {
   const bool ipv6 = state.range(0) == 6;
-  const bool tell = state.range(1) != 0;
+  const bool print = state.range(1) != 0;
   const engine::FilterRegistry filters(engine::parse_filters({}));
   engine::Handover<engine::ReaderRules> rules(engine::reader_rules(filters, engine::Locality()));
-  engine::OutcomeQueue queue(tell);
+  engine::OutcomeQueue queue(print);
   const engine::PacketTimeline timeline({});
   engine::OutcomeCounter counter(rules, queue, timeline);
   Tracker tracker({.capacity = bench::kTableKeys,
@@ -108,7 +108,7 @@ void expiry(benchmark::State& state) {
     open_all(tracker, even ? keys.present : keys.absent, start);
     even = !even;
     start += kTimeout + seconds(2);
-    for (engine::OutcomeRecord told; queue.pop(told);) continue;
+    for (engine::OutcomeRecord printed; queue.pop(printed);) continue;
     const nanoseconds round = sweep(tracker, start, pauses);
     if (tracker.table().pending() != 0) state.SkipWithError("the sweep left something");
     state.SetIterationTime(std::chrono::duration<double>(round).count());

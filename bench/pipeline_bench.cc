@@ -1,11 +1,10 @@
-// What a packet costs a reader once it lies in a block: walk, decode, track, count. Blocks are
-// written in memory as the kernel would, with the packets that the live benchmark injects. Items
-// are packets.
+// What a packet costs a reader once it is in a block: walk, decode, track, count. Blocks are written in
+// memory as the kernel would, with the packets that the live benchmark injects. Items are packets.
 //
-// `live` is how many half-open attempts the table holds all the while: they come from a flood that is
-// read before the clock starts, and none of them is due before the end. The table has room for an
-// eighth more, so that no load but the flood has to evict (`evicted` counts); the flood meets a full table. Finished
-// attempts are remembered and take what is free, as they do in a reader that has run for a minute.
+// `live` is how many half-open attempts the table holds throughout: they come from a flood that is read
+// before the clock starts, and none of them is due before the end. The table has room for an eighth
+// more, so that no load but the flood has to evict (`evicted` counts); the flood meets a full table.
+// Finished attempts are remembered and take the free slots, as in a reader that has run for a minute.
 
 #include <benchmark/benchmark.h>
 
@@ -87,7 +86,7 @@ engine::Address responder(bool ipv6) {
   return engine::parse_address(ipv6 ? "2001:db8::c000:201" : "192.0.2.1").value();
 }
 
-// A reader without its sockets: what its thread owns, and nothing shared.
+// A reader without sockets: what its thread owns, and nothing shared.
 class Reader {
  public:
   Reader(std::uint64_t capacity, bool ipv6)
@@ -107,7 +106,7 @@ class Reader {
     }
   }
 
-  // So many half-open attempts; the table has room for them.
+  // Opens that many attempts; the table has room for them.
   void fill(std::uint64_t attempts, bool ipv6) {
     for (Blocks flood(bench::Load::syn_flood, ipv6); attempts > 0; flood.refill()) {
       for (const auto& block : flood.all()) {
@@ -121,7 +120,7 @@ class Reader {
     pipeline_.track();
   }
 
-  // Reads until remembered attempts have taken what is free.
+  // Reads until remembered attempts have taken the free slots.
   void settle(Blocks& handshakes) {
     constexpr std::uint64_t kFew = Blocks::kPackets / bench::kPacketsPerHandshake / 8;
     const auto held = [this] { return table().pending() + table().remembered(); };
@@ -206,8 +205,8 @@ void acks(benchmark::State& state) {
   run(state, bench::Load::acks);
 }
 
-// Readers side by side, each with blocks and a table of its own. They begin each turn together, so
-// that none measures while another only writes its blocks.
+// Readers in parallel, each with its own blocks and table. They start each iteration together, so that
+// none measures while another is still writing its blocks.
 void readers(benchmark::State& state) {
   static std::optional<std::barrier<>> together;
   const auto live = static_cast<std::uint64_t>(state.range(0));

@@ -1,4 +1,4 @@
-// Keys, and things done to them in the same order, for every table that is measured.
+// Keys, and operations on them in the same order, for every table that is measured.
 //
 // Thread contract: pure functions.
 #pragma once
@@ -40,8 +40,8 @@ inline std::vector<flowtable::FlowKey> random_keys(std::size_t count, bool ipv6,
   return keys;
 }
 
-// The keys that each table is filled with, and as many that it does not hold. Asked for in another
-// order than they were put in: memory was handed out in that one.
+// The keys that each table is filled with, and as many that it does not hold. They are looked up in
+// another order than inserted, as memory was allocated in the order of insertion.
 struct TableKeys {
   explicit TableKeys(bool ipv6)
       : present(random_keys(kTableKeys, ipv6, 1)),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One page from what scripts/bench measured: each goal, what was measured, and whether it is reached.
+"""One page from what scripts/bench measured: each goal, what was measured, and whether it is met.
 
 Reads all *.json of a directory: Google Benchmark's, and those of bench/live/run.py as live-LOAD.json.
 Times are only shown. Exit status 1 when a count was wrong or a benchmark failed.
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-# What a machine may refuse without anything being wrong.
+# What a machine may refuse although nothing is wrong.
 CANNOT_HERE = ("more than half of the memory", "DPDK does not start")
 FLOOD = 14.88e6  # packets a second: 10 Gbit/s of the smallest frames
 
@@ -35,7 +35,7 @@ class Figure:
     exact: bool = True  # what has no limit must still hold
 
     @property
-    def reached(self) -> bool:
+    def met(self) -> bool:
         within = self.value >= self.limit if self.at_least else self.value <= self.limit
         return within and self.exact
 
@@ -271,7 +271,7 @@ def print_page(results: Results) -> None:
         except NotMeasured as why:
             print(f"{row.what:<46}{row.wanted:<28}{'-':<12}not measured: {why}")
             continue
-        word = "" if figure.limit == float("inf") else "reached" if figure.reached else "NOT REACHED"
+        word = "" if figure.limit == float("inf") else "met" if figure.met else "NOT MET"
         print(f"{row.what:<46}{row.wanted:<28}{word:<12}{figure.text}")
 
 

@@ -2,10 +2,10 @@
 // does it. table_bench_absl.cc and table_bench_dpdk.cc, where these libraries are installed, do the
 // same with the same keys in the same order. Items are keys.
 //
-// What is compared: every table is asked for 32 keys at a time and reads a word of the value of each
-// key it finds, as whoever looks a key up wants its value; every table has its memory in huge pages
-// where the kernel gives them. The others get the room they work best with (a load of 48%), ours
-// what it takes in the program (93%): `bytes_per_key` tells what that costs.
+// What is compared: every table looks up 32 keys at a time and reads a word of the value of each key it
+// finds, as a look-up normally does; every table has its memory in huge pages where the kernel provides
+// them. The others get the room they work best with (a load of 48%), ours what it gets in the program
+// (93%): `bytes_per_key` shows what that costs.
 
 #include <benchmark/benchmark.h>
 
@@ -25,7 +25,7 @@ using namespace tcpeek::flowtable;
 constexpr std::size_t kBatch = 32;
 static_assert(bench::kTableKeys % kBatch == 0);
 
-// What the tracker does for a batch of segments: fn(key, home) once the memory is on its way.
+// What the tracker does for a batch of segments: fn(key, home) once the memory is being fetched.
 template <class Fn>
 void in_batches(const AttemptTable& table, std::span<const FlowKey> keys, bool opening, Fn&& fn) {
   std::array<AttemptTable::Home, kBatch> homes;

@@ -1,5 +1,5 @@
 // The same as table_bench.cc with absl::flat_hash_map: reserved beforehand, hashing each key once,
-// with prefetch() over a batch, which its users can ask for but seldom do (`prefetch:0` is without).
+// with prefetch() over a batch, which users can call but seldom do (`prefetch:0` is without).
 // `keyed` takes the flow table's keyed hash, `plain` is absl::Hash over the 36 bytes.
 
 #include <absl/container/flat_hash_map.h>
@@ -163,7 +163,7 @@ void absl_find_miss(benchmark::State& state) {
   find<Hash>(state, keys_of(state).absent);
 }
 
-// At this load nearly every erased place becomes an empty one, no tombstone: so the map stays as new.
+// At this load nearly every erased slot becomes empty, not a tombstone, so the map stays like new.
 template <class Hash>
 void absl_insert(benchmark::State& state) {
   auto map = make_map<Hash>();

@@ -1,10 +1,10 @@
 // The same as table_bench.cc with DPDK's rte_hash: bulk look-ups, CRC32 by the processor's own
-// instruction (no secret in it: whoever knows it can choose collisions), values in an array of the
-// caller's at the places that rte_hash hands out. There is no bulk insert or erase; `warmed:1` looks
-// the batch up in bulk before, so that the memory is there.
+// instruction (without a secret, so anybody can choose collisions), values in an array of the caller's at
+// the positions that rte_hash returns. There is no bulk insert or erase; `warmed:1` looks the batch up in
+// bulk before, so that the memory is cached.
 //
 // DPDK runs without its own huge pages, which an administrator would have to reserve: the kernel is
-// asked for transparent ones, as for our table. The label tells how much the whole program has got.
+// asked for transparent ones, as for our table. The label shows how much the whole program got.
 
 #include <benchmark/benchmark.h>
 #include <rte_eal.h>
@@ -43,8 +43,8 @@ struct Value {
   Handshake handshake;
 };
 
-// DPDK's memory without huge pages is a file that cannot get transparent ones: right after the start,
-// when little is in it, it is replaced by anonymous memory, which can.
+// Without huge pages DPDK's memory is a file, which cannot get transparent ones: right after the start,
+// while it is nearly empty, it is replaced by anonymous memory, which can.
 int move_to_huge_pages(const rte_memseg_list* list, void*) {
   constexpr int kAccess = PROT_READ | PROT_WRITE;
   constexpr int kPrivate = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -69,7 +69,7 @@ bool start_dpdk() {
   std::array<char*, 8> pointers;
   for (std::size_t i = 0; i < arguments.size(); ++i) pointers[i] = arguments[i].data();
   const bool started = ::rte_eal_init(static_cast<int>(pointers.size()), pointers.data()) >= 0;
-  // DPDK pins whoever starts it; the other tables are not pinned.
+  // DPDK pins the thread that starts it; the other tables are not pinned.
   static_cast<void>(::sched_setaffinity(0, sizeof before, &before));
   return started && ::rte_memseg_list_walk(move_to_huge_pages, nullptr) == 0;
 }
@@ -97,7 +97,7 @@ class Table {
     if (!table_) throw std::runtime_error("DPDK has no memory for the table");
   }
 
-  // fn(values): those of the keys found, their memory on its way.
+  // fn(values): those of the keys found, their memory being fetched.
   template <class Fn>
   void find(std::span<const FlowKey> keys, Fn&& fn) {
     std::array<const void*, kBatch> wanted;

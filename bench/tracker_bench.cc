@@ -1,5 +1,5 @@
 // What a segment costs the tracker, in memory: complete handshakes of ever new connections,
-// half-open floods, and segments of no attempt. Items are segments; divide nothing.
+// half-open floods, and segments of unknown connections. Items are segments.
 
 #include <benchmark/benchmark.h>
 

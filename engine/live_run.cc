@@ -22,11 +22,11 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kPrintInterval{100};
-// Printed in a few milliseconds.
-constexpr std::size_t kPrintedAtOnce = 2048;
+// Takes a few milliseconds to print.
+constexpr std::size_t kPrintBatch = 2048;
 constexpr milliseconds kShutdownFlushTimeout{2000};
-// Beside clients: a client turned away, a netlink socket, a file of the system's.
-constexpr std::size_t kPassingDescriptors = 8;
+// Besides clients: one being turned away, a netlink socket, a system file.
+constexpr std::size_t kTransientDescriptors = 8;
 constexpr const char* kDefaultSocket = "/var/run/tcpeek/tcpeek.sock";
 
 ring::CaptureFilter to_capture_filter(const Options& options) {
@@ -75,7 +75,7 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
   snapshot_collector_.include(standard_error);
   snapshot_collector_.include(standard_output);
   if (!options_.no_socket) open_server();
-  sockets_.open_spares(ensure_descriptors(ipc::ServerLimits{}.max_clients + kPassingDescriptors,
+  sockets_.open_spares(ensure_descriptors(ipc::ServerLimits{}.max_clients + kTransientDescriptors,
                                           sockets_.spares_wanted()));
   drop_privileges(user_);
 }
@@ -183,10 +183,10 @@ void LiveRun::watch() {
     standard_output_.flush();
   });
   reactor_.every(std::chrono::seconds(1), [this] {
-    // A reader that hangs does not answer: asking again would only pile up.
-    if (std::exchange(second_asked_, true)) return;
+    // A reader that hangs does not answer: asking again would only pile up requests.
+    if (std::exchange(snapshot_requested_, true)) return;
     snapshot_collector_.collect([this](const ipc::Snapshot& snapshot) {
-      second_asked_ = false;
+      snapshot_requested_ = false;
       on_second(snapshot);
     });
   });
@@ -194,9 +194,9 @@ void LiveRun::watch() {
       [this](const ipc::Snapshot& snapshot) { systemd_notifier_.ready(snapshot); });
 }
 
-// A part of what there is at a time, so that clients need not wait for all of it.
+// One batch at a time, so that clients need not wait for all of it.
 void LiveRun::print_outcomes() {
-  printing_ = reporter_.tell(readers_.outcomes(), kPrintedAtOnce);
+  printing_ = reporter_.print(readers_.outcomes(), kPrintBatch);
   if (printing_) reactor_.post([this] { print_outcomes(); });
 }
 
@@ -207,8 +207,8 @@ void LiveRun::on_second(const ipc::Snapshot& snapshot) {
   for (const std::string& warning : loss_warnings_.warnings(snapshot, LossWarnings::Clock::now())) {
     log_.warning("{}", warning);
   }
-  if (!not_local_noted_ && snapshot.attempts_not_local != 0) {
-    not_local_noted_ = true;
+  if (!not_local_reported_ && snapshot.attempts_not_local != 0) {
+    not_local_reported_ = true;
     log_.notice(
         "saw attempts between hosts that are both not local, which no filter counts: "
         "on a mirror port say with --local NET what is local");
@@ -226,7 +226,7 @@ void LiveRun::on_request_signal() {
       });
     case RequestSignal::hangup:
       log_.notice(
-          "SIGHUP is ignored: options are those of the start; restart tcpeek to change them");
+          "SIGHUP is ignored: options are read at startup only; restart tcpeek to change them");
   }
 }
 
@@ -234,7 +234,7 @@ void LiveRun::finish() {
   systemd_notifier_.stopping();
   link_watcher_.finish();
   readers_.stop(sockets_.take_spares());
-  while (!options_.quiet && reporter_.tell(readers_.outcomes())) {
+  while (!options_.quiet && reporter_.print(readers_.outcomes())) {
   }
   standard_error_.line("");
   standard_error_.line(summary(snapshot_collector_.last()));

@@ -1,13 +1,13 @@
-// The program put together: captures, counts, prints and serves until it is asked to stop.
+// Live capture put together: captures, counts, prints and serves until a signal stops it.
 //
-// Order of a start: what needs privileges first (packet sockets, the UNIX socket), then they are
-// dropped, then the readers begin, each filtering its system calls, and last the reactor's are
-// filtered. Members stand in the order in which they are made and need each other; nothing that fails
-// leaves anything behind, as every resource has an owner here.
+// Startup order: first what needs privileges (packet sockets, the UNIX socket), then privileges are
+// dropped, then the readers start, each filtering its own system calls, and last the reactor's are
+// filtered. Members are declared in the order in which they depend on each other. Every resource has
+// an owner here, so a failed start leaves nothing behind.
 //
-// Thread contract: made and run by the main thread, which is the reactor's.
-// Errors: UsageError for what the command line got wrong; std::system_error and std::runtime_error,
-// in words for people, for what the machine refused.
+// Thread contract: constructed and run by the main thread, which is also the reactor's.
+// Errors: UsageError for a wrong command line; std::system_error and std::runtime_error, worded for
+// the user, for what the system refused.
 #pragma once
 
 #include <optional>
@@ -43,7 +43,7 @@ class LiveRun {
   LiveRun(const Options& options, LineWriter& standard_error, LineWriter& standard_output,
           Log& log);
 
-  // Until a signal ends it; then reads what was captured and prints the summary.
+  // Runs until a signal stops it, then reads what is left in the rings and prints the summary.
   void run();
 
  private:
@@ -86,9 +86,9 @@ class LiveRun {
   std::optional<ipc::UnixServer> server_;  // none with --no-socket
   Reporter reporter_;
 
-  bool printing_ = false;  // and there is more
-  bool second_asked_ = false;
-  bool not_local_noted_ = false;
+  bool printing_ = false;  // more outcomes are queued
+  bool snapshot_requested_ = false;
+  bool not_local_reported_ = false;
 };
 
 }  // namespace tcpeek::engine

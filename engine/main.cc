@@ -1,4 +1,5 @@
-// tcpeek: what becomes of TCP connection attempts. The program from above: options, log, engine.
+// tcpeek: shows what becomes of TCP connection attempts. Parses the options, sets up output, then runs
+// live capture or a replay.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -27,11 +28,11 @@
 
 namespace {
 
-constexpr int kWrongUse = 2;
+constexpr int kUsageError = 2;
 constexpr int kFailure = 1;
 constexpr std::chrono::seconds kShutdownFlushTimeout{2};
 
-// A descriptor that we open must not become standard input or error because that was closed.
+// Keeps descriptors that we open from taking the place of closed standard ones.
 void fill_standard_descriptors() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(fd, F_GETFD) >= 0) continue;
@@ -41,8 +42,8 @@ void fill_standard_descriptors() {
   }
 }
 
-// Whoever holds standard error may not read it: that must not keep the program from ending. The writer is
-// that of the start: what it is may not be asked any more once system calls are filtered.
+// Nobody may be reading standard error: that must not keep the program from ending. The writer is the one
+// made at startup: once system calls are filtered, a new one could not examine its descriptor.
 int fail(int status, const std::string& message, tcpeek::engine::LineWriter& standard_error) {
   tcpeek::engine::Log(standard_error, LOG_ERR, false).error("{}", message);
   standard_error.flush_for(kShutdownFlushTimeout);
@@ -71,13 +72,13 @@ int run(std::span<const char* const> arguments, tcpeek::engine::LineWriter& stan
   return 0;
 }
 
-// Says why the program ends, if it is not as it was asked to.
+// Runs the program and says why if it fails.
 int run_and_explain(std::span<const char* const> arguments) {
   tcpeek::engine::LineWriter standard_error(STDERR_FILENO);
   try {
     return run(arguments, standard_error);
   } catch (const tcpeek::engine::UsageError& e) {
-    return fail(kWrongUse, e.what(), standard_error);
+    return fail(kUsageError, e.what(), standard_error);
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::system_error& e) {
@@ -89,9 +90,9 @@ int run_and_explain(std::span<const char* const> arguments) {
   }
 }
 
-// There may be no memory for anything else: nothing here takes any.
+// Allocates nothing, as there may be no memory left.
 int out_of_memory(bool to_journal) noexcept {
-  // The journal gets to see that it is an error, others a line without that mark.
+  // "<3>" marks an error for the journal; elsewhere the line is printed without it.
   static constexpr std::string_view kMarked =
       "<3>tcpeek: out of memory: try fewer --max-sessions, smaller rings (-B) or fewer --threads\n";
   const std::string_view message = to_journal ? kMarked : kMarked.substr(3);
@@ -106,8 +107,8 @@ int out_of_memory(bool to_journal) noexcept {
 
 int main(int argc, char** argv) {
   fill_standard_descriptors();
-  // Whoever reads our output may leave, and a file may reach its limit (ulimit -f); writes then fail, and
-  // are counted.
+  // The reader of our output may exit, and a file may reach its limit (ulimit -f): writes then fail, and
+  // the lines lost are counted.
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);
   const bool to_journal = tcpeek::engine::leads_to_journal(STDERR_FILENO);

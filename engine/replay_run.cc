@@ -18,7 +18,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using std::chrono::system_clock;
 
-// Once interrupted, for a reader that is slow or has stopped reading; three times at most.
+// After an interrupt, when the other end of an output is slow or stuck; waited three times at most.
 constexpr std::chrono::milliseconds kShutdownFlushTimeout{500};
 
 system_clock::time_point to_system(PacketTime time) {
@@ -71,12 +71,12 @@ void ReplayRun::make_readers() {
                        .verify = options_.checksum,
                        .steering = steering,
                        .icmp = options_.icmp,
-                       .tell_outcomes = !options_.quiet});
+                       .print_outcomes = !options_.quiet});
   }
   readers_.emplace(configs, filters_, locality);
 }
 
-// The main thread is the first of the readers'; it may not start others after this.
+// The first reader runs on the main thread, which cannot start threads after this.
 void ReplayRun::enter_sandbox() {
   readers_->on_each_thread(
       [this](unsigned i) { sandbox_.enter(i == 0 ? Role::replay : Role::replay_reader); });
@@ -111,7 +111,7 @@ void ReplayRun::take(std::span<const SavedPacket> packets) {
     const auto stretch = clock_.advance(packets);
     if (stretch.packets != 0) {
       readers_->take(packets.first(stretch.packets), files_.interfaces());
-      show_outcomes();
+      print_outcomes();
     }
     packets = packets.subspan(stretch.packets);
     if (stretch.sweep_by) sweep(*stretch.sweep_by);
@@ -122,18 +122,18 @@ void ReplayRun::take(std::span<const SavedPacket> packets) {
 }
 
 void ReplayRun::sweep(PacketTime now) {
-  // Gathered first: all timeouts of a sweep are shown in the order of their time.
+  // Collected first, so that all timeouts of a sweep are printed in the order of their time.
   readers_->sweep(now, [this] {
-    while (reporter_.gather(readers_->outcomes())) show_outcomes();
+    while (reporter_.collect(readers_->outcomes())) print_outcomes();
   });
-  show_outcomes();
+  print_outcomes();
   clock_.swept(steady_clock::now());
 }
 
-void ReplayRun::show_outcomes() {
+void ReplayRun::print_outcomes() {
   if (options_.quiet) return;
   progress_.wipe();
-  reporter_.tell(readers_->outcomes());
+  reporter_.print(readers_->outcomes());
 }
 
 void ReplayRun::show_progress() {
@@ -143,14 +143,14 @@ void ReplayRun::show_progress() {
 void ReplayRun::finish() {
   if (readers_->pending() != 0) sweep(clock_.now());
   progress_.wipe();
-  standard_error_.flush_patiently(kShutdownFlushTimeout);  // makes room
+  standard_error_.flush_blocking(kShutdownFlushTimeout);  // makes room for the summary
   standard_error_.line("");
   print_summary();
-  // Whatever the log shows: they are the reason for the exit status.
+  // At any log level: they are the reason for the exit status.
   Log faults(standard_error_, LOG_ERR, false);
   for (const std::string& fault : files_.faults()) faults.error("{}", fault);
-  standard_error_.flush_patiently(kShutdownFlushTimeout);
-  standard_output_.flush_patiently(kShutdownFlushTimeout);
+  standard_error_.flush_blocking(kShutdownFlushTimeout);
+  standard_output_.flush_blocking(kShutdownFlushTimeout);
 }
 
 void ReplayRun::print_summary() {
@@ -161,7 +161,7 @@ void ReplayRun::print_summary() {
 
 ipc::Snapshot ReplayRun::snapshot() {
   SnapshotFrame frame;
-  // Without a packet there is no time but that of the run.
+  // Without packets, the time of the run itself.
   const bool any = clock_.packets() != 0;
   frame.started = any ? to_system(clock_.earliest()) : started_;
   frame.taken = any ? to_system(clock_.latest()) : system_clock::now();

@@ -1,11 +1,11 @@
-// The program on capture files: reads them in order, counts as live, prints lines and summary.
+// Replay put together: reads capture files in order, counts as in live capture, prints lines and summary.
 //
-// How it goes: the files give blocks of packets; all readers take each block side by side; the outcomes
-// are shown before the next block is read. Time is the packets': attempts time out by it.
+// How it works: the files yield blocks of packets; all readers process each block in parallel; its
+// outcomes are printed before the next block is read. Attempts time out by packet time.
 //
-// Thread contract: made and run by the main thread.
-// Errors: UsageError for what the command line got wrong; std::system_error and std::runtime_error, in
-// words for people, for a file that cannot be opened or read.
+// Thread contract: constructed and run by the main thread.
+// Errors: UsageError for a wrong command line; std::system_error and std::runtime_error, worded for the
+// user, for a file that cannot be opened or read.
 #pragma once
 
 #include <chrono>
@@ -30,12 +30,12 @@ namespace tcpeek::engine {
 
 class ReplayRun {
  public:
-  // Opens all files, drops privileges and has its threads filter their system calls.
+  // Opens all files, drops privileges and filters the system calls of its threads.
   ReplayRun(const Options& options, LineWriter& standard_error, LineWriter& standard_output,
             Log& log);
 
-  // To the end of the files, or until SIGINT, SIGTERM or SIGHUP; prints the summary, and what was wrong
-  // with the files. False: something was.
+  // Runs to the end of the files, or until SIGINT, SIGTERM or SIGHUP; prints the summary, and what was
+  // wrong with the files. Returns false if anything was.
   [[nodiscard]] bool run();
 
  private:
@@ -44,7 +44,7 @@ class ReplayRun {
   void print_banner();
   void take(std::span<const ring::SavedPacket> packets);
   void sweep(flowtable::PacketTime now);
-  void show_outcomes();
+  void print_outcomes();
   void show_progress();
   void finish();
   void print_summary();
@@ -64,7 +64,8 @@ class ReplayRun {
   CaptureFiles files_;
   Reporter reporter_;
   ReplayClock clock_;
-  std::optional<ReplayReaders> readers_;  // once rights are dropped: threads have their own
+  std::optional<ReplayReaders>
+      readers_;  // made after privileges are dropped: each thread has its own
 };
 
 }  // namespace tcpeek::engine

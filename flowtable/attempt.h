@@ -15,7 +15,7 @@ namespace tcpeek::flowtable {
 
 struct Attempt {
   FlowKey key;
-  std::uint32_t tag = 0;  // the observer's: what it found out at the first SYN
+  std::uint32_t tag = 0;  // set by the observer at the first SYN
   PacketTime first_syn{};
   Handshake handshake;
 

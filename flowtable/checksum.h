@@ -9,13 +9,13 @@
 
 namespace tcpeek::flowtable {
 
-// A one's complement sum on its way; bytes are added in order, an odd run only as the last one.
+// A one's complement sum in progress; bytes are added in order, a run of odd length only as the last.
 class ChecksumSum {
  public:
   void add(Bytes bytes) noexcept;
   void add(std::uint32_t word) noexcept { sum_ += word; }
 
-  // Whether a sum that included the checksum field itself says that all is well.
+  // Whether the sum is right, if it included the checksum field itself.
   [[nodiscard]] bool valid() const noexcept { return folded() == 0xffff; }
   // The sum in 16 bits.
   [[nodiscard]] std::uint16_t folded() const noexcept;

@@ -1,8 +1,8 @@
 // How it reads: link header, then IP header, then TCP or ICMP, each a function that takes the bytes
 // left and returns a reason to stop or goes on. `Packet` carries what the IP headers said.
 //
-// Nearly all packets of a handshake are as plain as can be; plain_ipv4() and plain_ipv6() take those
-// at once, a quarter of the instructions of the long way, and leave every other to it.
+// Nearly all packets of a handshake are plain; plain_ipv4() and plain_ipv6() decode those at once, with
+// a quarter of the instructions of the general way, and leave all others to it.
 
 #include "flowtable/decode.h"
 
@@ -30,7 +30,7 @@ struct Packet {
   AddressWords source;
   AddressWords destination;
   Bytes payload;                   // captured part
-  std::size_t payload_length = 0;  // by the headers' word
+  std::size_t payload_length = 0;  // according to the headers
   std::uint8_t protocol = 0;
   bool first_fragment = false;  // more follow
   bool rerouted = false;  // a routing header is under way: the addresses are not the final ones
@@ -134,9 +134,9 @@ Stop parse_ipv6(Bytes bytes, Packet& out) noexcept {
   return skip_extensions(byte_at(bytes, 6), out);
 }
 
-// RFC 9293 section 3.1, RFC 8200 section 8.1. What was not captured whole cannot be verified. Where the
-// network card was to compute the checksum, the capture was made before it did: the field holds the
-// pseudo-header's sum alone, as Linux leaves it (__tcp_v4_send_check), and that is no error.
+// RFC 9293 section 3.1, RFC 8200 section 8.1. What was not captured whole cannot be verified. If the
+// network card was to compute the checksum, the packet was captured before it did: the field holds only
+// the pseudo-header's sum, as Linux leaves it (__tcp_v4_send_check), and that is not an error.
 bool transport_checksum_valid(const Packet& packet) noexcept {
   if (packet.first_fragment || packet.rerouted || packet.payload.size() < packet.payload_length) {
     return true;
@@ -163,7 +163,7 @@ void take_ends(const AddressWords& source, const AddressWords& destination, Byte
 }
 
 constexpr std::size_t kTcpHeader = 20;
-// Of them; a capture cut right after the flags still tells all we need.
+// Bytes of it; a capture cut right after the flags still has all we need.
 constexpr std::size_t kThroughFlags = 14;
 
 std::size_t tcp_header_length(Bytes tcp) noexcept {
@@ -212,7 +212,7 @@ Stop parse_quote(Bytes quote, bool v6, bool cut, Segment& segment) noexcept {
   return std::nullopt;
 }
 
-bool tells_unreachable(std::uint8_t protocol, std::uint8_t type, std::uint8_t code) noexcept {
+bool is_unreachable(std::uint8_t protocol, std::uint8_t type, std::uint8_t code) noexcept {
   constexpr std::uint8_t kFragmentationNeeded = 4;
   if (protocol == kProtocolIcmpv6) return type == 1;
   return type == 3 && code != kFragmentationNeeded;
@@ -222,7 +222,7 @@ Stop parse_icmp(const Packet& packet, Segment& segment) noexcept {
   constexpr std::size_t kHeader = 8;
   if (packet.payload_length < kHeader) return Ignored::other_icmp;
   if (packet.payload.size() < kHeader) return Ignored::truncated;
-  if (!tells_unreachable(packet.protocol, byte_at(packet.payload, 0), byte_at(packet.payload, 1))) {
+  if (!is_unreachable(packet.protocol, byte_at(packet.payload, 0), byte_at(packet.payload, 1))) {
     return Ignored::other_icmp;
   }
   const bool cut = packet.payload.size() < packet.payload_length;
@@ -258,8 +258,8 @@ Stop parse_network(std::uint16_t ethertype, Bytes bytes, std::size_t wire_length
   return std::nullopt;
 }
 
-// IPv4 without options, no fragment, TCP, captured through the flags: true if it was one, and the
-// segment is filled.
+// IPv4 without options, not a fragment, TCP, captured through the flags: if it is one, fills the segment
+// and returns true.
 bool plain_ipv4(Bytes bytes, Segment& segment) noexcept {
   constexpr std::size_t kHeader = 20;
   if (bytes.size() < kHeader + kThroughFlags) return false;
@@ -305,7 +305,7 @@ bool decode_plain(LinkFraming link, const Frame& frame, Segment& segment) noexce
   return ethertype == kEtherIpv6 && plain_ipv6(network, segment);
 }
 
-// Not inlined: what it needs of registers would have to be saved for plain packets, too.
+// Not inlined: the registers it needs would have to be saved for plain packets, too.
 [[gnu::noinline]] Stop decode_any(LinkFraming link, Verify verify, const Frame& frame,
                                   Segment& segment) noexcept {
   LinkPayload payload{.interface = frame.interface};

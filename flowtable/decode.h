@@ -20,11 +20,11 @@
 
 namespace tcpeek::flowtable {
 
-// What stands at the first byte of a frame.
+// What is at the first byte of a frame.
 enum class LinkFraming : std::uint8_t {
   ethernet,
-  network,    // no link header: the payload of Frame::ethertype begins at once
-  raw_ip,     // the same, of IPv4 or IPv6 as its first nibble says
+  network,    // no link header: the payload of Frame::ethertype comes first
+  raw_ip,     // the same; IPv4 or IPv6 as the first nibble says
   cooked,     // Linux "any" device, first version (LINUX_SLL)
   cooked_v2,  // second version, with the interface's index (LINUX_SLL2)
   family,     // BSD loopback: the address family, in either byte order (NULL, LOOP)
@@ -37,11 +37,11 @@ struct Frame {
   std::uint32_t wire_length = 0;  // as long as it was
   std::uint16_t ethertype = 0;    // for LinkFraming::network
   bool checksum_waived = false;   // not computed yet, or verified by the hardware already
-  std::uint32_t interface = 0;    // unless the link header tells
+  std::uint32_t interface = 0;    // unless the link header has it
   PacketTime time{};
 };
 
-// Fills `segment` and returns nothing, or the reason.
+// Fills `segment` and returns nullopt, or returns the reason why there is none.
 [[nodiscard]] std::optional<Ignored> decode(LinkFraming link, Verify verify, const Frame& frame,
                                             Segment& segment) noexcept;
 

@@ -1,7 +1,7 @@
 // The 4-tuple of a connection, the same for both directions.
 //
 // Endpoints are kept in order (by address, then port), so that a segment and its answer have one
-// key; which end sent a segment is told apart as `Sender`. IPv4 addresses are held as IPv4-mapped
+// key; `Sender` says which end sent a segment. IPv4 addresses are held as IPv4-mapped
 // IPv6 addresses (RFC 4291 section 2.5.5.2): one table and one hash serve both families. The
 // decoder refuses mapped addresses on the wire, so the families never meet.
 //
@@ -47,8 +47,8 @@ struct FlowKey {
   std::uint16_t low_port = 0;
   std::uint16_t high_port = 0;
 
-  // Word by word: compilers leave a memcmp() of 36 bytes to the library, and this is asked for
-  // every packet.
+  // Word by word: compilers leave a memcmp() of 36 bytes to the library, and this runs for every
+  // packet.
   bool operator==(const FlowKey& o) const noexcept {
     const auto differ = [&](auto word, std::size_t at) {
       auto other = word;

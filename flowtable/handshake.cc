@@ -1,5 +1,5 @@
 // How it reads: step() sorts a segment by kind; below it is one function per row of SPEC section 1.
-// All of them say "fits" in terms of distances from an initial sequence number, modulo 2^32.
+// In all of them "fits" is about distances from an initial sequence number, modulo 2^32.
 
 #include "flowtable/handshake.h"
 
@@ -161,8 +161,8 @@ Event on_initiator_ack(Handshake& h, const Step& s) noexcept {
   return succeed(h, completing ? Event::success : Event::success_late);
 }
 
-// The responder proves that it has seen the completing ACK by what it would not send before. With
-// data on the SYN it may answer that data earlier (RFC 7413 section 4.2.2): then only acknowledging
+// The responder proves that it has seen the completing ACK by sending what it would not send before it.
+// With data on the SYN it may answer that data earlier (RFC 7413 section 4.2.2): then only acknowledging
 // more than the SYN carried is proof.
 bool proves_completion(const Handshake& h, const Step& s) noexcept {
   if (beyond(h.isn, s.acknowledgment) > h.syn_payload) return true;

@@ -2,8 +2,8 @@
 //
 // step() is a pure function of (handshake, segment): the same pair gives the same event and the
 // same new state on any thread, live or replayed. Sequence numbers compare modulo 2^32 (RFC 9293
-// section 3.4). Times are microseconds since the attempt's first SYN; the tracker sees to it that
-// an attempt does not live long enough for them to wrap.
+// section 3.4). Times are microseconds since the attempt's first SYN; the tracker ends attempts
+// before these can wrap.
 //
 // Source: SPEC section 1 row by row; RFC 9293 sections 3.5 (simultaneous open) and 3.10.7.3 (which
 // RST ends a SYN-SENT), RFC 7413 (data on SYN).
@@ -57,7 +57,7 @@ enum class Event : std::uint8_t {
   proves_nothing,   // fits, and says no more than the SYN/ACK did
   blind_rst,        // a RST that fits neither way
   foreign_icmp,     // an ICMP error that quotes another segment
-  other_interface,  // a repetition seen by another interface than the first
+  other_interface,  // a repetition seen on another interface than the first
   after_outcome,
 };
 
@@ -73,14 +73,14 @@ struct Handshake {
   std::uint32_t responder_isn = 0;        // of the first SYN/ACK or the crossing SYN
   std::uint32_t other_responder_isn = 0;  // of the latest differing SYN/ACK, else the same
   std::uint32_t last_syn_us = 0;
-  std::uint32_t last_answer_us = 0;  // last segment that moved the attempt but was no SYN of it
+  std::uint32_t last_answer_us = 0;  // last segment that moved the attempt, other than its SYN
   std::uint16_t syn_interface = 0;
   std::uint16_t synack_interface = 0;
   std::uint16_t dup_syns = 0;  // saturate at 65535
   std::uint16_t dup_synacks = 0;
   std::uint16_t syn_payload = 0;  // most data that a SYN of this attempt carried
   Phase phase = Phase::syn_sent;
-  std::uint8_t holder_bits = 0;  // not the machine's: it would be padding, so the tracker has it
+  std::uint8_t holder_bits = 0;  // the tracker's, in what would be padding
 
   [[nodiscard]] std::uint32_t last_us() const noexcept {
     return last_syn_us > last_answer_us ? last_syn_us : last_answer_us;
@@ -102,7 +102,7 @@ struct Step {
   std::uint32_t at_us = 0;  // since the first SYN
 };
 
-// Begins anew with `syn`, an opening SYN. In place: returned by value it would be copied in pieces
+// Starts over with `syn`, an opening SYN. In place: returned by value it would be copied in pieces
 // that the processor has to wait for.
 constexpr void begin(Handshake& handshake, const Step& syn) noexcept {
   handshake = {};
@@ -112,10 +112,10 @@ constexpr void begin(Handshake& handshake, const Step& syn) noexcept {
 }
 
 // Moves `handshake` by `step`. A repetition within `copy_window_us` of the one before it is a copy;
-// 0 makes every repetition a duplicate. On `superseded` and `reopened` the caller begins anew.
+// 0 makes every repetition a duplicate. On `superseded` and `reopened` the caller starts over.
 Event step(Handshake& handshake, const Step& step, std::uint32_t copy_window_us) noexcept;
 
-// Ends a pending handshake that nothing answered in time.
+// Ends a pending handshake that was not answered in time.
 void expire(Handshake& handshake) noexcept;
 
 }  // namespace tcpeek::flowtable

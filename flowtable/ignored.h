@@ -11,31 +11,31 @@
 namespace tcpeek::flowtable {
 
 enum class Ignored : std::uint8_t {
-  // Before decoding: what the kernel would not have let through, of a capture file.
+  // Before decoding, for capture files: what the kernel would not have let through.
   filtered,   // does not match --bpf; ICMP without --icmp
-  link_type,  // of an interface whose link type is not known
+  link_type,  // from an interface with an unknown link type
   // Decoding.
   not_ip,
   not_tcp,
   truncated,       // the capture ends inside a header
-  bad_ip_header,   // version, header length or total length lie
-  bad_tcp_header,  // the data offset lies
+  bad_ip_header,   // wrong version, header length or total length
+  bad_tcp_header,  // wrong data offset
   mapped_address,  // an IPv4-mapped address in an IPv6 header
   jumbogram,
-  extension_headers,  // more than eight, or a lying one
+  extension_headers,  // more than eight, or one of a wrong length
   later_fragment,
   cut_first_fragment,  // a first fragment without the whole TCP header
-  other_icmp,          // ICMP that is no destination unreachable about TCP
+  other_icmp,          // ICMP other than destination unreachable about TCP
   ip_checksum,
   transport_checksum,
   // Tracking.
-  no_attempt,  // belongs to no attempt in sight: established connections, mostly
+  no_attempt,  // belongs to no known attempt: established connections, mostly
   after_outcome,
-  does_not_fit,    // sequence or acknowledgment number of no attempt's
-  proves_nothing,  // fits, and tells nothing new
+  does_not_fit,    // wrong sequence or acknowledgment number
+  proves_nothing,  // fits, but shows nothing new
   blind_rst,
-  foreign_icmp,     // an ICMP error that quotes no SYN in sight
-  other_interface,  // a repetition seen by another interface
+  foreign_icmp,     // an ICMP error that does not quote a known SYN
+  other_interface,  // a repetition seen on another interface
 };
 
 inline constexpr std::array<std::string_view, 22> kIgnoredNames{
@@ -51,7 +51,7 @@ inline constexpr std::array<std::string_view, 22> kIgnoredNames{
 inline constexpr std::size_t kIgnoredReasons = kIgnoredNames.size();
 static_assert(static_cast<std::size_t>(Ignored::other_interface) + 1 == kIgnoredReasons);
 
-// A count of each reason; written by one thread.
+// A count for each reason; written by one thread.
 struct IgnoredCounts {
   std::array<std::uint64_t, kIgnoredReasons> counts{};
 

@@ -1,6 +1,6 @@
 #include "flowtable/key_hash.h"
 
-#define XXH_INLINE_ALL  // the library's own way to be used from its header
+#define XXH_INLINE_ALL  // makes the library header-only
 #include <xxhash.h>
 
 namespace tcpeek::flowtable {

@@ -11,7 +11,7 @@ constexpr bool is_vlan(std::uint16_t ethertype) noexcept {
   return ethertype == 0x8100 || ethertype == 0x88a8 || ethertype == 0x9100;
 }
 
-// The ethertype of what begins like an IP packet; anything else is none.
+// The ethertype of what begins like an IP packet; nullopt for anything else.
 std::uint16_t ethertype_by_version(Bytes bytes) noexcept {
   if (bytes.empty()) return 0;
   const unsigned version = byte_at(bytes, 0) >> 4U;
@@ -19,7 +19,7 @@ std::uint16_t ethertype_by_version(Bytes bytes) noexcept {
 }
 
 // The value of AF_INET is the same everywhere, that of AF_INET6 is not: BSDs, macOS, Linux. Files do
-// not tell the byte order of the machine that wrote them.
+// not record the byte order of the machine that wrote them.
 std::uint16_t ethertype_of_family(std::uint32_t family) noexcept {
   if (family > 0xffff) family = __builtin_bswap32(family);
   switch (family) {
@@ -76,7 +76,7 @@ Stop parse_link(LinkFraming link, const Frame& frame, LinkPayload& out) noexcept
   return Ignored::not_ip;
 }
 
-// Steps over labels through the bottom of the stack; what lies below is told by its first nibble.
+// Steps over labels through the bottom of the stack; the first nibble below says what follows.
 Stop skip_labels(Bytes bytes, LinkPayload& out) noexcept {
   constexpr std::size_t kLabel = 4;
   constexpr std::size_t kMaxLabels = 16;

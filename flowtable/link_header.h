@@ -16,14 +16,14 @@ inline constexpr std::uint16_t kEtherIpv4 = 0x0800;
 inline constexpr std::uint16_t kEtherIpv6 = 0x86dd;
 inline constexpr std::size_t kEthernetHeader = 14;
 
-// Where the headers of the link end: an ethertype and what it is the type of.
+// What follows the link headers: an ethertype and its payload.
 struct LinkPayload {
   std::uint16_t ethertype = 0;
   std::size_t at = 0;
-  std::uint32_t interface = 0;  // overwritten where the link header tells
+  std::uint32_t interface = 0;  // overwritten where the link header has it
 };
 
-// Fills `out` and returns nothing, or the reason why there is no IP packet.
+// Fills `out` and returns nullopt, or returns the reason why there is no IP packet.
 [[nodiscard]] std::optional<Ignored> parse_link_headers(LinkFraming link, const Frame& frame,
                                                         LinkPayload& out) noexcept;
 

@@ -1,8 +1,8 @@
-// What became of an attempt: its result, and the cause of that. The one enumeration of outcomes: the
-// state machine decides on it, counters and printed words follow from it.
+// What became of an attempt: its result, and the cause of it. The only enumeration of outcomes: the
+// state machine sets it, counters and printed words follow from it.
 //
-// A cause determines the result, so no impossible pair can be made. Every switch over either lists all
-// of them (-Werror=switch): a new cause does not compile until it is named wherever it has to be.
+// The cause determines the result, so impossible pairs cannot occur. Every switch over either lists all
+// values (-Werror=switch): a new cause does not compile until it is handled everywhere.
 //
 // Thread contract: plain values, pure functions.
 #pragma once
@@ -84,7 +84,7 @@ enum class Cause : std::uint8_t {
 
 struct Outcome {
   Cause cause = Cause::none;
-  PacketTime at{};          // of the deciding segment; of a timeout, the moment it fell due
+  PacketTime at{};          // of the deciding segment; for a timeout, when it fell due
   bool half_seen = false;   // success: no SYN/ACK was captured
   bool late_proof = false;  // success: `at` is later than the completing ACK
   bool uncertain = false;   // timeout: packets were lost meanwhile

@@ -6,7 +6,7 @@
 // NUMA machine they come from that thread's node.
 //
 // Thread contract: as a std::vector.
-// Errors: std::system_error naming mmap and the size; ECANCELED when told to give up.
+// Errors: std::system_error naming mmap and the size; ECANCELED when asked to give up.
 #pragma once
 
 #include <sys/mman.h>
@@ -69,7 +69,7 @@ class PageArray {
   [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return data_[i]; }
 
  private:
-  // Memory that cannot be had shall fail here, at start, and not as a fault on the packet path.
+  // If there is not enough memory, fail here, at start, and not with a fault on the packet path.
   bool touch(std::size_t bytes, const std::atomic<bool>* give_up) noexcept {
     constexpr std::size_t kPage = 4096;
     constexpr std::size_t kBetweenLooks = 16U << 20;

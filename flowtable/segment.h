@@ -31,12 +31,12 @@ struct Segment {
   std::uint32_t acknowledgment = 0;
   std::uint32_t interface = 0;  // index of the interface that saw it
   PacketTime time{};
-  std::uint16_t payload = 0;  // bytes of TCP data, by the IP header's word
+  std::uint16_t payload = 0;  // bytes of TCP data, according to the IP header
   std::uint8_t flags = 0;
   SegmentKind kind = SegmentKind::tcp;
   Sender sender = Sender::low;
 
-  // SPEC section 1: whatever else is set, this opens an attempt.
+  // SPEC section 1: this opens an attempt, whatever other flags are set.
   [[nodiscard]] bool opens() const noexcept {
     constexpr auto deciding = tcp_flag::syn | tcp_flag::ack | tcp_flag::rst | tcp_flag::fin;
     return kind == SegmentKind::tcp && (flags & deciding) == tcp_flag::syn;

@@ -1,4 +1,4 @@
-// A segment as the state machine takes it: from which side of the attempt, and when in its life.
+// A segment as the state machine sees it: which side of the attempt sent it, and how long after the SYN.
 //
 // Thread contract: pure functions.
 #pragma once
@@ -19,7 +19,7 @@ namespace tcpeek::flowtable {
           .kind = s.kind,
           .flags = s.flags,
           .payload = s.payload,
-          // Sixteen bits tell the interfaces of one flow apart well enough.
+          // Sixteen bits are enough to distinguish the interfaces of one flow.
           .interface = static_cast<std::uint16_t>(s.interface),
           .sequence = s.sequence,
           .acknowledgment = s.acknowledgment,
@@ -28,9 +28,9 @@ namespace tcpeek::flowtable {
 
 [[nodiscard]] inline Step as_step(const Attempt& attempt, const Segment& s) noexcept {
   using std::chrono::microseconds;
-  constexpr microseconds kMost{0xffff'ffff};
+  constexpr microseconds kMax{0xffff'ffff};
   const auto since = std::chrono::duration_cast<microseconds>(s.time - attempt.first_syn);
-  const auto at_us = std::clamp(since, microseconds{0}, kMost).count();
+  const auto at_us = std::clamp(since, microseconds{0}, kMax).count();
   return as_step(s, s.sender == attempt.initiator(), static_cast<std::uint32_t>(at_us));
 }
 

@@ -1,4 +1,4 @@
-// What the flow table does when a group is full; the layout is told in table.h.
+// What the flow table does when a group is full; table.h describes the layout.
 
 #include "flowtable/table.h"
 
@@ -38,8 +38,8 @@ std::uint32_t AttemptTable::second_group(std::uint64_t hash) const noexcept {
   return first + 1 < groups_.size() ? first + 1 : 0;
 }
 
-// By deadlines, which lie in the index: without news longest is due soonest. Free of branches, as which
-// of twenty slots is the oldest cannot be predicted.
+// By deadlines, which are in the index: the attempt silent longest is due soonest. Free of branches, as
+// which of twenty slots is the oldest cannot be predicted.
 Slot AttemptTable::oldest_pending(std::uint32_t a, std::uint32_t b) const noexcept {
   constexpr std::uint32_t kNone = ~std::uint32_t{0};
   const std::uint32_t pending_a = kAllSlots & ~(match(groups_[a], 0) | groups_[a].remembered);
@@ -67,9 +67,9 @@ Slot AttemptTable::oldest_pending(std::uint32_t a, std::uint32_t b) const noexce
   return oldest;
 }
 
-// Moves one attempt of a group full of pending ones to the other group it may live in, to a free slot
-// or one that is only remembered; where all there are pending, too, one of those moves on first.
-Slot AttemptTable::make_room(std::uint32_t group, int depth) noexcept {
+// Frees a slot of a group full of pending attempts by moving one to its other group, into a free slot or
+// one that is only remembered; where all there are pending, too, one of those is moved first.
+Slot AttemptTable::free_by_moving(std::uint32_t group, int depth) noexcept {
   for (std::uint32_t i = 0; i < kGroupSlots; ++i) {
     const Slot slot{group, i};
     const auto elsewhere = other_group(slot);
@@ -83,7 +83,7 @@ Slot AttemptTable::make_room(std::uint32_t group, int depth) noexcept {
   for (std::uint32_t i = 0; i < kGroupSlots; ++i) {
     const Slot slot{group, i};
     const auto elsewhere = other_group(slot);
-    const Slot room = elsewhere ? make_room(*elsewhere, depth - 1) : Slot();
+    const Slot room = elsewhere ? free_by_moving(*elsewhere, depth - 1) : Slot();
     if (!room) continue;
     move(slot, room);
     return slot;
@@ -101,7 +101,7 @@ std::optional<std::uint32_t> AttemptTable::other_group(Slot slot) const noexcept
 
 AttemptTable::Place AttemptTable::search_place(const Home& home, bool force_eviction) noexcept {
   const std::uint32_t first = home.group;
-  // With as many keys away as can be counted, the first group is the only choice.
+  // Once `away` is at its maximum, the first group is the only choice.
   const std::uint32_t second = groups_[first].away < kMostAway ? second_group(home.hash) : first;
   if (force_eviction) {
     if (const Slot slot = oldest_pending(first, second)) return {slot, true};
@@ -110,7 +110,7 @@ AttemptTable::Place AttemptTable::search_place(const Home& home, bool force_evic
     if (const Slot slot = free_or_remembered(group)) return {slot, false};
   }
   for (const std::uint32_t group : {first, second}) {
-    if (const Slot slot = make_room(group, 1)) return {slot, false};
+    if (const Slot slot = free_by_moving(group, 1)) return {slot, false};
   }
   return {oldest_pending(first, second), true};
 }

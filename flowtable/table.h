@@ -1,17 +1,17 @@
 // The flow table: attempts of one reader, found by their 4-tuple. Fixed size, allocated at start.
 //
-// How it works: slots stand in groups of ten. A group begins with its index: a 16-bit tag of each
-// slot's hash, which slots are only remembered, which are guests, how many of the group's own keys are
-// away, and each slot's deadline with a bit that says whether it was answered; the attempts follow. A key belongs to its first group; when that is
-// full, it is a guest of its second. So a look-up reads the tags of one group, and of one more only if
-// some key of the first is away; attempts are read only where a tag matches. Nothing is linked: expiry
-// sweeps the deadlines, and erasing writes a zero tag.
+// How it works: slots are in groups of ten. A group begins with its index: a 16-bit tag of each slot's
+// hash, which slots are only remembered, which hold guests, how many of the group's own keys are away,
+// and each slot's deadline with a bit for answered; the attempts follow. A key belongs to its first
+// group; when that is full, it is a guest of its second. So a look-up reads the tags of one group, and of
+// one more only if some key of the first is away; attempts are read only where a tag matches. Nothing is
+// linked: expiry sweeps the deadlines, and erasing writes a zero tag.
 //
 // A new attempt takes, in this order: a free slot of its first group; a slot there that is only
-// remembered, going round, so that it is the one taken longest ago; the same in its second group; one
-// made free by moving attempts to their other groups; the slot of the attempt of both that has been
-// without news longest, unanswered ones first (the caller counts that one as evicted). In a flood every
-// SYN asks for that last one: it is found in the two indexes, no attempt is read.
+// remembered, round-robin, so that it is the one taken longest ago; the same in its second group; one
+// freed by moving attempts to their other groups; the slot of the attempt in both groups that has been
+// silent longest, unanswered ones first (the caller counts it as evicted). In a flood every SYN needs
+// this last one: it is found in the two indexes, without reading an attempt.
 //
 // Invariants: a key is in at most one slot; a slot is in its key's first or second group; a slot is a
 // guest's exactly if that is its second; `away` of a group is the number of guests elsewhere whose
@@ -81,7 +81,7 @@ class AttemptTable {
   AttemptTable(std::uint64_t capacity, const KeyHash::Secret& secret,
                const std::atomic<bool>* give_up = nullptr);
 
-  // Where a key belongs: worked out once for each segment, for all that follows.
+  // Where a key belongs: computed once for each segment, for all that follows.
   struct Home {
     std::uint64_t hash = 0;
     std::uint32_t group = 0;
@@ -96,8 +96,8 @@ class AttemptTable {
     if (full()) [[unlikely]]
       prefetch_index(second_group(home.hash));
   }
-  // Second step, once the line of prefetch() is there: the attempt a look-up will read; if none,
-  // and `opening`, the slot that a new one will take.
+  // Second step, once the line of prefetch() has arrived: the attempt that a look-up will read; if
+  // none, and `opening`, the slot that a new one will take.
   void prefetch_slot(const Home& home, bool opening) const noexcept;
 
   [[nodiscard]] Slot find(const FlowKey& key, const Home& home) const noexcept {
@@ -114,7 +114,7 @@ class AttemptTable {
     bool evicts = false;  // `slot` holds a pending attempt that has to end first
   };
   // Does not write; follow it with put(). `force_eviction` asks for a pending attempt's slot even
-  // if others are free; where there is none, the place does not evict.
+  // if others are free; if there is none, `evicts` is false.
   [[nodiscard]] Place place(const Home& home, bool force_eviction) noexcept {
     if (!force_eviction) {
       if (const Slot slot = free_or_remembered(home.group)) return {slot, false};
@@ -122,8 +122,8 @@ class AttemptTable {
     return search_place(home, force_eviction);
   }
 
-  // Makes a place a new pending attempt's, whatever was there. All of it is new but the time of its
-  // first SYN, which is the caller's to write.
+  // Puts a new pending attempt into the place, whatever was there. Sets all of it but the time of its
+  // first SYN, which the caller writes.
   Attempt& put(Slot slot, const FlowKey& key, const Home& home) noexcept;
   void erase(Slot slot) noexcept;
 
@@ -134,7 +134,7 @@ class AttemptTable {
     return groups_[slot.group()].attempts[slot.index()];
   }
 
-  // The attempt has its outcome: from now on it gives way to pending ones.
+  // The attempt has its outcome: from now on pending ones may replace it.
   void set_remembered(Slot slot) noexcept;
   // `answered` protects a pending attempt from eviction while others are not.
   void set_deadline(Slot slot, Tick deadline, bool answered = false) noexcept {
@@ -224,7 +224,7 @@ class AttemptTable {
                              const FlowKey& key) const noexcept;
   [[nodiscard]] Slot free_or_remembered(std::uint32_t group) const noexcept;
   [[nodiscard]] Place search_place(const Home& home, bool force_eviction) noexcept;
-  [[nodiscard]] Slot make_room(std::uint32_t group, int depth) noexcept;
+  [[nodiscard]] Slot free_by_moving(std::uint32_t group, int depth) noexcept;
   [[nodiscard]] std::optional<std::uint32_t> other_group(Slot slot) const noexcept;
   [[nodiscard]] Slot oldest_pending(std::uint32_t a, std::uint32_t b) const noexcept;
   [[nodiscard]] bool is_remembered(Slot slot) const noexcept {

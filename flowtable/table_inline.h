@@ -10,7 +10,7 @@
 
 namespace tcpeek::flowtable {
 
-// All tags at once, as every packet asks for two or three matches.
+// Compares all tags at once, as every packet needs two or three matches.
 inline std::uint32_t AttemptTable::match(const Group& group, std::uint16_t tag) noexcept {
 #ifdef __SSE2__
   static_assert(offsetof(Group, deadlines) == 24, "the second load ends with the flags");

@@ -1,8 +1,8 @@
-// Time as the packets tell it: nanoseconds on the capture's own clock.
+// Packet time: nanoseconds on the capture's own clock.
 //
-// There is no now() here: time is data that comes in with segments and with calls, so that a
-// capture file expires by its own clock and no test waits. Live, the engine hands in packet times
-// freed of wall clock steps (engine/packet_clock.h).
+// There is no now() here: time is data that comes in with segments and with calls, so that attempts in
+// a capture file expire by its own clock and no test waits. Live, the engine passes packet times
+// without wall-clock steps (engine/pipeline/packet_timeline.h).
 #pragma once
 
 #include <chrono>

@@ -1,8 +1,8 @@
-// Ties decoding to outcomes: looks a segment's attempt up, moves it by the state machine, ends what has
-// waited too long, and tells an observer what began and what became of it.
+// From segments to outcomes: looks up a segment's attempt, moves it by the state machine, ends what has
+// waited too long, and notifies an observer when an attempt begins and when it ends.
 //
 // How time works: an attempt that had no handshake segment for `timeout` has ended at that very moment,
-// whenever the tracker sees it: by the next segment of the same 4-tuple, or by the sweep. So counts
+// whenever the tracker notices: at the next segment of the same 4-tuple, or in the sweep. So counts
 // depend on the packets alone. An attempt that never stops repeating itself ends after kMaxAge.
 //
 // One with an outcome is remembered for `remember`, room permitting, to know late copies of its segments.
@@ -62,9 +62,9 @@ class Tracker {
     for (std::size_t i = 0; i < segments.size(); ++i) on_segment(segments[i], homes[i]);
   }
 
-  // Ends and forgets what has fallen due by `now` in the table's next `groups` groups, going round.
+  // Ends and forgets what has fallen due by `now` in the next `groups` groups, round-robin.
   void sweep(PacketTime now, std::size_t groups) noexcept {
-    // Rounded up, so that nothing that is due is passed over; what is not quite due is left.
+    // Rounded up, so that nothing that is due is missed; what is not quite due is left.
     const Tick tick = Tick::not_before(now);
     groups = std::min(groups, table_.group_count());
     while (groups > 0) {
@@ -95,7 +95,7 @@ class Tracker {
         time_out(slot, due);
     }
     if (!attempt.pending() && table_.deadline(slot).reached_at(Tick::at(segment.time))) {
-      // A remembered attempt whose time is up counts as gone, though the sweep has yet to pass.
+      // A remembered attempt whose time is up counts as gone, though the sweep has not erased it yet.
       table_.erase(slot);
       return on_unknown(segment, home);
     }
@@ -185,7 +185,7 @@ class Tracker {
     open_at(place.slot, segment, home);
   }
 
-  // What had fallen due before has timed out; the sweep only came too late.
+  // What had fallen due before has timed out; the sweep was merely late.
   void evict(Slot slot, PacketTime now) noexcept {
     const PacketTime due = due_at(table_[slot]);
     if (due <= now) return time_out(slot, due);

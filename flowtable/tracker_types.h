@@ -1,4 +1,4 @@
-// What a tracker is told, and what it counts besides outcomes.
+// A tracker's settings, and what it counts besides outcomes.
 //
 // Thread contract: plain values.
 #pragma once
@@ -18,7 +18,7 @@ struct TrackerConfig {
   std::chrono::seconds remember{60};
   std::chrono::microseconds copy_window{2000};
   KeyHash::Secret secret{};
-  // Looked at while the table is made, which takes seconds where it is large: true ends that.
+  // Checked while the table is allocated, which takes seconds if it is large: true stops that.
   const std::atomic<bool>* give_up = nullptr;
 };
 

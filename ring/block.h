@@ -1,8 +1,8 @@
 // Walks the packets of one TPACKET_V3 block: bytes in, packets out, no system call.
 //
-// The kernel writes a block as a header, then packets that name the distance to the next one. We
-// share that memory with it, and its words are checked all the same: an offset that leads out of
-// the block, backwards or nowhere ends the walk, and the packets not reached are counted. Walked by
+// The kernel writes a block as a header, then packets that hold the distance to the next one. Even the
+// kernel's offsets are checked: one that leads out of the block, backwards or nowhere ends the walk, and
+// the packets not reached are counted. Walked by
 // num_pkts: the last packet's tp_next_offset is 0 (FACTS: af_packet.c, prb_close_block).
 //
 // Thread contract: pure functions over memory that the caller owns until it gives the block back.
@@ -66,7 +66,8 @@ class BlockWalker {
       give_up();
       return false;
     }
-    // One by one: assigned whole, it is built aside and copied in pieces that do not fit the stores.
+    // Field by field: assigned whole, it is built elsewhere and copied in pieces that do not match the
+    // stores.
     out.bytes = block_.subspan(at_ + header.tp_mac, header.tp_snaplen);
     out.wire_length = header.tp_len;
     out.time_ns = std::int64_t{header.tp_sec} * 1'000'000'000 + header.tp_nsec;
@@ -81,7 +82,7 @@ class BlockWalker {
     return true;
   }
 
-  // Packets that were announced, but are not where the block said.
+  // Packets that were announced, but not found where the block said.
   [[nodiscard]] std::uint32_t unreadable() const noexcept { return unreadable_; }
 
  private:

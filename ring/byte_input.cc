@@ -29,7 +29,7 @@ class MappedInput final : public ByteInput {
     void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file_.get(), 0);
     if (memory == MAP_FAILED) throw_errno("cannot map " + name + " into memory");
     memory_ = static_cast<std::byte*>(memory);
-    // Advice: refused, it is only slower.
+    // Advice only: if refused, reading is slower.
     static_cast<void>(::madvise(memory_, size_, MADV_SEQUENTIAL));
   }
   ~MappedInput() override { ::munmap(memory_, size_); }
@@ -45,7 +45,7 @@ class MappedInput final : public ByteInput {
   std::optional<std::uint64_t> total() const noexcept override { return size_; }
 
  private:
-  // Of what is looked at and given back at a time; large enough that it costs nothing.
+  // How much is checked and returned to the kernel at a time; large enough to cost nothing.
   static constexpr std::size_t kPiece = std::size_t{4} << 20;
 
   void give_back() noexcept {
@@ -55,8 +55,8 @@ class MappedInput final : public ByteInput {
     given_back_ += piece;
   }
 
-  // How many of the bytes before `end` the file has lost since it was opened: touching them would be
-  // the end of the program.
+  // How many of the bytes before `end` the file has lost since it was opened: touching them would
+  // raise SIGBUS.
   std::size_t cut_off(std::size_t end) {
     struct stat status {};
     if (::fstat(file_.get(), &status) != 0) return 0;
@@ -99,7 +99,7 @@ class BufferedInput final : public ByteInput {
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
     end_ -= std::exchange(begin_, 0);
     while (end_ < least) {
-      // Step by step: who wants much may be told by a length that lies.
+      // Step by step: a large request may come from a wrong length.
       if (end_ == buffer_.size()) buffer_.resize(std::min(2 * buffer_.size(), least));
       const std::size_t got = inflater_->read(std::span(buffer_).subspan(end_));
       if (got == 0) return;
@@ -134,7 +134,7 @@ std::unique_ptr<ByteInput> open_input(const std::string& path, int interrupt,
   if (S_ISDIR(status.st_mode)) {
     throw std::system_error(EISDIR, std::generic_category(), "cannot read " + name);
   }
-  // Where standard input is a file, it may have been read in part: what is left comes as from a pipe.
+  // If standard input is a file, part of it may have been read: the rest is read as from a pipe.
   const bool whole_file = S_ISREG(status.st_mode) && path != "-";
   std::optional<std::uint64_t> total;
   if (whole_file) total = static_cast<std::uint64_t>(status.st_size);

@@ -1,12 +1,12 @@
-// Bytes of a capture file, plain or compressed, mapped or piped, as one window that moves on.
+// Bytes of a capture file, plain or compressed, mapped or piped, as a sliding window.
 //
-// A plain file is mapped and its bytes stay where they lie; what has been passed is given back to the
+// A plain file is mapped and its bytes are not copied; pages that have been read are returned to the
 // kernel, so that memory does not grow with the file. gzip and zstd are recognised by their first
 // bytes and read through zlib and libzstd; they and pipes go through a buffer.
 //
-// Thread contract: one thread's.
-// Errors: open_input() throws std::system_error saying what cannot be done to which file. What goes wrong
-// later ends the window early; trouble() says what it was, and everything before it is good.
+// Thread contract: used by one thread.
+// Errors: open_input() throws std::system_error naming operation and file. A later error ends the window
+// early; trouble() says what it was, and everything before it is valid.
 #pragma once
 
 #include <cstddef>
@@ -25,17 +25,17 @@ class ByteInput {
   ByteInput(const ByteInput&) = delete;
   ByteInput& operator=(const ByteInput&) = delete;
 
-  // Drops the first `used` bytes of the window and returns the window behind them: at least `least`
-  // bytes, unless the input ends. Invalidates the window before.
+  // Drops the first `used` bytes of the window and returns the window after them: at least `least`
+  // bytes, unless the input ends. Invalidates the previous window.
   [[nodiscard]] virtual std::span<const std::byte> next(std::size_t used, std::size_t least) = 0;
 
   // Whether the bytes come out of a compressed file.
   [[nodiscard]] virtual bool compressed() const noexcept { return false; }
 
-  // Why the input ended before its end; empty: it did not.
+  // Why the input ended early; empty: it did not.
   [[nodiscard]] virtual std::string trouble() const { return {}; }
 
-  // For progress: bytes of the file that have been passed, and how many there are, where known.
+  // For progress: bytes of the file read so far, and its size where known.
   [[nodiscard]] virtual std::uint64_t passed() const noexcept = 0;
   [[nodiscard]] virtual std::optional<std::uint64_t> total() const noexcept = 0;
 };

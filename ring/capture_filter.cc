@@ -86,7 +86,7 @@ Program moved(Program program, std::uint32_t bytes) {
   return program;
 }
 
-// Rejects what leaves by loopback; other packets go on.
+// Rejects packets leaving by loopback; others go on.
 void reject_leaving_loopback(BpfCode& code, Access access, std::uint32_t loopback_index) {
   if (loopback_index == 0) return;
   const auto go_on = code.new_label();
@@ -112,8 +112,8 @@ Program if_ip(const Program& program) {
   return code.finish();
 }
 
-// Without a link header the ethertype comes from the kernel's own record; a tag that is left in the
-// bytes stands before the network header.
+// Without a link header the ethertype comes from the kernel's metadata; a tag that is left in the
+// bytes precedes the network header.
 void network_layer_filter(BpfCode& code, const std::string& expression) {
   const Program plain = compile(DLT_RAW, expression);
   BpfCode behind_tag;
@@ -133,8 +133,8 @@ void network_layer_filter(BpfCode& code, const std::string& expression) {
 
 constexpr std::uint32_t kEthernetHeader = 14;
 
-// The verdict on a TCP segment: what is on it beside its headers decides unless it is a SYN or RST.
-// `headers_and_data` leaves their length in the accumulator; `without_data` is that of an IP header.
+// The verdict on a TCP segment: whether it carries data decides, unless it is a SYN or RST.
+// `headers_and_data` leaves their length in the accumulator; `without_data` is that of the IP header.
 template <class Load>
 void judge_segment(BpfCode& code, std::uint32_t flags_at, std::uint32_t without_data,
                    Load&& headers_and_data) {
@@ -152,9 +152,9 @@ void judge_segment(BpfCode& code, std::uint32_t flags_at, std::uint32_t without_
   code.add(BPF_RET | BPF_K, kSnapLength);
 }
 
-// Nearly all packets of a host are TCP segments behind plain Ethernet and IP headers. On these, this
-// gives the verdict that the terms below would give, with three or four loads instead of seven: each
-// is a call for the kernel, and all data segments pass here. Others go on.
+// Nearly all packets of a host are TCP segments behind plain Ethernet and IP headers. For these, this
+// gives the same verdict as the terms below, with three or four loads instead of seven: each load is a
+// call in the kernel, and all data segments pass here. Others go on.
 void judge_plain_segments(BpfCode& code) {
   constexpr std::uint32_t kTcp = 6;
   constexpr std::uint32_t kDontFragment = 0x4000, kReserved = 0x8000;
@@ -184,8 +184,8 @@ void judge_plain_segments(BpfCode& code) {
   code.place(not_plain);
 }
 
-// Each data packet of the host runs through the filter, so it shall reject them soon. One look at the
-// ethertype instead of one for each term, as libpcap would have it, halves what is executed.
+// Each data packet of the host runs through the filter, so it should reject them early. Testing the
+// ethertype once, instead of once for each term as libpcap would, halves what is executed.
 void ethernet_filter(BpfCode& code, const CaptureFilter& filter) {
   constexpr std::uint32_t kTypeAt = 12;
   constexpr std::uint32_t kTag = 4;
@@ -246,7 +246,7 @@ std::vector<sock_filter> capture_program(const CaptureFilter& filter, Access acc
   } else if (filter.narrowed_by.empty()) {
     ethernet_filter(code, filter);
   } else {
-    // The user's terms may speak of the link layer: all of it is libpcap's.
+    // The user's terms may test the link layer: libpcap compiles the whole.
     code.append(compile(DLT_EN10MB, behind_tags_too(expression)));
   }
   std::vector<sock_filter> program = code.finish();

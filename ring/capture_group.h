@@ -3,10 +3,10 @@
 // The members join in the order of the readers, and the kernel numbers them in that order, also
 // when the interface goes down and comes up again: member i is reader i's.
 //
-// Opening the sockets needs CAP_NET_RAW; making them capture needs none, so that may come later, on an
-// interface that did not exist yet. A socket that was in no group may be made to capture again.
+// Opening the sockets needs CAP_NET_RAW; making them capture needs no capability, so that can happen
+// later, on an interface that did not exist before. A socket that was never in a group can capture again.
 //
-// Thread contract: made by one thread; then each reader has its own socket of it.
+// Thread contract: set up by one thread; then each reader has its own socket.
 // Errors: std::system_error naming call and interface.
 #pragma once
 

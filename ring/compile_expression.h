@@ -1,7 +1,7 @@
-// pcap_compile() with its errors told apart.
+// pcap_compile() with its errors distinguished.
 //
-// libpcap says of an expression it does not understand and of memory it could not get in the same
-// way: by words. The first is the user's to mend, the second is not.
+// libpcap reports a syntax error and a lack of memory in the same way, by a message. The user can fix
+// the first, not the second.
 //
 // Thread contract: none of its own; libpcap's compiler is reentrant.
 // Errors: FilterSyntaxError with libpcap's words; std::bad_alloc.
@@ -21,7 +21,7 @@ inline void compile_expression(pcap_t* handle, bpf_program* program,
                                const std::string& expression) {
   errno = 0;
   if (pcap_compile(handle, program, expression.c_str(), 1, PCAP_NETMASK_UNKNOWN) == 0) return;
-  // Set by malloc(), which is all that can fail so.
+  // Set by malloc(), the only call here that can fail with it.
   if (errno == ENOMEM) throw std::bad_alloc();
   throw FilterSyntaxError(pcap_geterr(handle));
 }

@@ -12,7 +12,7 @@ constexpr ForeignFormat compressed(const char* name, const char* command) {
   return {.name = name, .reads = "gzip and zstd", .command = command, .standard_input = ""};
 }
 
-// Most have to seek, so none is read from standard input.
+// Most tools have to seek, so none reads standard input.
 constexpr ForeignFormat archive(const char* name, const char* command) {
   return {.name = name, .reads = "what is in it", .command = command};
 }

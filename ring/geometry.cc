@@ -10,12 +10,12 @@ namespace tcpeek::ring {
 
 RingGeometry ring_geometry(unsigned mib) {
   if (mib < kMinRingMib || mib > kMaxRingMib) {
-    throw std::invalid_argument("a ring of " + std::to_string(mib) + " MiB: allowed are " +
+    throw std::invalid_argument("a ring of " + std::to_string(mib) + " MiB: must be from " +
                                 std::to_string(kMinRingMib) + " to " + std::to_string(kMaxRingMib));
   }
-  // 256 KiB blocks: some two thousand handshake packets each, and a size the kernel still finds
-  // contiguous pages for on a host that has been up for months. Small rings get smaller blocks, as
-  // one block alone would be either filling or being read.
+  // 256 KiB blocks: some two thousand handshake packets each, and a size for which the kernel still
+  // finds contiguous pages on a host that has been up for months. Small rings get smaller blocks, as
+  // a single block would be either filling or being read.
   constexpr std::uint32_t kMib = 1U << 20;
   constexpr std::uint32_t kBlock = 256U << 10;
   RingGeometry g;
@@ -31,7 +31,7 @@ void validate(const RingGeometry& g, std::size_t page_bytes) {
     throw std::invalid_argument("ring geometry: " + why);
   };
   if (g.block_bytes == 0 || g.block_count == 0 || g.frame_bytes == 0) refuse("a size is zero");
-  if (g.block_bytes % page_bytes != 0) refuse("blocks are no multiple of the page size");
+  if (g.block_bytes % page_bytes != 0) refuse("blocks are not a multiple of the page size");
   if (g.frame_bytes % TPACKET_ALIGNMENT != 0) refuse("frames are not aligned");
   if (g.frame_bytes < sizeof(tpacket3_hdr) + sizeof(sockaddr_ll))
     refuse("frames are shorter than their header");

@@ -23,12 +23,12 @@ class Plain final : public Inflater {
   std::size_t read(std::span<std::byte> out) override { return source_.read(out); }
 };
 
-// What the two decompressors have in common: a chunk of compressed bytes at hand.
+// What the two decompressors have in common: a chunk of compressed bytes.
 class Decompressor : public Inflater {
  public:
   std::size_t read(std::span<std::byte> out) override {
     while (!ended_ && !out.empty()) {
-      // Not while there may be more to come without: a pipe may stall.
+      // Not while more output may come without reading: a pipe may stall.
       if (at_ == end_ && !out_was_full_) refill();
       const std::size_t made = step(out);
       if (made != 0) return made;
@@ -39,8 +39,8 @@ class Decompressor : public Inflater {
  protected:
   explicit Decompressor(FdSource source) : Inflater(std::move(source)), chunk_(kChunk) {}
 
-  // Takes from input(), which is empty while output is waiting or at the end; makes bytes of `out` and
-  // returns how many. Calls end() when there are no more.
+  // Takes from input(), which is empty while output is waiting or at the end; fills `out` and returns
+  // how many bytes. Calls end() when there are no more.
   [[nodiscard]] virtual std::size_t step(std::span<std::byte> out) = 0;
 
   [[nodiscard]] std::span<std::byte> input() noexcept {
@@ -48,7 +48,7 @@ class Decompressor : public Inflater {
   }
   void take(std::size_t bytes) noexcept { at_ += bytes; }
   [[nodiscard]] bool exhausted() const noexcept { return exhausted_ && at_ == end_; }
-  bool out_was_full_ = false;  // then there may be more to come without more input
+  bool out_was_full_ = false;  // then more output may come without more input
   void refill() {
     at_ = 0;
     end_ = source_.read(chunk_);
@@ -78,7 +78,7 @@ class Gzip final : public Decompressor {
  private:
   std::size_t step(std::span<std::byte> out) override {
     if (between_members_) {
-      // What follows the last member without being one is padding, as for gzip(1).
+      // Anything else after the last member is padding, as for gzip(1).
       if (exhausted() || input().front() != std::byte{0x1f}) return end(), 0;
       between_members_ = false;
     }
@@ -107,9 +107,8 @@ class Gzip final : public Decompressor {
   bool between_members_ = false;
 };
 
-// libzstd forgets what a call has put out when the same call meets an error. So each call gets no more
-// input than the step it asks for, and none while output is waiting: what comes before a damaged block
-// is not lost.
+// libzstd discards a call's output when the same call meets an error. So each call gets no more input
+// than it asks for, and none while output is waiting: what precedes a damaged block is not lost.
 class Zstd final : public Decompressor {
  public:
   explicit Zstd(FdSource source) : Decompressor(std::move(source)), stream_(ZSTD_createDStream()) {
@@ -133,13 +132,13 @@ class Zstd final : public Decompressor {
       end(std::string("the zstd stream is damaged: ") + ZSTD_getErrorName(result));
       return to.pos;
     }
-    // A call that did nothing speaks of the frame that may follow.
+    // If the call did nothing, its result is about the frame that may follow.
     if (from.pos != 0 || to.pos != 0) in_frame_ = result != 0;
     wanted_ = result != 0 ? result : kFrameHeader;
     return to.pos;
   }
 
-  static constexpr std::size_t kFrameHeader = 5;  // the least of it
+  static constexpr std::size_t kFrameHeader = 5;  // the shortest
 
   ZSTD_DStream* stream_;
   std::size_t wanted_ = kFrameHeader;
@@ -179,7 +178,7 @@ std::size_t FdSource::read_descriptor(std::span<std::byte> out) {
   }
 }
 
-// Until there is something to read, or the end; false: interrupted.
+// Waits until there is something to read, or the end; false: interrupted.
 bool FdSource::wait() const noexcept {
   if (interrupt_ < 0) return true;
   std::array<pollfd, 2> polled{{{descriptor_.get(), POLLIN, 0}, {interrupt_, POLLIN, 0}}};
@@ -196,7 +195,7 @@ Compression compression_of(std::span<const std::byte> first) noexcept {
   };
   if (begins_with(kGzip)) return Compression::gzip;
   if (begins_with(kZstd)) return Compression::zstd;
-  // A frame to be skipped: its number has sixteen values.
+  // A skippable frame: its magic number has sixteen values.
   constexpr std::array kSkippable{std::byte{0x2a}, std::byte{0x4d}, std::byte{0x18}};
   const bool skippable = first.size() >= 4 && (first[0] & std::byte{0xf0}) == std::byte{0x50} &&
                          std::equal(kSkippable.begin(), kSkippable.end(), first.begin() + 1);

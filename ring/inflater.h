@@ -1,9 +1,9 @@
-// Reads a descriptor and undoes its compression: none, gzip (RFC 1952, several members) or zstd (RFC
-// 8878, several frames), by zlib and libzstd.
+// Reads a descriptor and decompresses it: plain, gzip (RFC 1952, several members) or zstd (RFC 8878,
+// several frames), by zlib and libzstd.
 //
-// Thread contract: one thread's.
-// Errors: make_inflater() throws std::bad_alloc; what goes wrong while reading ends the bytes, and
-// trouble() says what it was.
+// Thread contract: used by one thread.
+// Errors: make_inflater() throws std::bad_alloc; an error while reading ends the bytes, and trouble()
+// says what it was.
 #pragma once
 
 #include <array>
@@ -17,14 +17,14 @@
 
 namespace tcpeek::ring {
 
-// A descriptor whose first bytes may be looked at before they are read.
+// A descriptor whose first bytes can be examined before they are read.
 class FdSource {
  public:
-  // `interrupt`: ends the reading when readable; -1: none.
+  // `interrupt`: reading ends when it becomes readable; -1: none.
   FdSource(Descriptor descriptor, int interrupt) noexcept
       : descriptor_(std::move(descriptor)), interrupt_(interrupt) {}
 
-  // The first bytes, fewer only if there are no more.
+  // The first bytes; fewer only if there are no more.
   [[nodiscard]] std::span<const std::byte> peek();
   // Waits for at least one byte; 0: the end, an interrupt, or trouble.
   [[nodiscard]] std::size_t read(std::span<std::byte> out);

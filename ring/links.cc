@@ -26,7 +26,7 @@ int call_handler(const nlmsghdr* message, void* handler) {
   return MNL_CB_OK;
 }
 
-// Takes the answer as it is: what has changed meanwhile is notified, and read again then.
+// Takes the answer as it is: changes in the meantime are notified, and then it is read again.
 void forget_interruption(char* answer, int size) {
   auto* message = reinterpret_cast<nlmsghdr*>(answer);
   for (; mnl_nlmsg_ok(message, size); message = mnl_nlmsg_next(message, &size)) {
@@ -34,15 +34,15 @@ void forget_interruption(char* answer, int size) {
   }
 }
 
-// One dump request and all of its answers. A dump that links changed under (EINTR) is read again, a
-// few times.
+// One dump request and all of its answers. A dump interrupted by a change (EINTR) is repeated a few
+// times.
 void dump(std::uint16_t type, std::uint8_t family, const std::string& what,
           const std::function<void()>& restart, MessageHandler handler) {
   std::vector<char> buffer(32768);
   constexpr int kAttempts = 10;
   for (int attempt = 1;; ++attempt) {
     restart();
-    // A socket of its own: what is left of an interrupted dump would be read as the next one's.
+    // A socket of its own: the rest of an interrupted dump would be read as part of the next.
     Socket socket(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
     if (!socket || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0) {
       throw_errno("cannot open a netlink socket to read " + what);
@@ -69,7 +69,7 @@ void dump(std::uint16_t type, std::uint8_t family, const std::string& what,
   }
 }
 
-// IFF_LOWER_UP of linux/if.h, which does not go together with net/if.h.
+// IFF_LOWER_UP of linux/if.h, which conflicts with net/if.h.
 constexpr unsigned kLowerUp = 1U << 16;
 
 std::uint64_t device_drops(const nlattr* attribute) {
@@ -128,7 +128,7 @@ struct Route {
   std::uint32_t metric = 0;
 };
 
-// The interface of the first of several equal ways.
+// The interface of the first of several equal next hops.
 std::uint32_t first_hop(const nlattr* attribute) {
   rtnexthop hop{};
   if (mnl_attr_get_payload_len(attribute) < sizeof hop) return 0;
@@ -226,7 +226,7 @@ int LinkEvents::descriptor() const noexcept {
 bool LinkEvents::drain() noexcept {
   std::array<char, 8192> buffer;
   bool changed = false;
-  // Bounded, so that a storm of changes cannot hold the caller; the rest is there the next time.
+  // Bounded, so that a storm of changes cannot keep the caller; the rest is read next time.
   for (int reads = 0; reads < 64; ++reads) {
     const auto size = ::recv(descriptor(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (size < 0 && errno != ENOBUFS && errno != EINTR) break;

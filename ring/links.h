@@ -25,8 +25,8 @@ struct Link {
   std::uint32_t index = 0;
   std::string name;
   std::uint16_t hardware_type = 0;  // ARPHRD_*
-  bool up = false;                  // as its administrator has it
-  bool carrier = false;             // as its cable has it
+  bool up = false;                  // set up by the administrator
+  bool carrier = false;             // its cable is connected
   bool loopback = false;
   std::uint64_t if_dropped = 0;  // lost by the device: missed and FIFO errors
 };
@@ -50,9 +50,9 @@ struct LinkState {
 // metric first; else the first that is up and not loopback.
 [[nodiscard]] std::optional<std::string> default_interface(const LinkState& state);
 
-// How packets of this device are read: Ethernet-like ones with their header, others without.
+// How packets of this device are read: from Ethernet-like devices with their header, else without.
 [[nodiscard]] Access access_for(const Link& link) noexcept;
-// libpcap's name for what the readers see: EN10MB or RAW.
+// libpcap's name for what readers see: EN10MB or RAW.
 [[nodiscard]] const char* link_type_name(Access access) noexcept;
 [[nodiscard]] const char* link_type_description(Access access) noexcept;
 
@@ -60,7 +60,7 @@ class LinkEvents {
  public:
   LinkEvents();
   [[nodiscard]] int descriptor() const noexcept;
-  // Reads what has come; true if links or addresses may have changed.
+  // Reads what has arrived; true if links or addresses may have changed.
   [[nodiscard]] bool drain() noexcept;
 
  private:

@@ -17,7 +17,7 @@ bool has_family(std::uint16_t link_type) noexcept {
   return link_type == kNull || link_type == kLoop;
 }
 
-// What libpcap calls it: raw IP has several numbers in files.
+// libpcap's number for it: raw IP has several numbers in files.
 int dlt_of(std::uint16_t link_type) noexcept {
   const bool raw = link_type == 12 || link_type == 14 || link_type == 101;
   return raw || has_family(link_type) ? DLT_RAW : link_type;

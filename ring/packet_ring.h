@@ -1,12 +1,12 @@
 // The reader's side of a mapped TPACKET_V3 ring: which block is next, whether it is ours, and
 // giving it back.
 //
-// Ownership of a block passes by its block_status: the kernel stores TP_STATUS_USER, we read it
-// with acquire before anything else in the block and store TP_STATUS_KERNEL with release when done;
-// anything less is a data race. Blocks are given back in order, since poll() looks only at the one
+// block_status passes the ownership of a block: the kernel stores TP_STATUS_USER, we read it with
+// acquire before anything else in the block and store TP_STATUS_KERNEL with release when done;
+// anything less is a data race. Blocks are given back in order, since poll() checks only the one
 // before the kernel's next.
 //
-// Thread contract: one reader. No system calls.
+// Thread contract: used by one reader. No system calls.
 #pragma once
 
 #include <linux/if_packet.h>

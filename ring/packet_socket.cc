@@ -26,7 +26,7 @@ void PacketSocket::set_option(int name, const void* value, unsigned size, const 
 }
 
 void PacketSocket::set_filter(std::span<const sock_filter> program) {
-  // The kernel copies the program; sock_fprog only lacks the const.
+  // The kernel copies the program; sock_fprog merely lacks the const.
   const sock_fprog f{static_cast<unsigned short>(program.size()),
                      const_cast<sock_filter*>(program.data())};
   if (::setsockopt(socket_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &f, sizeof f) != 0) {
@@ -66,7 +66,7 @@ void PacketSocket::set_promiscuous(std::uint32_t interface_index) {
 }
 
 std::uint16_t PacketSocket::create_group() {
-  // The kernel picks an id that nobody else uses; the others join by the id it picked.
+  // The kernel picks an unused id; the others join by that id.
   const int request = (PACKET_FANOUT_CBPF | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
   set_option(PACKET_FANOUT, &request, sizeof request, "a fanout group");
   grouped_ = true;

@@ -1,8 +1,8 @@
-// A packet socket with its ring: the only system calls of capture.
+// A packet socket with its ring: all system calls of capture.
 //
-// Made in stages, so that it never shows a packet that its group was not ready for: opened with
+// Set up in stages, so that it never delivers a packet before its group is ready: opened with
 // protocol 0 it receives nothing; it gets a filter that rejects everything, then its ring, is bound
-// and joins its fanout group; last, when all members are there, the true filter. tp_sizeof_priv is
+// and joins its fanout group; last, when the group is complete, the real filter. tp_sizeof_priv is
 // 0 and a live ring is never reconfigured (CVE-2016-8655, CVE-2017-7308, CVE-2020-14386).
 //
 // Thread contract: set up by one thread, then ring() and statistics() by one reader.
@@ -30,8 +30,8 @@ enum class Access : std::uint8_t {
 
 struct SocketStatistics {
   std::uint64_t seen = 0;     // passed the filter, dropped ones included
-  std::uint64_t dropped = 0;  // found no room
-  std::uint64_t freezes = 0;  // the ring was found full
+  std::uint64_t dropped = 0;  // found the ring full
+  std::uint64_t freezes = 0;  // times the ring became full
 
   SocketStatistics& operator+=(const SocketStatistics& o) noexcept {
     seen += o.seen;
@@ -60,13 +60,13 @@ class PacketSocket {
   [[nodiscard]] PacketRing& ring() noexcept { return ring_; }
   [[nodiscard]] int descriptor() const noexcept { return socket_.get(); }
   [[nodiscard]] bool mapped() const noexcept { return !memory_.bytes().empty(); }
-  // A member of a group can never be bound again, any other socket can.
+  // A member of a group can never be bound again; any other socket can.
   [[nodiscard]] bool grouped() const noexcept { return grouped_; }
 
-  // What the kernel counted since start. One thread asks, as the kernel forgets what it has told.
+  // The kernel's counts since the start. For one thread, as reading them resets the kernel's.
   [[nodiscard]] const SocketStatistics& statistics() noexcept;
 
-  // Takes the counts out: they begin at zero again.
+  // Takes the counts, which start at zero again.
   [[nodiscard]] SocketStatistics take_statistics() noexcept;
 
   // Takes and clears the pending error (ENETDOWN when the interface went down).
@@ -83,8 +83,8 @@ class PacketSocket {
   SocketStatistics statistics_;
 };
 
-// The interface that a packet socket is bound to; 0: every one, or none any more, since the kernel
-// unbinds the sockets of an interface that is deleted. May be asked from any thread.
+// The interface that a packet socket is bound to; 0: all of them, or none any more, since the kernel
+// unbinds the sockets of an interface that is deleted. Any thread may call it.
 [[nodiscard]] std::uint32_t bound_interface(int descriptor) noexcept;
 
 }  // namespace tcpeek::ring

@@ -9,7 +9,7 @@ constexpr std::uint32_t kMicroseconds = 0xa1b2c3d4;
 constexpr std::uint32_t kNanoseconds = 0xa1b23c4d;
 constexpr std::uint16_t kVersion = 2;
 constexpr std::size_t kRecordHeader = 16;
-// Above it stand the length of a frame check sequence and its flag.
+// The bits above hold the length of a frame check sequence and its flag.
 constexpr std::uint32_t kLinkTypeBits = 0xffff;
 
 bool has_magic(std::span<const std::byte> window, bool swapped) noexcept {
@@ -17,8 +17,8 @@ bool has_magic(std::span<const std::byte> window, bool swapped) noexcept {
   return word == kMicroseconds || word == kNanoseconds;
 }
 
-// Where a record should begin, another file does: one that was joined to this one. As a record it would
-// be of a packet without a byte on the wire, or longer than any.
+// Another file begins where a record should: it was joined to this one. Read as a record, it would be a
+// packet with no bytes on the wire, or longer than any.
 bool begins_file(std::span<const std::byte> record) noexcept {
   return has_magic(record, false) || has_magic(record, true) || PcapngFormat::begins(record);
 }

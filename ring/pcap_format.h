@@ -14,9 +14,9 @@ class PcapFormat final : public SavefileFormat {
  public:
   static constexpr std::size_t kFileHeader = 24;
 
-  // Null: something else. Throws SavefileError for a version that is not read.
+  // Null: another format. Throws SavefileError for an unsupported version.
   [[nodiscard]] static std::unique_ptr<PcapFormat> recognise(std::span<const std::byte> window);
-  // Whether the first 8 bytes are those of a pcap file that is read.
+  // Whether the first 8 bytes are those of a supported pcap file.
   [[nodiscard]] static bool begins(std::span<const std::byte> window) noexcept;
 
   Parsed parse(std::span<const std::byte> window, std::size_t most,
@@ -26,7 +26,7 @@ class PcapFormat final : public SavefileFormat {
   PcapFormat(bool swapped, std::int64_t tick_ns) noexcept : fields_(swapped), tick_ns_(tick_ns) {}
 
   RecordReader fields_;
-  std::int64_t tick_ns_;  // of a time stamp's fraction
+  std::int64_t tick_ns_;  // unit of a time stamp's fraction
   bool header_read_ = false;
 };
 

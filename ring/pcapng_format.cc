@@ -22,7 +22,7 @@ constexpr std::size_t kBlockHead = 8;     // type and length
 constexpr std::size_t kBlockFrame = 12;   // with the length at the end
 constexpr std::size_t kSectionHead = 12;  // through the byte order
 
-// Whether the section that begins `block` is in the other byte order; nothing: neither.
+// Whether the section that begins with `block` is in the other byte order; nullopt: in neither.
 std::optional<bool> swapped_order(Bytes block) noexcept {
   for (const bool swapped : {false, true}) {
     if (RecordReader(swapped).u32(block, kBlockHead) == kByteOrderMagic) return swapped;
@@ -42,8 +42,8 @@ std::optional<std::uint64_t> units_of(std::uint8_t resolution) noexcept {
   return units;
 }
 
-// Nanoseconds since 1970, within a half of what 64 bits hold, so that sums do not overflow; else
-// nothing. Some writers put negative numbers into the unsigned field: those are before 1970.
+// Nanoseconds since 1970, within half the range of 64 bits, so that sums do not overflow; else nullopt.
+// Some writers put negative numbers into the unsigned field: those are before 1970.
 std::optional<std::int64_t> nanoseconds(std::uint64_t time, std::uint64_t units,
                                         std::int64_t offset_s) noexcept {
   __extension__ using Wide = __int128;
@@ -83,7 +83,7 @@ SavefileFormat::Parsed PcapngFormat::parse(Bytes window, std::size_t most,
       if (!swapped) return parsed.damage = "a section of unknown byte order", parsed;
       fields_ = RecordReader(*swapped);
     }
-    // A pcap that was joined to this file: no block has a type like that.
+    // A pcap joined to this file: no block has such a type.
     if (type > kSectionHeader && PcapFormat::begins(block)) {
       parsed.wanted = kFileHead;
       parsed.another_file = block.size() >= kFileHead;

@@ -13,7 +13,7 @@ namespace tcpeek::ring {
 
 class PcapngFormat final : public SavefileFormat {
  public:
-  // Longer blocks are damage: a length that lies must not make us wait for bytes that never come.
+  // Longer blocks are damage: a wrong length must not make us wait for bytes that never come.
   static constexpr std::size_t kMaxBlockBytes = std::size_t{64} << 20;
 
   // Whether `window` is the beginning of a section.
@@ -23,7 +23,7 @@ class PcapngFormat final : public SavefileFormat {
                std::vector<SavedPacket>& packets) override;
 
  private:
-  // How an interface tells time.
+  // How an interface's time stamps are read.
   struct Clock {
     std::uint64_t units_per_second = 1'000'000;
     std::int64_t offset_s = 0;
@@ -37,7 +37,7 @@ class PcapngFormat final : public SavefileFormat {
     std::size_t header = 0;  // bytes of the block's body before the packet's
   };
 
-  // One whole block; what is wrong with it, or null.
+  // Reads one whole block; returns what is wrong with it, or null.
   const char* take_block(std::uint32_t type, std::span<const std::byte> body,
                          std::vector<SavedPacket>& packets);
   const char* take_interface(std::span<const std::byte> body);

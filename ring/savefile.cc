@@ -14,7 +14,7 @@ std::unique_ptr<SavefileFormat> SavefileFormat::recognise(std::span<const std::b
   throw SavefileError("not a pcap or pcapng file");
 }
 
-// A pcap that is like the one before it has the same interface.
+// A pcap like the one before it has the same interface.
 bool SavefileFormat::follow(SavefileFormat& before) {
   std::vector<SavedInterface>& all = before.interfaces_;
   const bool same = !all.empty() && interfaces_.size() == 1 && all.back() == interfaces_.front();
@@ -30,7 +30,7 @@ SavefileReader::SavefileReader(std::unique_ptr<ByteInput> input) : input_(std::m
   try {
     format_ = SavefileFormat::recognise(window_);
   } catch (const SavefileError&) {
-    // What could not be read may be why it looks like nothing.
+    // It may be unrecognised only because it could not be read.
     if (!input_->trouble().empty()) {
       throw SavefileError("damaged at byte 0: " + input_->trouble());
     }
@@ -39,7 +39,7 @@ SavefileReader::SavefileReader(std::unique_ptr<ByteInput> input) : input_(std::m
   }
 }
 
-// In two steps, so that a mark is recognised at once although a pipe stalls.
+// In two steps, so that a signature is recognised at once even if a pipe stalls.
 std::optional<ForeignFormat> SavefileReader::find_foreign() {
   if (const auto foreign = foreign_format(window_)) return foreign;
   window_ = input_->next(0, kForeignHead);

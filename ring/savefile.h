@@ -5,13 +5,13 @@
 // several interfaces each with its link type and clock; enhanced, simple and the obsolete packet
 // blocks are packets, all other blocks are skipped.
 //
-// Files that were joined (cat a b > c) are read on, whatever the parts: where a record should begin,
+// Joined files (cat a b > c) are read to the end, whatever the parts: where a record should begin,
 // there is another file's header. parts() counts them.
 //
-// Every length is checked before it is followed. The first one that makes no sense ends the reading:
-// everything before it is good, damage() says where and why.
+// Every length is checked before it is used. The first that makes no sense ends the reading: everything
+// before it is valid, damage() says where and why.
 //
-// Thread contract: one thread's.
+// Thread contract: used by one thread.
 // Errors: the constructor throws SavefileError when the input does not begin like a capture file.
 // Units: times in nanoseconds since 1970; a simple packet block has no time, it gets the one before.
 // Source: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng (2023).
@@ -40,7 +40,7 @@ struct SavedPacket {
 };
 
 struct SavedInterface {
-  std::string name;             // as the file has it, any bytes; empty where it has none
+  std::string name;             // as in the file, any bytes; empty if it has none
   std::uint16_t link_type = 0;  // LINKTYPE_*
   std::uint32_t number = 0;     // in its section
 
@@ -52,17 +52,17 @@ struct Damage {
   std::string what;
 };
 
-// Why nothing can be read, to be put behind the file's name and a colon.
+// Why nothing can be read, to be printed after the file's name and a colon.
 class SavefileError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
-  // `inside`: of a compressed file.
+  // `inside`: inside a compressed file.
   SavefileError(const ForeignFormat& foreign, bool inside)
       : std::runtime_error(std::string("not a pcap or pcapng file but ") + foreign.name),
         foreign_(foreign),
         inside_(inside) {}
 
-  // What the file is instead, where that is known.
+  // What the file is instead, if known.
   [[nodiscard]] const std::optional<ForeignFormat>& foreign() const noexcept { return foreign_; }
   [[nodiscard]] bool inside() const noexcept { return inside_; }
 
@@ -71,14 +71,14 @@ class SavefileError : public std::runtime_error {
   bool inside_ = false;
 };
 
-// One of the two formats: whole records from the start of a window.
+// One of the two formats: parses whole records from the start of a window.
 class SavefileFormat {
  public:
   struct Parsed {
     std::size_t used = 0;    // bytes of whole records
-    std::size_t wanted = 0;  // the next record needs a window of so many
+    std::size_t wanted = 0;  // window size that the next record needs
     const char* damage = nullptr;
-    bool another_file = false;  // begins behind those; the window holds kFileHead bytes of it
+    bool another_file = false;  // begins after those; the window holds kFileHead bytes of it
   };
 
   static constexpr std::size_t kFileHead = 24;  // enough to recognise a file by
@@ -97,31 +97,31 @@ class SavefileFormat {
   [[nodiscard]] const std::vector<SavedInterface>& interfaces() const noexcept {
     return interfaces_;
   }
-  // Takes over the interfaces of the file that this one is joined to; its own are numbered behind them.
+  // Takes over the interfaces of the file that this one is joined to; its own are numbered after them.
   // False, and nothing taken: there are too many.
   [[nodiscard]] bool follow(SavefileFormat& before);
 
  protected:
   std::vector<SavedInterface> interfaces_;
-  std::size_t own_ = 0;  // where those of this file begin
+  std::size_t own_ = 0;  // index of the first interface of this file
 };
 
 class SavefileReader {
  public:
-  // A captured packet is no longer than this (libpcap's bound).
+  // The longest captured packet (libpcap's bound).
   static constexpr std::size_t kMaxPacketBytes = 262'144;
 
   explicit SavefileReader(std::unique_ptr<ByteInput> input);
 
-  // Replaces `packets` by the next ones, at most `most` (at least 1), all of one part; their bytes are
+  // Replaces `packets` by the next ones, at most `most` (at least 1), all from one part; their bytes are
   // valid until the next call. False: there are no more.
   [[nodiscard]] bool read(std::vector<SavedPacket>& packets, std::size_t most);
 
-  // Those described so far; grows while reading.
+  // The interfaces described so far; grows while reading.
   [[nodiscard]] const std::vector<SavedInterface>& interfaces() const noexcept {
     return format_->interfaces();
   }
-  // Files joined to this one that have begun, itself included; and where the last of them begins.
+  // How many of the joined files have begun, the first included; and where the last of them begins.
   [[nodiscard]] std::uint64_t parts() const noexcept { return parts_; }
   [[nodiscard]] std::uint64_t part_offset() const noexcept { return part_offset_; }
   [[nodiscard]] const std::optional<Damage>& damage() const noexcept { return damage_; }

@@ -1,13 +1,13 @@
 // Steering: which reader owns a connection. The same function twice: here in C++, and as the
 // classic BPF program that the kernel runs to pick the fanout member (PACKET_FANOUT_CBPF).
 //
-// The hash is symmetric, so both directions meet, and keyed at start, so nobody outside can aim at
+// The hash is symmetric, so both directions agree, and keyed at start, so an outsider cannot target
 // one reader: each end is mixed by itself with secret multipliers, the two results are added and
-// mixed again. It is made of what classic BPF can do: 32-bit multiply, shift and exclusive or.
+// mixed again. It uses only what classic BPF can do: 32-bit multiply, shift and exclusive or.
 //
 // An ICMP error is steered by the 4-tuple it quotes. What the program cannot see (deeper tags,
-// headers outside the linear part) it sends to the first member; the reader compares owner() and mails
-// the packet to where it belongs.
+// headers outside the linear part) it sends to the first member; readers check owner() and mail the
+// segment to its owner.
 //
 // The kernel shows the program received packets from the network header, outgoing ones from the
 // link header: all loads are relative to the network header (SKF_NET_OFF).

@@ -1,5 +1,5 @@
 // The BPF half of steering.h. Scratch memory holds the running values; the index register points to
-// a header whose place depends on the one before.
+// a header whose position depends on the one before.
 
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -139,7 +139,7 @@ void Emitter::ipv4(std::uint32_t base) {
 }
 
 // Expects the first next-header value in the accumulator and the distance of what follows in
-// `from`; leaves them behind the headers it knows: hop-by-hop, routing, fragment, authentication,
+// `from`; advances both past the headers it knows: hop-by-hop, routing, fragment, authentication,
 // destination options. A fragment other than the first has no ports: its "ports" would be data, but
 // then it is not read as TCP either.
 void Emitter::skip_extensions(std::uint32_t base, Scratch from) {
@@ -245,9 +245,9 @@ Program by_ethertype(const SteeringKey& key, std::uint32_t base) {
   return code.finish();
 }
 
-// One tag is left in the bytes (the outer one of two is not). Received, the packet's network header
-// is the tag; leaving, it may be the IP header behind it, whose version then stands in its first
-// byte: it is treated as an untagged packet, by the program that follows this one.
+// One tag is left in the bytes (the outer one of two is not). In a received packet the network header
+// is the tag; in an outgoing one it may be the IP header after it, with the version in its first
+// byte: that is treated as an untagged packet, by the program that follows this one.
 Program behind_tag(const SteeringKey& key) {
   Program at_tag = by_ethertype(key, 4);
   at_tag.insert(at_tag.begin(), {BPF_LD | BPF_H | BPF_ABS, 0, 0, net(2)});

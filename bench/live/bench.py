@@ -58,7 +58,7 @@ class Bench:
         return injected
 
     def measure(self, monitor: Monitor, seconds: float = 0, period: int = 0) -> Outcome:
-        """`seconds` 0: what the options say; `period` 0: what the injector has by itself."""
+        """`seconds` 0: as in the options; `period` 0: the injector's default."""
         seconds = seconds or self.options.seconds
         if monitor.kind == "none":
             return Outcome(self.inject(seconds, period))
@@ -71,9 +71,9 @@ class Bench:
             outcome.cpu = wait_quiet(process.pid) - before
             if monitor.control is not None:
                 read_stats(json.loads(ask(monitor.control, "STATS")), outcome)
-        outcome.last_words = output.read_text(errors="replace").strip()
+        outcome.output = output.read_text(errors="replace").strip()
         if monitor.kind == "reader":
-            counted = json.loads(outcome.last_words.splitlines()[-1])
+            counted = json.loads(outcome.output.splitlines()[-1])
             outcome.seen, outcome.drops = counted["packets"], counted["drops"]
         return outcome
 
@@ -88,8 +88,8 @@ def wait_ready(monitor: Monitor, process: subprocess.Popen[bytes], output: Path)
 
     in_time = until(ready, READY_SECONDS)
     if process.poll() is not None or not in_time:
-        words = output.read_text(errors="replace").strip().splitlines()
-        why = words[-1] if words else "it said nothing"
+        lines = output.read_text(errors="replace").strip().splitlines()
+        why = lines[-1] if lines else "it printed nothing"
         raise BenchError(f"{monitor.name} does not capture on {INTERFACE}: {why}")
 
 

@@ -1,5 +1,5 @@
-// The one owner of a file descriptor in the live benchmark. Kept apart from ring/ on purpose: the
-// do-nothing reader is a yardstick, and must not change when the code it measures does.
+// The owner of a file descriptor in the live benchmark. Independent of ring/ on purpose: the do-nothing
+// reader is a yardstick, and must not change with the code that it is compared with.
 #pragma once
 
 #include <unistd.h>
@@ -33,7 +33,7 @@ class Descriptor {
   throw std::system_error(errno, std::generic_category(), what);
 }
 
-// For system calls that answer -1 and errno.
+// For system calls that return -1 and set errno.
 inline int checked(int result, const std::string& what) {
   if (result < 0) throw_errno(what);
   return result;

@@ -1,9 +1,8 @@
-// tcpeek-inject: makes a load of TCP packets in an interface's receive path, as fast as one core
-// can, and says on one line of JSON exactly what it made. The packets are those of pattern.h; they
-// enter by XDP live frames, or where the kernel has none, by sendmmsg from the other end of a veth
-// pair.
+// tcpeek-inject: injects TCP packets into an interface's receive path, as fast as one core can, and
+// reports on one line of JSON exactly what it injected. The packets are those of pattern.h; they enter as
+// XDP live frames, or if the kernel has none, by sendmmsg from the other end of a veth pair.
 //
-// It is a load for a test bed: point it at a veth of a network namespace, not at a real link.
+// For test beds only: use it on a veth of a network namespace, not on a real link.
 #include <net/if.h>
 
 #include <CLI/CLI.hpp>
@@ -31,9 +30,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
-// Live frames cost tens of milliseconds of setting up and tearing down per call, so that a full
-// load is cut in few large chunks, and a load held to a rate comes in bursts. Multiples of three,
-// so that a load cut by time still ends with a complete handshake.
+// Live frames cost tens of milliseconds of set-up and tear-down per call, so a full load is cut into a
+// few large chunks, and a load with a limited rate comes in bursts. Multiples of three, so that a load
+// limited by time still ends with a complete handshake.
 constexpr std::uint32_t kFirstChunkPackets = 98'304;
 constexpr std::uint32_t kChunkUnit = 48;
 constexpr std::uint32_t kMaxChunkUnits = 65'536;
@@ -59,7 +58,7 @@ struct Options {
   int cpu = -1;
 };
 
-// Puts packets first .. first + packets - 1 into the receive path, all or an exception.
+// Puts packets first .. first + packets - 1 into the receive path; throws if it cannot inject all.
 using Inject = std::function<void(std::uint64_t first, std::uint32_t packets)>;
 
 struct Injected {
@@ -80,7 +79,7 @@ unsigned interface_index(const std::string& name) {
   return index;
 }
 
-// The program and the plain arithmetic must make the same frames, at the start and far on.
+// The program and the plain arithmetic must make the same frames, at the start and much later.
 void check_program(XdpProgram& program, Load load, bool ipv6, std::uint32_t period) {
   const Layout layout = ipv6 ? kIpv6Layout : kIpv4Layout;
   const std::uint64_t first_completed = kGenuineLag * period;
@@ -193,7 +192,7 @@ void add_options(CLI::App& app, Options& options) {
                  "Interface whose receive path gets the packets")
       ->required();
   app.add_option("--fallback-from", options.fallback,
-                 "The interface's veth peer, to send from where live frames are not to be had");
+                 "The interface's veth peer, to send from if there are no live frames");
   app.add_option("--method", options.method, "auto, live-frames or sendmmsg")
       ->check(CLI::IsMember({"auto", "live-frames", "sendmmsg"}));
   app.add_option("--load", options.load, "handshakes, syn-flood, data, acks or mixed")
@@ -202,7 +201,7 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--seconds", options.seconds, "How long, roughly")->check(CLI::Range(0.01, 600.0));
   app.add_option("--count", options.count, "How many packets, exactly, instead of --seconds")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 32));
-  app.add_option("--rate", options.rate, "At most so many packets per second, in ten bursts")
+  app.add_option("--rate", options.rate, "At most this many packets per second, in ten bursts")
       ->check(CLI::Range(1.0, 1e9));
   app.add_option("--period", options.period, "Packets of a mixed load for one genuine handshake")
       ->check(CLI::Range(kMinPeriod, std::uint32_t{1} << 30));

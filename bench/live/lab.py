@@ -24,7 +24,7 @@ QUIET_CPU_NS = 2_000_000  # in a window: timers and housekeeping
 
 
 class BenchError(Exception):
-    """Said to the user in one line."""
+    """Shown to the user as one line."""
 
 
 @dataclasses.dataclass
@@ -92,7 +92,7 @@ def until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def read_cpu(pid: int) -> Cpu:
-    """Nanoseconds are exact once all threads sleep; the ticks only tell user from system."""
+    """Nanoseconds are exact once all threads sleep; ticks only give the split of user and system."""
     total = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
         total += int((task / "schedstat").read_text().split()[0])
@@ -102,7 +102,7 @@ def read_cpu(pid: int) -> Cpu:
 
 
 def wait_quiet(pid: int) -> Cpu:
-    """Until two windows in a row took next to no CPU; a monitor never idle is taken as it is."""
+    """Waits for two windows in a row that took next to no CPU, or gives up on a monitor never idle."""
     deadline = time.monotonic() + QUIET_SECONDS
     quiet = 0
     before = read_cpu(pid)

@@ -1,9 +1,9 @@
 """The load that the monitor exists for: a SYN flood, and in it about 1,000 genuine handshakes a second.
 
-A flood packet each is a new attempt, so the table is full within a second and every attempt evicts
-another. The genuine handshakes last 50 ms, as over a long way, come from a network of their own, and
-a named filter counts them. Judged: no packet dropped, each genuine handshake a success of that
-filter, and memory as it was a second after the start.
+Each packet of the flood is a new attempt, so the table is full within a second and every attempt evicts
+another. The genuine handshakes last 50 ms, as over a long distance, come from a separate network, and a
+named filter counts them. Required: no packet dropped, each genuine handshake a success of that filter,
+and memory as it was a second after the start.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Mixed:
 
 
 def measure_mixed(options: argparse.Namespace, bench: Bench, tcpeek: Monitor) -> Mixed:
-    """How fast the injector is beside this monitor is tried first."""
+    """Tries first how fast the injector is beside this monitor."""
     watched = copy.copy(tcpeek)
     watched.command = [*tcpeek.command, f"{FILTER}:RX@{NETS[options.ipv6]}:%"]
     print("trial, for the rate", file=sys.stderr)
@@ -83,7 +83,7 @@ def successes_of(stats: dict[str, Any], name: str) -> int:
     for one in stats["filters"]:
         if one["name"] == name:
             return int(one["success"]["total"])
-    raise BenchError(f"tcpeek does not tell of the filter {name}")
+    raise BenchError(f"tcpeek does not report the filter {name}")
 
 
 def as_json(mixed: Mixed) -> dict[str, Any]:

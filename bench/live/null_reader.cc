@@ -1,6 +1,6 @@
 // tcpeek-null-reader: the yardstick. The least a TPACKET_V3 reader can do: wait for a block, walk
-// its packets, read each one's headers, give the block back. What it costs, any monitor has to pay;
-// what a monitor costs beyond it, is its own work. It shares no code with tcpeek, on purpose.
+// its packets, read each one's headers, give the block back. Every monitor has to pay this cost; what it
+// costs beyond that is its own work. It shares no code with tcpeek, on purpose.
 //
 // Ends on SIGTERM or SIGINT with one line of JSON: what the kernel counted, what was read, CPU
 // time.
@@ -36,10 +36,10 @@ namespace {
 
 constexpr std::size_t kMebibyte = 1 << 20;
 constexpr unsigned kFrameBytes = 2048;  // only a bound on a packet's size in version 3
-constexpr unsigned kLeastBytes = 60;    // the least of an Ethernet frame
+constexpr unsigned kLeastBytes = 60;    // the shortest Ethernet frame
 
 // What a handshake monitor has to see: SYN, RST, ACK without payload, unreachable. libpcap's tcp[]
-// knows IPv4 only, so IPv6 is spelled out.
+// matches IPv4 only, so IPv6 is written out.
 constexpr const char* kHandshakeFilter =
     "(tcp and ip and (tcp[13] & 6 != 0 or"
     " (tcp[13] & 16 != 0 and ip[2:2] - ((ip[0] & 15) << 2) = (tcp[12] & 240) >> 2))) or"
@@ -112,7 +112,7 @@ void attach_filter(int fd, const Options& options) {
   attach(fd, {&whole, 1});
 }
 
-// Everything is set while protocol 0 keeps packets out; bind opens the door.
+// Everything is set up while protocol 0 keeps packets out; bind() lets them in.
 Descriptor open_socket(const Options& options) {
   Descriptor socket(checked(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), "socket(AF_PACKET)"));
   const int version = TPACKET_V3;
@@ -143,7 +143,7 @@ void bind_to(const Descriptor& socket, const std::string& interface) {
 
 struct Read {
   std::uint64_t packets = 0;
-  std::uint32_t headers = 0;  // a sum nobody needs, so that the headers are really read
+  std::uint32_t headers = 0;  // a meaningless sum, so that the headers are really read
 };
 
 std::uint32_t word_at(const std::byte* at) noexcept {
@@ -158,7 +158,7 @@ void walk(const std::byte* block, const tpacket_hdr_v1& header, Read& read) noex
     tpacket3_hdr packet;
     std::memcpy(&packet, at, sizeof packet);
     const std::byte* network = at + packet.tp_net;
-    // Of IPv4 the source address and the ports; of IPv6 whatever lies there.
+    // The source address and the ports of IPv4; for IPv6 whatever is there.
     if (packet.tp_snaplen >= kLeastBytes)
       read.headers += word_at(network + 12) ^ word_at(network + 20) ^ packet.tp_sec;
     at += packet.tp_next_offset;
@@ -189,7 +189,7 @@ class Loop {
         reinterpret_cast<tpacket_block_desc&>(ring_[offset]).hdr.bh1.block_status);
   }
 
-  // False: asked to end.
+  // False: a signal asked it to end.
   bool wait_for(std::size_t offset) {
     while ((status(offset).load(std::memory_order_acquire) & TP_STATUS_USER) == 0) {
       std::array<pollfd, 2> waiting{
@@ -206,7 +206,7 @@ class Loop {
   std::size_t block_bytes_;
 };
 
-// Blocked before anything else, so that the end is always in order.
+// Blocked before anything else, so that it always ends cleanly.
 Descriptor termination_signals() {
   sigset_t set;
   sigemptyset(&set);

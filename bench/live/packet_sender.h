@@ -1,7 +1,6 @@
-// The second-best way to make the load, for machines where live frames are not to be had: the same
-// packets through an AF_PACKET socket, past the queueing discipline, from the other end of a veth
-// pair. It makes less than half as many packets a second, as each one is a copy and a system call's
-// share.
+// The second-best way to inject the load, for machines without live frames: the same packets through an
+// AF_PACKET socket, past the queueing discipline, from the other end of a veth pair. It sends less than
+// half as many packets a second, as each one costs a copy and a share of a system call.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +18,8 @@ class PacketSender {
   // Packets leave by `interface_index`. Throws std::system_error naming the call.
   PacketSender(Load load, bool ipv6, std::uint32_t period, unsigned interface_index);
 
-  // Sends exactly `packets`, the first being number `first`: what the interface refused is sent
-  // again. Throws std::system_error when it refuses for good.
+  // Sends exactly `packets`, the first being number `first`: what the interface refuses is sent
+  // again. Throws std::system_error when it keeps refusing.
   void send(std::uint64_t first, std::uint32_t packets);
 
  private:

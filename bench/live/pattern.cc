@@ -109,13 +109,13 @@ std::vector<std::byte> frame_template(Load load, bool ipv6) {
   const Layout layout = ipv6 ? kIpv6Layout : kIpv4Layout;
   const std::size_t bytes =
       load == Load::data ? kDataFrameBytes : std::max(kSmallFrameBytes, layout.headers_end());
-  // What pads a short frame belongs to no IP packet.
+  // The padding of a short frame is not part of the IP packet.
   const std::size_t ip_bytes =
       (load == Load::data ? kDataFrameBytes : layout.headers_end()) - kNetworkOffset;
   std::vector<std::byte> frame(bytes);
 
-  // Locally administered addresses that belong to nobody: the receiving stack sees a foreign
-  // destination and drops the packet right after the taps.
+  // Locally administered addresses that nobody has: the receiving stack sees another host's address and
+  // drops the packet right after the taps.
   put_big_endian<6>(frame, 0, 0x020000000002);
   put_big_endian<6>(frame, 6, 0x020000000001);
   put_big_endian<2>(frame, 12, ipv6 ? 0x86DD : 0x0800);

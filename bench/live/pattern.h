@@ -1,16 +1,16 @@
-// What packet number n of a load looks like. The number alone decides every field that varies, so
+// What packet number n of a load looks like. The number alone determines every field that varies, so
 // that a load needs no memory, can be cut anywhere, and its outcome is known in advance: n
-// handshake packets are exactly n / 3 complete handshakes, each with a 4-tuple of its own (2^39 of
-// them before one comes again; 2^32 sources in a flood).
+// handshake packets are exactly n / 3 complete handshakes, each with its own 4-tuple (2^39 of them
+// before one repeats; 2^32 sources in a flood).
 //
 // The mixed load is the flood with a genuine handshake in every `period` packets: packet 0 of each
 // period is a SYN, packet 1 its SYN/ACK, and packet 2 the completing ACK of the handshake begun
 // kGenuineLag periods before, so that handshakes last as long as on the Internet while the flood
-// goes on. They come from a network and ports of their own; the ports are none of the flood's.
+// goes on. They come from a separate network, and from ports that the flood does not use.
 //
-// Everything that varies lies in the low 32 bits of both addresses, both ports, the sequence
-// numbers and the flags: so IPv6 packets are the same as IPv4 ones but for the place of these
-// fields. Checksums are left zero: they are for a monitor that does not verify them.
+// Everything that varies is in the low 32 bits of both addresses, both ports, the sequence
+// numbers and the flags: so IPv6 packets differ from IPv4 ones only in the position of these
+// fields. Checksums are left zero, for monitors that do not verify them.
 #pragma once
 
 #include <cstddef>
@@ -36,7 +36,7 @@ inline constexpr std::uint32_t kSegmentBytes = 1400;  // by which data and acks 
 inline constexpr std::uint32_t kResponderAddress = 0xC0000201;  // 192.0.2.1, or 2001:db8::c000:201
 inline constexpr std::uint16_t kResponderPort = 443;
 
-// Where attempts come from: the low bits of an attempt's number are the address in the net, those
+// Where attempts come from: the low bits of an attempt's number select the address in the network, those
 // above them the port in the range.
 struct Initiators {
   std::uint32_t net;
@@ -106,7 +106,7 @@ struct Contents {
 [[nodiscard]] Contents contents_of(Load load, std::uint64_t packets,
                                    std::uint32_t period = kDefaultPeriod) noexcept;
 
-// A whole frame with all that never varies; the rest is zero.
+// A whole frame with all constant fields; the rest is zero.
 [[nodiscard]] std::vector<std::byte> frame_template(Load load, bool ipv6);
 
 // `frame` holds at least `layout.headers_end()` bytes.

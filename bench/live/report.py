@@ -35,7 +35,7 @@ class Outcome:
     drops: int | None = None
     attempts: int | None = None
     successes: int | None = None
-    last_words: str = ""
+    output: str = ""
     stats: dict[str, Any] = dataclasses.field(default_factory=dict)  # tcpeek's
     resident_kib: list[int] = dataclasses.field(default_factory=list)  # by second
 
@@ -115,7 +115,7 @@ def total(values: list[int | None]) -> int | None:
 
 
 def ratio(row: dict[str, Any], yardstick: dict[str, Any]) -> float | None:
-    # Behind a filter that rejects the load a reader sleeps, and a ratio of nothings says nothing.
+    # Behind a filter that rejects the load a reader sleeps, and a ratio of idle times means nothing.
     if row["cpu_ns"] is None or not yardstick["seen"]:
         return None
     return float(row["cpu_ns"]) / float(yardstick["cpu_ns"])
@@ -179,8 +179,8 @@ def print_report(measured: list[Measured], load: str, wrong: list[str]) -> None:
     print_table(rows)
     for one in measured:
         if one.monitor.kind == "other":
-            words = one.outcomes[-1].last_words.splitlines()[-LAST_LINES:]
-            print(f"{one.monitor.name} said last:", *words, sep="\n  ")
+            lines = one.outcomes[-1].output.splitlines()[-LAST_LINES:]
+            print(f"last lines of {one.monitor.name}:", *lines, sep="\n  ")
     print_verdict(rows, wrong, load)
 
 
@@ -198,7 +198,7 @@ def print_verdict(rows: list[dict[str, Any]], wrong: list[str], load: str) -> No
 
 
 def judged(ours: dict[str, Any], load: str) -> list[str]:
-    """Times beside what they should be; shown, and nothing more."""
+    """Times beside their goals; only shown."""
     said: list[str] = []
     if ours["ratio"] is not None and load == "handshakes":
         word = "within" if ours["ratio"] <= GOAL_RATIO else "BEYOND"

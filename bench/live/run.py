@@ -3,19 +3,18 @@
 
 One CPU injects a known load into the receive path of a veth interface; the monitor under test runs
 on the others. The same load goes to: no monitor, a do-nothing TPACKET_V3 reader behind a filter
-that rejects all, the same reader behind a handshake filter (the yardstick), and tcpeek. Rounds are
-interleaved, so that a disturbed machine disturbs all alike; the median is shown.
+that rejects everything, the same reader behind a handshake filter (the yardstick), and tcpeek. Rounds
+are interleaved, so that disturbances affect all alike; the median is shown.
 
-CPU time is the monitor's own, all threads, from just before the load until it is idle again:
-setting up its ring and winding down are not in it. The kernel's part of receiving (softirq, filter,
-copying into the ring) is paid by the injector's CPU, and shows as "tap ns": its CPU time per packet
-beyond that without a monitor.
+CPU time is the monitor's own, all threads, from just before the load until it is idle again, without
+start and shutdown. The kernel's part of receiving (softirq, filter, copying into the ring) is paid by
+the injector's CPU and shown as "tap ns": its CPU time per packet beyond that without a monitor.
 
---load mixed is another matter: ten seconds of a SYN flood with genuine handshakes in it, for tcpeek
-alone, to see that none of them is lost and that memory stays as it is.
+--load mixed is different: ten seconds of a SYN flood with genuine handshakes in it, for tcpeek alone,
+to check that none of them is lost and that memory does not grow.
 
-Everything happens in a network namespace of its own, removed at the end whatever happens. Exit
-status 1 when tcpeek dropped a packet or counted wrong. Needs root.
+Everything happens in a separate network namespace, which is always removed at the end. Exit status 1
+when tcpeek dropped a packet or counted wrong. Needs root.
 """
 
 from __future__ import annotations
@@ -123,7 +122,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--seconds", type=float, default=None,
         help=f"length of each load (default 3; mixed {MIXED_SECONDS:g})")  # fmt: skip
     add("--count", type=int, default=0, help="packets of each load, instead of --seconds")
-    add("--rate", type=float, default=0, help="packets per second (default: as fast as can be)")
+    add("--rate", type=float, default=0, help="packets per second (default: as fast as possible)")
     add("--rounds", type=int, default=3, help="loads per monitor (default 3)")
     add("--method", choices=("auto", "live-frames", "sendmmsg"), default="auto")
     add("--threads", type=int, default=0, help="tcpeek's readers (default: its own choice)")
@@ -139,7 +138,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if options.seconds is None:
         options.seconds = MIXED_SECONDS if options.load == "mixed" else 3.0
     if options.load == "mixed" and (options.no_tcpeek or options.peer or options.count):
-        parser.error("--load mixed is tcpeek's alone, for --seconds")
+        parser.error("--load mixed runs tcpeek only, and takes --seconds, not --count")
     if not 0.1 <= options.seconds <= 60:
         parser.error(f"--seconds {options.seconds:g}: from 0.1 to 60")
     if not 1 <= options.rounds <= 100:

@@ -1,5 +1,5 @@
-// The eBPF instructions, assembled by hand through the few helpers below, and the bpf(2) calls. No
-// compiler for BPF and no library is needed for so small a program.
+// The eBPF instructions, assembled by hand with the few helpers below, and the bpf(2) calls. Such a small
+// program needs neither a BPF compiler nor a library.
 //
 // Registers: r6 the frame, r7 and r8 scratch; the packet's fields in host order until the end: r2
 // source, r3 destination, r4 and r5 the ports, r0 sequence, r1 acknowledgement, r9 flags.
@@ -242,7 +242,7 @@ Descriptor load_program(const Program& program) {
   if (fd >= 0) return Descriptor(fd);
   if (errno == EPERM) throw_errno("bpf: loading the XDP program");
 
-  // Only a refused program is worth a second try: for the verifier's reason.
+  // Only a rejected program is tried again, to get the verifier's reason.
   std::string log(kVerifierLogBytes, '\0');
   attributes.log_level = 1;
   attributes.log_size = static_cast<std::uint32_t>(log.size());

@@ -1,10 +1,10 @@
-// The load as an XDP program: it counts its runs in a map, works out packet number n of the
-// pattern, writes it into the frame and passes the frame on. The kernel runs it on frames it makes
-// and re-uses itself, so each run writes every field that varies.
+// The load as an XDP program: it counts its runs in a map, computes packet number n of the pattern,
+// writes it into the frame and passes the frame on. The kernel runs it on frames that it creates and
+// reuses itself, so each run writes every field that varies.
 //
 // Run live, the frames enter the interface's receive path as if they had arrived there, and taps
-// see them (kernel: net/bpf/test_run.c, BPF_F_TEST_XDP_LIVE_FRAMES; Linux 5.18). Run dry, one frame
-// comes back to be looked at.
+// see them (kernel: net/bpf/test_run.c, BPF_F_TEST_XDP_LIVE_FRAMES; Linux 5.18). In a dry run, one frame
+// is returned for inspection.
 #pragma once
 
 #include <cstddef>
@@ -29,8 +29,8 @@ class XdpProgram {
   // One run outside any interface; the frame it made.
   [[nodiscard]] std::vector<std::byte> run_dry() const;
 
-  // Throws where live frames are not to be had. Nothing enters the interface: the program drops a
-  // frame too short for the headers, and does not count it.
+  // Throws if live frames are not available. Nothing enters the interface: the program drops a frame
+  // too short for the headers, and does not count it.
   void try_live(unsigned interface_index);
 
   // `packets` live frames into `interface_index`. Throws when the kernel cannot, or made fewer.

@@ -1,9 +1,9 @@
 """The benchmark's capture: complete handshakes and nothing else, a pcap file in microseconds.
 
-Each handshake is a client of its own: SYN, SYN/ACK, ACK, in Ethernet and IPv4, 54 bytes each, with
-right checksums. A hundred of them are open at a time, one packet every 10 us, so an answer comes
-after one millisecond. The capture is written piece by piece: this process stays small, since what a
-program takes in memory is never told as less than what the process took that started it.
+Each handshake has its own client: SYN, SYN/ACK, ACK, in Ethernet and IPv4, 54 bytes each, with right
+checksums. A hundred of them are open at a time, one packet every 10 us, so an answer comes after one
+millisecond. The capture is written piece by piece to keep this process small, since the peak memory
+reported for a program is never less than that of the process that started it.
 """
 
 from __future__ import annotations

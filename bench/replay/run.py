@@ -2,9 +2,9 @@
 """The replay benchmark: how long does it take to read a capture file, and how much memory?
 
 The same capture, complete handshakes and nothing else, is read by tcpeek (plain, with two readers,
-compressed, and four times as long), by tcpdump and by tshark. Rounds are interleaved, so that a
-disturbed machine disturbs all alike; medians are shown, of memory the most. The files are in the
-page cache. tshark reads once only, as it is slow. A program that is not installed is left out.
+compressed, and four times as long), by tcpdump and by tshark. Rounds are interleaved, so that
+disturbances affect all alike; medians are shown, and peak memory. The files are in the page cache.
+tshark reads once only, as it is slow. A program that is not installed is left out.
 
 Exit status 1 when tcpeek counted wrong. Times and memory are only shown.
 """
@@ -38,7 +38,7 @@ MIB = 1 << 20
 
 
 class BenchError(Exception):
-    """Said to the user in one line."""
+    """Shown to the user as one line."""
 
 
 @dataclasses.dataclass
@@ -87,7 +87,7 @@ def run(command: Sequence[str], words: Path) -> Run:
     if not in_time:
         raise BenchError(f"{shlex.join(command)}: not done within {RUN_SECONDS:g} s")
     if process.returncode != 0:
-        last = (said.strip().splitlines() or ["it said nothing"])[-1]
+        last = (said.strip().splitlines() or ["it printed nothing"])[-1]
         raise BenchError(f"{shlex.join(command)}: exit status {process.returncode}: {last}")
     return Run(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / MIB, said)
 
@@ -120,7 +120,7 @@ def faults(reader: Reader, words: str) -> list[str]:
         if got != wanted:
             wrong.append(f"{reader.name}: {what} {got}, should be {wanted}")
     if re.search(r"^   Failure: (?!0 )|^   (Pending|Evicted):", words, re.MULTILINE):
-        wrong.append(f"{reader.name}: attempts that are no success")
+        wrong.append(f"{reader.name}: attempts that did not succeed")
     return wrong
 
 
@@ -170,7 +170,7 @@ def run_rounds(options: argparse.Namespace) -> int:
                 done = run(reader.command, words)
                 reader.runs.append(done)
                 wrong += [f"round {number}: {fault}" for fault in faults(reader, done.words)]
-        # A program is charged with what this process took before it became that program.
+        # A program's peak includes what this process took before exec().
         floor = run(["true"], words).rss_mib
     print_report(options, measured, sizes, floor, wrong)
     return 1 if wrong else 0

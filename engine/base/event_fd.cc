@@ -13,7 +13,7 @@ EventFd::EventFd() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
 
 void EventFd::notify() const noexcept {
   const std::uint64_t one = 1;
-  // Fails only when the counter is full: then the waiter is awake already.
+  // Fails only when the counter is full: then the waiting thread has been woken already.
   [[maybe_unused]] const auto written = ::write(fd_.get(), &one, sizeof one);
 }
 

@@ -1,4 +1,4 @@
-// An eventfd: wakes a thread that waits in poll().
+// An eventfd: wakes a thread that is blocked in poll().
 //
 // Thread contract: any thread may notify; one waits and clears.
 // Errors: the constructor throws std::system_error naming eventfd.

@@ -1,6 +1,6 @@
 // Hands an object from the reactor to one reader without a lock: the reader picks it up between two
 // batches and gives the old one back; only the reactor's thread allocates and frees. While the
-// reader has it, it is the reader's alone, unless T is const.
+// reader has it, nobody else uses it, unless T is const.
 //
 // Thread contract: offer() and collect() on the reactor's thread, pick_up() on the reader's.
 // Invariant: an object is owned by exactly one of offered_, current (the reader's) and retired_.
@@ -22,8 +22,8 @@ class Handover {
   Handover(const Handover&) = delete;
   Handover& operator=(const Handover&) = delete;
 
-  // Replaces what the reader has not picked up yet, and returns that, if anything. What the reader has
-  // given back stays until it is collected: it may be worth keeping.
+  // Offers an object, and returns the one offered before if the reader has not picked it up. What the
+  // reader has given back stays until it is collected: it may be worth keeping.
   std::unique_ptr<T> offer(std::unique_ptr<T> next) {
     return std::unique_ptr<T>(offered_.exchange(next.release(), std::memory_order_acq_rel));
   }
@@ -38,7 +38,7 @@ class Handover {
     return std::unique_ptr<T>(retired_.exchange(nullptr, std::memory_order_acq_rel));
   }
 
-  // The latest object. Waits with the change until the reactor has collected the one before.
+  // The latest object. The exchange waits until the reactor has collected the previous one.
   [[nodiscard]] T& pick_up() noexcept {
     if (waiting()) {
       if (T* next = offered_.exchange(nullptr, std::memory_order_acq_rel)) {

@@ -1,7 +1,7 @@
-// Lines for the systemd journal: it dates them and names the program itself, and takes the severity
-// from a mark at the start of each line (sd-daemon(3)).
+// Lines for the systemd journal: it adds time and program name itself, and takes the severity from a
+// prefix of each line (sd-daemon(3)).
 //
-// Thread contract: pure but for the environment, which nobody changes.
+// Thread contract: pure, except for reading the environment, which is never changed.
 #pragma once
 
 #include <string>
@@ -9,11 +9,11 @@
 
 namespace tcpeek::engine {
 
-// Whether what is written to `descriptor` goes to the journal: JOURNAL_STREAM, by which the service
-// manager tells it, names this very socket, and not one that has been redirected since.
+// Whether `descriptor` leads to the journal: JOURNAL_STREAM, set by the service manager, names this very
+// socket, so it has not been redirected since.
 [[nodiscard]] bool leads_to_journal(int descriptor);
 
-// Each line of `text` after its mark. `severity` is syslog(3)'s.
+// `text` with the prefix before each line. `severity` is syslog(3)'s.
 [[nodiscard]] std::string marked_for_journal(std::string_view text, int severity);
 
 }  // namespace tcpeek::engine

@@ -1,4 +1,4 @@
-// How outcomes are printed: live lines for people, or JSON lines.
+// How outcomes are printed: as live lines or as JSON lines.
 //
 // Thread contract: constants.
 #pragma once

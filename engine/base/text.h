@@ -1,9 +1,9 @@
-// Text that people typed and text that people will read: numbers are parsed strictly, and text from
-// outside (names of interfaces, files, users, filters; arguments) is printed so that it can neither
-// break a line nor drive a terminal nor reverse what stands around it.
+// Text from the user and text for the user: numbers are parsed strictly, and text from outside (names of
+// interfaces, files, users, filters; arguments) is printed so that it can neither break a line nor
+// control a terminal nor reverse the text around it.
 //
-// Every message passes through printable() or in_quotes() where it quotes such text; the log escapes
-// what is left (engine/output/log.h), so that a forgotten one does no harm.
+// Messages quote such text through printable() or in_quotes(); the log escapes whatever is left
+// (engine/output/log.h), so a forgotten call does no harm.
 //
 // Thread contract: pure functions.
 #pragma once
@@ -31,16 +31,16 @@ struct Character {
 
 [[nodiscard]] Character first_character(std::string_view text) noexcept;
 
-// `text` with every byte of an unprintable character as \xNN: one line, whatever came in.
+// `text` with every byte of an unprintable character as \xNN: always one line.
 [[nodiscard]] std::string printable(std::string_view text);
 
-// printable() of each line: for messages that have several lines of their own.
+// printable() of each line, for messages of several lines.
 [[nodiscard]] std::string printable_lines(std::string_view text);
 
 // 'printable(text)', quotes included.
 [[nodiscard]] std::string in_quotes(std::string_view text);
 
-// Columns that printable(text) takes in a line, one for each character.
+// Columns that printable(text) takes up, one for each character.
 [[nodiscard]] std::size_t printed_width(std::string_view text) noexcept;
 
 }  // namespace tcpeek::engine

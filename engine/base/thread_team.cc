@@ -8,7 +8,7 @@ ThreadTeam::ThreadTeam(unsigned members) : step_(members) {
   try {
     for (unsigned i = 1; i < members; ++i) threads_.emplace_back([this, i] { work(i); });
   } catch (const std::system_error&) {
-    // Those that are missing must not be waited for.
+    // The barrier must not wait for threads that did not start.
     for (std::size_t i = threads_.size() + 1; i < members; ++i) step_.arrive_and_drop();
     step_.arrive_and_wait();
     for (std::thread& thread : threads_) thread.join();

@@ -1,9 +1,9 @@
-// Some threads that do one thing at a time together: replay's readers.
+// A fixed set of threads that run one task at a time together: the readers of a replay.
 //
 // The thread that owns the team is its first member, so a team of one is that thread alone.
 //
-// Thread contract: run() is the owner's; tasks must not throw.
-// Errors: the constructor throws std::system_error when a thread cannot be made.
+// Thread contract: the owner calls run(); tasks must not throw.
+// Errors: the constructor throws std::system_error when a thread cannot be started.
 #pragma once
 
 #include <barrier>

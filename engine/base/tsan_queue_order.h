@@ -1,15 +1,15 @@
-// Tells the thread sanitizer of the one order in moodycamel's queues that it cannot see.
+// Shows the thread sanitizer the one ordering in moodycamel's queues that it cannot see.
 //
-// A queue that takes a block into use again has seen by relaxed loads that all its elements were taken,
-// and puts itself behind those readings by atomic_thread_fence (concurrentqueue.h, Block::is_empty). The
-// sanitizer knows no fences: it takes the new element for a race with the reading of the old one.
+// A queue that reuses a block has seen by relaxed loads that all its elements were taken, and orders
+// itself after those loads with atomic_thread_fence (concurrentqueue.h, Block::is_empty). The sanitizer
+// does not model fences: it reports writing the new element as a race with reading the old one.
 //
-// So whoever takes an element says so by `taken`, whoever puts one by `about_to_put`. That orders more than
-// the queue does, which does it for a block used again only: of what a receiver might hand its sender beside
-// the queue the sanitizer then says nothing. The way from sender to receiver is left to what the
-// sanitizer sees of the queue itself.
+// So the consumer calls `taken` after taking an element, the producer `about_to_put` before putting one.
+// That orders more than the queue does, which orders reused blocks only: if a receiver passed data back
+// to its sender outside the queue, the sanitizer would not report a race there. From sender to receiver
+// the sanitizer sees the queue's own ordering.
 //
-// In other builds neither does anything.
+// In other builds both do nothing.
 #pragma once
 
 #ifdef TCPEEK_THREAD_SANITIZER
@@ -18,7 +18,7 @@
 
 namespace tcpeek::engine::tsan_queue_order {
 
-// `queue` is an address for the sanitizer to know this queue by.
+// `queue` is an address by which the sanitizer identifies this queue.
 #ifdef TCPEEK_THREAD_SANITIZER
 inline void taken(void* queue) noexcept {
   __tsan_release(queue);

@@ -1,5 +1,5 @@
-// Wrong use: what is wrong, why, and what is allowed, in one line (a filter expression adds the caret
-// lines). The program exits with status 2.
+// A usage error: what is wrong, why, and what is allowed, in one line (a filter expression adds the
+// caret lines). The program exits with status 2.
 //
 // Thread contract: thrown and caught by the main thread.
 #pragma once

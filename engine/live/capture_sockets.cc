@@ -11,7 +11,7 @@ namespace tcpeek::engine {
 namespace {
 
 constexpr std::size_t kMostSpareGroups = 8;
-// Besides the groups: while one of them captures, the other is ready for the next time.
+// Besides the groups: while one of them captures, the other is ready for the next recreation.
 constexpr std::size_t kSingles = 2;
 
 // `any` is never deleted.

@@ -1,13 +1,13 @@
 // Every packet socket of the program: those that capture, and spare ones for interfaces that are
 // deleted and recreated.
 //
-// A packet socket loses its interface when that is deleted, a fanout group's member for good, and
-// opening another takes CAP_NET_RAW, which is dropped after the start. So a few groups of spare
-// sockets are opened for each interface at the start. When they are used up, a single socket takes
-// every packet to the first reader, which mails the others theirs: one that is in no group may be
-// bound again without end.
+// A packet socket loses its interface when that is deleted; a member of a fanout group can never be bound
+// again, and opening another socket takes CAP_NET_RAW, which is dropped after the start. So a few groups
+// of spare sockets are opened for each interface at the start. When they are used up, a single socket
+// delivers every packet to the first reader, which mails the others theirs: a socket outside any group
+// can be bound again without limit.
 //
-// Thread contract: the reactor's thread. Sockets taken are the readers' until they come back.
+// Thread contract: reactor thread only. Sockets taken belong to the readers until they are returned.
 // Errors: std::system_error naming call and interface.
 // Source: net/packet/af_packet.c (packet_notifier, packet_do_bind).
 #pragma once
@@ -32,7 +32,7 @@ struct CaptureConfig {
   std::vector<sock_filter> steering;
 };
 
-// How many spare sockets an interface gets where it may have so many.
+// How many spare sockets an interface gets, at most.
 [[nodiscard]] std::size_t spare_sockets(unsigned readers, std::size_t most) noexcept;
 
 class CaptureSockets {
@@ -43,8 +43,8 @@ class CaptureSockets {
   CaptureSockets(CaptureConfig config, std::span<const ring::CaptureTarget> targets,
                  const FilterFor& filter_for);
 
-  // The spare sockets it would like to have, and opening so many of them at most. What captures now is
-  // worth more: where the kernel refuses, a new interface needs a restart.
+  // How many spare sockets it would like to have; and opens that many at most. Where the kernel refuses,
+  // capture goes on, and a recreated interface needs a restart.
   [[nodiscard]] std::size_t spares_wanted() const noexcept;
   void open_spares(std::size_t most) noexcept;
 

@@ -1,4 +1,4 @@
-// Capture in words for people: what the kernel lets through, and what to do when it refuses.
+// Capture worded for the user: what the kernel lets through, and what to do when it refuses.
 //
 // Thread contract: pure functions.
 #pragma once

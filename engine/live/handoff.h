@@ -1,8 +1,8 @@
-// One reader's side of the mail between readers: what it captured and another owns goes to that one's
-// mailbox, what others mailed to it waits here until its time has come.
+// One reader's side of the mail between readers: segments it captured that another reader owns go to
+// that reader's mailbox; those mailed to it wait here until their time.
 //
-// Thread contract: one reader's; the mailboxes are shared by their own rules (live/mailbox.h).
-// Invariant: a mailed segment is taken at its place in time, however early it came.
+// Thread contract: used by one reader; the mailboxes are shared by their own rules (live/mailbox.h).
+// Invariant: a mailed segment is taken in the order of time, however early it arrived.
 #pragma once
 
 #include <cstdint>

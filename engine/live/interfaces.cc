@@ -32,7 +32,7 @@ ring::CaptureTarget find_target(const std::string& name, const ring::LinkState& 
   return {name, link->index, ring::access_for(*link)};
 }
 
-// By index: a device that was deleted and made anew has the name, but not our sockets.
+// By index: a device that was deleted and recreated has the name, but not our sockets.
 InterfaceState state_of(const ring::CaptureTarget& target, const ring::LinkState& state) noexcept {
   if (target.index == 0) return InterfaceState::up;
   const auto link = std::ranges::find(state.links, target.index, &ring::Link::index);
@@ -104,7 +104,7 @@ std::vector<LinkChange> Interfaces::update(const ring::LinkState& state) {
   std::map<std::uint32_t, std::uint64_t> latest;
   std::map<std::uint32_t, std::uint64_t> grown;
   for (const ring::Link& link : state.links) {
-    // A device that came since, or was made anew, counts from zero.
+    // A device that is new, or was recreated, counts from zero.
     const auto before = device_drops_.find(link.index);
     const bool goes_on = before != device_drops_.end() && before->second <= link.if_dropped;
     grown[link.index] = link.if_dropped - (goes_on ? before->second : 0);

@@ -1,7 +1,7 @@
 // The interfaces to watch: found at start, their state and addresses kept current.
 //
 // Thread contract: the reactor's thread.
-// Errors: std::runtime_error in words for people when there is no such interface or none to choose.
+// Errors: std::runtime_error, worded for the user, when there is no such interface or none to choose.
 #pragma once
 
 #include <cstdint>
@@ -37,10 +37,10 @@ class Interfaces {
   // What is local as `state` has it.
   [[nodiscard]] Locality locality(const ring::LinkState& state) const;
 
-  // The target is this interface from now on: one of its name, made anew.
+  // The target is this interface from now on: one recreated under its name.
   void rebind(std::size_t target, std::uint32_t index) { targets_[target].index = index; }
 
-  // Takes over what the devices dropped and how they are; returns those that changed.
+  // Updates the devices' drop counts and states; returns those whose state changed.
   std::vector<LinkChange> update(const ring::LinkState& state);
   // Whether none is there any more.
   [[nodiscard]] bool all_gone() const noexcept;

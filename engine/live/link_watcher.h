@@ -2,7 +2,7 @@
 // readers' rules, which interfaces are up, and new sockets for an interface that was deleted and
 // recreated, or whose name another one has taken.
 //
-// News comes by rtnetlink and only says that it is time to look; a slow timer looks as well.
+// Notifications come by rtnetlink and only say that it is time to look; a slow timer looks as well.
 //
 // Thread contract: the reactor's thread. What it is given outlives it.
 // Errors: the constructor throws std::system_error; later ones are logged, and tried again.

@@ -1,9 +1,9 @@
-// What steering could not see lands on the wrong reader; it travels to the flow's owner in the owner's
-// mailbox.
+// A segment that steering could not see reaches the wrong reader, which mails it to the mailbox of the
+// reader that owns the connection.
 //
 // How it works: a queue for each sender, so that each has its share and its order; a count of all
-// segments mailed, so that the owner learns that there is none by one look at a line that hardly ever
-// changes, packet after packet.
+// segments mailed, so that with each packet the owner sees by reading one line, which hardly ever
+// changes, that there is no mail.
 //
 // Bounded: a full queue refuses; the sender counts the segment, the owner learns that it missed
 // something. Memory is taken once, at start, 72 bytes a segment: 0.3 MB for each pair of a few readers;
@@ -31,7 +31,7 @@ class Mailbox {
   struct SenderQueue;
 
  public:
-  // What each of so many senders may leave unread at least.
+  // How many unread segments each of that many senders may have.
   [[nodiscard]] static constexpr std::size_t capacity_per_sender(std::size_t senders) noexcept {
     return std::clamp(kMostSegments / std::max<std::size_t>(senders, 1), kLeastCapacity,
                       kMostCapacity);

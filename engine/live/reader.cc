@@ -36,7 +36,7 @@ bool checksum_waived(std::uint32_t status) noexcept {
   return (status & (TP_STATUS_CSUMNOTREADY | TP_STATUS_CSUM_VALID)) != 0;
 }
 
-// But that of a refused system call, which is reported where it was made.
+// Except SIGSYS for a refused system call, which is handled in the thread that made it.
 void block_all_signals() noexcept {
   sigset_t all;
   ::sigfillset(&all);
@@ -89,7 +89,7 @@ bool Reader::started(milliseconds within) {
   try {
     started_.get();
   } catch (...) {
-    join();  // so that the reader has let go of the exception before anyone looks at it
+    join();  // so that the reader has released the exception before anyone examines it
     throw;
   }
   return true;
@@ -122,7 +122,7 @@ void Reader::pin() {
   CPU_ZERO(&set);
   CPU_SET(*config_.cpu, &set);
   const int error = ::pthread_setaffinity_np(::pthread_self(), sizeof set, &set);
-  // The kernel itself never refuses a thread's own affinity so: a system call filter did.
+  // The kernel itself never refuses a thread's own affinity with this error: a system call filter did.
   if (error == EPERM) return;
   if (error != 0) {
     throw std::system_error(
@@ -208,7 +208,7 @@ void Reader::track_mailed(PacketTime until) noexcept {
   handoff_.take_until(until, [this](const Segment& segment) { pipeline_->track(segment); });
 }
 
-// Asked often enough that a loss is known before an attempt that it may have hit can time out.
+// Checked often enough that a loss is known before an attempt that it may have affected can time out.
 void Reader::look_for_loss() noexcept {
   const PacketTime now = timeline_.now();
   if (now - looked_for_loss_at_ < kLossInterval) return;

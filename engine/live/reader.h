@@ -1,13 +1,12 @@
 // One reader: a pinned thread with its rings, its flow table and its counters. It shares nothing on
-// the packet path; what the reactor wants to know it hands over in a report, when asked, between two
-// batches.
+// the packet path; it hands its counts to the reactor in a report, on request, between two batches.
 //
-// The loop, poll_once(): look at the clocks; read packets of all rings in the order of their time
+// The loop, poll_once(): check the clocks; read packets of all rings in the order of their time
 // (live/ring_merger.h); decode, mail what belongs to another reader (live/handoff.h), track in batches;
 // then a slice of the sweep, the report if wanted. With nothing to read it sleeps in poll(),
 // level-triggered.
 //
-// Sweeping goes round the table once a second in slices too small to hold up reading. It uses the
+// The sweep covers the table once a second in slices too small to hold up reading. It uses the
 // time of the packets read, or of the clock once the rings were found empty: a backlog is never
 // mistaken for silence.
 //
@@ -80,8 +79,8 @@ class Reader {
   [[nodiscard]] const ReaderReport& report() const noexcept { return report_; }
 
   [[nodiscard]] Handover<ReaderRules>& rules() noexcept { return rules_; }
-  // Goes on with another socket on this interface, which was deleted and recreated. Returns one that
-  // was to replace it before, if the reader has not come to it.
+  // Continues with another socket on this interface, which was deleted and recreated. Returns the one
+  // offered before, if the reader has not taken it yet.
   std::unique_ptr<FramedSocket> replace(std::size_t source, FramedSocket next);
   // The socket that was replaced, once the reader is done with it.
   [[nodiscard]] std::unique_ptr<FramedSocket> collect(std::size_t source) {

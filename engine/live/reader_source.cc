@@ -24,12 +24,12 @@ void ReaderSource::reject_all() noexcept {
   try {
     socket().set_filter(ring::reject_all());
   } catch (const std::exception&) {
-    // The kernel refuses the program: what comes goes on being read, until a deadline or a lull.
+    // If the kernel refuses the program, packets are still read, until a deadline or a lull.
   }
 }
 
 void ReaderSource::exchange() noexcept {
-  // The old interface may live on under another name.
+  // The old interface may still exist under another name.
   if (!rejecting_) reject_all();
   if (cursor_.fill(socket().ring()) || !drained()) return;
   past_ += socket().take_statistics();

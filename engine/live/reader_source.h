@@ -26,19 +26,19 @@ class ReaderSource {
   explicit ReaderSource(FramedSocket first)
       : source_(std::make_unique<FramedSocket>(std::move(first))) {}
 
-  // A socket to go on with; the one in use is to be collected. Returns one that was offered before and
-  // not taken, if any.
+  // A socket to continue with; the one in use can then be collected. Returns one that was offered before
+  // and not taken, if any.
   std::unique_ptr<FramedSocket> offer(FramedSocket next) {
     return source_.offer(std::make_unique<FramedSocket>(std::move(next)));
   }
   [[nodiscard]] std::unique_ptr<FramedSocket> collect() { return source_.collect(); }
 
-  // Goes over to the socket offered, if there is one and nothing is left to read of the old one.
+  // Switches to the socket offered, if there is one and nothing is left to read of the old one.
   void go_over() noexcept {
     if (source_.waiting()) [[unlikely]]
       exchange();
   }
-  // Captures no more; what was captured can still be read.
+  // Stops capturing; what was captured can still be read.
   void reject_all() noexcept;
 
   [[nodiscard]] ring::PacketSocket& socket() noexcept { return source_.current().socket; }

@@ -1,4 +1,4 @@
-// All readers as one thing: their threads, mailboxes, outcome queues and reports.
+// All readers as one object: their threads, mailboxes, outcome queues and reports.
 //
 // Thread contract: the reactor's thread.
 // Errors: start() throws what kept a reader from starting; none runs then.
@@ -42,18 +42,18 @@ class Readers {
   // Has all read what was captured until now and end; they close `unused` as well.
   void stop(std::vector<ring::PacketSocket> unused);
 
-  // From now on all go by these rules.
+  // From now on all use these rules.
   void go_by(const FilterRegistry& filters, const Locality& locality);
   // Frees rules that readers have given back.
   void collect_rules();
-  // Closes the books of removed filters whose last attempt has ended. Reports are ready.
+  // Drops removed filters whose last attempt has ended. Precondition: reports are ready.
   void settle(FilterRegistry& filters) const;
 
-  // Asks every reader for a report; reports_ready() when the descriptor below became readable.
+  // Requests a report from every reader; check reports_ready() when the descriptor below is readable.
   void request_reports() noexcept;
   [[nodiscard]] bool reports_ready() noexcept;
   [[nodiscard]] int report_descriptor() const noexcept { return report_ready_.descriptor(); }
-  // Of the reports that are there, or of the last ones when all have ended.
+  // Of the current reports, or of the last ones when all readers have ended.
   [[nodiscard]] std::vector<ReaderView> views() const;
 
   [[nodiscard]] std::span<OutcomeQueue* const> outcomes() const noexcept { return outcomes_; }
@@ -68,7 +68,7 @@ class Readers {
   const Mailboxes mailboxes_;
   std::latch last_mailed_;
   std::vector<std::unique_ptr<Reader>> readers_;
-  std::vector<OutcomeQueue*> outcomes_;  // theirs
+  std::vector<OutcomeQueue*> outcomes_;  // the readers'
   std::size_t filter_room_;  // filter numbers that readers have, or were given, room for
 };
 

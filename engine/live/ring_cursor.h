@@ -33,7 +33,7 @@ class RingCursor {
   [[nodiscard]] bool filled() const noexcept { return filled_; }
   [[nodiscard]] const ring::RingPacket& packet() const noexcept { return packet_; }
 
-  // The packet has been dealt with; its bytes may be gone at the next fill().
+  // The packet has been processed; its bytes may be gone after the next fill().
   void consume() noexcept {
     filled_ = false;
     ++consumed_;
@@ -45,7 +45,7 @@ class RingCursor {
   template <class Fn>
   std::size_t take_block(ring::PacketRing& ring, Fn&& fn) noexcept {
     if (!fill(ring)) return 0;
-    // Copies that the compiler can keep in registers.
+    // Local copies, which the compiler can keep in registers.
     ring::BlockWalker walker = walker_;
     ring::RingPacket packet = packet_;
     std::size_t taken = 0;

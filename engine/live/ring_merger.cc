@@ -64,7 +64,7 @@ std::uint64_t RingMerger::unreadable() const noexcept {
 std::size_t RingMerger::poll_entries(std::span<pollfd> entries) noexcept {
   const std::size_t count = std::min(sources_.size(), entries.size());
   for (std::size_t i = 0; i < count; ++i) {
-    // A ring whose block we hold stays readable: it is not asked.
+    // A ring whose block we hold stays readable: it is left out.
     const short wanted = sources_[i].cursor().filled() ? 0 : POLLIN;
     entries[i] = {sources_[i].socket().descriptor(), wanted, 0};
   }

@@ -40,7 +40,7 @@ class RingMerger {
     return sources_[source].collect();
   }
 
-  // Goes over to sockets that were offered.
+  // Switches to sockets that were offered.
   void go_over() noexcept {
     for (ReaderSource& source : sources_) source.go_over();
   }

@@ -1,10 +1,10 @@
-// Asks every reader for its report and makes one snapshot of them, for those who asked for one.
+// Collects the reports of all readers and makes one snapshot of them, for all who requested one.
 //
 // Reports are taken one reader after the other, so mail may have been received that its sender had not
-// yet reported: then all are asked again, a few times at most.
+// yet reported: then all reports are requested again, a few times at most.
 //
-// A request that comes while reports are under way waits for the next round, so a snapshot is never
-// older than the question.
+// A request that arrives while reports are being collected waits for the next round, so a snapshot is
+// never older than its request.
 //
 // Thread contract: the reactor's thread. What it is given outlives it.
 #pragma once
@@ -30,7 +30,7 @@ class SnapshotCollector {
   SnapshotCollector(ipc::Reactor& reactor, Readers& readers, const FilterRegistry& filters,
                     const Interfaces& interfaces, const ClockReading& start);
 
-  // Whose losses snapshots report as well.
+  // Objects whose losses are also in the snapshots.
   void include(const ipc::UnixServer& server) { server_ = &server; }
   void include(const LineWriter& writer) { writers_.push_back(&writer); }
 
@@ -51,9 +51,9 @@ class SnapshotCollector {
   const ClockReading start_;
   const ipc::UnixServer* server_ = nullptr;
   std::vector<const LineWriter*> writers_;
-  std::vector<Receiver> asked_;    // for the round under way
+  std::vector<Receiver> asked_;    // for the current round
   std::vector<Receiver> waiting_;  // for the next one
-  int rounds_ = 0;                 // of reports, for those asked
+  int rounds_ = 0;                 // of reports, for the current snapshot
 };
 
 }  // namespace tcpeek::engine

@@ -1,7 +1,7 @@
-// How much of its table a reader sweeps when: once round it each second, in slices that it chooses.
+// How much of its table a reader sweeps, and when: all of it once a second, in slices that it chooses.
 //
-// Thread contract: a plain value, of one thread.
-// Invariant: what is due is one round at most, however long nobody looked.
+// Thread contract: a plain value, used by one thread.
+// Invariant: one round is due at most, however long ago the last slice was swept.
 #pragma once
 
 #include <algorithm>
@@ -19,10 +19,9 @@ class SweepPace {
 
   explicit SweepPace(flowtable::PacketTime start = {}) noexcept : swept_at_(start) {}
 
-  // Of so many groups.
+  // For a table of `groups` groups.
   [[nodiscard]] std::size_t due(flowtable::PacketTime now, std::size_t groups) noexcept {
-    // First of all: the product below has room for a round, not for a weekend in which the reader was
-    // stopped.
+    // First, because the product below has room for one round, not for a reader stopped over a weekend.
     swept_at_ = std::max(swept_at_, now - kRound);
     const auto since = std::max(now - swept_at_, flowtable::PacketTime::duration::zero());
     return static_cast<std::size_t>(static_cast<std::int64_t>(groups) * since / kRound);

@@ -1,4 +1,5 @@
-// The first lines of a run: what is captured or read, and with how much room. Pure: values in, lines out.
+// The first lines of a run: what is captured or read, and how much room there is. Pure: values in,
+// lines out.
 //
 // Thread contract: pure function.
 #pragma once
@@ -23,7 +24,7 @@ struct LiveBanner {
 struct ReplayBanner {
   std::string files;  // their names and link types
   bool icmp = false;
-  std::string bpf;  // narrows what is read; empty: nothing does
+  std::string bpf;  // narrows what is read; empty: no filter
   std::size_t readers = 0;
   std::uint64_t sessions_each = 0;
 };

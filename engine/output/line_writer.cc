@@ -20,8 +20,8 @@ bool is_pipe(int descriptor) noexcept {
   return ::fstat(descriptor, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
-// After poll() called writable what was not: another writer of the pipe was faster, or a terminal has
-// room for a byte where a newline takes two. False: interrupted.
+// For when poll() reported writable but write() would block: another writer of the pipe was faster, or a
+// terminal has room for one byte where a newline takes two. False: interrupted.
 bool pause(int at_most_ms, int interrupt) noexcept {
   constexpr int kPauseMs = 5;
   pollfd polled{interrupt, POLLIN, 0};
@@ -51,7 +51,7 @@ void LineWriter::line(std::string_view text, int severity) {
 
 void LineWriter::append(std::string_view text) {
   if (backlog_.size() - written_ + text.size() + 1 > kMaxBacklog) {
-    flush_patiently();
+    flush_blocking();
     flush();
   }
   if (backlog_.size() - written_ + text.size() + 1 > kMaxBacklog) {
@@ -114,9 +114,9 @@ void LineWriter::flush_for(std::chrono::milliseconds timeout) noexcept {
   flush_until(std::chrono::steady_clock::now() + timeout, -1);
 }
 
-void LineWriter::flush_patiently(std::chrono::milliseconds grace) noexcept {
-  constexpr std::chrono::hours kPatience{24};
-  if (waits_) flush_until(std::chrono::steady_clock::now() + kPatience, interrupt_);
+void LineWriter::flush_blocking(std::chrono::milliseconds grace) noexcept {
+  constexpr std::chrono::hours kLongestWait{24};
+  if (waits_) flush_until(std::chrono::steady_clock::now() + kLongestWait, interrupt_);
   flush_for(grace);
 }
 

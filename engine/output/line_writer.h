@@ -1,13 +1,13 @@
-// Writes lines to standard error or output without ever waiting for their reader, unless asked to.
+// Writes lines to standard error or standard output, and never blocks on the other end unless asked to.
 //
-// How it works: lines gather in a buffer; flush() writes what the descriptor takes now. Terminals and
-// pipes are opened a second time, to be written without blocking; the descriptor given keeps its mode, as
-// it is shared with the shell. Where that is impossible, a pipe that poll() calls writable has room for
-// PIPE_BUF bytes, unless another writer takes it first. When the reader is too slow the buffer fills to
-// its bound, and whole lines are dropped and counted; the same when the reader is gone. Lines for the
-// journal carry their severity.
+// How it works: lines are buffered; flush() writes what the descriptor takes now. Terminals and pipes
+// are opened a second time, in non-blocking mode; the original descriptor keeps its mode, as it is
+// shared with the shell. Where that fails, a pipe that poll() reports writable has room for PIPE_BUF
+// bytes, unless another writer is faster. When the other end is too slow the buffer fills up, and whole
+// lines are dropped and counted; likewise when the other end is closed. Lines for the journal carry
+// their severity.
 //
-// Thread contract: one thread's.
+// Thread contract: used by one thread.
 #pragma once
 
 #include <syslog.h>
@@ -30,21 +30,21 @@ class LineWriter {
   explicit LineWriter(int descriptor);
 
   // A line of text, or several, newline added. Dropped and counted if the backlog is full. `severity`
-  // is syslog(3)'s; only the journal gets to see it.
+  // is syslog(3)'s; only the journal shows it.
   void line(std::string_view text, int severity = LOG_INFO);
-  // For a program that can afford it: from now on line() waits for the reader when the backlog is full.
-  // When `interrupt`, a descriptor, becomes readable, the waiting is over; -1: nothing interrupts.
+  // For a program that can afford it: from now on line() blocks while the backlog is full, until the
+  // descriptor `interrupt` becomes readable; -1: nothing interrupts.
   void wait_when_full(int interrupt) noexcept {
     waits_ = true;
     interrupt_ = interrupt;
   }
-  // What the descriptor takes at once, without newline and past the backlog: a terminal's status.
+  // Writes what the descriptor takes now, without newline and past the backlog: a terminal's status.
   void status(std::string_view text) noexcept;
   void flush() noexcept;
-  // Waits for the reader to take everything, for so long at most.
+  // Waits until everything is written, `timeout` at most.
   void flush_for(std::chrono::milliseconds timeout) noexcept;
-  // The same as long as line() would wait, and for `grace` once that was interrupted.
-  void flush_patiently(std::chrono::milliseconds grace = {}) noexcept;
+  // Waits as long as line() would, and for `grace` once that was interrupted.
+  void flush_blocking(std::chrono::milliseconds grace = {}) noexcept;
 
   [[nodiscard]] bool terminal() const noexcept { return terminal_; }
   [[nodiscard]] bool journal() const noexcept { return journal_; }
@@ -60,7 +60,7 @@ class LineWriter {
   int descriptor_;
   bool terminal_;
   bool journal_;
-  bool in_line_ = false;  // what was dropped began with half a line written
+  bool in_line_ = false;  // half a line was written before the rest was dropped
   std::string backlog_;
   std::size_t written_ = 0;  // of backlog_
   std::uint64_t lost_ = 0;

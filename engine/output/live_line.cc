@@ -47,7 +47,7 @@ std::string live_header() {
 }
 
 std::string live_line(const ipc::OutcomeEvent& event, Result result, bool colour) {
-  // Rounded down, as a capture file may be of before 1970.
+  // Rounded down, as a capture file may date from before 1970.
   const auto second = std::chrono::floor<std::chrono::seconds>(event.first_syn);
   const auto within = std::chrono::floor<std::chrono::milliseconds>(event.first_syn - second);
   const auto time = std::chrono::system_clock::to_time_t(second);

@@ -1,7 +1,7 @@
 // The live lines of the terminal, in the original's columns (SPEC section 4). Pure: values in, text
 // out.
 //
-// An IPv6 address widens its column; nothing else moves.
+// An IPv6 address widens its column; nothing else changes.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ namespace tcpeek::engine {
 // The two lines above the first outcome.
 [[nodiscard]] std::string live_header();
 
-// Local time, as the original has it. With colour the result stands out: for terminals.
+// Local time, as in the original. `colour` highlights the result, for terminals.
 [[nodiscard]] std::string live_line(const ipc::OutcomeEvent& event, flowtable::Result result,
                                     bool colour);
 

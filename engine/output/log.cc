@@ -62,7 +62,7 @@ class WriterSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> 
   LineWriter& writer_;
 };
 
-// spdlog's own syslog sink knows no notice.
+// spdlog's own syslog sink has no notice severity.
 class SyslogSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
   SyslogSink() { ::openlog("tcpeek", LOG_PID, LOG_DAEMON); }

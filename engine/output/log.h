@@ -1,11 +1,11 @@
-// Messages to people, through spdlog: to standard error, or to syslog.
+// Messages for the user, through spdlog: to standard error, or to syslog.
 //
-// Severities are syslog's (RFC 5424), kept on the way through spdlog's levels, which are fewer. On
+// Severities are syslog's (RFC 5424), mapped through spdlog's levels, of which there are fewer. On
 // standard error messages go through the same writer as the live lines, so that neither overtakes
-// the other and neither blocks. The journal gets the severity and names the program itself. Whatever a
-// message quotes, control and bidirectional characters in it are escaped; newlines stay.
+// the other and neither blocks. Lines for the journal carry the severity and leave the program's name to
+// the journal. Control and bidirectional characters in a message are escaped; newlines stay.
 //
-// Thread contract: the main thread's only; readers count, they do not log.
+// Thread contract: main thread only; readers count, they do not log.
 #pragma once
 
 #include <fmt/core.h>

@@ -22,10 +22,10 @@ std::string counted(std::uint64_t count, std::string_view noun) {
 }  // namespace
 
 std::uint64_t LossWarnings::due(Loss& loss, std::uint64_t lost, Clock::time_point now) noexcept {
-  const bool again = loss.told != 0;
-  if (lost <= loss.told || (again && now - loss.told_at < kInterval)) return 0;
-  loss.told_at = now;
-  return lost - std::exchange(loss.told, lost);
+  const bool again = loss.reported != 0;
+  if (lost <= loss.reported || (again && now - loss.reported_at < kInterval)) return 0;
+  loss.reported_at = now;
+  return lost - std::exchange(loss.reported, lost);
 }
 
 std::vector<std::string> LossWarnings::warnings(const ipc::Snapshot& snapshot,

@@ -1,7 +1,7 @@
 // Warnings of losses: how much was lost, and which option helps. Each kind is reported at once, then at
 // most once a minute, so that a flood that lasts for days does not fill the journal.
 //
-// Thread contract: one thread's.
+// Thread contract: used by one thread.
 // Units: MiB, attempts, packets.
 #pragma once
 
@@ -36,8 +36,8 @@ class LossWarnings {
  private:
   // How much of one kind has been reported, and when.
   struct Loss {
-    std::uint64_t told = 0;
-    Clock::time_point told_at;
+    std::uint64_t reported = 0;
+    Clock::time_point reported_at;
   };
 
   // What was lost since the last report; 0 if none is due.

@@ -33,8 +33,8 @@ void Reporter::begin() {
   if (format_ == OutputFormat::text) standard_error_.line(live_header());
 }
 
-ipc::OutcomeEvent Reporter::to_event(const Gathered& gathered) const {
-  const OutcomeRecord& o = gathered.record;
+ipc::OutcomeEvent Reporter::to_event(const Collected& collected) const {
+  const OutcomeRecord& o = collected.record;
   ipc::OutcomeEvent event{
       .first_syn = std::chrono::system_clock::time_point(
           std::chrono::duration_cast<std::chrono::system_clock::duration>(o.first_syn)),
@@ -53,46 +53,46 @@ ipc::OutcomeEvent Reporter::to_event(const Gathered& gathered) const {
   };
   if (format_ == OutputFormat::text) return event;
   event.interface = interface_name_(o.interface);
-  for (const FilterId filter : gathered.filters) event.filters.push_back(filters_.name(filter));
+  for (const FilterId filter : collected.filters) event.filters.push_back(filters_.name(filter));
   return event;
 }
 
-bool Reporter::tell(std::span<OutcomeQueue* const> queues, std::size_t most) {
-  const bool more = gather(queues, most);
-  tell_gathered();
+bool Reporter::print(std::span<OutcomeQueue* const> queues, std::size_t most) {
+  const bool more = collect(queues, most);
+  print_collected();
   return more;
 }
 
-// From each queue the same share at most, so that none waits for the others.
-bool Reporter::gather(std::span<OutcomeQueue* const> queues, std::size_t most) {
+// Takes the same share of each queue at most, so that no queue waits for the others.
+bool Reporter::collect(std::span<OutcomeQueue* const> queues, std::size_t most) {
   const std::size_t share = most / std::max<std::size_t>(queues.size(), 1);
   const bool text = format_ == OutputFormat::text;
   bool more = false;
-  Gathered next;
+  Collected next;
   for (OutcomeQueue* queue : queues) {
     std::size_t taken = 0;
-    while (taken < share && gathered_.size() < most &&
+    while (taken < share && collected_.size() < most &&
            queue->pop(next.record, text ? nullptr : &next.filters)) {
-      gathered_.push_back(next);
+      collected_.push_back(next);
       ++taken;
     }
     more = more || taken == share;
   }
-  return more || gathered_.size() >= most;
+  return more || collected_.size() >= most;
 }
 
-void Reporter::tell_gathered() {
-  std::ranges::stable_sort(gathered_, {},
-                           [](const Gathered& gathered) { return gathered.record.outcome.at; });
+void Reporter::print_collected() {
+  std::ranges::stable_sort(collected_, {},
+                           [](const Collected& collected) { return collected.record.outcome.at; });
   const bool text = format_ == OutputFormat::text;
   LineWriter& writer = text ? standard_error_ : standard_output_;
-  for (const Gathered& gathered : gathered_) {
-    const ipc::OutcomeEvent event = to_event(gathered);
-    writer.line(text ? live_line(event, gathered.record.outcome.result(), colour_)
+  for (const Collected& collected : collected_) {
+    const ipc::OutcomeEvent event = to_event(collected);
+    writer.line(text ? live_line(event, collected.record.outcome.result(), colour_)
                      : to_json_line(event));
   }
   writer.flush();
-  gathered_.clear();
+  collected_.clear();
 }
 
 }  // namespace tcpeek::engine

@@ -1,8 +1,8 @@
-// Tells outcomes as they happen: live lines on standard error, or JSON lines on standard output.
+// Prints outcomes as they happen: live lines on standard error, or JSON lines on standard output.
 //
-// Outcomes of all readers that are there at one look are told in the order of their time.
+// The outcomes of all readers that are queued at one time are printed in the order of their time.
 //
-// Thread contract: the reactor's thread.
+// Thread contract: reactor thread only.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,7 @@ namespace tcpeek::engine {
 
 class Reporter {
  public:
-  static constexpr std::size_t kMostAtOnce = 65536;
+  static constexpr std::size_t kMaxBatch = 65536;
 
   // The name of an interface by the 16 bits of its index that an attempt keeps.
   using InterfaceName = std::function<std::string(std::uint16_t)>;
@@ -31,19 +31,20 @@ class Reporter {
            const FilterRegistry& filters, InterfaceName interface_name);
 
   void begin();
-  // Tells what waits in the readers' queues, `most` at once. True: there may be more.
-  bool tell(std::span<OutcomeQueue* const> queues, std::size_t most = kMostAtOnce);
-  // The same in two steps: what several looks gather is told in one order. True: enough for once.
-  bool gather(std::span<OutcomeQueue* const> queues, std::size_t most = kMostAtOnce);
-  void tell_gathered();
+  // Prints what the readers' queues hold, `most` outcomes at once. True: there may be more.
+  bool print(std::span<OutcomeQueue* const> queues, std::size_t most = kMaxBatch);
+  // The same in two steps, to sort what is collected by several calls. True: the batch is full, or a
+  // queue may hold more.
+  bool collect(std::span<OutcomeQueue* const> queues, std::size_t most = kMaxBatch);
+  void print_collected();
 
  private:
-  struct Gathered {
+  struct Collected {
     OutcomeRecord record;
-    std::vector<FilterId> filters;  // unless text is printed, which does not show them
+    std::vector<FilterId> filters;  // empty for text, which does not show them
   };
 
-  [[nodiscard]] ipc::OutcomeEvent to_event(const Gathered& gathered) const;
+  [[nodiscard]] ipc::OutcomeEvent to_event(const Collected& collected) const;
 
   OutputFormat format_;
   LineWriter& standard_error_;
@@ -51,7 +52,7 @@ class Reporter {
   const FilterRegistry& filters_;
   InterfaceName interface_name_;
   bool colour_;
-  std::vector<Gathered> gathered_;
+  std::vector<Collected> collected_;
 };
 
 }  // namespace tcpeek::engine

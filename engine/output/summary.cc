@@ -17,14 +17,13 @@ using Out = std::back_insert_iterator<std::string>;
 constexpr const char* kRule = "------------------------------------";
 
 std::string local_time(std::chrono::system_clock::time_point t) {
-  // Rounded down, as a capture file may be of before 1970.
+  // Rounded down, as a capture file may date from before 1970.
   const auto second = std::chrono::floor<std::chrono::seconds>(t);
   return fmt::format("{:%Y-%m-%d %H:%M:%S}",
                      fmt::localtime(std::chrono::system_clock::to_time_t(second)));
 }
 
-// Ours come under the original's lines, indented as the parts that they are, and only if there is
-// something to show.
+// Our lines follow the original's, indented as details of them, and only where the count is not zero.
 void detail(Out out, const char* label, std::uint64_t count) {
   if (count != 0) fmt::format_to(out, "       {:<24}: {:6}\n", label, count);
 }

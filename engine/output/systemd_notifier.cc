@@ -44,10 +44,11 @@ std::optional<std::uint64_t> number_in(const char* variable) {
   return error == std::errc() && rest == end ? std::optional(number) : std::nullopt;
 }
 
-bool watchdog_waits() {
-  const bool somebody_elses = std::getenv("WATCHDOG_PID") != nullptr &&
-                              number_in("WATCHDOG_PID") != static_cast<std::uint64_t>(::getpid());
-  return !somebody_elses && number_in("WATCHDOG_USEC").value_or(0) > 0;
+bool watchdog_enabled() {
+  const bool of_another_process =
+      std::getenv("WATCHDOG_PID") != nullptr &&
+      number_in("WATCHDOG_PID") != static_cast<std::uint64_t>(::getpid());
+  return !of_another_process && number_in("WATCHDOG_USEC").value_or(0) > 0;
 }
 
 }  // namespace
@@ -76,36 +77,36 @@ SystemdNotifier::SystemdNotifier(Log& log) : log_(log) {
 // A path, or "@" and an abstract name (unix(7)).
 void SystemdNotifier::find_manager(std::string_view name) {
   if (name.empty() || (name.front() != '/' && name.front() != '@')) {
-    return tell_failure(EAFNOSUPPORT);
+    return report_failure(EAFNOSUPPORT);
   }
-  if (name.size() >= sizeof manager_.sun_path) return tell_failure(ENAMETOOLONG);
+  if (name.size() >= sizeof manager_.sun_path) return report_failure(ENAMETOOLONG);
   manager_.sun_family = AF_UNIX;
   std::copy(name.begin(), name.end(), manager_.sun_path);
   const bool is_path = name.front() == '/';
   if (!is_path) manager_.sun_path[0] = '\0';
-  // A path ends with its zero byte, an abstract name where it ends.
+  // A path is passed with its zero byte, an abstract name without one.
   manager_size_ =
       static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size() + (is_path ? 1 : 0));
   socket_ = ring::Descriptor(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (socket_.get() < 0) return tell_failure(errno);
-  watchdog_ = watchdog_waits();
+  if (socket_.get() < 0) return report_failure(errno);
+  watchdog_ = watchdog_enabled();
 }
 
 void SystemdNotifier::ready(const ipc::Snapshot& snapshot) {
   if (socket_.get() < 0) return;
   status_ = status_line(snapshot);
-  status_told_ = Clock::now();
+  status_sent_at_ = Clock::now();
   send("READY=1\nSTATUS=" + status_);
 }
 
 void SystemdNotifier::alive(const ipc::Snapshot& snapshot, Clock::time_point now) {
   if (socket_.get() < 0) return;
   std::string message = watchdog_ ? "WATCHDOG=1\n" : "";
-  if (now - status_told_ >= kStatusInterval) {
+  if (now - status_sent_at_ >= kStatusInterval) {
     if (std::string status = status_line(snapshot); status != status_) {
       message += "STATUS=" + status;
       status_ = std::move(status);
-      status_told_ = now;
+      status_sent_at_ = now;
     }
   }
   if (!message.empty()) send(message);
@@ -119,11 +120,11 @@ void SystemdNotifier::send(std::string_view message) {
   const auto sent =
       ::sendto(socket_.get(), message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
                reinterpret_cast<const sockaddr*>(&manager_), manager_size_);
-  if (sent < 0) tell_failure(errno);
+  if (sent < 0) report_failure(errno);
 }
 
-void SystemdNotifier::tell_failure(int error) {
-  if (std::exchange(failure_told_, true)) return;
+void SystemdNotifier::report_failure(int error) {
+  if (std::exchange(failure_reported_, true)) return;
   log_.warning(
       "cannot tell the service manager how things are (NOTIFY_SOCKET): {}; it may restart what "
       "runs well",

@@ -5,7 +5,7 @@
 namespace tcpeek::engine {
 namespace {
 
-// RX, TX, both or neither by their directions: for attempts that find no place. Never given away.
+// RX, TX, both or neither, by direction: for attempts that find no free slot. Never reused.
 constexpr std::size_t kFirstPlain = 1;
 constexpr std::size_t kPlainSets = 4;
 
@@ -16,8 +16,8 @@ FilterSets::FilterSets() {
                     static_cast<int>(Direction::tx) == 1U << kTxFilterId,
                 "the bits of Direction are those of the two filters");
   for (std::size_t directions = 0; directions < kPlainSets; ++directions) {
-    const std::size_t place = find_or_make({directions});
-    sets_[place].attempts = 1;
+    const std::size_t index = find_or_make({directions});
+    sets_[index].attempts = 1;
   }
 }
 
@@ -43,11 +43,11 @@ FilterSets::Tag FilterSets::intern(const Ruleset& rules, const MatchKey& key) no
   Set& set = sets_[index];
   ++set.attempts;
   const Tag tag = tag_of(index, set);
-  known_[place_of(key)] = {key, tag};
+  known_[cache_index_of(key)] = {key, tag};
   return tag;
 }
 
-// 0: there is no place.
+// 0: no free slot.
 std::size_t FilterSets::find_or_make(const Bits& bits) noexcept {
   const std::size_t bucket = bucket_of(bits);
   for (std::size_t index = buckets_[bucket]; index != 0; index = sets_[index].next) {
@@ -55,7 +55,7 @@ std::size_t FilterSets::find_or_make(const Bits& bits) noexcept {
     sets_[index].generation = generation_;
     return index;
   }
-  const std::size_t index = free_place();
+  const std::size_t index = free_slot();
   if (index == 0) return 0;
   Set& set = sets_[index];
   set.words = bits;
@@ -70,7 +70,7 @@ std::size_t FilterSets::find_or_make(const Bits& bits) noexcept {
   return index;
 }
 
-std::size_t FilterSets::free_place() noexcept {
+std::size_t FilterSets::free_slot() noexcept {
   if (used_bound_ < kMostSets) return used_bound_++;
   for (std::size_t tries = 0; tries < kMostTries; ++tries) {
     const std::size_t index = hand_;
@@ -91,8 +91,8 @@ void FilterSets::drop(std::size_t index) noexcept {
   ++set.stamp;
 }
 
-// Sets of attempts that have not ended stay; what is left of older rules goes, so that a filter's
-// number can be given to another when its last attempt has ended.
+// Sets of attempts that have not ended stay; other sets of older rules are dropped, so that a filter's
+// number can be reassigned once its last attempt has ended.
 void FilterSets::go_by(const Ruleset& rules) noexcept {
   if (rules.generation() == generation_) return;
   generation_ = rules.generation();

@@ -1,17 +1,16 @@
-// The sets of filters that attempts count in, one number for each: what an attempt keeps as its tag
-// from its first SYN to its end, whatever happens to the rules meanwhile.
+// The sets of filters that attempts count in, each with a number: an attempt keeps it as its tag from its
+// first SYN to its end, whatever happens to the rules meanwhile.
 //
-// How it works: a set is a bit per filter number, interned: attempts of equal sets share one, with a
-// count of those that have not ended. Which set an attempt belongs to is remembered by the classes that
-// the matcher finds (MatchKey), so that the filters themselves are seldom asked. A set that no attempt
-// is in stays for the next one, until its place is needed or the rules are exchanged; the tag of a place
-// that was given away finds nothing any more.
+// How it works: a set is a bit per filter number, interned: attempts with equal sets share one, which
+// counts those that have not ended. A cache maps the classes that the matcher finds (MatchKey) to sets,
+// so the filters themselves are seldom evaluated. A set without attempts stays for the next one, until
+// its slot is needed or the rules change; the tag of a reused slot finds nothing.
 //
-// Bounded: kMostSets at once. An attempt that finds no place counts under RX and TX alone and is
+// Bounded: kMostSets at once. An attempt that finds no free slot counts under RX and TX only and is
 // counted as `overflowed`.
 //
-// Thread contract: one reader's. After construction nothing here allocates, locks or throws.
-// Invariant: a set with attempts keeps its place.
+// Thread contract: used by one reader. After construction nothing here allocates, locks or throws.
+// Invariant: a set with attempts keeps its slot.
 #pragma once
 
 #include <array>
@@ -35,10 +34,10 @@ class FilterSets {
   // Errors: std::system_error when there is no memory.
   FilterSets();
 
-  // The set of an attempt that begins: close() it when the attempt ends. Keys are the matcher's of
-  // `rules`, which are those last given to go_by(), or the first.
+  // The set of a new attempt; close() it when the attempt ends. The key is from the matcher of `rules`,
+  // which are those last given to go_by(), or the first ones.
   [[nodiscard]] Tag open(const Ruleset& rules, const MatchKey& key) noexcept {
-    const Known& known = known_[place_of(key)];
+    const Known& known = known_[cache_index_of(key)];
     if (known.tag != 0 && known.key == key && valid(known.tag)) [[likely]] {
       ++set_of(known.tag).attempts;
       return known.tag;
@@ -51,7 +50,7 @@ class FilterSets {
       drop(index_of(tag));
   }
 
-  // Keys mean something else from now on.
+  // From now on keys are those of these rules.
   void go_by(const Ruleset& rules) noexcept;
 
   // Calls fn(FilterId) for each filter of the set, ascending. False: there are none, or the set is gone.
@@ -69,7 +68,7 @@ class FilterSets {
     return set.summary != 0;
   }
 
-  // The bits of a set that exists: which words are not zero, and the words.
+  // The bits of a set in use: which words are not zero, and the words.
   [[nodiscard]] std::uint64_t summary(Tag tag) const noexcept {
     return sets_[index_of(tag)].summary;
   }
@@ -89,8 +88,8 @@ class FilterSets {
     std::uint64_t summary;     // a bit for each word that is not zero
     std::uint32_t attempts;    // that have not ended
     std::uint32_t generation;  // of the rules that made it
-    std::uint32_t stamp;       // how often the place was given away
-    std::uint16_t next;        // of the same bucket; 0: none
+    std::uint32_t stamp;       // how often the slot was reused
+    std::uint16_t next;        // in the same bucket; 0: none
     bool used;
     Bits words;
   };
@@ -100,12 +99,12 @@ class FilterSets {
     Tag tag = 0;
   };
 
-  // A tag: the place and its stamp. Place 0 is never used, so no tag is 0.
+  // A tag: the slot and its stamp. Slot 0 is never used, so no tag is 0.
   static constexpr unsigned kIndexBits = 14;
   static constexpr std::uint32_t kStampMask = (1U << (32 - kIndexBits)) - 1;
   static constexpr std::size_t kKnown = 1024;
   static constexpr std::size_t kBuckets = kMostSets;
-  // Places looked at for one that may be given away.
+  // Slots examined in search of one that may be reused.
   static constexpr std::size_t kMostTries = 64;
 
   static_assert(kMostSets == 1U << kIndexBits);
@@ -120,7 +119,7 @@ class FilterSets {
   }
   [[nodiscard]] Set& set_of(Tag tag) noexcept { return sets_[index_of(tag)]; }
 
-  [[nodiscard]] static std::size_t place_of(const MatchKey& key) noexcept {
+  [[nodiscard]] static std::size_t cache_index_of(const MatchKey& key) noexcept {
     const std::uint64_t packed = std::uint64_t{key.rx_class} << 48 |
                                  std::uint64_t{key.tx_class} << 32 |
                                  std::uint64_t{key.port_class} << 16 | key.directions;
@@ -130,15 +129,15 @@ class FilterSets {
 
   [[nodiscard]] Tag intern(const Ruleset& rules, const MatchKey& key) noexcept;
   [[nodiscard]] std::size_t find_or_make(const Bits& bits) noexcept;
-  [[nodiscard]] std::size_t free_place() noexcept;
+  [[nodiscard]] std::size_t free_slot() noexcept;
   void drop(std::size_t index) noexcept;
   [[nodiscard]] static std::size_t bucket_of(const Bits& bits) noexcept;
 
   flowtable::PageArray<Set> sets_{kMostSets, flowtable::PageArray<Set>::Untouched()};
-  std::array<std::uint16_t, kBuckets> buckets_{};  // the first set of each; 0: none
+  std::array<std::uint16_t, kBuckets> buckets_{};  // first set of each; 0: none
   std::array<Known, kKnown> known_{};
-  std::size_t used_bound_ = 1;  // no place from here on was ever used
-  std::size_t hand_ = 1;        // the next one to look at for a place
+  std::size_t used_bound_ = 1;  // no slot from here on was ever used
+  std::size_t hand_ = 1;        // the next slot to examine for reuse
   std::uint32_t generation_ = 0;
   std::uint64_t overflowed_ = 0;
 };

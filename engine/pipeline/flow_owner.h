@@ -1,4 +1,4 @@
-// Which reader owns a connection: the steering program's answer, worked out from a decoded key.
+// Which reader owns a connection: the steering program's answer, computed from a decoded key.
 //
 // Thread contract: pure function.
 #pragma once

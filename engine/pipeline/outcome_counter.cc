@@ -123,7 +123,7 @@ void OutcomeCounter::opened(Attempt& attempt) noexcept {
   }
 }
 
-// What is the same for every filter is worked out once, and what is rare is asked once.
+// What is the same for every filter is computed once, and rare cases are tested once.
 void OutcomeCounter::ended(const Attempt& attempt, const Outcome& outcome) noexcept {
   const Tally tally = tally_of(outcome.cause);
   const bool success = outcome.result() == Result::success;

@@ -1,7 +1,7 @@
-// The tracker's observer: finds an attempt's filters at its first SYN, counts what became of it,
-// and passes outcomes on to be printed.
+// The tracker's observer: finds an attempt's filters at its first SYN, counts its outcome, and queues
+// outcomes to be printed.
 //
-// Thread contract: one reader's. Packet path: noexcept, allocates nothing.
+// Thread contract: used by one reader. Packet path: noexcept, allocates nothing.
 #pragma once
 
 #include <cstdint>
@@ -22,18 +22,18 @@ class OutcomeCounter {
  public:
   OutcomeCounter(Handover<ReaderRules>& rules, OutcomeQueue& queue, const PacketTimeline& timeline);
 
-  // The tracker's calls.
+  // Called by the tracker.
   void opened(flowtable::Attempt& attempt) noexcept;
   void ended(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
   void late_synack(const flowtable::Attempt& attempt) noexcept;
 
-  // Goes by the rules offered, if there are new ones; attempts begun before end where they began.
+  // Switches to the rules offered, if any; older attempts end under the rules they began under.
   void pick_up_rules() noexcept;
 
   [[nodiscard]] const OutcomeCounts& counts() const noexcept { return counts_; }
-  // Copies the counts without allocating, whatever filters came since the last time.
+  // Copies the counts; allocates nothing, even if filters were added since the last report.
   void report_to(OutcomeCounts& report) noexcept;
-  // Of the filters it goes by.
+  // Of the rules in use.
   [[nodiscard]] std::uint32_t generation() const noexcept { return generation_; }
 
  private:
@@ -47,7 +47,7 @@ class OutcomeCounter {
   const PacketTimeline& timeline_;
   FilterSets sets_;
   OutcomeCounts counts_;
-  std::vector<ipc::Counts> report_room_;  // for the next report, when filters came
+  std::vector<ipc::Counts> report_room_;  // for the next report, when filters were added
   std::uint32_t generation_ = 0;
 };
 

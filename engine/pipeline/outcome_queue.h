@@ -1,7 +1,7 @@
-// An outcome on its way from the reader that saw it to the reactor, and the queue it travels in.
+// An outcome as a reader passes it to the reactor, and the queue that carries it.
 //
-// How it works: the filters of an outcome are a bit each. Nearly always those with numbers below 64 are
-// all, and travel in the record; the other words go ahead of it, all or nothing.
+// How it works: the filters of an outcome are a bit each. The first 64 bits are in the record, and are
+// nearly always enough; other words that are not zero precede it in the queue, all or nothing.
 //
 // Bounded: when the reactor does not keep up, outcomes are counted as always but not printed, and the
 // reader counts how many.
@@ -48,13 +48,13 @@ struct FilterWord {
 
 class OutcomeQueue {
  public:
-  // Two seconds of 30,000 outcomes; more a terminal does not take either.
+  // Two seconds at 30,000 outcomes a second; a terminal takes no more than that.
   static constexpr std::size_t kCapacity = 65536;
   static constexpr std::size_t kMostWords = kMaxFilterIds / 64;
 
   using Item = std::variant<OutcomeRecord, FilterWord>;
 
-  // Without a listener the queue takes no memory and refuses everything.
+  // With nobody to print outcomes the queue takes no memory and refuses everything.
   explicit OutcomeQueue(bool listening)
       : listening_(listening), queue_(listening ? kCapacity : 0), producer_(queue_) {}
 
@@ -91,7 +91,7 @@ class OutcomeQueue {
     return false;
   }
 
-  // Outcomes that wait, and words of theirs.
+  // Queued outcomes, and words of theirs.
   [[nodiscard]] std::size_t size() const noexcept { return queue_.size_approx(); }
 
  private:
@@ -115,7 +115,7 @@ class OutcomeQueue {
   bool listening_;
   moodycamel::ConcurrentQueue<Item, Traits> queue_;
   moodycamel::ProducerToken producer_;
-  std::vector<FilterWord> words_;  // the consumer's: those of the outcome to come
+  std::vector<FilterWord> words_;  // the consumer's: those of the next outcome
 };
 
 }  // namespace tcpeek::engine

@@ -1,14 +1,14 @@
-// Turns the wall-clock stamps of live packets into times that no clock step can shake.
+// Converts the wall-clock stamps of live packets to times that clock steps do not affect.
 //
-// The kernel stamps packets with CLOCK_REALTIME, which an operator or NTP may set back and forth;
-// timeouts and durations must not notice. The tracker's time is CLOCK_MONOTONIC moved once, at
-// start, to agree with the wall clock. A stamp becomes tracker time by the difference between the
-// two clocks; that difference is looked at for every block of packets, and a change beyond kStep is
-// a clock step. Stamps taken before a step and read after it are known by lying before the last look
-// that saw no step, or in the future, where no stamp taken since can lie: they go by the difference
-// as it was. What still lies in the future is at most kStep later than now.
+// The kernel stamps packets with CLOCK_REALTIME, which an operator or NTP may step either way;
+// timeouts and durations must not change with it. The tracker's time is CLOCK_MONOTONIC shifted once, at
+// the start, to agree with the wall clock. A stamp is converted by the difference between the two
+// clocks; that difference is checked for every block of packets, and a change beyond kStep is a clock
+// step. Stamps taken before a step and read after it lie before the last check that saw no step, or in
+// the future, where no later stamp can lie: they are converted by the difference before the step. What
+// still lies in the future is at most kStep later than now.
 //
-// Thread contract: one clock per reader; read_clocks() is any thread's.
+// Thread contract: one timeline per reader; any thread may call read_clocks().
 #pragma once
 
 #include <time.h>
@@ -27,8 +27,8 @@ struct ClockReading {
   std::chrono::nanoseconds monotonic{0};
 };
 
-// Both at one moment: a thread that is kept from its CPU in between would see a step that was none.
-// `read` tells the time of a clock.
+// Both clocks at one moment: a thread preempted in between would see a step that never happened.
+// `read` reads one clock.
 template <typename Read>
 [[nodiscard]] ClockReading read_together(Read&& read) noexcept {
   constexpr std::chrono::milliseconds kTogether{1};
@@ -60,7 +60,7 @@ class PacketTimeline {
         unstepped_(start.monotonic),
         now_(start.monotonic) {}
 
-  // Looks at both clocks; call it before reading what has been captured until now.
+  // Checks both clocks; call it before reading what has been captured.
   void observe(const ClockReading& now) noexcept {
     const auto difference = now.wall - now.monotonic;
     if (std::chrono::abs(difference - difference_) > kStep) {
@@ -70,7 +70,7 @@ class PacketTimeline {
     now_ = now.monotonic;
   }
 
-  // When observe() was called.
+  // When observe() was last called.
   [[nodiscard]] flowtable::PacketTime now() const noexcept {
     return flowtable::PacketTime(now_ + base_);
   }
@@ -83,7 +83,7 @@ class PacketTimeline {
     return flowtable::PacketTime(std::min(monotonic, now_ + kStep) + base_);
   }
 
-  // What the wall clock says of a tracker time, as people read it.
+  // A tracker time as wall-clock time, for printing.
   [[nodiscard]] std::chrono::nanoseconds wall(flowtable::PacketTime time) const noexcept {
     return time.time_since_epoch() - base_ + difference_;
   }
@@ -94,8 +94,8 @@ class PacketTimeline {
 
   std::chrono::nanoseconds base_;
   std::chrono::nanoseconds difference_;
-  std::chrono::nanoseconds before_step_;  // the difference until the last step
-  std::chrono::nanoseconds unstepped_;    // the last look before that step was noticed
+  std::chrono::nanoseconds before_step_;  // the difference before the last step
+  std::chrono::nanoseconds unstepped_;    // the last check before that step was noticed
   std::chrono::nanoseconds now_;
 };
 

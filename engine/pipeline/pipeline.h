@@ -1,10 +1,10 @@
-// What becomes of a frame once it lies in memory: decoded, tracked in batches, counted. The same for
-// a ring and for a capture file, so that both give the same counts.
+// Takes a frame in memory: decodes it, tracks segments in batches, counts. The same for a ring and for a
+// capture file, so that both give the same counts.
 //
 // How to use it: decode() a frame; if it holds a segment that is ours, keep() it. A full batch is
-// tracked at once, track() does so with what there is; nothing is tracked out of order.
+// tracked at once, track() tracks a partial one; nothing is tracked out of order.
 //
-// Thread contract: one reader's. After construction nothing here allocates, locks or throws.
+// Thread contract: used by one reader. After construction nothing here allocates, locks or throws.
 #pragma once
 
 #include <array>
@@ -44,7 +44,7 @@ class Pipeline {
     batched_ = 0;
   }
 
-  // The next packet to be tracked; what has been kept comes before it.
+  // Adds the next segment to be tracked, after those already kept.
   void track(const flowtable::Segment& segment) noexcept {
     track();
     tracker_.on_segment(segment);

@@ -24,7 +24,7 @@ struct OutcomeCounts {
   std::uint64_t excluded = 0;
   std::uint64_t not_local = 0;
   std::uint64_t events_lost = 0;
-  // Attempts that counted under RX or TX alone, as too many sets of filters were in use.
+  // Attempts counted under RX or TX only, because too many sets of filters were in use.
   std::uint64_t filter_sets_overflowed = 0;
 };
 
@@ -34,11 +34,11 @@ struct ReaderReport {
   flowtable::IgnoredCounts undecoded;
   std::vector<ring::SocketStatistics> sockets;  // one per interface
   std::uint64_t delivered = 0;
-  std::uint64_t unreadable = 0;  // of those: announced by a block, but not where it said
+  std::uint64_t unreadable = 0;  // of those: announced by a block, but not found there
   std::uint64_t mailed_out = 0;
   std::uint64_t mailed_in = 0;
   std::uint64_t mailbox_full = 0;
-  std::uint32_t generation = 0;  // of the filters it goes by
+  std::uint32_t generation = 0;  // of the rules in use
   std::uint64_t pending = 0;
   std::uint64_t remembered = 0;
   std::uint64_t capacity = 0;

@@ -1,7 +1,7 @@
-// The rules a reader goes by, and room for what it counts under them, as the reactor hands them over.
+// The rules a reader applies, with room for its counts under them, as the reactor hands them over.
 //
-// The reader allocates nothing: where the rules bring filters, the arrays to count them in come along, and
-// those that became too small go back with the rules of before.
+// The reader allocates nothing: when rules add filters, the arrays to count them in come along, and arrays
+// that became too small go back with the previous rules.
 //
 // Thread contract: the reactor's until offered, then the reader's (base/handover.h).
 #pragma once
@@ -18,7 +18,7 @@ namespace tcpeek::engine {
 
 struct ReaderRules {
   Ruleset rules;
-  std::vector<ipc::Counts> counting;  // by filter number; empty: those in use are enough
+  std::vector<ipc::Counts> counting;  // by filter number; empty: those in use are large enough
   std::vector<ipc::Counts> reported;  // likewise, for the reader's report
 };
 

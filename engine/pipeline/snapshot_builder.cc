@@ -60,7 +60,7 @@ void add_outcomes(ipc::Snapshot& s, std::span<const FilterRegistry::Entry> filte
                   const ReaderReport& r) {
   s.totals += r.outcomes.totals;
   for (std::size_t i = 0; i < filters.size(); ++i) {
-    // A reader that has not come to the latest rules knows nothing of a filter that they brought.
+    // A reader that has not switched to the latest rules has no counts for filters they added.
     const FilterId id = filters[i].id;
     if (id < r.outcomes.filters.size()) s.filters[i].counts += r.outcomes.filters[id];
   }
@@ -102,7 +102,7 @@ ipc::Snapshot build_snapshot(SnapshotFrame frame, const FilterRegistry& registry
     add_outcomes(s, filters, *reader.report);
   }
   const Mail mail = sum_mail(readers);
-  // Reports that do not add up after all: nothing is on its way.
+  // Reports that still do not add up: nothing is shown as in a mailbox.
   s.packets.in_mailboxes = mail.sent - std::min(mail.sent, mail.received);
   s.packets.in_ring = s.packets.seen - s.packets.dropped - s.packets.delivered;
   for (std::size_t i = 0; i < ignored.counts.size(); ++i) {

@@ -11,7 +11,7 @@
 
 namespace tcpeek::engine {
 
-// A report and what is known of its reader besides.
+// A report, and what else is known about its reader.
 struct ReaderView {
   const ReaderReport* report = nullptr;  // never null
   unsigned id = 0;
@@ -33,8 +33,8 @@ struct SnapshotFrame {
 [[nodiscard]] ipc::Snapshot build_snapshot(SnapshotFrame frame, const FilterRegistry& filters,
                                            std::span<const ReaderView> readers);
 
-// Reports are not taken at one moment: a segment can have arrived in one and not have left in
-// another. Such a set is to be taken again.
+// Reports are not taken at the same instant: a segment may have arrived in one and not yet left in
+// another. Such a set has to be taken again.
 [[nodiscard]] bool mail_adds_up(std::span<const ReaderView> readers) noexcept;
 
 }  // namespace tcpeek::engine

@@ -15,7 +15,7 @@ namespace {
 
 using ring::SavedPacket;
 
-// Packets of several interfaces come out of order by less.
+// Packets of several interfaces are out of order by less than this.
 constexpr std::int64_t kDisorderNs = 1'000'000'000;
 
 std::string refusal(const std::string& file, std::uint16_t link_type) {
@@ -26,15 +26,16 @@ std::string refusal(const std::string& file, std::uint16_t link_type) {
       file, describe_link_type(link_type));
 }
 
-// One that a shell takes as it stands.
+// A word that a shell takes literally.
 bool is_plain_word(std::string_view name) noexcept {
   constexpr std::string_view kPlain =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+,:@%=/";
   return !name.starts_with('-') && name.find_first_not_of(kPlain) == std::string_view::npos;
 }
 
-// The command that makes tcpeek read the file after all; empty: there is none.
-std::string way_round(const std::string& path, const ring::ForeignFormat& format, bool inside) {
+// The command that converts the file to something tcpeek reads; empty: there is none.
+std::string conversion_command(const std::string& path, const ring::ForeignFormat& format,
+                               bool inside) {
   if (format.command == nullptr || (inside && !format.sees_through)) return {};
   if (path != "-") {
     const std::string& word = is_plain_word(path) ? path : "FILE";
@@ -49,10 +50,10 @@ std::string way_round(const std::string& path, const ring::ForeignFormat& format
 std::string explain(const std::string& path, const std::string& shown,
                     const ring::SavefileError& error) {
   const auto& format = error.foreign();
-  const std::string way = format ? way_round(path, *format, error.inside()) : "";
-  if (way.empty()) return fmt::format("{}: {}", shown, error.what());
+  const std::string command = format ? conversion_command(path, *format, error.inside()) : "";
+  if (command.empty()) return fmt::format("{}: {}", shown, error.what());
   return fmt::format("{}: {}; tcpeek reads {}, so pipe it: {}", shown, format->name, format->reads,
-                     way);
+                     command);
 }
 
 }  // namespace
@@ -83,10 +84,10 @@ void CaptureFiles::recognise(File& file) {
   try {
     file.reader = std::make_unique<ring::SavefileReader>(std::move(file.input));
   } catch (const ring::SavefileError& e) {
-    if (interrupted()) return;  // nothing came, and nobody waits for it any more
+    if (interrupted()) return;  // no input yet, and none is wanted any more
     throw std::runtime_error(explain(file.path, file.shown, e));
   }
-  // A pcap says its link type in its first bytes, a pcapng before each interface's first packet.
+  // A pcap has its link type in its first bytes, a pcapng before the first packet of each interface.
   for (const ring::SavedInterface& interface : file.reader->interfaces()) {
     if (!link_of(interface.link_type)) {
       throw std::runtime_error(refusal(file.shown, interface.link_type));
@@ -132,23 +133,24 @@ void CaptureFiles::follow_time(File& file, std::span<const SavedPacket> packets)
   stretch_->last_ns = packets.back().time_ns;
 }
 
-// Counting goes on whatever the order: only attempts that reach from one stretch into the other suffer.
+// Counting continues whatever the order: only attempts that span two stretches suffer.
 void CaptureFiles::check_order(File& file, const Stretch& next) {
   if (next.first_ns >= stretch_->last_ns - kDisorderNs) return;
   if (std::exchange(file.out_of_order, true)) return;
-  constexpr const char* kGoingOn = "counting goes on in the order given, timeouts by packet time";
+  constexpr const char* kContinuing =
+      "counting goes on in the order given, timeouts by packet time";
   if (next.first_ns < stretch_->first_ns) {
     warn_(fmt::format("{}: older than {}, which was read before it; {}: give the older file first",
-                      next.shown, stretch_->shown, kGoingOn));
+                      next.shown, stretch_->shown, kContinuing));
   } else {
     warn_(
         fmt::format("{}: begins before {} ends; {}: merge them first (mergecap) to follow "
                     "attempts across both",
-                    next.shown, stretch_->shown, kGoingOn));
+                    next.shown, stretch_->shown, kContinuing));
   }
 }
 
-// Those that the file has described since the last time.
+// Those that the file has described since the last call.
 void CaptureFiles::learn_interfaces(File& file) {
   const auto& described = file.reader->interfaces();
   for (std::size_t i = interfaces_.size(); i < described.size(); ++i) {
@@ -169,7 +171,7 @@ void CaptureFiles::learn_interface(File& file, const ring::SavedInterface& inter
                     file.shown, describe_link_type(interface.link_type), of));
 }
 
-// An interface without a name is called by the file that is being read.
+// An interface without a name takes the name of the file being read.
 std::uint32_t CaptureFiles::number_of(const File& file, const ring::SavedInterface& interface) {
   const auto number = static_cast<std::uint32_t>(interface_numbers_.size() + 1);
   const auto known = interface_numbers_.try_emplace(

@@ -1,18 +1,18 @@
 // The capture files of a replay, read one after the other as one stream of packets.
 //
-// How to use it: the constructor opens all files, while the program still has its rights; recognise()
-// looks at what they hold, once those rights are gone; then read() until it returns false.
+// How to use it: the constructor opens all files, while the program still has its privileges; recognise()
+// examines their contents once privileges are dropped; then read() until it returns false.
 //
-// Interfaces have numbers that mean the same in all files, from 1 as the kernel's do: the same place in
-// the section, name and link type is the same interface, in another section or another file. So an
-// attempt goes on where one file ends and the next begins.
+// Interface numbers mean the same in all files, and start at 1 as the kernel's do: interfaces with the
+// same position in the section, name and link type are the same one, also in another section or file. So
+// an attempt continues from the end of one file into the next.
 //
 // Files are read in the order given, and joined ones (cat a b > c) part by part; a warning says where one
 // is older than what was read before it.
 //
-// Thread contract: the main thread's.
-// Errors: std::system_error for a file that cannot be opened; from recognise(), std::runtime_error in
-// words for people for a file from which nothing can be read; UsageError for a --bpf expression that
+// Thread contract: main thread only.
+// Errors: std::system_error for a file that cannot be opened; from recognise(), std::runtime_error,
+// worded for the user, for a file from which nothing can be read; UsageError for a --bpf expression that
 // does not fit a link type. Damage inside a file ends that file: what comes before it counts, and
 // faults() says where it is.
 #pragma once
@@ -37,7 +37,7 @@ namespace tcpeek::engine {
 
 class CaptureFiles {
  public:
-  // Gets one line of text for people, at once.
+  // Called at once with each warning, one line.
   using Warn = std::function<void(const std::string&)>;
 
   // "-" is standard input. Reading ends early when `interrupt`, a descriptor, becomes readable.
@@ -47,11 +47,11 @@ class CaptureFiles {
 
   void recognise();
 
-  // Replaces `packets` by the next ones, at most `most`, all of one file; valid until the next call.
-  // False: there are no more, or it was interrupted.
+  // Replaces `packets` by the next ones, at most `most`, all from one file; valid until the next call.
+  // False: the end, or interrupted.
   [[nodiscard]] bool read(std::vector<ring::SavedPacket>& packets, std::size_t most);
 
-  // Of the packets read last, by SavedPacket::interface.
+  // Those of the packets read last, indexed by SavedPacket::interface.
   [[nodiscard]] std::span<const ReplayInterface> interfaces() const noexcept { return interfaces_; }
   // By ReplayInterface::number; the file's name where the file does not name the interface.
   [[nodiscard]] std::string interface_name(std::uint16_t number) const;
@@ -63,11 +63,11 @@ class CaptureFiles {
   // Of all files together: bytes passed, and how many there are, where that is known.
   [[nodiscard]] std::uint64_t passed() const noexcept;
   [[nodiscard]] std::optional<std::uint64_t> total() const noexcept;
-  // What was wrong with them, a line each; complete once read() has returned false.
+  // What was wrong with the files, a line each; complete once read() has returned false.
   [[nodiscard]] const std::vector<std::string>& faults() const noexcept { return faults_; }
 
  private:
-  // Where packets come from that should go on in time.
+  // A source of packets whose times should not go back.
   struct Stretch {
     std::size_t file = 0;
     std::uint64_t part = 0;  // of the file: ring::SavefileReader::parts()
@@ -78,11 +78,11 @@ class CaptureFiles {
   struct File {
     std::string path;
     std::string name;                        // as it is
-    std::string shown;                       // for people
+    std::string shown;                       // as printed
     std::unique_ptr<ring::ByteInput> input;  // until it has a reader
     std::unique_ptr<ring::SavefileReader> reader;
     std::uint64_t packets = 0;
-    // A file may give reasons without end; each is told once.
+    // A file may give any number of reasons to warn; each is logged once.
     std::set<std::uint16_t> ignored_link_types = {};
     bool joined = false;
     bool out_of_order = false;
@@ -107,7 +107,7 @@ class CaptureFiles {
   std::uint64_t bytes_before_ = 0;           // of those that have been read
   std::optional<Stretch> stretch_;           // the last one that had packets
   std::vector<ReplayInterface> interfaces_;  // of the file being read
-  bool link_type_known_ = false;             // of one of them
+  bool link_type_known_ = false;             // of at least one of them
 
   std::map<std::tuple<std::uint32_t, std::string, std::uint16_t>, std::uint32_t> interface_numbers_;
   std::map<std::uint16_t, std::string> interface_names_;  // by number

@@ -21,7 +21,7 @@ struct Known {
 constexpr std::array kKnown{
     Known{0, "NULL", "BSD loopback", LinkFraming::family},
     Known{1, "EN10MB", "Ethernet", LinkFraming::ethernet},
-    Known{12, "RAW", "Raw IP", LinkFraming::raw_ip},  // what some writers put into files
+    Known{12, "RAW", "Raw IP", LinkFraming::raw_ip},  // written by some programs
     Known{14, "RAW", "Raw IP", LinkFraming::raw_ip},
     Known{101, "RAW", "Raw IP", LinkFraming::raw_ip},
     Known{108, "LOOP", "OpenBSD loopback", LinkFraming::family},
@@ -36,7 +36,7 @@ struct Other {
   const char* name;
 };
 
-// What people are likely to have.
+// Those that users are likely to have.
 constexpr std::array kOthers{
     Other{6, "IEEE802_5"},
     Other{8, "SLIP"},

@@ -1,4 +1,4 @@
-// The link types of capture files: which are read, and what each is called.
+// The link types of capture files: which are read, and their names.
 //
 // Thread contract: pure functions. Source: tcpdump.org/linktypes.html.
 #pragma once
@@ -12,7 +12,7 @@
 
 namespace tcpeek::engine {
 
-// How frames of this LINKTYPE are decoded; nothing: they are not.
+// How frames of this LINKTYPE are decoded; nullopt: they are not.
 [[nodiscard]] std::optional<flowtable::LinkFraming> link_of(std::uint16_t link_type) noexcept;
 
 // All LINKTYPEs that are decoded.

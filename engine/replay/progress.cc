@@ -12,7 +12,7 @@ constexpr std::chrono::milliseconds kFirst{1000};
 constexpr std::chrono::milliseconds kInterval{200};
 constexpr const char* kWipe = "\r\x1b[K";
 
-// 1.2 G, 34.5 M, 678 k: three figures are enough to see it move.
+// 1.2 G, 34.5 M, 678 k: three digits are enough to see progress.
 std::string short_number(double number) {
   constexpr std::array kUnits{"", " k", " M", " G", " T"};
   std::size_t unit = 0;

@@ -1,7 +1,7 @@
-// How far a replay has come, on the last line of a terminal: shown once it takes longer than a second,
+// How far a replay has got, on the last line of a terminal: shown once it takes longer than a second,
 // wiped before anything else is written there.
 //
-// Thread contract: one thread's.
+// Thread contract: used by one thread.
 #pragma once
 
 #include <chrono>
@@ -13,7 +13,7 @@
 
 namespace tcpeek::engine {
 
-// Bytes passed of how many (where known), packets so far, in the time since the start.
+// Bytes read, of how many (where known), and packets so far, since the start.
 [[nodiscard]] std::string progress_text(std::uint64_t bytes, std::optional<std::uint64_t> total,
                                         std::uint64_t packets, std::chrono::nanoseconds elapsed);
 
@@ -21,7 +21,7 @@ class Progress {
  public:
   explicit Progress(LineWriter& writer);
 
-  // Whether update() would show anything now: what is not shown need not be computed.
+  // Whether update() would show anything now; if not, its arguments need not be computed.
   [[nodiscard]] bool due() const noexcept { return writer_.terminal() && Clock::now() >= next_; }
   void update(std::uint64_t bytes, std::optional<std::uint64_t> total, std::uint64_t packets);
   void wipe() noexcept;

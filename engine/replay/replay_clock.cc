@@ -50,11 +50,11 @@ void ReplayClock::go_to(PacketTime time) noexcept {
 bool ReplayClock::sweep_is_due(std::uint64_t pending, std::uint64_t capacity,
                                WallTime now) const noexcept {
   if (now_ - swept_at_ < kSweepInterval) return false;
-  // Before the table's clock wraps, even where nothing is pending: it still remembers what has ended.
+  // Before the table's clock wraps, even with nothing pending: it still remembers ended attempts.
   if (now_ - swept_at_ > kLeap) return true;
   if (pending == 0) return false;
   const bool nearly_full = pending > capacity / 5 * 4;
-  // A pipe may bring packets as they are captured, and somebody is watching.
+  // A pipe may deliver packets as they are captured, with somebody watching.
   const bool slow = now - swept_on_ > kSweepInterval;
   return packets_ - packets_at_sweep_ >= kPacketsPerSweep || nearly_full || slow;
 }

@@ -3,7 +3,7 @@
 // All are compiled before system calls are filtered: an expression may name hosts and services, which
 // libpcap looks up in files and on the network, and a pcapng may bring in another link type anywhere.
 //
-// Thread contract: find() the main thread's; the filters themselves are immutable.
+// Thread contract: find() on the main thread; the filters themselves are immutable.
 // Errors: UsageError for an expression that libpcap rejects for that link type.
 #pragma once
 
@@ -21,7 +21,7 @@ class ReplayFilters {
  public:
   explicit ReplayFilters(std::string expression) : expression_(std::move(expression)) {}
 
-  // Null: everything passes. Compiles the filter unless that was done before.
+  // Null: everything passes. Compiles the filter if it is not compiled yet.
   [[nodiscard]] const ring::OfflineFilter* find(std::uint16_t link_type);
 
   // For every link type that is read. Where libpcap rejects it, find() says so.

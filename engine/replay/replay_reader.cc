@@ -15,7 +15,7 @@ ReplayReader::ReplayReader(const ReplayConfig& config, const FilterRegistry& fil
                            Locality locality)
     : config_(config),
       rules_(reader_rules(filters, std::move(locality))),
-      outcomes_(config.tell_outcomes),
+      outcomes_(config.print_outcomes),
       counter_(rules_, outcomes_, timeline_),
       pipeline_(config.tracker, config.verify, counter_) {}
 

@@ -1,7 +1,7 @@
 // One reader of a replay: what Reader is to a ring, this is to a block of a capture file. Every reader
-// sees every packet and tracks those that it owns; the first one counts what holds no segment.
+// sees every packet and tracks those that it owns; the first one counts packets without a segment.
 //
-// Thread contract: one thread at a time; ReplayReaders sees to it.
+// Thread contract: one thread at a time, ensured by ReplayReaders.
 // Invariant: over all readers, packets taken = used + ignored (engine/pipeline/reader_report.h).
 #pragma once
 
@@ -22,7 +22,7 @@ namespace tcpeek::engine {
 
 // An interface of a capture file as the readers need it.
 struct ReplayInterface {
-  std::optional<flowtable::LinkFraming> link;  // nothing: its link type is not read
+  std::optional<flowtable::LinkFraming> link;  // nullopt: its link type is not read
   const ring::OfflineFilter* filter = nullptr;
   std::uint32_t number = 0;  // what segments carry
 };
@@ -34,7 +34,7 @@ struct ReplayConfig {
   flowtable::Verify verify = flowtable::Verify::none;
   ring::SteeringKey steering;
   bool icmp = false;
-  bool tell_outcomes = false;
+  bool print_outcomes = false;
 };
 
 class ReplayReader {
@@ -43,7 +43,7 @@ class ReplayReader {
 
   void take(std::span<const ring::SavedPacket> packets,
             std::span<const ReplayInterface> interfaces) noexcept;
-  // The next groups of the table, going round.
+  // Sweeps the next groups of the table, round-robin.
   void sweep(flowtable::PacketTime now, std::size_t groups) noexcept {
     pipeline_.tracker().sweep(now, groups);
   }

@@ -8,7 +8,7 @@ namespace {
 
 // Small enough to stay in the cache.
 constexpr std::size_t kBlockPackets = 4096;
-// More where several readers have to wait for each other.
+// Larger where several readers have to wait for each other.
 constexpr std::size_t kBlockPacketsOfMany = 16'384;
 // Attempts whose outcomes fit the queues.
 constexpr std::size_t kSweepGroups =
@@ -67,7 +67,7 @@ std::uint64_t ReplayReaders::pending() const noexcept {
   return pending;
 }
 
-// Packets are nobody's before they are read: those of each file stand in the first report.
+// Packets belong to no reader until they are read: those of each file are in the first report.
 std::vector<ReaderView> ReplayReaders::views(std::span<const std::uint64_t> packets) {
   reports_.clear();
   for (const auto& reader : readers_) reports_.push_back(reader->report());

@@ -1,10 +1,10 @@
-// All readers of a replay and the threads that they run on, as one thing.
+// All readers of a replay and their threads, as one object.
 //
-// Every block of packets is shown to all readers side by side, each tracking the connections it owns; so
-// no count depends on how many there are.
+// Every block of packets is given to all readers in parallel, each tracking the connections it owns, so
+// no count depends on the number of readers.
 //
-// Thread contract: the main thread's, which is the first of the team; the others run inside the calls
-// below only.
+// Thread contract: used by the main thread, which is the first of the team; the other threads run only
+// inside the calls below.
 // Errors: the constructor throws std::system_error or std::bad_alloc.
 #pragma once
 
@@ -30,12 +30,12 @@ class ReplayReaders {
   // task(i) on the thread of reader i, for all of them; what one throws is thrown here.
   void on_each_thread(const std::function<void(unsigned)>& task);
 
-  // As many packets as are best shown at once.
+  // The best number of packets to process at once.
   [[nodiscard]] std::size_t block_packets() const noexcept;
   void take(std::span<const ring::SavedPacket> packets,
             std::span<const ReplayInterface> interfaces);
 
-  // Ends what has timed out by `now`, in parts whose outcomes fit the queues; `after_part` empties those.
+  // Ends what has timed out by `now`, in parts whose outcomes fit the queues; `after_part` empties them.
   void sweep(flowtable::PacketTime now, const std::function<void()>& after_part);
 
   [[nodiscard]] std::size_t size() const noexcept { return readers_.size(); }
@@ -43,12 +43,12 @@ class ReplayReaders {
   [[nodiscard]] std::uint64_t capacity() const noexcept { return size() * capacity_each(); }
   [[nodiscard]] std::uint64_t pending() const noexcept;
   [[nodiscard]] std::span<OutcomeQueue* const> outcomes() const noexcept { return outcomes_; }
-  // What all of them have counted, of files with so many packets each; valid until the next call.
+  // The counts of all readers, for files that gave `packets` packets each; valid until the next call.
   [[nodiscard]] std::vector<ReaderView> views(std::span<const std::uint64_t> packets);
 
  private:
   std::vector<std::unique_ptr<ReplayReader>> readers_;
-  std::vector<OutcomeQueue*> outcomes_;  // theirs
+  std::vector<OutcomeQueue*> outcomes_;  // the readers'
   std::vector<ReaderReport> reports_;    // for views()
   ThreadTeam team_;
 };

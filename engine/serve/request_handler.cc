@@ -7,7 +7,7 @@
 namespace tcpeek::engine {
 namespace {
 
-// A reply that many may share, made when the first of them wants it.
+// A reply shared by several requests, formatted for the first of them.
 template <typename Make>
 const ipc::ReplyText& shared(ipc::ReplyText& text, Make make) {
   if (!text) text = make();
@@ -17,45 +17,45 @@ const ipc::ReplyText& shared(ipc::ReplyText& text, Make make) {
 }  // namespace
 
 void RequestHandler::ask(std::string word, Reply reply) {
-  forget_unwanted();
+  drop_unwanted();
   waiting_.push_back({std::move(word), std::move(reply)});
-  if (!busy_) begin();
+  if (!busy_) begin_round();
 }
 
-void RequestHandler::begin() {
+void RequestHandler::begin_round() {
   busy_ = true;
-  asked_ = std::exchange(waiting_, {});
+  current_ = std::exchange(waiting_, {});
   collect_([this](const ipc::Snapshot& snapshot) {
     answer(snapshot);
-    end();
+    end_round();
   });
 }
 
 void RequestHandler::answer(const ipc::Snapshot& snapshot) {
   ipc::ReplyText get;
   ipc::ReplyText stats;
-  for (const Question& question : std::exchange(asked_, {})) {
-    if (!question.reply.wanted()) continue;
-    if (question.word == "REFRESH") {
-      question.reply(refresh_marks_.refresh_reply(snapshot));
-    } else if (question.word == "STATS") {
-      question.reply(shared(stats, [&] { return ipc::stats_reply(snapshot); }));
+  for (const Request& request : std::exchange(current_, {})) {
+    if (!request.reply.wanted()) continue;
+    if (request.word == "REFRESH") {
+      request.reply(refresh_marks_.refresh_reply(snapshot));
+    } else if (request.word == "STATS") {
+      request.reply(shared(stats, [&] { return ipc::stats_reply(snapshot); }));
     } else {
-      question.reply(shared(get, [&] { return ipc::get_reply(snapshot); }));
+      request.reply(shared(get, [&] { return ipc::get_reply(snapshot); }));
     }
   }
 }
 
-void RequestHandler::end() {
+void RequestHandler::end_round() {
   reactor_.after(kPause, [this] {
     busy_ = false;
-    forget_unwanted();
-    if (!waiting_.empty()) begin();
+    drop_unwanted();
+    if (!waiting_.empty()) begin_round();
   });
 }
 
-void RequestHandler::forget_unwanted() {
-  std::erase_if(waiting_, [](const Question& question) { return !question.reply.wanted(); });
+void RequestHandler::drop_unwanted() {
+  std::erase_if(waiting_, [](const Request& request) { return !request.reply.wanted(); });
 }
 
 }  // namespace tcpeek::engine

@@ -1,14 +1,14 @@
-// Answers what clients ask, and knows what each word means.
+// Answers the requests of clients: the one place that knows what each word means.
 //
-// How it works: clients that ask together are answered together, from one snapshot that is never
-// older than their questions; a reply that is the same for all is written once. After each round of
-// answers comes a pause, so that those who ask as fast as they can cost the readers, which copy their
-// counts for each snapshot, and the reactor a bounded share. Questions of clients that have left are
-// forgotten: those that wait are never more than the server's clients.
+// How it works: requests that arrive together are answered together, from one snapshot that is never
+// older than any of them; a reply that is the same for all is formatted once. A pause follows each round
+// of replies, so that clients that ask as fast as they can cost only a bounded share of the reactor and
+// of the readers, which copy their counts for each snapshot. Requests of clients that have left are
+// dropped: there are never more requests waiting than the server has clients.
 //
-// Any word that is not defined asks for what GET does, as the original has it.
+// An unknown word is answered like GET, as in the original.
 //
-// Thread contract: the reactor's thread.
+// Thread contract: reactor thread only.
 #pragma once
 
 #include <chrono>
@@ -27,13 +27,13 @@ class RequestHandler {
  public:
   using Reply = ipc::UnixServer::Reply;
 
-  // What a client may wait longer than without others.
+  // How long other clients may delay a reply.
   static constexpr std::chrono::milliseconds kPause{2};
 
   // Calls its argument once, with a snapshot taken from now on.
   using Collect = std::function<void(std::function<void(const ipc::Snapshot&)>)>;
 
-  // The reactor outlives it, and it outlives what the reactor runs.
+  // The reactor outlives this object, which outlives the callbacks it gives to the reactor.
   RequestHandler(ipc::Reactor& reactor, Collect collect)
       : reactor_(reactor), collect_(std::move(collect)) {}
 
@@ -42,21 +42,21 @@ class RequestHandler {
   [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
 
  private:
-  struct Question {
+  struct Request {
     std::string word;
     Reply reply;
   };
 
-  void begin();
+  void begin_round();
   void answer(const ipc::Snapshot& snapshot);
-  void end();
-  void forget_unwanted();
+  void end_round();
+  void drop_unwanted();
 
   ipc::Reactor& reactor_;
   const Collect collect_;
-  std::vector<Question> asked_;    // answered by the round under way
-  std::vector<Question> waiting_;  // for the next one
-  bool busy_ = false;              // with a round or the pause after it
+  std::vector<Request> current_;  // answered in the current round
+  std::vector<Request> waiting_;  // for the next one
+  bool busy_ = false;             // with a round or the pause after it
   ipc::RefreshMarks refresh_marks_;
 };
 

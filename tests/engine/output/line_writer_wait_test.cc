@@ -1,4 +1,4 @@
-// Waiting for a reader: for a while, or patiently until something interrupts.
+// Waiting for a reader: for a while, or until something interrupts.
 #include <pthread.h>
 #include <sys/eventfd.h>
 
@@ -123,7 +123,7 @@ TEST_F(LineWriterWaitTest, WaitingForAFrozenTerminalLosesNothing) {
     writer.line(numbered(i));
     if (i % 10 == 0) writer.flush();
   }
-  writer.flush_patiently();
+  writer.flush_blocking();
   done = true;
   reader.join();
   EXPECT_EQ(writer.lost(), 0U);
@@ -145,7 +145,7 @@ TEST_F(LineWriterWaitTest, WaitingWhenFullLosesNothing) {
     expected.push_back(numbered(i));
     writer.line(expected.back());
   }
-  writer.flush_patiently();
+  writer.flush_blocking();
   reader.request_stop();
   reader.join();
   EXPECT_EQ(writer.lost(), 0U);
@@ -161,7 +161,7 @@ TEST_F(LineWriterWaitTest, TwoThatWaitForOneReaderLoseNothing) {
     LineWriter writer(pipe.writing.get());
     writer.wait_when_full(-1);
     for (std::size_t i = 0; i < kLines; ++i) writer.line(std::string(4000, 'x'));
-    writer.flush_patiently();
+    writer.flush_blocking();
     lost += writer.lost();
   };
   std::size_t newlines = 0;
@@ -196,13 +196,13 @@ TEST_F(LineWriterWaitTest, AnInterruptEndsTheWaiting) {
   EXPECT_GE(steady_clock::now() - start, milliseconds(90)) << "it waited until then";
   const auto interrupted = steady_clock::now();
   for (int i = 0; i < 1000; ++i) writer.line("x");
-  writer.flush_patiently();
+  writer.flush_blocking();
   EXPECT_LT(steady_clock::now() - interrupted, std::chrono::seconds(10)) << "and waits no more";
-  // Last words find room when the reader is there after all.
+  // The last line finds room once the reader reads after all.
   EXPECT_GT(pipe.take(65'536).size(), 0U);
   writer.flush_for(milliseconds(100));
   const std::uint64_t lost = writer.lost();
-  writer.line("last words");
+  writer.line("last line");
   EXPECT_EQ(writer.lost(), lost);
 }
 

@@ -101,8 +101,8 @@ TEST_F(ReporterTest, HeaderForTextOnly) {
 
 TEST_F(ReporterTest, NothingToTell) {
   auto r = reporter(OutputFormat::text);
-  r.tell(readers_.outcomes());
-  r.tell({});
+  r.print(readers_.outcomes());
+  r.print({});
   EXPECT_EQ(error_.text() + output_.text(), "");
 }
 
@@ -113,11 +113,11 @@ TEST_F(ReporterTest, ByTimeAcrossReaders) {
   put(0, outcome(40s, 1004));
   put(1, outcome(20s, 1002));
   put(1, outcome(50s, 1005));
-  r.tell(readers_.outcomes());
+  r.print(readers_.outcomes());
   EXPECT_THAT(ports(error_.lines()), ElementsAre("1001", "1002", "1003", "1004", "1005"));
   EXPECT_EQ(output_.text(), "");
-  r.tell(readers_.outcomes());
-  EXPECT_THAT(error_.lines(), SizeIs(5)) << "each is told once";
+  r.print(readers_.outcomes());
+  EXPECT_THAT(error_.lines(), SizeIs(5)) << "each is printed once";
 }
 
 TEST_F(ReporterTest, AtOneMomentInTheOrderOfTheReaders) {
@@ -125,7 +125,7 @@ TEST_F(ReporterTest, AtOneMomentInTheOrderOfTheReaders) {
   put(1, outcome(10s, 1003));
   put(0, outcome(10s, 1001));
   put(0, outcome(10s, 1002));
-  r.tell(readers_.outcomes());
+  r.print(readers_.outcomes());
   EXPECT_THAT(ports(error_.lines()), ElementsAre("1001", "1002", "1003"));
 }
 
@@ -140,7 +140,7 @@ TEST_F(ReporterTest, LinesAsThePureWriterHasThem) {
   o.responder = v6(2, 443);
   o.outcome.cause = Cause::unreachable;
   put(0, o);
-  r.tell(readers_.outcomes());
+  r.print(readers_.outcomes());
   EXPECT_THAT(
       error_.lines(),
       ElementsAre("  39.947 | 23-11-14 22:13:20.000 |       192.0.2.1:48967       192.0.2.2:80    "
@@ -164,10 +164,10 @@ TEST_F(ReporterTest, EveryResultByItsName) {
        {Cause::unreachable, " failure (unreach) ", R"("result":"unreach","cause":"unreachable")"}}};
   for (const Case& c : cases) {
     put(0, outcome(10s, 1001, c.cause));
-    reporter(OutputFormat::text).tell(readers_.outcomes());
+    reporter(OutputFormat::text).print(readers_.outcomes());
     EXPECT_THAT(error_.lines().back(), HasSubstr(std::string("|") + c.words + "|"));
     put(0, outcome(10s, 1001, c.cause));
-    reporter(OutputFormat::json).tell(readers_.outcomes());
+    reporter(OutputFormat::json).print(readers_.outcomes());
     EXPECT_THAT(output_.lines().back(), HasSubstr(c.json));
   }
 }
@@ -181,7 +181,7 @@ TEST_F(ReporterTest, JsonNamesInterfaceAndFilters) {
   o.filters = 0b1011;
   o.interface = 99;
   put(1, o);
-  r.tell(readers_.outcomes());
+  r.print(readers_.outcomes());
   EXPECT_EQ(error_.text(), "");
   const auto lines = output_.lines();
   ASSERT_EQ(lines.size(), 2U);
@@ -201,7 +201,7 @@ TEST_F(ReporterTest, ManyAtOnce) {
   }
   std::size_t looks = 0;
   while (readers_.reader(0).outcomes().size() + readers_.reader(1).outcomes().size() > 0) {
-    r.tell(readers_.outcomes());
+    r.print(readers_.outcomes());
     ASSERT_LT(++looks, 10U);
   }
   to_output_.flush();
@@ -223,7 +223,7 @@ std::string on_terminal(const FilterRegistry& filters, const Interfaces& interfa
   Reporter r(OutputFormat::text, terminal, to_output, filters,
              [&](std::uint16_t index) { return interfaces.name_of(index); });
   EXPECT_TRUE(readers.reader(0).outcomes().push(o));
-  r.tell(readers.outcomes());
+  r.print(readers.outcomes());
   std::array<char, 1024> buffer{};
   const auto n = ::read(reading.get(), buffer.data(), buffer.size());
   return n > 0 ? std::string(buffer.data(), static_cast<std::size_t>(n)) : std::string();
@@ -238,7 +238,7 @@ TEST_F(ReporterTest, ColourOnTerminalsUnlessRefused) {
   }
   {
     const test::Environment empty("NO_COLOR", "");
-    EXPECT_THAT(show(), HasSubstr("\x1b[32m")) << "empty is as good as not there";
+    EXPECT_THAT(show(), HasSubstr("\x1b[32m")) << "an empty value counts as unset";
   }
   for (const char* value : {"1", "0", "false"}) {
     const test::Environment refused("NO_COLOR", value);
@@ -246,8 +246,8 @@ TEST_F(ReporterTest, ColourOnTerminalsUnlessRefused) {
   }
   const test::Environment none("NO_COLOR", nullptr);
   put(0, o);
-  reporter(OutputFormat::text).tell(readers_.outcomes());
-  EXPECT_EQ(error_.text().find('\x1b'), std::string::npos) << "a file is no terminal";
+  reporter(OutputFormat::text).print(readers_.outcomes());
+  EXPECT_EQ(error_.text().find('\x1b'), std::string::npos) << "a file is not a terminal";
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ std::vector<ReplayConfig> configs(unsigned readers) {
                        .readers = readers,
                        .tracker = {.capacity = 10'000},
                        .steering = {},
-                       .tell_outcomes = true});
+                       .print_outcomes = true});
   }
   return configs;
 }
