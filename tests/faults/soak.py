@@ -1,7 +1,7 @@
 """A soak: everything that happens to a tcpeek in months, in minutes, and nothing may grow.
 
-SYN floods come and go on one link, handshakes that must be counted exactly on another, a third goes
-down and up, is deleted and made anew, and gets and loses addresses; hostile clients of every kind take
+SYN floods start and stop on one link, handshakes that must be counted exactly on another, a third goes
+down and up, is deleted and recreated, and gets and loses addresses; hostile clients of every kind take
 turns at the socket. Each second the accounting identities are checked on a STATS reply, and memory and
 descriptors are sampled; at the end their slopes are printed. `soak.py SECONDS`; see scripts/soak.
 """
@@ -253,7 +253,7 @@ class Soak:
             f"packets: {stats.packets('seen'):,} seen, {stats.packets('dropped'):,} dropped; "
             f"attempts: {stats.totals['attempts']:,}, of them evicted {stats.totals['evicted']:,}\n"
             f"genuine handshakes: {genuine:,} of {self._genuine:,}\n"
-            f"links: {changes.flaps} times down and up, {changes.rebirths} times made anew, "
+            f"links: {changes.flaps} times down and up, {changes.rebirths} times recreated, "
             f"{changes.addresses} changes of addresses\n"
             f"hostile clients: {self._hostile.connections:,} connections; "
             f"STATS answered in {1000 * statistics.median(samples.answered_s):.1f} ms (median), "

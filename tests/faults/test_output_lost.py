@@ -20,7 +20,7 @@ setUpModule = lab.require
 
 FIRST_LINES = 4
 FILE_LIMIT = 2048  # bytes, more than the first lines and less than all
-PATIENCE_S = 2.0  # for whoever reads the last words
+FLUSH_S = 2.0  # that tcpeek waits to write the summary
 
 
 def _full_pipe() -> tuple[int, int]:
@@ -104,14 +104,14 @@ class Closed(OutputCase):
 
 class Pipes(OutputCase):
     def test_nobody_reads(self) -> None:
-        """The pipe is full. At the end tcpeek waits a while for somebody to read its last words."""
+        """The pipe is full. At the end tcpeek waits a while for somebody to read the summary."""
         for name, options in (("live lines", OPTIONS), ("JSON lines", JSON)):
             with self.subTest(name):
                 reader, writer = os.pipe()
                 self.addCleanup(os.close, reader)
                 with os.fdopen(writer, "wb") as end:
                     one = self.start(options, stdout=end, stderr=end)
-                self.check(f"{name} to a pipe nobody reads", one, ends_within_s=3 * PATIENCE_S)
+                self.check(f"{name} to a pipe nobody reads", one, ends_within_s=3 * FLUSH_S)
 
     def test_full_before_it_starts(self) -> None:
         """Not even the first line fits."""
@@ -119,7 +119,7 @@ class Pipes(OutputCase):
         self.addCleanup(os.close, reader)
         with os.fdopen(writer, "wb") as end:
             one = self.start(stderr=end)
-        self.check("everything to a pipe full from the start", one, ends_within_s=3 * PATIENCE_S)
+        self.check("everything to a pipe full from the start", one, ends_within_s=3 * FLUSH_S)
 
     def test_refusal_into_a_full_pipe(self) -> None:
         """What cannot be said does not hold up the end."""
@@ -130,7 +130,7 @@ class Pipes(OutputCase):
         self.addCleanup(one.close)
         self.assertFalse(one.ready())
         self.assertEqual(one.process.returncode, 1)
-        self.assertLess(time.monotonic() - one.began, 3 * PATIENCE_S)
+        self.assertLess(time.monotonic() - one.began, 3 * FLUSH_S)
 
     def test_reader_has_left(self) -> None:
         """Before the start, and while running."""

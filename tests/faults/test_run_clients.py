@@ -1,5 +1,5 @@
 """Clients of the socket that do not behave, while connections are counted: capture loses nothing, and
-whoever asks properly is answered soon."""
+a well-behaved client is answered soon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Links that go down and up, and that are deleted and made anew: counting goes on, nothing grows.
+"""Links that go down and up, and that are deleted and recreated: counting goes on, nothing grows.
 
 TCPEEK_FAULTS=full does it a thousand times; otherwise enough to use up the spare sockets.
 """
@@ -94,7 +94,7 @@ class Flaps(unittest.TestCase):
 
 class Rebirths(unittest.TestCase):
     def rebirths(self, *options: str) -> str:
-        """Deletes and makes the interface anew, also when all spare sockets are used up."""
+        """Deletes and recreates the interface, also when all spare sockets are used up."""
         with Lab() as network, Monitor(network, *options) as monitor:
             process = Process(monitor.pid)
             took = []
@@ -109,7 +109,7 @@ class Rebirths(unittest.TestCase):
             late = len(resident) * 4 // 5
             grown = resident[-1] - resident[late]
             told(
-                f"{REBIRTHS} times made anew, {' '.join(options)}: counting again after {percentiles(took)}; "
+                f"{REBIRTHS} times recreated, {' '.join(options)}: counting again after {percentiles(took)}; "
                 f"memory +{grown} KiB"
             )
             self.assertLess(max(took), AGAIN_AFTER_REBIRTH_S)
@@ -161,7 +161,7 @@ class Rebirths(unittest.TestCase):
             for name in names:
                 lab.wait_for(
                     lambda: f"{name} is back as another kind of interface: restart" in monitor.stderr(),
-                    "that is told",
+                    "a message about it",
                 )
             time.sleep(2.5)  # in which it is tried again, each second
             for number, name in enumerate(names):
@@ -177,7 +177,7 @@ class Gone(unittest.TestCase):
             with self.subTest(options=options), Lab() as network, Monitor(network, *options) as monitor:
                 process = Process(monitor.pid)
                 network.host.ip("link", "del", "veth0")
-                lab.wait_for(lambda: "is gone" in monitor.stderr(), "that is told")
+                lab.wait_for(lambda: "is gone" in monitor.stderr(), "a message about it")
                 self.assertIn("nothing is captured meanwhile", monitor.stderr())
                 self.assertFalse(monitor.stats().json["interfaces"][0]["up"])
                 before, begun = process.cpu_s(), time.monotonic()

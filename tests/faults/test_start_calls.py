@@ -85,7 +85,7 @@ _CANNOT_FAIL = frozenset(
      "umask", "write")
 )  # fmt: skip
 
-# Whoever fails at giving up rights must not go on.
+# A start that fails to drop privileges must not continue.
 _RIGHTS = frozenset(("capset", "setgroups", "setresgid", "setresuid", "setuid", "setgid"))
 
 

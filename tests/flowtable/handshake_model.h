@@ -33,7 +33,7 @@ class HandshakeModel {
   void bring_up_to_date(std::int64_t now_us);
   void note_loss(std::int64_t until_us);
 
-  // What the observer is told of this pair of ends since the last call.
+  // The observer's calls about this pair of ends since the last call.
   [[nodiscard]] std::vector<Told> take(const Pair& pair);
 
   [[nodiscard]] std::int64_t pending() const;

@@ -97,7 +97,7 @@ TEST(HandshakeRow, SameSynAckAgain) {
 
 TEST(HandshakeRow, SynAckWithAnotherSeq) {
   const Line other = down(kSynAck, 100, 1, Event::progressed);
-  expect("is no duplicate", {kAnswer, other, down(kSynAck, 100, 1, Event::dup_synack)});
+  expect("is not a duplicate", {kAnswer, other, down(kSynAck, 100, 1, Event::dup_synack)});
   expect("the first is acceptable", {kAnswer, other, up(ack, 1, 1, Event::success)});
   expect("and the other, too", {kAnswer, other, up(ack, 1, 101, Event::success)});
   expect("the first again", {kAnswer, other, down(kSynAck, 0, 1, Event::dup_synack)});
@@ -273,7 +273,7 @@ TEST(HandshakeRow, SimultaneousOpenWithOtherRows) {
           up(ack, 1, 1, Event::success)});
   expect("the responder's data proves completion",
          {kCrossing, theirs, down(ack, 1, 1, Event::success_late).data(1)});
-  expect("a bare ACK is no SYN/ACK: the first one after it repeats nothing",
+  expect("a bare ACK is not a SYN/ACK: the first one after it repeats nothing",
          {kCrossing, down(ack, 1, 1, Event::proves_nothing), theirs});
   expect("numbers beyond the handshake's are a late proof",
          {kCrossing, theirs, up(ack, 500, 700, Event::success_late)});
@@ -369,7 +369,7 @@ TEST(Handshake, InvariantsHoldOnRandomWalks) {
       ASSERT_EQ(std::memcmp(&before, &h, sizeof h), 0) << "ignored, and yet changed";
     }
     ASSERT_EQ(is_outcome(event), is_pending(before.phase) && !is_pending(h.phase));
-    ASSERT_FALSE(!is_pending(before.phase) && h.phase != before.phase) << "an outcome is for good";
+    ASSERT_FALSE(!is_pending(before.phase) && h.phase != before.phase) << "an outcome is final";
     ASSERT_GE(h.last_us(), before.last_us());
     ASSERT_EQ(h.isn, before.isn);
   }

@@ -67,7 +67,7 @@ TEST(AttemptTable, RememberedOnesAreNeverInTheWay) {
   EXPECT_TRUE(b.table.consistent());
 }
 
-// A full table where attempts come and go.
+// A full table where attempts begin and end.
 TEST(AttemptTable, StaysFullWithoutEvicting) {
   constexpr std::uint32_t kCapacity = 10'000;
   Bench b(kCapacity);
@@ -169,7 +169,7 @@ TEST(AttemptTable, AgreesWithAMap) {
       } else {
         const AttemptTable::Home home = b.table.home(key_of(n));
         const auto place = b.table.place(home, random() % 8 == 0);
-        // No pending one loses its slot but whoever is evicted.
+        // No pending one loses its slot but the one evicted.
         const Attempt loser = b.table[place.slot];
         b.table.put(place.slot, key_of(n), home).first_syn = seconds(i);
         b.table.set_deadline(place.slot, {i});

@@ -1,5 +1,5 @@
-// The tracker's own rules: when attempts end and are forgotten, whoever notices first; what the
-// observer is told; and what a full table does.
+// The tracker's own rules: when attempts end and are forgotten, whether the sweep or a segment finds them
+// first; the calls to the observer; and what a full table does.
 
 #include "flowtable/tracker.h"
 
@@ -162,7 +162,7 @@ TEST(Tracker, RemembersNothingIfToldSo) {
   EXPECT_EQ(w.recorder.opened_count, 2U);
 }
 
-// The timeout fell due at 60 s, so the memory of it ended at 120 s, whoever noticed and when.
+// The timeout fell due at 60 s, so the memory of it ended at 120 s, whenever that was noticed.
 TEST(Tracker, ForgetsATimeoutThatNobodyNoticedInTime) {
   Watch swept;
   Watch met;

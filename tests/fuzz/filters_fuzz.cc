@@ -1,5 +1,5 @@
 // Filter expressions, one a line. One that is refused has its caret under one of its characters; one
-// that is taken means the same when it is written anew; all of them together match attempts around
+// that is taken means the same when it is written out again; all of them together match attempts around
 // their edges as the naive matcher does.
 
 #include <gtest/gtest.h>

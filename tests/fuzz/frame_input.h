@@ -1,4 +1,4 @@
-// A frame, with all that decode() is told of it, read from a target's input and written as a seed.
+// A frame with all arguments of decode(), read from a target's input and written as a seed.
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // Writes first inputs of the targets: fuzz_seeds FOLDER CAPTURE... Frames are those of the captures and
 // of PacketMaker; files are the small ones of the captures and what SavefileWriter makes of blocks
-// that those lack. Only needed to make tests/fuzz/corpus anew.
+// that those lack. Only needed to recreate tests/fuzz/corpus.
 
 #include <exception>
 #include <filesystem>

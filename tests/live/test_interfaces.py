@@ -255,7 +255,7 @@ class Changes(unittest.TestCase):
                 network.host.ip("link", "set", "veth0", "up")
                 lab.wait_for(lambda: "LOWER_UP" in network.host.ip("link", "show", "veth0"), "veth0 is up")
                 self._count_again(monitor, network.wire())
-                lab.wait_for(lambda: "veth0 is up: capturing goes on" in monitor.stderr(), "that is told")
+                lab.wait_for(lambda: "veth0 is up: capturing goes on" in monitor.stderr(), "a message about it")
 
     def test_one_of_two_is_deleted(self) -> None:
         with Lab(links=2) as network, Monitor(network, interfaces=("veth0", "veth1")) as monitor:

@@ -275,7 +275,7 @@ class Output(unittest.TestCase):
 
 
 class Readers(unittest.TestCase):
-    """Whoever reads our output may be slow, or leave: counting goes on."""
+    """The reader of our output may be slow, or exit: counting goes on."""
 
     def watch_without_reading(self, *, leave: bool) -> None:
         attempts = 3000

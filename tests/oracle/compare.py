@@ -39,7 +39,7 @@ _EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
 
 @dataclass(frozen=True)
 class Setting:
-    """What tcpeek is told besides the file."""
+    """tcpeek's options besides the file."""
 
     expressions: Sequence[str] = ()
     local: Sequence[str] = ()

@@ -2,7 +2,7 @@
 
 tshark decodes; this file only picks. Where tshark is lenient and tcpeek strict on purpose, the rule
 is a line of `_segment`, `_refused_ip` or `_refused_tcp`, with its reason. What tshark reaches only
-through headers that tcpeek does not read (a tunnel, say) is told by the chain of protocols that
+through headers that tcpeek does not read (a tunnel, say) is recognised by the chain of protocols that
 frame.protocols gives.
 """
 

@@ -1,4 +1,4 @@
-// Compressed captures: members and frames are one stream; a stream that is cut or damaged is told,
+// Compressed captures: members and frames are one stream; a stream that is cut or damaged is reported,
 // and what stands before comes out.
 
 #include "ring/inflater.h"

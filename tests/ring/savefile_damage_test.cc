@@ -1,4 +1,4 @@
-// pcapng files that lie or end early: what stands before is good, and the damage is told with its
+// pcapng files that lie or end early: what comes before is good, and the damage is reported with its
 // place. And what is not a capture file at all.
 
 #include <functional>

@@ -5,7 +5,7 @@
 // bytes; each padded to 8 bytes, the last one with tp_next_offset 0. Source: Linux
 // net/packet/af_packet.c (tpacket_rcv, prb_fill_curr_block, prb_close_block).
 //
-// block_status is left alone until publish(): it belongs to whoever owns the block.
+// block_status is left alone until publish(): it belongs to the owner of the block.
 #pragma once
 
 #include <linux/if_ether.h>

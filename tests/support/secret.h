@@ -1,4 +1,4 @@
-// Secrets for the keyed hash, as good as random and the same in each run.
+// Secrets for the keyed hash, pseudorandom and the same in each run.
 #pragma once
 
 #include <cstddef>

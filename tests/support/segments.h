@@ -125,7 +125,7 @@ struct Ends {
   }
 };
 
-// The two ends of a connection, whoever sent: the lesser one first.
+// The two ends of a connection, in either direction: the lesser one first.
 using Pair = std::pair<Endpoint, Endpoint>;
 
 inline Pair pair_of(const Endpoint& a, const Endpoint& b) {

@@ -1,4 +1,4 @@
-// What an observer of the tracker is told, as plain values that compare and print, and an observer
+// The calls to an observer of the tracker, as plain values that compare and print, and an observer
 // that writes it down.
 #pragma once
 
@@ -18,7 +18,7 @@
 
 namespace tcpeek::flowtable::test {
 
-// One thing that an observer is told.
+// One call to an observer.
 struct Told {
   enum class What : std::uint8_t { opened, ended, late_synack };
   What what = What::opened;

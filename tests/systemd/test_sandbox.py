@@ -59,7 +59,7 @@ class Sandbox(unittest.TestCase):
     def test_nothing_it_asks_for_is_forbidden(self) -> None:
         """Where the unit answers a forbidden call with an error, here it would kill. Pinning is the one that
         tcpeek asks for and can do without."""
-        # Without -q, so that outcomes are told as well.
+        # Without -q, so that outcomes are printed as well.
         command = "tcpeek -i %i -U /run/tcpeek/%i.sock $TCPEEK_OPTIONS"
         self.nest.drop_in(UNIT, f"{PINNING}SystemCallErrorNumber=kill\nExecStart=\nExecStart={command}\n")
         for more in ("", "--output json", "--syslog"):
@@ -75,10 +75,10 @@ class Sandbox(unittest.TestCase):
         for word in ("GET", "REFRESH", "STATS"):
             self.assertTrue(self.nest.ask(word, SOCKET))
         self.network.host.ip("link", "set", "veth0", "down")
-        lab.wait_for(lambda: "; veth0 is down" in self.nest.show(UNIT, "StatusText"), "the status tells of the link")
+        lab.wait_for(lambda: "; veth0 is down" in self.nest.show(UNIT, "StatusText"), "the status shows the link")
         self.network.host.ip("link", "set", "veth0", "up")
         four = "4 attempts: 4 successes, 0 failures, 0 pending; 0 packets dropped"
-        lab.wait_for(lambda: self.nest.show(UNIT, "StatusText") == four, "the status tells of all")
+        lab.wait_for(lambda: self.nest.show(UNIT, "StatusText") == four, "the status shows all")
         self.assertEqual(self.nest.main_process(UNIT), pid)
         self.nest.must("systemctl", "stop", UNIT)
         self.assertEqual(self.nest.show(UNIT, "Result"), "success")

@@ -52,7 +52,7 @@ class Service(unittest.TestCase):
         Conversation(wire, RX4).succeed()
         lab.wait_for(lambda: self.counted() == 2, "both connections are counted")
         two = "2 attempts: 2 successes, 0 failures, 0 pending; 0 packets dropped"
-        lab.wait_for(lambda: self.nest.show(UNIT, "StatusText") == two, "the status tells of both")
+        lab.wait_for(lambda: self.nest.show(UNIT, "StatusText") == two, "the status shows both")
 
     def test_socket_is_for_the_group(self) -> None:
         self.nest.must("systemctl", "start", UNIT)

@@ -1,4 +1,4 @@
-// Wakes whoever waits, once for any number of calls.
+// Wakes the thread that waits, once for any number of calls.
 #include "engine/base/event_fd.h"
 
 #include <gtest/gtest.h>

@@ -112,7 +112,7 @@ TEST_F(MachineMemoryTest, Version1) {
   EXPECT_EQ(read().available, 450 * kMib);
 }
 
-// A container sees its own group as the root of the mount, under another path than it is told.
+// A container sees its own group as the root of the mount, not under the path in /proc/self/cgroup.
 TEST_F(MachineMemoryTest, AContainerThatSeesItsGroupAlone) {
   group("", std::to_string(200 * kMib), 50, 0);
   for (const char* path : {"/docker/abc", "/", "/../../other", "/a/../b"}) {

@@ -203,7 +203,7 @@ TEST(InterfacesTest, AnySumsAllDevices) {
   EXPECT_EQ(interfaces.stats()[0].if_dropped, 9U);
 }
 
-// A device made anew counts from zero; what was lost before stays lost.
+// A recreated device counts from zero; what was lost before stays counted.
 TEST(InterfacesTest, ADeviceThatBeginsAnewTakesNothingBack) {
   auto state = machine();
   state.links[1].if_dropped = 10;
@@ -264,7 +264,7 @@ TEST(InterfacesTest, WithoutACarrierItIsNotUp) {
   EXPECT_EQ(changes[0].now, InterfaceState::down) << "what its administrator wants comes first";
 }
 
-// A socket is bound to the device, not to its name: one of that name made anew is watched once there
+// A socket is bound to the device, not to its name: one recreated under that name is watched once there
 // are sockets on it.
 TEST(InterfacesTest, ADeviceMadeAnewIsGoneUntilItIsRebound) {
   auto state = machine();

@@ -17,7 +17,7 @@ namespace tcpeek::engine::test {
 
 using SteeringProgram = std::vector<sock_filter>;
 
-// Everything to the first reader, whoever owns it.
+// Everything to the first reader, no matter which one owns it.
 inline const SteeringProgram kAllToTheFirst{{BPF_RET | BPF_K, 0, 0, 0}};
 
 // For each reader its socket on each interface.

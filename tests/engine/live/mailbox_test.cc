@@ -1,4 +1,4 @@
-// Letters between readers: bounded, in order for each sender, none lost without a refusal.
+// Mail between readers: bounded, in order for each sender, none lost without a refusal.
 #include "engine/live/mailbox.h"
 
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ Segment segment_of(std::uint32_t sender, std::uint32_t number) {
   return s;
 }
 
-// How many letters it takes before it refuses.
+// How many segments it takes before it refuses.
 std::size_t fill(Mailbox& mailbox, const Mailbox::Sender& sender, std::size_t at_most) {
   std::size_t sent = 0;
   while (sent < at_most && mailbox.send(sender, segment_of(0, static_cast<std::uint32_t>(sent))))
@@ -46,7 +46,7 @@ TEST(MailboxTest, NothingInItAtFirst) {
   EXPECT_EQ(mailbox.size(), 0U);
 }
 
-TEST(MailboxTest, LettersArriveWhole) {
+TEST(MailboxTest, SegmentsArriveWhole) {
   Mailbox mailbox(1);
   const Mailbox::Sender sender = mailbox.add_sender();
   Segment sent = segment_of(7, 0xdeadbeef);
@@ -67,7 +67,7 @@ TEST(MailboxTest, LettersArriveWhole) {
   EXPECT_EQ(got.sender, flowtable::Sender::high);
 }
 
-TEST(MailboxTest, OneSendersLettersKeepTheirOrder) {
+TEST(MailboxTest, OneSendersSegmentsKeepTheirOrder) {
   Mailbox mailbox(3);
   const Mailbox::Sender sender = mailbox.add_sender();
   for (std::uint32_t i = 0; i < 1000; ++i) ASSERT_TRUE(mailbox.send(sender, segment_of(0, i)));

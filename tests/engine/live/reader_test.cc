@@ -1,4 +1,4 @@
-// A reader's thread: its start and its end, its reports, the letters it gets. Without rings.
+// A reader's thread: its start and its end, its reports, its mail. Without rings.
 #include "engine/live/reader.h"
 
 #include <gtest/gtest.h>
@@ -86,7 +86,7 @@ TEST(ReaderTest, StopTwice) {
   readers.stop();
 }
 
-TEST(ReaderTest, LettersAreTrackedAtTheirPlaceInTime) {
+TEST(ReaderTest, MailIsTrackedInTheOrderOfTime) {
   ReadersRig readers(2);
   const Mailbox::Sender sender = readers.mailbox(1).add_sender();
   readers.start();
@@ -108,7 +108,7 @@ TEST(ReaderTest, LettersAreTrackedAtTheirPlaceInTime) {
   EXPECT_LT(std::chrono::abs(outcome.first_syn - now), 1ms);
 }
 
-TEST(ReaderTest, ALetterThatIsAheadOfTimeWaits) {
+TEST(ReaderTest, MailThatIsAheadOfTimeWaits) {
   ReadersRig readers(2);
   const Mailbox::Sender sender = readers.mailbox(0).add_sender();
   readers.start();
@@ -123,7 +123,7 @@ TEST(ReaderTest, ALetterThatIsAheadOfTimeWaits) {
   EXPECT_EQ(report.outcomes.totals[Tally::attempts], 1U);
 }
 
-TEST(ReaderTest, LettersSentBeforeTheEndAreRead) {
+TEST(ReaderTest, MailSentBeforeTheEndIsRead) {
   for (int round = 0; round < 5; ++round) {
     ReadersRig readers(2);
     const Mailbox::Sender sender = readers.mailbox(1).add_sender();

@@ -1,4 +1,4 @@
-// What the service manager is told, as it arrives at a socket like its own.
+// What the service manager gets, as it arrives at a socket like its own.
 #include "engine/output/systemd_notifier.h"
 
 #include <gmock/gmock.h>
@@ -164,8 +164,8 @@ TEST_F(SystemdNotifierTest, AManagerThatIsGoneIsReportedOnce) {
                   "such file or directory; it may restart what runs well"));
 }
 
-// systemd's own queue takes many, other managers' ten; whoever waited for one that reads nothing would
-// answer nobody any more.
+// systemd's own queue takes many messages, other managers' ten; blocking on one that does not read would
+// stop all replies.
 TEST_F(SystemdNotifierTest, AManagerThatReadsNothingIsNotWaitedFor) {
   const Environment time("WATCHDOG_USEC", "20000000");
   SystemdNotifier service(log_);
@@ -178,7 +178,7 @@ TEST_F(SystemdNotifierTest, AManagerThatReadsNothingIsNotWaitedFor) {
   EXPECT_THAT(manager_.told(), ElementsAre("WATCHDOG=1\n")) << "heard again when it reads again";
 }
 
-// A machine without descriptors is no reason to have a healthy tcpeek killed.
+// A healthy tcpeek must not be killed because the machine is out of descriptors.
 TEST_F(SystemdNotifierTest, NoDescriptorIsNeededToSayThatItLives) {
   const Environment time("WATCHDOG_USEC", "20000000");
   const std::string said = test::in_child([&] {

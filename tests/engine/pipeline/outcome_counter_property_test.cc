@@ -42,7 +42,7 @@ std::array<bool, kCounted> naive(const Attempt& a, bool rx, bool tx) {
   return in;
 }
 
-// Sees what the counter is told, counts by itself and hands it on.
+// Sees the calls to the counter, counts by itself and passes them on.
 class Shadow {
  public:
   Shadow(OutcomeCounter& counter, const Handover<ReaderRules>& rules)

@@ -1,4 +1,4 @@
-// What is counted where, and what is told, for attempts that a real tracker follows.
+// What is counted where, and what is queued to be printed, for attempts that a real tracker follows.
 #include "engine/pipeline/outcome_counter.h"
 
 #include <gmock/gmock.h>
@@ -91,7 +91,7 @@ TEST(OutcomeCounterTest, ExcludedAttemptsCountNowhere) {
   CountingRig rig({":RX@%:80", "web:RX@%:80"});
   succeed(rig, kIn);
   succeed(rig, kOut);
-  EXPECT_EQ(rig.counts().filters.size(), 3U) << "an exclusion is no filter";
+  EXPECT_EQ(rig.counts().filters.size(), 3U) << "an exclusion is not a filter";
   EXPECT_EQ(rig.attempts(kRx), 0U);
   EXPECT_EQ(rig.attempts(2), 0U);
   EXPECT_EQ(rig.attempts(kTx), 1U);

@@ -201,7 +201,7 @@ TEST_F(SnapshotBuilderTest, IdentitiesHold) {
             s.packets.used + s.packets.ignored_total() + s.packets.in_mailboxes);
 }
 
-// Reports that never add up are shown in the end: then nothing is on its way, and not 2^64 letters.
+// Reports that never add up are shown in the end: then no segment is in a mailbox, and not 2^64.
 TEST_F(SnapshotBuilderTest, MoreArrivedThanWasSentIsNoneOnItsWay) {
   one_.mailed_in = one_.mailed_out + two_.mailed_out - two_.mailed_in + 1;
   EXPECT_EQ(build_snapshot(frame(), kRegistry, views_).packets.in_mailboxes, 0U);

@@ -41,7 +41,7 @@ using test::SandboxTest;
 using ::testing::HasSubstr;
 
 struct Call {
-  const char* name;  // as it is told
+  const char* name;  // as printed
   void (*make)();
 };
 
@@ -112,7 +112,7 @@ TEST_F(SandboxTest, WhatNobodyNeedsEndsTheProcessWithAWordAboutIt) {
   }
 }
 
-// glibc blocks all signals meanwhile, so nothing is told.
+// glibc blocks all signals meanwhile, so nothing is printed.
 TEST_F(SandboxTest, NobodyStartsThreads) {
   for (const Role role : kAllRoles) {
     EXPECT_EQ(end_of(role, [] { std::thread([] {}).join(); }).how, test::kBySigsys);
