@@ -18,6 +18,7 @@ constexpr std::size_t kSingles = 2;
 // So many are closed by each reader and the main thread within a second. An interface gets a group all
 // the same.
 constexpr std::size_t kMostSparesPerThread = 32;
+constexpr std::size_t kMostSpares = 1024;
 
 // `any` is never deleted.
 bool can_be_deleted(const ring::CaptureTarget& target) noexcept {
@@ -74,7 +75,8 @@ std::size_t CaptureSockets::deletable() const noexcept {
 
 std::size_t CaptureSockets::spares_wanted() const noexcept {
   if (deletable() == 0) return 0;
-  const std::size_t share = kMostSparesPerThread * (config_.readers + 1) / deletable();
+  const std::size_t share =
+      std::min(kMostSparesPerThread * (config_.readers + 1), kMostSpares) / deletable();
   return deletable() * spare_sockets(config_.readers, std::max(share, config_.readers + kSingles));
 }
 
