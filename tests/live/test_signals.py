@@ -27,8 +27,16 @@ setUpModule = lab.require
 
 
 def ignores(pid: int, number: signal.Signals) -> bool:
+    return has_signal(pid, "SigIgn", number)
+
+
+def blocks(pid: int, number: signal.Signals) -> bool:
+    return has_signal(pid, "SigBlk", number)
+
+
+def has_signal(pid: int, mask: str, number: signal.Signals) -> bool:
     status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    found = re.search(r"^SigIgn:\s*(\S+)", status, re.MULTILINE)
+    found = re.search(rf"^{mask}:\s*(\S+)", status, re.MULTILINE)
     return found is not None and int(found.group(1), 16) >> (number - 1) & 1 == 1
 
 
@@ -174,6 +182,19 @@ class Reading(unittest.TestCase):
         self.assertEqual(len(self.said()), 2)
         self.assertEqual(successes(self.said()[-1]), number + 1, "it went on to the end")
 
+    def test_asked_before_the_first_byte(self) -> None:
+        with self.replay() as process:
+            assert process.stdin is not None
+            lab.wait_for(lambda: blocks(process.pid, signal.SIGUSR1), "it listens for signals")
+            process.send_signal(signal.SIGUSR1)
+            process.stdin.write(PCAP_HEADER + record(0, handshake_packets(0)))
+            process.stdin.flush()
+            lab.wait_for(lambda: len(self.said()) == 1, "the summary so far")
+            self.assertEqual(successes(self.said()[0]), 1)
+            process.stdin.close()
+            self.assertEqual(process.wait(lab.DEADLINE_S), 0)
+        self.assertEqual(len(self.said()), 2)
+
     def test_summary_so_far_of_a_pipe_that_has_stalled(self) -> None:
         with self.replay() as process:
             assert process.stdin is not None
@@ -185,6 +206,7 @@ class Reading(unittest.TestCase):
                 process.send_signal(signal.SIGUSR1)
                 lab.wait_for(lambda: len(self.said()) == times, "the summary so far")
                 self.assertLess(time.monotonic() - begun, 1.0)
+            self.assertEqual(successes(self.said()[0]), 1, "what came before it stalled")
             process.stdin.write(record(1, handshake_packets(1)))
             process.stdin.close()
             self.assertEqual(process.wait(lab.DEADLINE_S), 0)
