@@ -62,7 +62,8 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
       start_(read_clocks()),
       steering_(new_steering_key()),
       sockets_(open_sockets()),
-      readers_(reader_configs(), sockets_.take_sources(), filters_, interfaces_.locality(links_)),
+      readers_(reader_configs(), sockets_.take_sources(), filters_, interfaces_.locality(links_),
+               socket_closer_),
       link_watcher_(interfaces_, interfaces_.locality(links_), sockets_, readers_, filters_, log),
       snapshot_collector_(reactor_, readers_, filters_, interfaces_, start_),
       request_handler_(reactor_,
@@ -80,16 +81,18 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
   drop_privileges(user_);
 }
 
-CaptureSockets LiveRun::open_sockets() const {
+CaptureSockets LiveRun::open_sockets() {
   const CaptureConfig config{.readers = static_cast<unsigned>(sizing_.cpus.size()),
                              .geometry = ring::ring_geometry(sizing_.ring_mib),
                              .promiscuous = options_.promiscuous,
                              .steering = ring::steering_program(steering_)};
   try {
-    return {config, interfaces_.targets(), [this](const ring::CaptureTarget& target) {
+    return {config, interfaces_.targets(),
+            [this](const ring::CaptureTarget& target) {
               return ring::capture_program(capture_filter_, target.access,
                                            interfaces_.loopback_index(target));
-            }};
+            },
+            socket_closer_};
   } catch (const ring::FilterSyntaxError& e) {
     throw UsageError(fmt::format("--bpf: {} is not a filter expression (pcap-filter(7)): {}",
                                  in_quotes(options_.bpf), printable(e.what())));
@@ -100,9 +103,8 @@ CaptureSockets LiveRun::open_sockets() const {
 
 std::vector<ReaderConfig> LiveRun::reader_configs() const {
   std::random_device device;
-  const auto readers = static_cast<unsigned>(sizing_.cpus.size());
   std::vector<ReaderConfig> configs;
-  for (unsigned i = 0; i < readers; ++i) {
+  for (unsigned i = 0; i < sizing_.cpus.size(); ++i) {
     configs.push_back({.id = i,
                        .cpu = sizing_.cpus[i],
                        .tracker = tracker_config(options_, sizing_.sessions_per_reader, device),
@@ -131,6 +133,7 @@ void LiveRun::open_server() {
 void LiveRun::run() {
   for (const std::string& warning : options_.warnings) log_.warning("{}", warning);
   if (start_readers()) {
+    socket_closer_.make_no_threads();
     sandbox_.enter(Role::reactor);
     print_banner();
     watch();
@@ -233,13 +236,15 @@ void LiveRun::on_request_signal() {
 void LiveRun::finish() {
   systemd_notifier_.stopping();
   link_watcher_.finish();
-  readers_.stop(sockets_.take_spares());
+  sockets_.close();
+  readers_.stop();
   while (!options_.quiet && reporter_.print(readers_.outcomes())) {
   }
   standard_error_.line("");
   standard_error_.line(summary(snapshot_collector_.last()));
   standard_error_.flush_for(kShutdownFlushTimeout);
   standard_output_.flush_for(kShutdownFlushTimeout);
+  socket_closer_.close_all();
 }
 
 }  // namespace tcpeek::engine

@@ -20,6 +20,7 @@
 #include "engine/live/link_watcher.h"
 #include "engine/live/readers.h"
 #include "engine/live/snapshot_collector.h"
+#include "engine/live/socket_closer.h"
 #include "engine/output/line_writer.h"
 #include "engine/output/log.h"
 #include "engine/output/loss_warnings.h"
@@ -47,7 +48,7 @@ class LiveRun {
   void run();
 
  private:
-  [[nodiscard]] CaptureSockets open_sockets() const;
+  [[nodiscard]] CaptureSockets open_sockets();
   [[nodiscard]] std::vector<ReaderConfig> reader_configs() const;
   void open_server();
   [[nodiscard]] bool start_readers();
@@ -78,6 +79,7 @@ class LiveRun {
   const TerminationSignals termination_signals_;
   const RequestSignals request_signals_;
   ipc::Reactor reactor_;
+  SocketCloser socket_closer_;
   CaptureSockets sockets_;
   Readers readers_;
   LinkWatcher link_watcher_;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <random>
+#include <utility>
 
 #include "engine/config/sizing.h"
 #include "engine/config/tracker_settings.h"
@@ -41,6 +42,7 @@ ReplayRun::ReplayRun(const Options& options, LineWriter& standard_error,
       filters_(options.filters),
       progress_(standard_error),
       files_(options.read_files, options.bpf, signals_.descriptor(),
+             {.descriptor = request_signals_.descriptor(), .answer = [this] { answer_request(); }},
              [this](const std::string& text) {
                progress_.wipe();
                log_.warning("{}", text);
@@ -86,13 +88,20 @@ bool ReplayRun::run() {
   for (const std::string& warning : options_.warnings) log_.warning("{}", warning);
   print_banner();
   std::vector<SavedPacket> packets;
+  reading_ = true;
   while (files_.read(packets, readers_->block_packets())) {
     take(packets);
     show_progress();
-    if (request_signals_.take() == RequestSignal::summary) print_summary();
+    answer_request();
   }
   finish();
   return files_.faults().empty();
+}
+
+// While it waits for a file to begin, there is nothing to sum up yet.
+void ReplayRun::answer_request() {
+  if (request_signals_.take() == RequestSignal::summary) summary_owed_ = true;
+  if (reading_ && std::exchange(summary_owed_, false)) print_summary();
 }
 
 void ReplayRun::print_banner() {
@@ -134,10 +143,6 @@ void ReplayRun::print_outcomes() {
   if (options_.quiet) return;
   progress_.wipe();
   reporter_.print(readers_->outcomes());
-}
-
-void ReplayRun::show_progress() {
-  if (progress_.due()) progress_.update(files_.passed(), files_.total(), clock_.packets());
 }
 
 void ReplayRun::finish() {

@@ -41,11 +41,14 @@ class ReplayRun {
  private:
   void make_readers();
   void enter_sandbox();
+  void answer_request();
   void print_banner();
   void take(std::span<const ring::SavedPacket> packets);
   void sweep(flowtable::PacketTime now);
   void print_outcomes();
-  void show_progress();
+  void show_progress() {
+    if (progress_.due()) progress_.update(files_.passed(), files_.total(), clock_.packets());
+  }
   void finish();
   void print_summary();
   [[nodiscard]] ipc::Snapshot snapshot();
@@ -60,6 +63,8 @@ class ReplayRun {
   const FilterRegistry filters_;
   const TerminationSignals signals_;
   const RequestSignals request_signals_;
+  bool reading_ = false;       // what has been read so far can be summed up
+  bool summary_owed_ = false;  // asked for before that
   Progress progress_;
   CaptureFiles files_;
   Reporter reporter_;

@@ -126,7 +126,7 @@ Descriptor open_file(const std::string& path, const std::string& name) {
 }  // namespace
 
 std::unique_ptr<ByteInput> open_input(const std::string& path, int interrupt,
-                                      const std::string& named) {
+                                      const std::string& named, Question question) {
   const std::string& name = named.empty() ? path : named;
   Descriptor file = open_file(path, name);
   struct stat status {};
@@ -138,7 +138,7 @@ std::unique_ptr<ByteInput> open_input(const std::string& path, int interrupt,
   const bool whole_file = S_ISREG(status.st_mode) && path != "-";
   std::optional<std::uint64_t> total;
   if (whole_file) total = static_cast<std::uint64_t>(status.st_size);
-  FdSource source(std::move(file), S_ISREG(status.st_mode) ? -1 : interrupt);
+  FdSource source(std::move(file), S_ISREG(status.st_mode) ? -1 : interrupt, std::move(question));
   const Compression compression = compression_of(source.peek());
   if (whole_file && status.st_size > 0 && compression == Compression::none) {
     return std::make_unique<MappedInput>(std::move(source).descriptor(),

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -40,9 +41,17 @@ class ByteInput {
   [[nodiscard]] virtual std::optional<std::uint64_t> total() const noexcept = 0;
 };
 
+// What may be asked while reading waits for more to come: `answer` is called whenever the descriptor is
+// readable, and takes from it what made it so.
+struct Question {
+  int descriptor = -1;
+  std::function<void()> answer;
+};
+
 // "-" is standard input. Reading from what may block (a pipe, a terminal) ends as at its end when
 // `interrupt` becomes readable; -1: nothing interrupts. `name` is what errors call it; empty: the path.
 [[nodiscard]] std::unique_ptr<ByteInput> open_input(const std::string& path, int interrupt,
-                                                    const std::string& name = {});
+                                                    const std::string& name = {},
+                                                    Question question = {});
 
 }  // namespace tcpeek::ring

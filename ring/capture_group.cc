@@ -10,12 +10,20 @@ std::vector<PacketSocket> open_sockets(const CaptureTarget& target, std::size_t 
   return sockets;
 }
 
+void prepare(PacketSocket& socket, const RingGeometry& geometry) {
+  socket.set_filter(reject_all());
+  socket.map_ring(geometry);
+}
+
 void start_capture(std::span<PacketSocket> sockets, const CaptureTarget& target,
                    const CaptureGroupConfig& config) {
   std::uint16_t group = 0;
   for (PacketSocket& socket : sockets) {
-    socket.set_filter(reject_all());
-    if (!socket.mapped()) socket.map_ring(config.geometry);
+    if (socket.mapped()) {
+      socket.set_filter(reject_all());
+    } else {
+      prepare(socket, config.geometry);
+    }
     socket.bind(target.index);
     if (config.promiscuous && target.index != 0) socket.set_promiscuous(target.index);
     if (sockets.size() == 1) continue;

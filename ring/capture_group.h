@@ -39,6 +39,9 @@ struct CaptureGroupConfig {
 [[nodiscard]] std::vector<PacketSocket> open_sockets(const CaptureTarget& target,
                                                      std::size_t count);
 
+// Gives a socket a ring, and a filter that keeps it empty. Sockets may be prepared side by side.
+void prepare(PacketSocket& socket, const RingGeometry& geometry);
+
 // Makes them capture from now on, each for one reader.
 void start_capture(std::span<PacketSocket> sockets, const CaptureTarget& target,
                    const CaptureGroupConfig& config);

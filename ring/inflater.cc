@@ -179,12 +179,18 @@ std::size_t FdSource::read_descriptor(std::span<std::byte> out) {
 }
 
 // Waits until there is something to read, or the end; false: interrupted.
-bool FdSource::wait() const noexcept {
+bool FdSource::wait() const {
   if (interrupt_ < 0) return true;
-  std::array<pollfd, 2> polled{{{descriptor_.get(), POLLIN, 0}, {interrupt_, POLLIN, 0}}};
-  while (::poll(polled.data(), polled.size(), -1) < 0 && errno == EINTR) {
+  for (;;) {
+    std::array<pollfd, 3> polled{{{descriptor_.get(), POLLIN, 0},
+                                  {interrupt_, POLLIN, 0},
+                                  {question_.descriptor, POLLIN, 0}}};
+    while (::poll(polled.data(), polled.size(), -1) < 0 && errno == EINTR) {
+    }
+    if (polled[1].revents != 0) return false;
+    if (polled[0].revents != 0 || polled[2].revents == 0) return true;
+    question_.answer();
   }
-  return polled[1].revents == 0;
 }
 
 Compression compression_of(std::span<const std::byte> first) noexcept {

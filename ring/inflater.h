@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 
+#include "ring/byte_input.h"
 #include "ring/descriptor.h"
 
 namespace tcpeek::ring {
@@ -21,8 +22,8 @@ namespace tcpeek::ring {
 class FdSource {
  public:
   // `interrupt`: reading ends when it becomes readable; -1: none.
-  FdSource(Descriptor descriptor, int interrupt) noexcept
-      : descriptor_(std::move(descriptor)), interrupt_(interrupt) {}
+  FdSource(Descriptor descriptor, int interrupt, Question question = {}) noexcept
+      : descriptor_(std::move(descriptor)), interrupt_(interrupt), question_(std::move(question)) {}
 
   // The first bytes; fewer only if there are no more.
   [[nodiscard]] std::span<const std::byte> peek();
@@ -36,12 +37,13 @@ class FdSource {
 
  private:
   [[nodiscard]] std::size_t read_descriptor(std::span<std::byte> out);
-  [[nodiscard]] bool wait() const noexcept;
+  [[nodiscard]] bool wait() const;
 
   static constexpr std::size_t kPeeked = 4;
 
   Descriptor descriptor_;
   int interrupt_;
+  Question question_;
   std::array<std::byte, kPeeked> peeked_{};
   std::size_t peeked_begin_ = 0;
   std::size_t peeked_end_ = 0;

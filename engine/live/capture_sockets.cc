@@ -7,12 +7,18 @@
 #include <system_error>
 #include <utility>
 
+#include "engine/base/side_by_side.h"
+
 namespace tcpeek::engine {
 namespace {
 
 constexpr std::size_t kMostSpareGroups = 8;
 // Besides the groups: while one of them captures, the other is ready for the next recreation.
 constexpr std::size_t kSingles = 2;
+// So many are closed by each reader and the main thread within a second. An interface gets a group all
+// the same.
+constexpr std::size_t kMostSparesPerThread = 32;
+constexpr std::size_t kMostSpares = 1024;
 
 // `any` is never deleted.
 bool can_be_deleted(const ring::CaptureTarget& target) noexcept {
@@ -30,14 +36,36 @@ std::size_t spare_sockets(unsigned readers, std::size_t most) noexcept {
 }
 
 CaptureSockets::CaptureSockets(CaptureConfig config, std::span<const ring::CaptureTarget> targets,
-                               const FilterFor& filter_for)
-    : config_(std::move(config)) {
+                               const FilterFor& filter_for, SocketCloser& closer)
+    : config_(std::move(config)), closer_(closer) {
   for (const ring::CaptureTarget& target : targets) {
-    Watched& watched = watched_.emplace_back(Watched{
-        .target = target, .filter = filter_for(target), .capturing = {}, .spare = {}, .first = -1});
-    watched.capturing = ring::open_sockets(target, config_.readers);
-    start(watched, watched.capturing);
+    watched_.push_back({.target = target, .filter = {}, .capturing = {}, .spare = {}, .first = -1});
   }
+  try {
+    begin(filter_for);
+  } catch (...) {
+    close();
+    throw;
+  }
+}
+
+void CaptureSockets::begin(const FilterFor& filter_for) {
+  for (Watched& watched : watched_) {
+    watched.filter = filter_for(watched.target);
+    watched.capturing = ring::open_sockets(watched.target, config_.readers);
+  }
+  map_rings();
+  for (Watched& watched : watched_) start(watched, watched.capturing);
+}
+
+// The kernel waits in each of these calls as it does when it closes a ring (live/socket_closer.h).
+void CaptureSockets::map_rings() {
+  std::vector<ring::PacketSocket*> sockets;
+  for (Watched& watched : watched_) {
+    for (ring::PacketSocket& socket : watched.capturing) sockets.push_back(&socket);
+  }
+  side_by_side(sockets.size(),
+               [&](std::size_t i) { ring::prepare(*sockets[i], config_.geometry); });
 }
 
 std::size_t CaptureSockets::deletable() const noexcept {
@@ -46,7 +74,10 @@ std::size_t CaptureSockets::deletable() const noexcept {
 }
 
 std::size_t CaptureSockets::spares_wanted() const noexcept {
-  return deletable() * spare_sockets(config_.readers, std::numeric_limits<std::size_t>::max());
+  if (deletable() == 0) return 0;
+  const std::size_t share =
+      std::min(kMostSparesPerThread * (config_.readers + 1), kMostSpares) / deletable();
+  return deletable() * spare_sockets(config_.readers, std::max(share, config_.readers + kSingles));
 }
 
 void CaptureSockets::open_spares(std::size_t most) noexcept {
@@ -126,13 +157,13 @@ void CaptureSockets::put_back(std::size_t target, FramedSocket source) {
   keep(watched_[target], std::move(source.socket));
 }
 
-std::vector<ring::PacketSocket> CaptureSockets::take_spares() {
-  std::vector<ring::PacketSocket> spares;
+void CaptureSockets::close() noexcept {
   for (Watched& watched : watched_) {
-    std::ranges::move(watched.spare, std::back_inserter(spares));
-    watched.spare.clear();
+    for (std::vector<ring::PacketSocket>* sockets : {&watched.capturing, &watched.spare}) {
+      for (ring::PacketSocket& socket : *sockets) closer_.add(std::move(socket));
+      sockets->clear();
+    }
   }
-  return spares;
 }
 
 void CaptureSockets::keep(Watched& watched, ring::PacketSocket socket) {

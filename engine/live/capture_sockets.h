@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "engine/live/reader_source.h"
+#include "engine/live/socket_closer.h"
 #include "ring/capture_group.h"
 
 namespace tcpeek::engine {
@@ -39,9 +40,12 @@ class CaptureSockets {
  public:
   using FilterFor = std::function<std::vector<sock_filter>(const ring::CaptureTarget&)>;
 
-  // Begins to capture on each target.
+  // Begins to capture on each target. `closer` gets what is left at the end.
   CaptureSockets(CaptureConfig config, std::span<const ring::CaptureTarget> targets,
-                 const FilterFor& filter_for);
+                 const FilterFor& filter_for, SocketCloser& closer);
+  ~CaptureSockets() { close(); }
+  CaptureSockets(const CaptureSockets&) = delete;
+  CaptureSockets& operator=(const CaptureSockets&) = delete;
 
   // How many spare sockets it would like to have; and opens that many at most. Where the kernel refuses,
   // capture goes on, and a recreated interface needs a restart.
@@ -61,8 +65,8 @@ class CaptureSockets {
   // Takes back a socket that was replaced.
   void put_back(std::size_t target, FramedSocket source);
 
-  // All that are left, to be closed by others.
-  [[nodiscard]] std::vector<ring::PacketSocket> take_spares();
+  // Gives up all that have not been taken.
+  void close() noexcept;
 
  private:
   struct Watched {
@@ -75,11 +79,14 @@ class CaptureSockets {
 
   [[nodiscard]] std::size_t deletable() const noexcept;
   [[nodiscard]] std::size_t take_size(const Watched& watched) const noexcept;
+  void begin(const FilterFor& filter_for);
+  void map_rings();
   void start(Watched& watched, std::span<ring::PacketSocket> sockets);
   static void keep(Watched& watched, ring::PacketSocket socket);
   [[nodiscard]] static FramedSocket to_source(const Watched& watched, ring::PacketSocket socket);
 
   const CaptureConfig config_;
+  SocketCloser& closer_;
   std::vector<Watched> watched_;
 };
 

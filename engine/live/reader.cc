@@ -48,9 +48,11 @@ void block_all_signals() noexcept {
 
 Reader::Reader(const ReaderConfig& config, std::vector<FramedSocket> sources,
                std::unique_ptr<ReaderRules> rules,
-               std::span<const std::unique_ptr<Mailbox>> mailboxes, const EventFd& report_ready)
+               std::span<const std::unique_ptr<Mailbox>> mailboxes, const EventFd& report_ready,
+               SocketCloser& closer)
     : config_(config),
       report_ready_(report_ready),
+      closer_(closer),
       rules_(std::move(rules)),
       outcomes_(config.print_outcomes),
       rings_(std::move(sources), config.ring_retire),
@@ -65,6 +67,7 @@ Reader::Reader(const ReaderConfig& config, std::vector<FramedSocket> sources,
 Reader::~Reader() {
   stop();
   join();
+  release_sockets();  // of one that never ran
 }
 
 void Reader::start(std::latch& last_mailed) {
@@ -95,10 +98,13 @@ bool Reader::started(milliseconds within) {
   return true;
 }
 
-void Reader::stop(std::vector<ring::PacketSocket> unused) noexcept {
-  if (!stopping_.load(std::memory_order_relaxed)) unused_ = std::move(unused);
+void Reader::stop() noexcept {
   stopping_.store(true, std::memory_order_release);
   wake_.notify();
+}
+
+void Reader::await_last_report() const noexcept {
+  if (thread_.joinable()) reported_last_.wait(false, std::memory_order_acquire);
 }
 
 void Reader::join() {
@@ -133,6 +139,20 @@ void Reader::pin() {
 }
 
 void Reader::run(std::promise<void> started, std::latch& last_mailed) noexcept {
+  if (set_up(started)) {
+    read_until_stopped(last_mailed);
+  } else {
+    last_mailed.count_down();
+  }
+  reported_last_.store(true, std::memory_order_release);
+  reported_last_.notify_all();
+  // Side by side here: the kernel takes long for both.
+  pipeline_.reset();
+  release_sockets();
+  closer_.help();
+}
+
+bool Reader::set_up(std::promise<void>& started) noexcept {
   try {
     block_all_signals();
     pin();
@@ -141,15 +161,17 @@ void Reader::run(std::promise<void> started, std::latch& last_mailed) noexcept {
     pipeline_ = std::make_unique<Pipeline>(tracker, config_.verify, counter_);
     if (config_.sandbox != nullptr) config_.sandbox->enter(Role::reader);
   } catch (...) {
-    last_mailed.count_down();
     started.set_exception(std::current_exception());
-    return;
+    return false;
   }
   timeline_.observe(read_clocks());
   looked_for_loss_at_ = timeline_.now();
   sweep_pace_ = SweepPace(timeline_.now());
   started.set_value();
+  return true;
+}
 
+void Reader::read_until_stopped(std::latch& last_mailed) noexcept {
   while (!stopping_.load(std::memory_order_acquire)) {
     if (!poll_once()) wait();
   }
@@ -157,9 +179,10 @@ void Reader::run(std::promise<void> started, std::latch& last_mailed) noexcept {
   last_mailed.arrive_and_wait();
   track_mailed(PacketTime::max());
   write_report();
-  // The kernel waits for each socket it closes: side by side here, not one after the other later.
-  rings_.close();
-  unused_.clear();
+}
+
+void Reader::release_sockets() noexcept {
+  rings_.release([this](ring::PacketSocket socket) { closer_.add(std::move(socket)); });
 }
 
 bool Reader::poll_once() noexcept {

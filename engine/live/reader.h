@@ -31,6 +31,7 @@
 #include "engine/base/handover.h"
 #include "engine/live/handoff.h"
 #include "engine/live/ring_merger.h"
+#include "engine/live/socket_closer.h"
 #include "engine/live/sweep_pace.h"
 #include "engine/pipeline/outcome_counter.h"
 #include "engine/pipeline/pipeline.h"
@@ -52,10 +53,11 @@ struct ReaderConfig {
 
 class Reader {
  public:
-  // `mailboxes` has one for each reader, in order; they and the others outlive the reader.
+  // `mailboxes` has one for each reader, in order; they and the others outlive the reader. `closer` gets
+  // its sockets at the end.
   Reader(const ReaderConfig& config, std::vector<FramedSocket> sources,
          std::unique_ptr<ReaderRules> rules, std::span<const std::unique_ptr<Mailbox>> mailboxes,
-         const EventFd& report_ready);
+         const EventFd& report_ready, SocketCloser& closer);
   ~Reader();
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
@@ -66,9 +68,11 @@ class Reader {
   // Whether it has started, or failed to, within that time; throws what failed.
   [[nodiscard]] bool started(std::chrono::milliseconds within);
 
-  // Stops capturing, reads what was captured until now, makes a last report, closes its sockets and
-  // `unused`, which takes the kernel long. A reader that is still starting gives up.
-  void stop(std::vector<ring::PacketSocket> unused = {}) noexcept;
+  // Stops capturing, reads what was captured until now, makes a last report, gives its memory back and
+  // helps to close sockets, which takes the kernel long. A reader that is still starting gives up.
+  void stop() noexcept;
+  // Until it has made its last report, or has failed to start.
+  void await_last_report() const noexcept;
   void join();
 
   void request_report() noexcept;
@@ -95,6 +99,9 @@ class Reader {
  private:
   // The reader's.
   void run(std::promise<void> started, std::latch& last_mailed) noexcept;
+  [[nodiscard]] bool set_up(std::promise<void>& started) noexcept;
+  void read_until_stopped(std::latch& last_mailed) noexcept;
+  void release_sockets() noexcept;
   void pin();
   bool poll_once() noexcept;  // true if there was work: do not sleep
   bool read_rings() noexcept;
@@ -111,6 +118,7 @@ class Reader {
   const ReaderConfig config_;
   std::optional<unsigned> cpu_;
   const EventFd& report_ready_;
+  SocketCloser& closer_;
 
   // Shared with the reactor, each by its own rule.
   Handover<ReaderRules> rules_;
@@ -119,7 +127,7 @@ class Reader {
   Handoff handoff_;
   EventFd wake_;
   std::atomic<bool> stopping_{false};
-  std::vector<ring::PacketSocket> unused_;  // to be closed; the reader's once it is stopping
+  std::atomic<bool> reported_last_{false};
   std::atomic<std::uint64_t> requested_{0};
   std::atomic<std::uint64_t> reported_{0};
   ReaderReport report_;

@@ -32,6 +32,13 @@ class ReaderSource {
     return source_.offer(std::make_unique<FramedSocket>(std::move(next)));
   }
   [[nodiscard]] std::unique_ptr<FramedSocket> collect() { return source_.collect(); }
+  // Gives all of its sockets away, at the end, when nobody offers or collects any more.
+  template <class Take>
+  void release(Take&& take) noexcept {
+    if (auto offered = source_.withdraw()) take(std::move(offered->socket));
+    if (auto replaced = source_.collect()) take(std::move(replaced->socket));
+    take(std::move(source_.current().socket));
+  }
 
   // Switches to the socket offered, if there is one and nothing is left to read of the old one.
   void go_over() noexcept {

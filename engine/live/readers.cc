@@ -16,14 +16,14 @@ constexpr std::chrono::milliseconds kBetweenLooks{20};
 
 Readers::Readers(const std::vector<ReaderConfig>& configs,
                  std::vector<std::vector<FramedSocket>> sources, const FilterRegistry& filters,
-                 const Locality& locality, Mailboxes mailboxes)
+                 const Locality& locality, SocketCloser& closer, Mailboxes mailboxes)
     : mailboxes_(std::move(mailboxes)),
       last_mailed_(static_cast<std::ptrdiff_t>(configs.size())),
       filter_room_(filters.id_bound()) {
   for (std::size_t i = 0; i < configs.size(); ++i) {
     readers_.push_back(std::make_unique<Reader>(configs[i], std::move(sources[i]),
                                                 reader_rules(filters, locality), mailboxes_,
-                                                report_ready_));
+                                                report_ready_, closer));
     outcomes_.push_back(&readers_.back()->outcomes());
   }
 }
@@ -59,8 +59,19 @@ void Readers::start_threads() {
 }
 
 bool Readers::start(const std::function<bool()>& interrupted) {
+  try {
+    start_threads();
+    if (all_started(interrupted)) return true;
+  } catch (...) {
+    stop_and_join();
+    throw;
+  }
+  stop_and_join();
+  return false;
+}
+
+bool Readers::all_started(const std::function<bool()>& interrupted) {
   bool given_up = false;
-  start_threads();
   for (const auto& reader : readers_) {
     try {
       while (!reader->started(kBetweenLooks)) {
@@ -72,21 +83,12 @@ bool Readers::start(const std::function<bool()>& interrupted) {
       if (!given_up || e.code().value() != ECANCELED) throw;
     }
   }
-  if (given_up) stop_and_join();
   return !given_up;
 }
 
-void Readers::stop(std::vector<ring::PacketSocket> unused) {
-  const std::size_t share = (unused.size() + readers_.size() - 1) / readers_.size();
-  for (const auto& reader : readers_) {
-    const std::size_t count = std::min(share, unused.size());
-    const auto first = unused.end() - static_cast<std::ptrdiff_t>(count);
-    std::vector<ring::PacketSocket> part(std::make_move_iterator(first),
-                                         std::make_move_iterator(unused.end()));
-    unused.erase(first, unused.end());
-    reader->stop(std::move(part));
-  }
-  for (const auto& reader : readers_) reader->join();
+void Readers::stop() noexcept {
+  for (const auto& reader : readers_) reader->stop();
+  for (const auto& reader : readers_) reader->await_last_report();
 }
 
 void Readers::go_by(const FilterRegistry& filters, const Locality& locality) {

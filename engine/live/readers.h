@@ -23,14 +23,15 @@ class Readers {
  public:
   using Mailboxes = std::vector<std::unique_ptr<Mailbox>>;
 
-  // Reader i's sockets are sources[i]. Rules are those in force.
+  // Reader i's sockets are sources[i]. Rules are those in force. `closer` outlives them.
   Readers(const std::vector<ReaderConfig>& configs, std::vector<std::vector<FramedSocket>> sources,
-          const FilterRegistry& filters, const Locality& locality)
-      : Readers(configs, std::move(sources), filters, locality,
+          const FilterRegistry& filters, const Locality& locality, SocketCloser& closer)
+      : Readers(configs, std::move(sources), filters, locality, closer,
                 mailboxes_for(configs.size(), configs.size())) {}
   // With mailboxes, one for each reader, that others send to as well.
   Readers(const std::vector<ReaderConfig>& configs, std::vector<std::vector<FramedSocket>> sources,
-          const FilterRegistry& filters, const Locality& locality, Mailboxes mailboxes);
+          const FilterRegistry& filters, const Locality& locality, SocketCloser& closer,
+          Mailboxes mailboxes);
   ~Readers();
   Readers(const Readers&) = delete;
   Readers& operator=(const Readers&) = delete;
@@ -39,8 +40,9 @@ class Readers {
 
   // Starts all of them, side by side. False: `interrupted` became true meanwhile, and all have ended.
   [[nodiscard]] bool start(const std::function<bool()>& interrupted);
-  // Has all read what was captured until now and end; they close `unused` as well.
-  void stop(std::vector<ring::PacketSocket> unused);
+  // Has all read what was captured until now and make their last reports. They go on to give back memory
+  // and close sockets; the destructor waits for that.
+  void stop() noexcept;
 
   // From now on all use these rules.
   void go_by(const FilterRegistry& filters, const Locality& locality);
@@ -62,6 +64,7 @@ class Readers {
 
  private:
   void start_threads();
+  [[nodiscard]] bool all_started(const std::function<bool()>& interrupted);
   void stop_and_join() noexcept;
 
   EventFd report_ready_;

@@ -64,8 +64,12 @@ class RingMerger {
   // Whether all that was captured has been read.
   [[nodiscard]] bool drained() noexcept;
   void reject_all() noexcept;
-  // Closes the sockets and their rings.
-  void close() noexcept { sources_.clear(); }
+  // Gives all sockets away, the offered and the replaced ones too: no more packets.
+  template <class Take>
+  void release(Take&& take) noexcept {
+    for (ReaderSource& source : sources_) source.release(take);
+    sources_.clear();
+  }
 
   [[nodiscard]] std::size_t size() const noexcept { return sources_.size(); }
   [[nodiscard]] ring::SocketStatistics statistics(std::size_t source) noexcept {

@@ -59,7 +59,7 @@ std::string explain(const std::string& path, const std::string& shown,
 }  // namespace
 
 CaptureFiles::CaptureFiles(std::span<const std::string> paths, const std::string& bpf,
-                           int interrupt, Warn warn)
+                           int interrupt, const ring::Question& question, Warn warn)
     : interrupt_(interrupt), warn_(std::move(warn)), filters_(bpf) {
   for (const std::string& path : paths) {
     const std::string name = path == "-" ? "standard input" : path;
@@ -67,7 +67,7 @@ CaptureFiles::CaptureFiles(std::span<const std::string> paths, const std::string
     files_.push_back({.path = path,
                       .name = name,
                       .shown = shown,
-                      .input = ring::open_input(path, interrupt, shown),
+                      .input = ring::open_input(path, interrupt, shown, question),
                       .reader = {}});
   }
   filters_.compile_all();

@@ -40,10 +40,11 @@ class CaptureFiles {
   // Called at once with each warning, one line.
   using Warn = std::function<void(const std::string&)>;
 
-  // "-" is standard input. Reading ends early when `interrupt`, a descriptor, becomes readable.
+  // "-" is standard input. Reading ends early when `interrupt`, a descriptor, becomes readable; where it
+  // waits for more, `question` is answered meanwhile.
   // `bpf` is compiled here for every link type that a file may turn out to have; empty: none.
   CaptureFiles(std::span<const std::string> paths, const std::string& bpf, int interrupt,
-               Warn warn);
+               const ring::Question& question, Warn warn);
 
   void recognise();
 

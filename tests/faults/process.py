@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 
 
 class Process:
@@ -17,6 +18,15 @@ class Process:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1])
         raise AssertionError("no VmRSS")
+
+    def blocked_signals(self) -> int:
+        """Those that its first thread holds back, as bits; none once it has ended."""
+        try:
+            status = (self._folder / "status").read_text(encoding="ascii")
+        except OSError:
+            return 0
+        found = re.search(r"^SigBlk:\s*(\S+)", status, re.MULTILINE)
+        return int(found.group(1), 16) if found else 0
 
     def cpu_s(self) -> float:
         """Of all its threads."""

@@ -9,7 +9,6 @@ import itertools
 import os
 import pathlib
 import random
-import re
 import signal
 import subprocess
 import time
@@ -21,6 +20,7 @@ import flows
 import lab
 from burst import Burst
 from monitor import Finished, Monitor, command
+from process import Process
 
 setUpModule = lab.require
 
@@ -113,7 +113,8 @@ class Signals(unittest.TestCase):
         self.addCleanup(process.kill)
         lab.wait_for(path.exists, "it listens")
         process.send_signal(signal.SIGTERM)
-        lab.wait_for(lambda: process.poll() is not None or NUMBERS_MASK & blocked(process.pid) == NUMBERS_MASK,
+        held = Process(process.pid)
+        lab.wait_for(lambda: process.poll() is not None or NUMBERS_MASK & held.blocked_signals() == NUMBERS_MASK,
                      "it holds signals back")  # fmt: skip
         self.assertIsNone(process.poll(), "it ended without ever holding a signal back")
         for number in NUMBERS:
@@ -131,13 +132,6 @@ def fill(pipe: int) -> None:
         while True:
             os.write(pipe, b"\n")
     os.set_blocking(pipe, True)
-
-
-def blocked(pid: int) -> int:
-    """The signals that the process's first thread holds back, as bits."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    found = re.search(r"^SigBlk:\s*(\S+)", status, re.MULTILINE)
-    return int(found.group(1), 16) if found else 0
 
 
 def is_tcpeek(pid: int) -> bool:

@@ -256,7 +256,7 @@ class Lab:
         self.peer.ip("link", "add", name, "type", "veth", "peer", "name", name, "netns", self.host.name)
         for last, namespace in ((1, self.peer), (2, self.host)):
             namespace.ip("address", "add", f"10.{77 + number}.0.{last}/24", "dev", name)
-            namespace.ip("address", "add", f"fd{77 + number}::{last}/64", "dev", name, "nodad")
+            namespace.ip("address", "add", f"fd{(77 + number) % 100:02}::{last}/64", "dev", name, "nodad")
             namespace.ip("link", "set", name, "up")
         for namespace in (self.peer, self.host):
             self._wait_for_carrier(namespace, name)

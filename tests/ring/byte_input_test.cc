@@ -163,6 +163,28 @@ TEST(ByteInputTest, InterruptEndsAReadThatBlocks) {
   expect_prefix(read_until_interrupted(first_of(zstd(bytes), 400)), bytes, "zstd");
 }
 
+// Asked three times while the reader waits in vain; it goes on until it is interrupted.
+TEST(ByteInputTest, QuestionsAreAnsweredWhileAReadBlocks) {
+  const Octets bytes = content(3000);
+  for (const Octets& written : {bytes, first_of(bytes, 2), Octets{}, gzip(bytes)}) {
+    const Pipe pipe;
+    const Descriptor end(::eventfd(0, EFD_CLOEXEC));
+    const Descriptor question(::eventfd(1, EFD_CLOEXEC));
+    pipe.write(written);
+    int answers = 0;
+    const auto answer = [&] {
+      eventfd_t value = 0;
+      EXPECT_EQ(::eventfd_read(question.get(), &value), 0);
+      EXPECT_EQ(::eventfd_write(++answers < 3 ? question.get() : end.get(), 1), 0);
+    };
+    const BytesRead read =
+        read_bytes(open_input(pipe.path(), end.get(), {}, {question.get(), answer}));
+    EXPECT_EQ(answers, 3);
+    EXPECT_EQ(read.trouble, "");
+    EXPECT_TRUE(read.bytes == written || read.bytes == bytes);
+  }
+}
+
 TEST(ByteInputTest, InterruptDoesNotMatterToAFile) {
   const Descriptor event(::eventfd(1, EFD_CLOEXEC));
   const Octets bytes = content(3000);

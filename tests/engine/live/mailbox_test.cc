@@ -106,7 +106,7 @@ TEST(MailboxTest, AnEmptiedOneTakesAsMuchAgain) {
 // What it holds at most is what it takes in memory from the start: a machine of many readers has as
 // many of these as readers.
 TEST(MailboxTest, TheBoundHardlyGrowsWithTheSenders) {
-  for (const std::size_t count : {1U, 2U, 8U, 32U, 64U}) {
+  for (const std::size_t count : {1U, 2U, 8U, 32U, 64U, 256U}) {
     Mailbox mailbox(count);
     const std::size_t each = Mailbox::capacity_per_sender(count);
     std::list<Mailbox::Sender> senders;

@@ -173,7 +173,8 @@ std::string start_failure(unsigned cpu) {
   ReaderConfig config = test::reader_config(0);
   config.cpu = cpu;
   std::latch last_mailed(1);
-  Reader reader(config, {}, reader_rules(filters, Locality()), mailboxes, ready);
+  SocketCloser closer;
+  Reader reader(config, {}, reader_rules(filters, Locality()), mailboxes, ready, closer);
   try {
     reader.start(last_mailed);
     while (!reader.started(1s)) {
@@ -204,7 +205,8 @@ TEST(ReaderTest, RunsOnItsCpu) {
   ReaderConfig config = test::reader_config(0);
   config.cpu = cpu;
   std::latch last_mailed(1);
-  Reader reader(config, {}, reader_rules(filters, Locality()), mailboxes, ready);
+  SocketCloser closer;
+  Reader reader(config, {}, reader_rules(filters, Locality()), mailboxes, ready, closer);
   EXPECT_EQ(start_failure(cpu), "started");
   reader.start(last_mailed);
   ASSERT_TRUE(reader.started(10s));

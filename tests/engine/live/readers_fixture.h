@@ -36,12 +36,12 @@ class ReadersRig {
                       Sources sources = {})
       : filters_(parse_filters(filters)),
         readers_(configs(count), with_size(std::move(sources), count), filters_,
-                 locality_of({"192.0.2.2", "2001:db8::2"}), mailboxes(count)) {}
+                 locality_of({"192.0.2.2", "2001:db8::2"}), closer_, mailboxes(count)) {}
 
   void start() {
     ASSERT_TRUE(readers_.start([] { return false; }));
   }
-  void stop() { readers_.stop({}); }
+  void stop() { readers_.stop(); }
 
   // Asks all for a report; false if one does not come.
   [[nodiscard]] bool take_reports() {
@@ -92,6 +92,7 @@ class ReadersRig {
 
   std::vector<Mailbox*> mailboxes_;  // the readers'
   FilterRegistry filters_;
+  SocketCloser closer_;
   Readers readers_;
 };
 
