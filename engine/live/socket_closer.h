@@ -2,7 +2,7 @@
 // until no CPU can be handling a packet for it any more. That takes 10 to 30 ms each time, but those who
 // wait at the same time wait together.
 //
-// How it works: whoever is done with sockets adds them, and helps to close those that are there.
+// How it works: each owner adds the sockets it is done with, and helps to close those that are there.
 //
 // Thread contract: add() and help() are any thread's; the others are the main thread's.
 // Errors: none. A socket that cannot be kept for lack of memory is closed at once.
