@@ -24,6 +24,7 @@
 #include "engine/output/log.h"
 #include "engine/process/fd_limit.h"
 #include "engine/process/sandbox.h"
+#include "engine/process/thread_advice.h"
 #include "engine/replay_run.h"
 
 namespace {
@@ -83,7 +84,8 @@ int run_and_explain(std::span<const char* const> arguments) {
     throw;
   } catch (const std::system_error& e) {
     return fail(kFailure,
-                tcpeek::engine::printable(e.what()) + tcpeek::engine::descriptor_advice(e.code()),
+                tcpeek::engine::printable(e.what()) + tcpeek::engine::descriptor_advice(e.code()) +
+                    tcpeek::engine::thread_start_advice(e.code()),
                 standard_error);
   } catch (const std::exception& e) {
     return fail(kFailure, tcpeek::engine::printable(e.what()), standard_error);

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import unittest
 from collections.abc import Sequence
+from pathlib import Path
 
 import live
 from trial import open_folder, sanitized, trial
@@ -91,6 +93,15 @@ class Limits(unittest.TestCase):
         user = ("--reuid=65533", "--clear-groups", "--inh-caps=+net_raw", "--ambient-caps=+net_raw")
         said = self.refusal(("--nproc=1", "setpriv", *user))
         self.assertRegex(str(said), "thread of reader.*(ulimit -u|TasksMax)")
+
+    def test_tasks_of_a_replay(self) -> None:
+        capture = Path(__file__).parents[1] / "captures" / "zeek__ipv6.pcap"
+        command = ["prlimit", "--nproc=1", "setpriv", "--reuid=65533", "--clear-groups",
+                   str(lab.binary()), "-q", "--threads", "3", "-r", "/dev/stdin"]
+        with open(capture, "rb") as stdin:
+            done = subprocess.run(command, stdin=stdin, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "^tcpeek: cannot start 3 threads: .*(ulimit -u|TasksMax)[^\n]*\n$")
 
 
 if __name__ == "__main__":
