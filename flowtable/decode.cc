@@ -311,10 +311,11 @@ bool decode_plain(LinkFraming link, const Frame& frame, Segment& segment) noexce
   LinkPayload payload{.interface = frame.interface};
   if (const Stop stop = parse_link_headers(link, frame, payload)) return stop;
   segment.interface = payload.interface;
-  const std::size_t wire_length =
-      frame.wire_length > payload.at ? frame.wire_length - payload.at : 0;
-  return parse_network(payload.ethertype, frame.bytes.subspan(payload.at), wire_length, verify,
-                       frame, segment);
+  const std::size_t wire_end = std::min<std::size_t>(frame.wire_length, payload.end);
+  const std::size_t wire_length = wire_end > payload.at ? wire_end - payload.at : 0;
+  const std::size_t end = std::min(frame.bytes.size(), payload.end);
+  const Bytes network = frame.bytes.first(end).subspan(payload.at);
+  return parse_network(payload.ethertype, network, wire_length, verify, frame, segment);
 }
 
 }  // namespace

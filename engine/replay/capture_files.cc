@@ -20,9 +20,8 @@ constexpr std::int64_t kDisorderNs = 1'000'000'000;
 
 std::string refusal(const std::string& file, std::uint16_t link_type) {
   return fmt::format(
-      "{}: tcpeek does not read link type {}; it reads Ethernet, Linux cooked v1 and v2, raw IP "
-      "and "
-      "BSD loopback",
+      "{}: tcpeek does not read link type {}; it reads Ethernet, Linux cooked v1 and v2, raw IP, "
+      "BSD loopback and NFLOG",
       file, describe_link_type(link_type));
 }
 

@@ -60,7 +60,7 @@ TEST(DecodeReasons, EachHasAPacketAndNoOtherIsGiven) {
 // --- Link ---
 
 TEST(DecodeLink, AnythingButIpIsNotIp) {
-  for (const unsigned type : {0x0000U, 0x0026U, 0x05dcU, 0x0806U, 0x0801U, 0x86dcU, 0x8846U,
+  for (const unsigned type : {0x05ddU, 0x05ffU, 0x0600U, 0x0806U, 0x0801U, 0x86dcU, 0x8846U,
                               0x8863U, 0x8865U, 0x88a7U, 0x9101U, 0x9200U, 0xffffU}) {
     EXPECT_EQ(outcome(syn().ethertype(static_cast<std::uint16_t>(type))), "not_ip") << type;
     EXPECT_EQ(outcome_of_first(0, syn().ethertype(static_cast<std::uint16_t>(type))), "not_ip");
