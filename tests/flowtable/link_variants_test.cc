@@ -174,7 +174,7 @@ TEST(LinkVariants, LabelsAndSessionsBehindSnap) {
 
 // Behind a length, a packet that does not tell its own ends where the length does.
 TEST(LinkVariants, TotalLengthZeroEndsWithTheLength) {
-  for (const bool v6 : {false}) {
+  for (const bool v6 : {false, true}) {
     const PacketBuilder packet = syn(v6).data(50).ip_length(0);
     const Octets frame = ethernet_header(8 + packet.network().size()) + snap(type_of(v6)) +
                          packet.network() + Octets(20, std::byte{0xee});
