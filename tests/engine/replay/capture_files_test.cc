@@ -115,6 +115,24 @@ TEST_F(CaptureFilesTest, DamageEndsAFileAndTheNextIsRead) {
                                        "a record; everything before it is counted"));
 }
 
+TEST_F(CaptureFilesTest, DamagedTimesAreToldOnceAFileAndNoFault) {
+  const TempFile one(PcapWriter(Order::little, PcapWriter::Unit::microseconds)
+                         .packet(1, 1'000'000, pattern(1))
+                         .packet(2, 7, pattern(1))
+                         .packet(3, 0x80000000, pattern(1))
+                         .bytes());
+  const TempFile two(pcap(4, 2).bytes());
+  CaptureFiles files = open({one.path(), two.path()});
+  files.recognise();
+  read_all(files);
+  EXPECT_THAT(seconds_, ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_THAT(files.faults(), IsEmpty());
+  EXPECT_THAT(
+      warned_,
+      ElementsAre(one.path() + ": packets with a damaged time (a fraction of a second or more): "
+                               "2; they keep the second, and their order"));
+}
+
 TEST_F(CaptureFilesTest, AnUnknownLinkTypeIsNamedOnceAFile) {
   PcapngWriter odd;
   odd.interface(kWireless).interface(kWireless).interface(kEthernet).enhanced(2, 1, pattern(1));
