@@ -1,8 +1,8 @@
 // The Internet checksum against a plain reading of RFC 1071, and what the decoder verifies when.
 
-#include <initializer_list>
 #include "flowtable/checksum.h"
 
+#include <initializer_list>
 #include <random>
 #include <vector>
 

@@ -326,23 +326,6 @@ TEST(LinkHeader, ProtocolOfASessionAndThePacketMustAgree) {
   EXPECT_EQ(outcome_framed(add_pppoe(g, 0x21), syn(true)), "bad_ip_header");
 }
 
-TEST(LinkHeader, OnlySessionDataOfVersionOneIsRead) {
-  for (const auto& [version_type, code] : {std::pair(0x11U, 1U),
-                                           {0x11U, 0x09U},
-                                           {0x11U, 0xa7U},
-                                           {0x11U, 0xffU},
-                                           {0x00U, 0U},
-                                           {0x01U, 0U},
-                                           {0x10U, 0U},
-                                           {0x12U, 0U},
-                                           {0x21U, 0U},
-                                           {0xffU, 0U}}) {
-    Framed f = header_of(ethernet, kPppoe);
-    EXPECT_EQ(outcome_framed(add_pppoe(f, 0x21, version_type, code)), "not_ip")
-        << version_type << ' ' << code;
-  }
-}
-
 // --- One on top of the other ---
 
 TEST(LinkHeader, TagsBeforeASessionOrLabels) {

@@ -205,6 +205,18 @@ TEST(LinkVariants, CompressedProtocolNumbers) {
   }
 }
 
+TEST(LinkVariants, OnlySessionDataOfVersionOneIsRead) {
+  for (const unsigned version_type : {0x00U, 0x01U, 0x10U, 0x11U, 0x12U, 0x21U, 0xffU}) {
+    for (const unsigned code : {0U, 1U, 0x09U, 0xa7U, 0xffU}) {
+      const Octets header =
+          ethernet_header(0x8864) + octets({version_type, code, 0, 1, 0, 9, 0x21});
+      const bool data = version_type == 0x11 && code == 0;
+      EXPECT_EQ(outcome_of(ethernet, header + syn().network()), data ? "segment" : "not_ip")
+          << version_type << ' ' << code;
+    }
+  }
+}
+
 // --- VN-Tag, E-Tag ---
 
 TEST(LinkVariants, TagsOfSixAndEightBytes) {
