@@ -27,6 +27,10 @@ using Bytes = std::span<const std::byte>;
   return std::endian::native == std::endian::little ? __builtin_bswap16(value) : value;
 }
 
+[[nodiscard]] inline std::uint32_t u24_at(Bytes bytes, std::size_t offset) noexcept {
+  return std::uint32_t{u16_at(bytes, offset)} << 8 | byte_at(bytes, offset + 2);
+}
+
 [[nodiscard]] inline std::uint32_t u32_at(Bytes bytes, std::size_t offset) noexcept {
   assert(offset + 4 <= bytes.size());
   std::uint32_t value = 0;

@@ -1,5 +1,5 @@
 // How it reads: link header, then IP header, then TCP or ICMP, each a function that takes the bytes
-// left and returns a reason to stop or goes on. `Packet` carries what the IP headers said.
+// left and returns a reason to stop or goes on. `IpPacket` carries what the IP headers said.
 //
 // Nearly all packets of a handshake are plain; plain_ipv4() and plain_ipv6() decode those at once, with
 // a quarter of the instructions of the general way, and leave all others to it.
@@ -7,12 +7,10 @@
 #include "flowtable/decode.h"
 
 #include <algorithm>
-#include <bit>
-#include <cassert>
-#include <cstring>
 #include <limits>
 
 #include "flowtable/checksum.h"
+#include "flowtable/ip_header.h"
 #include "flowtable/link_header.h"
 
 namespace tcpeek::flowtable {
@@ -23,124 +21,13 @@ using Stop = std::optional<Ignored>;
 constexpr std::uint8_t kProtocolIcmp = 1;
 constexpr std::uint8_t kProtocolTcp = 6;
 constexpr std::uint8_t kProtocolIcmpv6 = 58;
-constexpr std::size_t kMaxExtensionHeaders = 8;
 
-// What the IP headers said of their payload.
-struct Packet {
-  AddressWords source;
-  AddressWords destination;
-  Bytes payload;                   // captured part
-  std::size_t payload_length = 0;  // according to the headers
-  std::uint8_t protocol = 0;
-  bool first_fragment = false;  // more follow
-  bool rerouted = false;  // a routing header is under way: the addresses are not the final ones
-};
-
-AddressWords ipv4_at(Bytes bytes, std::size_t offset) noexcept {
-  assert(offset + 4 <= bytes.size());
-  std::uint32_t four = 0;
-  std::memcpy(&four, bytes.data() + offset, sizeof four);
-  return AddressWords::mapped(four);
-}
-
-AddressWords ipv6_at(Bytes bytes, std::size_t offset) noexcept {
-  AddressWords address;
-  assert(offset + sizeof address <= bytes.size());
-  std::memcpy(&address, bytes.data() + offset, sizeof address);
-  return address;
-}
-
-bool is_mapped(const AddressWords& address) noexcept {
-  return is_v4(std::bit_cast<IpAddress>(address));
-}
-
-// The part of `bytes` after `offset` that lies within `length` bytes of the whole.
-Bytes rest_of(Bytes bytes, std::size_t offset, std::size_t length) noexcept {
-  const std::size_t end = std::min(bytes.size(), length);
-  return offset < end ? bytes.subspan(offset, end - offset) : Bytes{};
-}
-
-Stop parse_ipv4(Bytes bytes, std::size_t wire_length, Packet& out) noexcept {
-  constexpr std::size_t kHeader = 20;
-  if (bytes.size() < kHeader) return Ignored::truncated;
-  if (byte_at(bytes, 0) >> 4 != 4) return Ignored::bad_ip_header;
-  const std::size_t header = (byte_at(bytes, 0) & 0x0fU) * std::size_t{4};
-  if (header < kHeader) return Ignored::bad_ip_header;
-  if (bytes.size() < header) return Ignored::truncated;
-
-  // Zero: a segmentation offload's packet, too long for the field.
-  std::size_t total = u16_at(bytes, 2);
-  if (total == 0) total = wire_length;
-  if (total < header) return Ignored::bad_ip_header;
-
-  const std::uint16_t fragment = u16_at(bytes, 6);
-  if ((fragment & 0x1fffU) != 0) return Ignored::later_fragment;
-
-  out.first_fragment = (fragment & 0x2000U) != 0;
-  out.protocol = byte_at(bytes, 9);
-  out.source = ipv4_at(bytes, 12);
-  out.destination = ipv4_at(bytes, 16);
-  out.payload = rest_of(bytes, header, total);
-  out.payload_length = total - header;
-  return std::nullopt;
-}
-
-// The length of the extension header that begins `bytes`, which holds at least 8 bytes of it.
-std::size_t extension_length(std::uint8_t type, Bytes bytes) noexcept {
-  constexpr std::uint8_t kFragment = 44;
-  constexpr std::uint8_t kAuthentication = 51;
-  if (type == kFragment) return 8;
-  const std::size_t units = byte_at(bytes, 1);
-  return type == kAuthentication ? (units + 2) * 4 : (units + 1) * 8;
-}
-
-constexpr bool is_extension(std::uint8_t type) noexcept {
-  return type == 0 || type == 43 || type == 44 || type == 51 || type == 60;
-}
-
-// Steps over the extension headers at the start of out.payload.
-Stop skip_extensions(std::uint8_t next, Packet& out) noexcept {
-  for (std::size_t seen = 0; is_extension(next); ++seen) {
-    if (seen == kMaxExtensionHeaders || out.payload_length < 8) return Ignored::extension_headers;
-    if (out.payload.size() < 8) return Ignored::truncated;
-    const std::size_t length = extension_length(next, out.payload);
-    if (length > out.payload_length) return Ignored::extension_headers;
-    if (length > out.payload.size()) return Ignored::truncated;
-    if (next == 44) {
-      const std::uint16_t fragment = u16_at(out.payload, 2);
-      if ((fragment & 0xfff8U) != 0) return Ignored::later_fragment;
-      out.first_fragment = out.first_fragment || (fragment & 1U) != 0;
-    }
-    if (next == 43 && byte_at(out.payload, 3) != 0) out.rerouted = true;
-    next = byte_at(out.payload, 0);
-    out.payload = out.payload.subspan(length);
-    out.payload_length -= length;
-  }
-  out.protocol = next;
-  return std::nullopt;
-}
-
-Stop parse_ipv6(Bytes bytes, Packet& out) noexcept {
-  constexpr std::size_t kHeader = 40;
-  if (bytes.size() < kHeader) return Ignored::truncated;
-  if (byte_at(bytes, 0) >> 4 != 6) return Ignored::bad_ip_header;
-  const std::size_t length = u16_at(bytes, 4);
-  if (length == 0) return Ignored::jumbogram;
-  out.source = ipv6_at(bytes, 8);
-  out.destination = ipv6_at(bytes, 24);
-  if (is_mapped(out.source) || is_mapped(out.destination)) return Ignored::mapped_address;
-  out.payload = rest_of(bytes, kHeader, kHeader + length);
-  out.payload_length = length;
-  return skip_extensions(byte_at(bytes, 6), out);
-}
-
-// RFC 9293 section 3.1, RFC 8200 section 8.1. What was not captured whole cannot be verified. If the
-// network card was to compute the checksum, the packet was captured before it did: the field holds only
-// the pseudo-header's sum, as Linux leaves it (__tcp_v4_send_check), and that is not an error.
-bool transport_checksum_valid(const Packet& packet) noexcept {
-  if (packet.first_fragment || packet.rerouted || packet.payload.size() < packet.payload_length) {
-    return true;
-  }
+// RFC 9293 section 3.1, RFC 8200 section 8.1. What was not captured whole cannot be verified. Where the
+// network card was to compute the checksum, the capture was made before it did: the field holds the
+// pseudo-header's sum alone, as Linux leaves it (__tcp_v4_send_check), and that is not an error.
+bool transport_checksum_valid(const IpPacket& packet) noexcept {
+  const bool whole = !packet.first_fragment && packet.payload.size() >= packet.payload_length;
+  if (!whole || packet.addresses_hidden) return true;
   ChecksumSum sum;
   const bool tcp = packet.protocol == kProtocolTcp;
   if (packet.protocol != kProtocolIcmp) {
@@ -179,7 +66,7 @@ void take_tcp(Bytes tcp, std::size_t data, Segment& segment) noexcept {
       std::min<std::size_t>(data, std::numeric_limits<std::uint16_t>::max()));
 }
 
-Stop parse_tcp(const Packet& packet, Segment& segment) noexcept {
+Stop parse_tcp(const IpPacket& packet, Segment& segment) noexcept {
   const Ignored short_header =
       packet.first_fragment ? Ignored::cut_first_fragment : Ignored::bad_tcp_header;
   if (packet.payload_length < kTcpHeader) return short_header;
@@ -197,8 +84,8 @@ Stop parse_tcp(const Packet& packet, Segment& segment) noexcept {
 Stop parse_quote(Bytes quote, bool v6, bool cut, Segment& segment) noexcept {
   constexpr std::size_t kPromised = 8;
   const Ignored too_short = cut ? Ignored::truncated : Ignored::other_icmp;
-  Packet packet;
-  if (const Stop stop = v6 ? parse_ipv6(quote, packet) : parse_ipv4(quote, quote.size(), packet)) {
+  IpPacket packet;
+  if (const Stop stop = v6 ? parse_quoted_ipv6(quote, packet) : parse_quoted_ipv4(quote, packet)) {
     return stop == Ignored::truncated ? too_short : Ignored::other_icmp;
   }
   if (packet.protocol != kProtocolTcp) return Ignored::other_icmp;
@@ -212,13 +99,16 @@ Stop parse_quote(Bytes quote, bool v6, bool cut, Segment& segment) noexcept {
   return std::nullopt;
 }
 
+// The errors on which Linux gives up a connection that is being made (tcp_v4_err, tcp_v6_err):
+// destination unreachable, time exceeded, parameter problem.
 bool is_unreachable(std::uint8_t protocol, std::uint8_t type, std::uint8_t code) noexcept {
   constexpr std::uint8_t kFragmentationNeeded = 4;
-  if (protocol == kProtocolIcmpv6) return type == 1;
-  return type == 3 && code != kFragmentationNeeded;
+  if (protocol == kProtocolIcmpv6) return type == 1 || type == 3 || type == 4;
+  if (type == 3) return code != kFragmentationNeeded;
+  return type == 11 || type == 12;
 }
 
-Stop parse_icmp(const Packet& packet, Segment& segment) noexcept {
+Stop parse_icmp(const IpPacket& packet, Segment& segment) noexcept {
   constexpr std::size_t kHeader = 8;
   if (packet.payload_length < kHeader) return Ignored::other_icmp;
   if (packet.payload.size() < kHeader) return Ignored::truncated;
@@ -240,8 +130,9 @@ Stop parse_network(std::uint16_t ethertype, Bytes bytes, std::size_t wire_length
                    const Frame& frame, Segment& segment) noexcept {
   const bool v6 = ethertype == kEtherIpv6;
   if (!v6 && ethertype != kEtherIpv4) return Ignored::not_ip;
-  Packet packet;
-  if (const Stop stop = v6 ? parse_ipv6(bytes, packet) : parse_ipv4(bytes, wire_length, packet)) {
+  IpPacket packet;
+  if (const Stop stop =
+          v6 ? parse_ipv6(bytes, wire_length, packet) : parse_ipv4(bytes, wire_length, packet)) {
     return stop;
   }
   if (verify != Verify::none && !v6 && !ip_header_checksum_valid(bytes)) {
@@ -261,7 +152,7 @@ Stop parse_network(std::uint16_t ethertype, Bytes bytes, std::size_t wire_length
 // IPv4 without options, not a fragment, TCP, captured through the flags: if it is one, fills the segment
 // and returns true.
 bool plain_ipv4(Bytes bytes, Segment& segment) noexcept {
-  constexpr std::size_t kHeader = 20;
+  constexpr std::size_t kHeader = kIpv4Header;
   if (bytes.size() < kHeader + kThroughFlags) return false;
   const bool plain = byte_at(bytes, 0) == 0x45 && (u16_at(bytes, 6) & 0x3fffU) == 0 &&
                      byte_at(bytes, 9) == kProtocolTcp;
@@ -276,7 +167,7 @@ bool plain_ipv4(Bytes bytes, Segment& segment) noexcept {
 
 // The same for IPv6 without extension headers.
 bool plain_ipv6(Bytes bytes, Segment& segment) noexcept {
-  constexpr std::size_t kHeader = 40;
+  constexpr std::size_t kHeader = kIpv6Header;
   if (bytes.size() < kHeader + kThroughFlags) return false;
   const bool plain = byte_at(bytes, 0) >> 4 == 6 && byte_at(bytes, 6) == kProtocolTcp;
   const AddressWords source = ipv6_at(bytes, 8);
@@ -311,10 +202,11 @@ bool decode_plain(LinkFraming link, const Frame& frame, Segment& segment) noexce
   LinkPayload payload{.interface = frame.interface};
   if (const Stop stop = parse_link_headers(link, frame, payload)) return stop;
   segment.interface = payload.interface;
-  const std::size_t wire_length =
-      frame.wire_length > payload.at ? frame.wire_length - payload.at : 0;
-  return parse_network(payload.ethertype, frame.bytes.subspan(payload.at), wire_length, verify,
-                       frame, segment);
+  const std::size_t wire_end = std::min<std::size_t>(frame.wire_length, payload.end);
+  const std::size_t wire_length = wire_end > payload.at ? wire_end - payload.at : 0;
+  const std::size_t end = std::min(frame.bytes.size(), payload.end);
+  const Bytes network = frame.bytes.first(end).subspan(payload.at);
+  return parse_network(payload.ethertype, network, wire_length, verify, frame, segment);
 }
 
 }  // namespace

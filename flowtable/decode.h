@@ -2,12 +2,12 @@
 //
 // Every length is checked against what was captured before a byte is read; what the headers claim
 // is checked against each other. Fragments other than the first are never read as TCP. IPv4 with
-// options, IPv6 with up to eight extension headers (hop-by-hop, routing, fragment, destination,
-// AH), VLAN tags of either type several deep, PPPoE sessions, MPLS; ICMP and ICMPv6 destination
-// unreachable that quote as little as 8 bytes of TCP.
+// options and AH, IPv6 with up to eight extension headers (flowtable/ip_header.h), tags several deep
+// (VLAN, VN-Tag, E-Tag), LLC and SNAP, PPPoE sessions, MPLS; ICMP and ICMPv6 errors that end a
+// connection attempt and quote as little as 8 bytes of TCP, whatever lengths the quotation tells.
 //
-// Source: RFC 791, RFC 8200, RFC 4302 (AH length), RFC 9293, RFC 792, RFC 4443, IEEE 802.1Q, RFC 2516
-// (PPPoE), RFC 3032 (MPLS), the link-layer header types of tcpdump.org.
+// Source: RFC 9293, RFC 792, RFC 4443, RFC 4884, IEEE 802.1Q, 802.1BR, 802.2 and 802.3, RFC 1042 (SNAP),
+// RFC 2516 and RFC 1661 (PPPoE), RFC 3032 (MPLS), the link-layer header types of tcpdump.org.
 // Thread contract: pure function. Nothing here allocates or throws.
 #pragma once
 
@@ -28,6 +28,7 @@ enum class LinkFraming : std::uint8_t {
   cooked,     // Linux "any" device, first version (LINUX_SLL)
   cooked_v2,  // second version, with the interface's index (LINUX_SLL2)
   family,     // BSD loopback: the address family, in either byte order (NULL, LOOP)
+  nflog,      // a message of netfilter's log, in either byte order (NFLOG)
 };
 
 enum class Verify : std::uint8_t { none, ip_header, ip_and_transport };

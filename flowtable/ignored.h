@@ -17,15 +17,15 @@ enum class Ignored : std::uint8_t {
   // Decoding.
   not_ip,
   not_tcp,
-  truncated,       // the capture ends inside a header
-  bad_ip_header,   // wrong version, header length or total length
-  bad_tcp_header,  // wrong data offset
-  mapped_address,  // an IPv4-mapped address in an IPv6 header
-  jumbogram,
-  extension_headers,  // more than eight, or one of a wrong length
+  truncated,          // the capture ends inside a header
+  bad_ip_header,      // version, header length or total length lie
+  bad_tcp_header,     // the data offset lies
+  mapped_address,     // an IPv4-mapped address in an IPv6 header
+  jumbogram,          // an IPv6 payload length of zero, and nothing behind the header
+  extension_headers,  // more than eight, or a lying one
   later_fragment,
   cut_first_fragment,  // a first fragment without the whole TCP header
-  other_icmp,          // ICMP other than destination unreachable about TCP
+  other_icmp,          // ICMP that is no error about TCP, or one that ends no attempt
   ip_checksum,
   transport_checksum,
   // Tracking.

@@ -1,4 +1,5 @@
-// From the first byte of a frame to its IP packet: link header, VLAN tags, PPPoE session, MPLS labels.
+// From the first byte of a frame to its IP packet: link header, tags (VLAN, VN-Tag, E-Tag), LLC and
+// SNAP, PPPoE session, MPLS labels; the attributes of an NFLOG message.
 //
 // Thread contract: pure function. Nothing here allocates or throws.
 // Source: flowtable/decode.h.
@@ -6,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 #include "flowtable/decode.h"
@@ -20,7 +22,9 @@ inline constexpr std::size_t kEthernetHeader = 14;
 struct LinkPayload {
   std::uint16_t ethertype = 0;
   std::size_t at = 0;
-  std::uint32_t interface = 0;  // overwritten where the link header has it
+  // Where the link says that the packet ends, counted like `at`; what follows is no part of it.
+  std::size_t end = std::numeric_limits<std::size_t>::max();
+  std::uint32_t interface = 0;  // overwritten where the link header tells
 };
 
 // Fills `out` and returns nullopt, or returns the reason why there is no IP packet.

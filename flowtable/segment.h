@@ -21,8 +21,8 @@ inline constexpr std::uint8_t ack = 0x10;
 
 enum class SegmentKind : std::uint8_t {
   tcp,
-  unreachable,  // quoted by an ICMP destination unreachable; only key, sender and sequence are
-                // known
+  unreachable,  // quoted by an ICMP error that ends the attempt (destination unreachable, time
+                // exceeded, parameter problem); only key, sender and sequence are known
 };
 
 struct Segment {

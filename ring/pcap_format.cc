@@ -9,7 +9,8 @@ constexpr std::uint32_t kMicroseconds = 0xa1b2c3d4;
 constexpr std::uint32_t kNanoseconds = 0xa1b23c4d;
 constexpr std::uint16_t kVersion = 2;
 constexpr std::size_t kRecordHeader = 16;
-// The bits above hold the length of a frame check sequence and its flag.
+constexpr std::int64_t kSecondNs = 1'000'000'000;
+// Above it stand the length of a frame check sequence and its flag.
 constexpr std::uint32_t kLinkTypeBits = 0xffff;
 
 bool has_magic(std::span<const std::byte> window, bool swapped) noexcept {
@@ -51,6 +52,21 @@ bool PcapFormat::begins(std::span<const std::byte> window) noexcept {
   return false;
 }
 
+// A fraction of a second or more is no time: the packet then has the time of the one before it, or the
+// start of its second if that is another one.
+std::int64_t PcapFormat::time_of(std::span<const std::byte> record) noexcept {
+  const std::int64_t second_ns = std::int64_t{fields_.u32(record, 0)} * kSecondNs;
+  const std::int64_t fraction_ns = std::int64_t{fields_.u32(record, 4)} * tick_ns_;
+  if (fraction_ns < kSecondNs) {
+    last_time_ns_ = second_ns + fraction_ns;
+  } else {
+    ++damaged_times_;
+    const bool same_second = last_time_ns_ / kSecondNs * kSecondNs == second_ns;
+    if (!same_second) last_time_ns_ = second_ns;
+  }
+  return last_time_ns_;
+}
+
 SavefileFormat::Parsed PcapFormat::parse(std::span<const std::byte> window, std::size_t most,
                                          std::vector<SavedPacket>& packets) {
   Parsed parsed;
@@ -80,8 +96,7 @@ SavefileFormat::Parsed PcapFormat::parse(std::span<const std::byte> window, std:
       break;
     }
     packets.push_back({.bytes = record.subspan(kRecordHeader, captured),
-                       .time_ns = std::int64_t{fields_.u32(record, 0)} * 1'000'000'000 +
-                                  fields_.u32(record, 4) * tick_ns_,
+                       .time_ns = time_of(record),
                        .wire_length = wire_length,
                        .interface = static_cast<std::uint32_t>(own_)});
     parsed.used += kRecordHeader + captured;

@@ -25,8 +25,11 @@ class PcapFormat final : public SavefileFormat {
  private:
   PcapFormat(bool swapped, std::int64_t tick_ns) noexcept : fields_(swapped), tick_ns_(tick_ns) {}
 
+  [[nodiscard]] std::int64_t time_of(std::span<const std::byte> record) noexcept;
+
   RecordReader fields_;
-  std::int64_t tick_ns_;  // unit of a time stamp's fraction
+  std::int64_t tick_ns_;  // of a time stamp's fraction
+  std::int64_t last_time_ns_ = 0;
   bool header_read_ = false;
 };
 

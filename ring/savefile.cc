@@ -22,6 +22,7 @@ bool SavefileFormat::follow(SavefileFormat& before) {
   own_ = same ? all.size() - 1 : all.size();
   if (!same) all.insert(all.end(), interfaces_.begin(), interfaces_.end());
   interfaces_ = std::move(all);
+  damaged_times_ = before.damaged_times_;
   return true;
 }
 

@@ -13,7 +13,8 @@
 //
 // Thread contract: used by one thread.
 // Errors: the constructor throws SavefileError when the input does not begin like a capture file.
-// Units: times in nanoseconds since 1970; a simple packet block has no time, it gets the one before.
+// Units: times in nanoseconds since 1970; a simple packet block has no time, it gets the one before. A
+// stamp of a pcap whose fraction is a second or more is damage of that record alone: see damaged_times().
 // Source: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng (2023).
 #pragma once
 
@@ -97,13 +98,15 @@ class SavefileFormat {
   [[nodiscard]] const std::vector<SavedInterface>& interfaces() const noexcept {
     return interfaces_;
   }
-  // Takes over the interfaces of the file that this one is joined to; its own are numbered after them.
+  [[nodiscard]] std::uint64_t damaged_times() const noexcept { return damaged_times_; }
+  // Takes over the interfaces of the file that this one is joined to; its own are numbered behind them.
   // False, and nothing taken: there are too many.
   [[nodiscard]] bool follow(SavefileFormat& before);
 
  protected:
   std::vector<SavedInterface> interfaces_;
-  std::size_t own_ = 0;  // index of the first interface of this file
+  std::size_t own_ = 0;              // where those of this file begin
+  std::uint64_t damaged_times_ = 0;  // with those of the files before
 };
 
 class SavefileReader {
@@ -125,6 +128,8 @@ class SavefileReader {
   [[nodiscard]] std::uint64_t parts() const noexcept { return parts_; }
   [[nodiscard]] std::uint64_t part_offset() const noexcept { return part_offset_; }
   [[nodiscard]] const std::optional<Damage>& damage() const noexcept { return damage_; }
+  // Packets read whose stamp is impossible. They keep the second it tells, and are in order within it.
+  [[nodiscard]] std::uint64_t damaged_times() const noexcept { return format_->damaged_times(); }
   [[nodiscard]] const ByteInput& input() const noexcept { return *input_; }
 
  private:

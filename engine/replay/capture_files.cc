@@ -20,9 +20,8 @@ constexpr std::int64_t kDisorderNs = 1'000'000'000;
 
 std::string refusal(const std::string& file, std::uint16_t link_type) {
   return fmt::format(
-      "{}: tcpeek does not read link type {}; it reads Ethernet, Linux cooked v1 and v2, raw IP "
-      "and "
-      "BSD loopback",
+      "{}: tcpeek does not read link type {}; it reads Ethernet, Linux cooked v1 and v2, raw IP, "
+      "BSD loopback and NFLOG",
       file, describe_link_type(link_type));
 }
 
@@ -185,6 +184,12 @@ void CaptureFiles::finish(const File& file) {
   if (const auto& damage = file.reader->damage()) {
     faults_.push_back(fmt::format("{}: damaged at byte {}: {}; everything before it is counted",
                                   file.shown, damage->offset, damage->what));
+  }
+  if (const std::uint64_t damaged = file.reader->damaged_times(); damaged != 0) {
+    warn_(
+        fmt::format("{}: packets with a damaged time (a fraction of a second or more): {}; they "
+                    "keep the second, and their order",
+                    file.shown, damaged));
   }
   if (!file.ignored_link_types.empty() && !link_type_known_) {
     faults_.push_back(refusal(file.shown, *file.ignored_link_types.begin()));

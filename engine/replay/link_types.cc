@@ -28,6 +28,7 @@ constexpr std::array kKnown{
     Known{113, "LINUX_SLL", "Linux cooked v1", LinkFraming::cooked},
     Known{228, "IPV4", "Raw IPv4", LinkFraming::raw_ip},
     Known{229, "IPV6", "Raw IPv6", LinkFraming::raw_ip},
+    Known{239, "NFLOG", "netfilter log", LinkFraming::nflog},
     Known{276, "LINUX_SLL2", "Linux cooked v2", LinkFraming::cooked_v2},
 };
 
@@ -58,7 +59,6 @@ constexpr std::array kOthers{
     Other{195, "IEEE802_15_4"},
     Other{220, "USB_LINUX_MMAPPED"},
     Other{227, "CAN_SOCKETCAN"},
-    Other{239, "NFLOG"},
     Other{249, "USBPCAP"},
     Other{252, "WIRESHARK_UPPER_PDU"},
     Other{253, "NETLINK"},

@@ -2,6 +2,7 @@
 
 #include "flowtable/checksum.h"
 
+#include <initializer_list>
 #include <random>
 #include <vector>
 
@@ -247,13 +248,21 @@ TEST(DecodeChecksum, FirstFragmentsAreAcceptedAndAtomicOnesVerified) {
   }
 }
 
-TEST(DecodeChecksum, OnTheWayToAnotherHopTheFinalAddressIsNotInSight) {
+TEST(DecodeChecksum, OnTheWayToAnotherHopItIsThatOfTheLastSegment) {
   const Look strict = looking(Verify::ip_and_transport);
-  const PacketBuilder tcp =
-      PacketBuilder().ip(kV6Client, kV6Server).tcp(40000, 80).flags(2).wrong_transport_checksum();
-  EXPECT_EQ(outcome(PacketBuilder(tcp).routing(1), strict), "segment");
-  EXPECT_EQ(outcome(PacketBuilder(tcp).routing(0), strict), "transport_checksum");
-  EXPECT_EQ(outcome(PacketBuilder(tcp).routing(0).extension(60), strict), "transport_checksum");
+  const PacketBuilder tcp = PacketBuilder().ip(kV6Client, kV6Server).tcp(40000, 80).flags(2);
+  const PacketBuilder wrong = PacketBuilder(tcp).wrong_transport_checksum();
+  for (const auto type : std::initializer_list<std::uint8_t>{0, 2, 4}) {
+    EXPECT_EQ(outcome(PacketBuilder(tcp).route(type, 1, {kV6Server}), strict), "segment");
+    EXPECT_EQ(outcome(PacketBuilder(tcp).route(type, 1, {kV6Client}), strict),
+              "transport_checksum");
+    EXPECT_EQ(outcome(PacketBuilder(wrong).route(type, 1, {kV6Server}), strict),
+              "transport_checksum");
+  }
+  // Of a type not known here the last segment is not in sight.
+  EXPECT_EQ(outcome(PacketBuilder(wrong).route(253, 1, {kV6Server}), strict), "segment");
+  EXPECT_EQ(outcome(PacketBuilder(wrong).routing(0), strict), "transport_checksum");
+  EXPECT_EQ(outcome(PacketBuilder(wrong).routing(0).extension(60), strict), "transport_checksum");
 }
 
 TEST(DecodeChecksum, AnOffloadedPacketTooLongForItsLengthField) {

@@ -49,9 +49,15 @@ void expect_unreachable(const PacketBuilder& packet, const PacketBuilder& about)
   EXPECT_FALSE(d.segment.opens());
 }
 
+// Destination unreachable, time exceeded, parameter problem.
+bool ends_attempts(const Family& f, unsigned type) {
+  if (f.ip_header == 40) return type == 1 || type == 3 || type == 4;
+  return type == 3 || type == 11 || type == 12;
+}
+
 TEST(DecodeIcmp, Type3OfIcmpv4AllCodesButFragmentationNeeded) {
-  for (std::uint8_t code = 0; code < 16; ++code) {
-    const PacketBuilder packet = error_about(kV4, syn(kV4)).icmp(3, code);
+  for (unsigned code = 0; code < 256; ++code) {
+    const auto packet = error_about(kV4, syn(kV4)).icmp(3, static_cast<std::uint8_t>(code));
     if (code == 4) {
       EXPECT_EQ(outcome(packet), "other_icmp");
     } else {
@@ -60,16 +66,22 @@ TEST(DecodeIcmp, Type3OfIcmpv4AllCodesButFragmentationNeeded) {
   }
 }
 
-TEST(DecodeIcmp, Type1OfIcmpv6AllCodes) {
-  for (std::uint8_t code = 0; code < 8; ++code) {
-    expect_unreachable(error_about(kV6, syn(kV6)).icmp(1, code), syn(kV6));
+TEST(DecodeIcmp, AllCodesOfTheOtherErrorsThatEndAttempts) {
+  for (unsigned code = 0; code < 256; ++code) {
+    const auto c = static_cast<std::uint8_t>(code);
+    for (const auto type : std::initializer_list<std::uint8_t>{11, 12}) {
+      expect_unreachable(error_about(kV4, syn(kV4)).icmp(type, c), syn(kV4));
+    }
+    for (const auto type : std::initializer_list<std::uint8_t>{1, 3, 4}) {
+      expect_unreachable(error_about(kV6, syn(kV6)).icmp(type, c), syn(kV6));
+    }
   }
 }
 
-TEST(DecodeIcmp, NoOtherTypeTellsOfAnUnreachablePeer) {
+TEST(DecodeIcmp, NoOtherTypeEndsAnAttempt) {
   for (const Family& f : kBoth) {
     for (unsigned type = 0; type < 256; ++type) {
-      if (type == f.type) continue;
+      if (ends_attempts(f, type)) continue;
       for (const auto code : std::initializer_list<std::uint8_t>{0, 1, 3}) {
         const auto packet = error_about(f, syn(f)).icmp(static_cast<std::uint8_t>(type), code);
         EXPECT_EQ(outcome(packet), "other_icmp") << type << ", from " << f.router;
@@ -114,7 +126,7 @@ TEST(DecodeIcmp, InnerIpv4Options) {
 }
 
 TEST(DecodeIcmp, InnerExtensionHeaders) {
-  for (const auto type : std::initializer_list<std::uint8_t>{0, 43, 44, 51, 60}) {
+  for (const auto type : std::initializer_list<std::uint8_t>{0, 43, 44, 51, 60, 135, 139, 140}) {
     PacketBuilder about = syn(kV6);
     for (std::size_t count = 1; count <= 9; ++count) {
       about.extension(type);
@@ -132,27 +144,75 @@ TEST(DecodeIcmp, InnerExtensionHeaders) {
   expect_unreachable(error_about(kV6, long_one), long_one);
 }
 
-TEST(DecodeIcmp, InnerFragments) {
+TEST(DecodeIcmp, InnerAuthenticationHeaderOfIpv4) {
+  for (std::size_t count = 1; count <= 9; ++count) {
+    PacketBuilder about = syn(kV4);
+    for (std::size_t i = 0; i < count; ++i) about.extension(51, 24);
+    const std::size_t enough = about.parts().transport_offset() + 8;
+    if (count == 9) {
+      EXPECT_EQ(outcome(error_about(kV4, about)), "other_icmp");
+    } else {
+      expect_unreachable(error_about(kV4, about, enough), about);
+      EXPECT_EQ(outcome(error_about(kV4, about, enough - 1)), "other_icmp");
+    }
+  }
+}
+
+// Where the quoted SYN was under way, its last segment is whom it was for.
+TEST(DecodeIcmp, InnerRoutingHeaders) {
+  PacketBuilder about =
+      syn(kV6).ip(kV6.client, "2001:db8:5::5").route(4, 1, {kV6.server, "2001:db8:5::5"});
+  Seen expected = quoted(about);
+  expected.destination.address = Address(kV6.server).bytes;
+  EXPECT_EQ(seen(decode_packet(error_about(kV6, about)).segment), expected);
+}
+
+// Old stacks quote IPv4's fragment field in their own byte order: DF then looks like an offset.
+TEST(DecodeIcmp, InnerFragmentFieldOfIpv4SaysNothing) {
   const PacketBuilder first = syn(kV4).fragment(0, true).keep(8);
   expect_unreachable(error_about(kV4, first), first);
-  EXPECT_EQ(outcome(error_about(kV4, syn(kV4).fragment(1, true))), "other_icmp");
-  EXPECT_EQ(outcome(error_about(kV4, syn(kV4).fragment(185, false))), "other_icmp");
+  for (unsigned field = 1; field <= 0x1fff; field = field * 2 + 1) {
+    for (const bool more : {false, true}) {
+      const PacketBuilder about = syn(kV4).fragment(field, more);
+      expect_unreachable(error_about(kV4, about, 28), about);
+    }
+  }
+  expect_unreachable(error_about(kV4, syn(kV4).fragment(0x0040, false)), syn(kV4));
+}
 
-  const PacketBuilder first6 = syn(kV6).fragment_header(0, true).keep(8);
-  expect_unreachable(error_about(kV6, first6), first6);
+TEST(DecodeIcmp, InnerFragmentsOfIpv6) {
+  const PacketBuilder first = syn(kV6).fragment_header(0, true).keep(8);
+  expect_unreachable(error_about(kV6, first), first);
   EXPECT_EQ(outcome(error_about(kV6, syn(kV6).fragment_header(1, true))), "other_icmp");
   EXPECT_EQ(outcome(error_about(kV6, syn(kV6).fragment_header(181, false))), "other_icmp");
 }
 
+// Linux does not look at them, and gives up.
+TEST(DecodeIcmp, InnerLengthsAreNotBelieved) {
+  for (const Family& f : kBoth) {
+    for (const std::size_t length : {0U, 1U, 7U, 8U, 19U, 20U, 21U, 27U, 28U, 39U, 40U, 60U,
+                                     0x3c00U, 0x7fffU, 0xfffeU, 0xffffU}) {
+      const PacketBuilder about = syn(f).ip_length(length);
+      expect_unreachable(error_about(f, about), about);
+      expect_unreachable(error_about(f, about, f.ip_header + 8), about);
+      EXPECT_EQ(outcome(error_about(f, about, f.ip_header + 7)), "other_icmp") << length;
+    }
+    const PacketBuilder with_extension = f.ip_header == 20 ? syn(f).extension(51, 12).ip_length(20)
+                                                           : syn(f).extension(60).ip_length(4);
+    expect_unreachable(error_about(f, with_extension), with_extension);
+  }
+}
+
 TEST(DecodeIcmp, InnerHeadersThatLie) {
-  EXPECT_EQ(outcome(error_about(kV4, syn(kV4).ip_header_words(4))), "other_icmp");
+  for (std::uint8_t words = 0; words < 5; ++words) {
+    EXPECT_EQ(outcome(error_about(kV4, syn(kV4).ip_header_words(words))), "other_icmp");
+  }
+  EXPECT_EQ(outcome(error_about(kV4, syn(kV4).ip_header_words(15), 60 + 7)), "other_icmp");
   EXPECT_EQ(outcome(error_about(kV4, syn(kV4).ip_version(6))), "other_icmp");
-  EXPECT_EQ(outcome(error_about(kV4, syn(kV4).ip_length(27))), "other_icmp");
   EXPECT_EQ(outcome(error_about(kV6, syn(kV6).ip_version(4))), "other_icmp");
-  EXPECT_EQ(outcome(error_about(kV6, syn(kV6).ip_length(7))), "other_icmp");
-  EXPECT_EQ(outcome(error_about(kV6, syn(kV6).ip_length(0))), "other_icmp");
   EXPECT_EQ(outcome(error_about(kV6, syn(kV6).ip("::ffff:192.0.2.1", kV6.server))), "other_icmp");
   EXPECT_EQ(outcome(error_about(kV6, syn(kV6).extension(60).extension_units(250))), "other_icmp");
+  EXPECT_EQ(outcome(error_about(kV6, syn(kV6).route(0, 9, {kV6.server}))), "other_icmp");
 }
 
 TEST(DecodeIcmp, TheQuotedLengthsMayExceedTheQuote) {
@@ -169,9 +229,9 @@ TEST(DecodeIcmp, WhatFollowsTheQuoteIsNoPartOfIt) {
   // RFC 4884: the quote is padded to 128 bytes, and extension objects follow.
   for (const Family& f : kBoth) {
     expect_unreachable(error_about(f, syn(f)).data(100), syn(f));
-    // Seven bytes by its own word; the eighth is the padding's.
-    const PacketBuilder seven = syn(f).keep(7).ip_length((f.ip_header == 20 ? 20U : 0U) + 7);
-    EXPECT_EQ(outcome(error_about(f, seven).data(100)), "other_icmp");
+    // The error itself does end where its own header says, whatever the frame is padded with.
+    const PacketBuilder seven = error_about(f, syn(f), f.ip_header + 7).padding(30);
+    EXPECT_EQ(outcome(seven), "other_icmp");
   }
 }
 

@@ -15,8 +15,11 @@ constexpr std::uint8_t kRouting = 43;
 constexpr std::uint8_t kFragment = 44;
 constexpr std::uint8_t kAuthentication = 51;
 constexpr std::uint8_t kDestination = 60;
-constexpr std::uint8_t kExtensions[] = {kHopByHop, kRouting, kFragment, kAuthentication,
-                                        kDestination};
+constexpr std::uint8_t kMobility = 135;
+constexpr std::uint8_t kHostIdentity = 139;
+constexpr std::uint8_t kShim6 = 140;
+constexpr std::uint8_t kExtensions[] = {kHopByHop,    kRouting,  kFragment,     kAuthentication,
+                                        kDestination, kMobility, kHostIdentity, kShim6};
 
 PacketBuilder synack(std::string description = "a SYN/ACK") {
   return PacketBuilder(std::move(description))
@@ -67,12 +70,51 @@ TEST(DecodeIpv6, PayloadLength) {
   EXPECT_EQ(decode_packet(synack().padding(6)).segment.payload, 0);
 }
 
-TEST(DecodeIpv6, JumbogramsAreRefused) {
-  EXPECT_EQ(outcome(synack().ip_length(0)), "jumbogram");
-  EXPECT_EQ(outcome(synack().extension(kHopByHop).ip_length(0)), "jumbogram");
-  EXPECT_EQ(outcome(synack().protocol(59).ip_length(0)), "jumbogram");
-  EXPECT_EQ(outcome_of_first(40, synack().ip_length(0)), "jumbogram");
+// Segmentation offload leaves it so, and Linux's packets of more than 64 KiB.
+TEST(DecodeIpv6, PayloadLengthZeroMeansTheLengthOnTheWire) {
+  const PacketBuilder packet = synack().data(500).ip_length(0);
+  EXPECT_EQ(seen(decode_packet(packet).segment), built(packet, 500));
+  Look look;
+  look.captured = 54;
+  EXPECT_EQ(seen(decode_packet(packet, look).segment), built(packet, 500));
+  look.captured = kAll;
+  look.verify = Verify::ip_and_transport;
+  EXPECT_EQ(seen(decode_packet(packet, look).segment), built(packet, 500));
+  EXPECT_EQ(outcome(PacketBuilder(packet).wrong_transport_checksum(), look), "transport_checksum");
+
+  const Octets bytes = packet.network();
+  const auto on_wire = [&](std::size_t wire_length) {
+    return decode_copy(LinkFraming::network, Verify::none, frame_of(packet, wire_length), bytes);
+  };
+  EXPECT_EQ(on_wire(0).what, "jumbogram");
+  EXPECT_EQ(on_wire(39).what, "jumbogram");
+  EXPECT_EQ(on_wire(40).what, "jumbogram");
+  EXPECT_EQ(on_wire(41).what, "bad_tcp_header");
+  EXPECT_EQ(on_wire(59).what, "bad_tcp_header");
+  EXPECT_EQ(on_wire(60).segment.payload, 0);
+  EXPECT_EQ(on_wire(60 + 65535).segment.payload, 65535);
+  EXPECT_EQ(on_wire(60 + 65536).segment.payload, 65535) << "a payload too long for the field";
+  EXPECT_EQ(on_wire(0xffffffff).segment.payload, 65535);
+}
+
+TEST(DecodeIpv6, PayloadLengthZeroAndExtensionHeaders) {
+  // RFC 2675: a jumbo payload option; Linux writes it for its large packets.
+  Octets jumbo;
+  for (const unsigned byte : {0xc2U, 4U, 0U, 1U, 0x11U, 0x84U}) tcpeek::test::put8(jumbo, byte);
+  const PacketBuilder large =
+      synack().extension(kHopByHop).extension_body(jumbo).data(70'000 - 28).ip_length(0);
+  Look strict;
+  strict.verify = Verify::ip_and_transport;
+  EXPECT_EQ(seen(decode_packet(large, strict).segment), built(large, 65'535));
+  EXPECT_EQ(outcome(PacketBuilder(large).wrong_transport_checksum(), strict), "transport_checksum");
+  for (const std::uint8_t type : kExtensions) {
+    const PacketBuilder packet = synack().extension(type).data(9).ip_length(0);
+    EXPECT_EQ(seen(decode_packet(packet).segment), built(packet, 9)) << int{type};
+  }
+  EXPECT_EQ(outcome(synack().protocol(59).ip_length(0)), "not_tcp");
   EXPECT_EQ(outcome_of_first(39, synack().ip_length(0)), "truncated");
+  EXPECT_EQ(outcome_of_first(40, synack().ip_length(0)), "truncated");
+  EXPECT_EQ(outcome(synack().keep(0).ip_length(0)), "jumbogram");
 }
 
 TEST(DecodeIpv6, MappedAddressesAreRefused) {
@@ -176,10 +218,9 @@ TEST(DecodeIpv6, ExtensionHeadersThatDoNotFitThePayloadLength) {
 }
 
 TEST(DecodeIpv6, WhatFollowsTheChainIsTcpOrNot) {
-  // No next header, ESP, mobility, HIP, IPv4 and IPv6 inside, UDP, SCTP, and ICMP of the other
-  // family.
+  // No next header, ESP, IPv4 and IPv6 inside, UDP, SCTP, and ICMP of the other family.
   for (const auto number :
-       std::initializer_list<std::uint8_t>{59, 50, 135, 139, 4, 41, 17, 132, 1, 253}) {
+       std::initializer_list<std::uint8_t>{59, 50, 134, 136, 138, 141, 4, 41, 17, 132, 1, 253}) {
     EXPECT_EQ(outcome(synack().protocol(number)), "not_tcp") << int{number};
     EXPECT_EQ(outcome(synack().extension(kDestination).protocol(number)), "not_tcp");
     EXPECT_EQ(outcome_of_first(40, synack().protocol(number)), "not_tcp") << int{number};
@@ -240,13 +281,6 @@ TEST(DecodeIpv6, ReservedBitsOfTheFragmentHeaderSayNothing) {
   const Decoded d = decode_copy(LinkFraming::network, Verify::ip_and_transport,
                                 frame_of(packet, bytes.size()), bytes);
   EXPECT_EQ(d.what, "segment");
-}
-
-TEST(DecodeIpv6, TheKeyIsMadeOfTheAddressesInTheHeader) {
-  for (const auto left : std::initializer_list<std::uint8_t>{0, 1, 255}) {
-    const PacketBuilder packet = synack().routing(left, 40).data(3);
-    EXPECT_EQ(seen(decode_packet(packet).segment), built(packet, 3));
-  }
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ class PacketMaker {
 
   // Up to `room` extension headers, of every type and length.
   void add_extensions(PacketBuilder& packet, std::uint64_t room) {
-    constexpr std::array<std::uint8_t, 3> kInEights{0, 43, 60};
+    constexpr std::array<std::uint8_t, 5> kInEights{0, 43, 60, 135, 139};
     for (std::uint64_t count = one_in(2) ? 0 : below(room + 1); count > 0; --count) {
       const std::size_t units = one_in(20) ? below(256) : below(5);
       switch (below(5)) {
@@ -81,6 +81,9 @@ class PacketMaker {
       add_extensions(packet, room);
     } else {
       if (one_in(3)) packet.ip_options(4 * below(11));
+      for (std::uint64_t count = one_in(4) ? below(room + 1) : 0; count > 0; --count) {
+        packet.extension(51, below(7) * 4 + 8);
+      }
       if (one_in(2)) packet.dont_fragment();
     }
   }
@@ -106,7 +109,7 @@ class PacketMaker {
     }
     made.expected = built(made.packet, payload);
     made.truncated_below = made.enough = made.packet.parts().transport_offset() + 14;
-    made.sums_cover_all = !v6 && !first_fragment;
+    made.sums_cover_all = !v6 && !first_fragment && made.packet.parts().extensions.empty();
   }
 
   void make_icmp(bool v6, RandomPacket& made) {
@@ -118,13 +121,17 @@ class PacketMaker {
     const std::size_t needed = about.parts().transport_offset() + 8;
     const std::size_t length = needed + below(quote.size() - needed + 1);
     constexpr std::array<std::uint8_t, 8> kCodes{0, 1, 2, 3, 5, 6, 13, 15};
-    made.packet.icmp(v6 ? 1 : 3, kCodes[below(v6 ? 6 : 8)]).quoting(quote, length);
+    constexpr std::array<std::uint8_t, 3> kErrorsV4{3, 11, 12};
+    constexpr std::array<std::uint8_t, 3> kErrorsV6{1, 3, 4};
+    if (one_in(3)) about.ip_length(below(65'536));  // which nobody believes
+    made.packet.icmp((v6 ? kErrorsV6 : kErrorsV4)[below(3)], kCodes[below(v6 ? 6 : 8)])
+        .quoting(about.network(), length);
     if (one_in(4)) made.packet.data(below(100));  // RFC 4884 objects
     add_ip_parts(made.packet, 8);
     made.expected = quoted(about);
     made.truncated_below = made.packet.parts().transport_offset() + 8;
     made.enough = made.truncated_below + needed;
-    made.sums_cover_all = !v6;
+    made.sums_cover_all = !v6 && made.packet.parts().extensions.empty();
   }
 
   void add_link(RandomPacket& made) {

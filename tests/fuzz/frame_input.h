@@ -14,7 +14,8 @@ namespace tcpeek::fuzz {
 inline constexpr std::array kLinks{
     flowtable::LinkFraming::ethernet,  flowtable::LinkFraming::network,
     flowtable::LinkFraming::raw_ip,    flowtable::LinkFraming::cooked,
-    flowtable::LinkFraming::cooked_v2, flowtable::LinkFraming::family};
+    flowtable::LinkFraming::cooked_v2, flowtable::LinkFraming::family,
+    flowtable::LinkFraming::nflog};
 inline constexpr std::array kVerify{flowtable::Verify::none, flowtable::Verify::ip_header,
                                     flowtable::Verify::ip_and_transport};
 

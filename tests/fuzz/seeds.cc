@@ -79,10 +79,13 @@ void write_on_every_link(Seeds& seeds, const Octets& network, bool v6) {
   cooked_v2.resize(20);
   Octets family;
   test::put32(family, v6 ? 30 : 2);
+  Octets log;
+  test::put32(log, (v6 ? 10U : 2U) << 24);
+  test::put32(log, 0xffff0900);  // the packet's attribute, little-endian
   for (auto [link, header] :
        {std::pair(LinkFraming::network, Octets{}), std::pair(LinkFraming::raw_ip, Octets{}),
         std::pair(LinkFraming::cooked, cooked), std::pair(LinkFraming::cooked_v2, cooked_v2),
-        std::pair(LinkFraming::family, family)}) {
+        std::pair(LinkFraming::family, family), std::pair(LinkFraming::nflog, log)}) {
     test::append(header, network);
     write_frame(seeds, link, header, 0, ethertype);
   }

@@ -36,20 +36,23 @@ _FIELDS = (
     "ipv6.plen", "ipv6.src", "ipv6.dst",
     "ipv6.hopopts.len_oct", "ipv6.routing.len_oct", "ipv6.dstopts.len_oct", "ah.length",
     "icmp.type", "icmp.code", "icmpv6.type",
-    "tcp.srcport", "tcp.dstport", "tcp.seq", "tcp.ack_raw", "tcp.hdr_len", "tcp.flags",
+    "tcp.srcport", "tcp.dstport", "tcp.seq", "tcp.ack_raw", "tcp.hdr_len", "tcp.len", "tcp.flags",
 )  # fmt: skip
 
 # Each packet by itself: no reassembly, and numbers as they stand in the header.
 _PREFERENCES = (
     "ip.defragment:FALSE", "ipv6.defragment:FALSE", "tcp.desegment_tcp_streams:FALSE",
     "tcp.analyze_sequence_numbers:FALSE", "tcp.relative_sequence_numbers:FALSE",
+    # A length of 0 is that of a segmentation offload.
+    "ip.tso_support:TRUE", "ipv6.tso_support:TRUE",
 )  # fmt: skip
 
 _IP6 = r"ipv6(?P<{}>(?::ipv6\.(?:hopopts|routing|fraghdr|dstopts)|:ah)*)"
 _CHAIN = re.compile(
-    r"(?P<link>(?:eth:ethertype|sll:ethertype|null|raw)?(?::(?:vlan|ieee8021ad):ethertype)*)"
+    r"(?P<link>(?:eth:(?:ethertype|llc)|sll:(?:ethertype|llc)|null|raw|nflog)?"
+    r"(?::(?:vlan|ieee8021ad|vntag):(?:ethertype|llc))*)"
     r"(?::pppoes:ppp|:mpls)?:?"
-    r"(?:ip:(?:(?P<tcp4>tcp)|(?P<icmp4>icmp:ip:tcp))"
+    r"(?:ip(?P<ah4>(?::ah)*):(?:(?P<tcp4>tcp)|(?P<icmp4>icmp:ip(?::ah)*:tcp))"
     rf"|{_IP6.format('outer')}:(?:(?P<tcp6>tcp)|(?P<icmp6>icmpv6:{_IP6.format('inner')}:tcp)))(?::|$)"
 )
 
@@ -117,13 +120,17 @@ def _address(text: str) -> Address:
 def _segment(row: Row) -> Segment | None:
     chain = _CHAIN.match(row.get("frame.protocols", [""])[0])
     # More tags than anybody stacks: not read.
-    if chain is None or chain["link"].count("vlan") + chain["link"].count("8021ad") > MAX_TAGS:
+    if chain is None or _tags(chain["link"]) > MAX_TAGS:
         return None
     if _refused_ip(row, 0, chain["outer"]):
         return None
     if chain["tcp4"] or chain["tcp6"]:
-        return _plain(row, "ip" if chain["tcp4"] else "ipv6", chain["outer"] or "")
+        return _plain(row, "ip" if chain["tcp4"] else "ipv6", chain["outer"] or chain["ah4"] or "")
     return _quoted(row, "ip" if chain["icmp4"] else "ipv6", chain["inner"])
+
+
+def _tags(link: str) -> int:
+    return sum(link.count(tag) for tag in ("vlan", "8021ad", "vntag"))
 
 
 def _refused_ip(row: Row, which: int, extensions: str | None) -> bool:
@@ -132,9 +139,7 @@ def _refused_ip(row: Row, which: int, extensions: str | None) -> bool:
         return False
     # A mapped address (RFC 4291 2.5.5.2) is no address on a wire: it would pass for the IPv4 one.
     mapped = any(_is_mapped(_at(row, f"ipv6.{side}", which)) for side in ("src", "dst"))
-    # A jumbogram, or nothing at all.
-    no_length = _at(row, "ipv6.plen", which) == "0"
-    return mapped or no_length or extensions.count(":") > MAX_EXTENSION_HEADERS
+    return mapped or extensions.count(":") > MAX_EXTENSION_HEADERS
 
 
 def _is_mapped(text: str) -> bool:
@@ -160,7 +165,9 @@ def _extensions_length(row: Row, chain: str) -> int:
 
 def _ip_payload(row: Row, family: str, chain: str) -> int:
     if family == "ip":
-        return int(row["ip.len"][0]) - int(row["ip.hdr_len"][0])
+        return int(row["ip.len"][0]) - int(row["ip.hdr_len"][0]) - _extensions_length(row, chain)
+    if row["ipv6.plen"][0] == "0":  # as long as it was on the wire
+        return int(row["tcp.hdr_len"][0]) + int(row["tcp.len"][0])
     return int(row["ipv6.plen"][0]) - _extensions_length(row, chain)
 
 
@@ -198,6 +205,8 @@ def _quoted(row: Row, family: str, inner: str | None) -> Segment | None:
 
 
 def _tells_unreachable(row: Row, family: str) -> bool:
+    """Destination unreachable, time exceeded, parameter problem: what Linux ends an attempt on."""
     if family == "ipv6":
-        return row["icmpv6.type"][0] == "1"
-    return row["icmp.type"][0] == "3" and row["icmp.code"][0] != "4"
+        return row["icmpv6.type"][0] in ("1", "3", "4")
+    kind, code = row["icmp.type"][0], row["icmp.code"][0]
+    return kind in ("11", "12") or (kind == "3" and code != "4")

@@ -166,7 +166,7 @@ class Failure(StoryCase):
         self.tell([syn, synack, error()], UNREACHABLE)
 
     def test_errors_that_are_no_unreachable_peer(self) -> None:
-        for kind in (2, 4, 11, 12):
+        for kind in (2, 5, 9, 128):
             self.tell([syn, error(4, kind)], ONE_PENDING)
         self.tell([syn, error(seq=1)], ONE_PENDING)
         self.tell([syn, again_with(7), error()], ONE_PENDING)
@@ -229,6 +229,24 @@ class AfterTheOutcome(StoryCase):
         self.tell([*self.done, refuse, abort, error()], SUCCEEDED)
 
 
+class ErrorsOfOneFamily(StoryCase):
+    """ICMP and ICMPv6 number them differently."""
+
+    def test_each_kind_that_ends_an_attempt(self) -> None:
+        for four, six in ((3, 1), (11, 3), (12, 4)):
+            self.tell([syn, _error_by_family(four, six)], UNREACHABLE)
+
+    def test_the_numbers_of_the_other_family(self) -> None:
+        for four, six in ((1, 11), (4, 12), (5, 2)):
+            self.tell([syn, _error_by_family(four, six)], ONE_PENDING)
+
+
+def _error_by_family(four: int, six: int) -> Step:
+    return lambda talk: talk.unreachable(
+        talk.syn_packet(), code=1, kind=four if talk.initiator[0].version == 4 else six
+    )
+
+
 class BeyondTshark(StoryCase):
     """What tcpeek reads and tshark does not: the oracle has no say."""
 
@@ -242,6 +260,18 @@ class BeyondTshark(StoryCase):
 
         self.tell([syn, quoted(8)], UNREACHABLE, asks_oracle=False)
         self.tell([syn, quoted(7)], ONE_PENDING)
+
+    def test_lengths_in_a_quotation_are_not_believed(self) -> None:
+        def lying(length: int) -> Step:
+            def step(t: Talk) -> None:
+                packet, at = t.syn_packet(), 2 if t.initiator[0].version == 4 else 4
+                lie = packet[:at] + length.to_bytes(2, "big") + packet[at + 2 :]
+                t.unreachable(lie, code=1)
+
+            return step
+
+        for length in (0, 1, 8, 20, 27, 41, 0x2800, 0xFFFF):
+            self.tell([syn, lying(length)], UNREACHABLE, asks_oracle=False)
 
     def test_cut_right_after_the_flags(self) -> None:
         self.tell([doing(Talk.cut_syn, 13)], {})

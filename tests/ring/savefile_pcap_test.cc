@@ -47,11 +47,51 @@ TEST(SavefilePcap, EitherByteOrderAndEitherUnit) {
 
 TEST(SavefilePcap, TimesToTheEndOfTheFields) {
   for (const Unit unit : {Unit::microseconds, Unit::nanoseconds}) {
-    const FileRead read =
-        read_exact(PcapWriter(Order::big, unit).packet(0xffffffff, 0xffffffff, pattern(1)).bytes());
+    const std::uint32_t last = unit == Unit::nanoseconds ? 999'999'999 : 999'999;
     const std::int64_t tick = unit == Unit::nanoseconds ? 1 : 1000;
-    expect_read(read, {{pattern(1), 4'294'967'295 * kSecond + 4'294'967'295 * tick, 1, 0}});
+    const FileRead read =
+        read_exact(PcapWriter(Order::big, unit).packet(0xffffffff, last, pattern(1)).bytes());
+    expect_read(read, {{pattern(1), 4'294'967'295 * kSecond + last * tick, 1, 0}});
+    EXPECT_EQ(read.damaged_times, 0U);
   }
+}
+
+// Such a record is damaged, and the rest of it and the file are not.
+TEST(SavefilePcap, AFractionOfASecondOrMoreIsNoTime) {
+  for (const Order order : kOrders) {
+    for (const Unit unit : {Unit::microseconds, Unit::nanoseconds}) {
+      const std::uint32_t second = unit == Unit::nanoseconds ? 1'000'000'000 : 1'000'000;
+      const std::int64_t tick = unit == Unit::nanoseconds ? 1 : 1000;
+      for (const std::uint32_t fraction : {second, second + 1, 0x80000000U, 0xffffffffU}) {
+        const FileRead read = read_exact(PcapWriter(order, unit)
+                                             .packet(7, fraction, pattern(1))
+                                             .packet(7, 5, pattern(2))
+                                             .packet(7, fraction, pattern(3))
+                                             .packet(9, fraction, pattern(4))
+                                             .packet(8, second - 1, pattern(5))
+                                             .packet(8, fraction, pattern(6))
+                                             .bytes());
+        expect_read(read, {{pattern(1), 7 * kSecond, 1, 0},
+                           {pattern(2), 7 * kSecond + 5 * tick, 2, 0},
+                           {pattern(3), 7 * kSecond + 5 * tick, 3, 0},
+                           {pattern(4), 9 * kSecond, 4, 0},
+                           {pattern(5), 9 * kSecond - tick, 5, 0},
+                           {pattern(6), 9 * kSecond - tick, 6, 0}});
+        EXPECT_EQ(read.damaged_times, 4U);
+      }
+    }
+  }
+}
+
+TEST(SavefilePcap, DamagedTimesAreCountedAcrossJoinedFiles) {
+  const auto one = PcapWriter(Order::little, Unit::microseconds)
+                       .packet(1, 1'000'000, pattern(1))
+                       .packet(1, 3, pattern(2))
+                       .bytes();
+  Octets joined = one;
+  test::append(joined, one);
+  EXPECT_EQ(read_exact(one).damaged_times, 1U);
+  EXPECT_EQ(read_exact(joined).damaged_times, 2U);
 }
 
 TEST(SavefilePcap, FileWithoutPackets) {

@@ -58,7 +58,8 @@ class FileMaker {
     made.expected.interfaces = {{"", link_type, 0}};
     for (std::uint64_t left = below(30); left > 0; --left) {
       const Octets packet = bytes();
-      const std::uint32_t seconds = word(), fraction = word(), wire = word();
+      const std::uint32_t seconds = word(), wire = word();
+      const std::uint32_t fraction = word() % (nanoseconds ? 1'000'000'000U : 1'000'000U);
       writer.packet(seconds, fraction, packet, wire);
       made.expected.packets.push_back(
           {packet, seconds * kSecond + fraction * std::int64_t{nanoseconds ? 1 : 1000}, wire, 0});

@@ -41,6 +41,7 @@ struct FileRead {
   std::vector<Packet> packets;
   std::vector<SavedInterface> interfaces;
   std::optional<Damage> damage;
+  std::uint64_t damaged_times = 0;
   std::string refused;  // the constructor's words
 };
 
@@ -69,6 +70,7 @@ inline FileRead read_all(std::unique_ptr<ByteInput> input, std::size_t most = kM
   EXPECT_FALSE(reader->read(packets, most)) << "the end is the end";
   out.interfaces = reader->interfaces();
   out.damage = reader->damage();
+  out.damaged_times = reader->damaged_times();
   return out;
 }
 

@@ -13,6 +13,7 @@
 #include <limits>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "tests/support/octets.h"
 #include "tests/support/packet_parts.h"
@@ -51,7 +52,7 @@ class PacketBuilder {
   PacketBuilder& dont_fragment() { return set(parts_.fragment, std::uint16_t{0x4000}); }
   PacketBuilder& wrong_ip_checksum() { return set(parts_.ip_error, std::uint16_t{1}); }
 
-  // IPv6 extension headers, in the order of the calls. `bytes` is the whole header's length.
+  // Extension headers, in the order of the calls; IPv4 has AH. `bytes` is the whole header's length.
   PacketBuilder& extension(std::uint8_t type, std::size_t bytes = 8) {
     constexpr std::uint8_t kAuthentication = 51;
     Octets header(bytes, std::byte{0});
@@ -63,6 +64,28 @@ class PacketBuilder {
     extension(43, bytes);
     parts_.extensions.back().second[3] = std::byte{segments_left};
     return *this;
+  }
+  // A routing header of type 0, 2, or 4: those fields, then the addresses as they lie in it.
+  PacketBuilder& route(std::uint8_t type, std::uint8_t segments_left,
+                       const std::vector<Address>& addresses) {
+    routing(segments_left, 8 + 16 * addresses.size());
+    Octets& header = parts_.extensions.back().second;
+    header[2] = std::byte{type};
+    if (type == 4) header[4] = static_cast<std::byte>(addresses.size() - 1);
+    header.resize(8);
+    for (const Address& address : addresses) address.put(header);
+    return *this;
+  }
+  // The rest of the last extension header, from its third byte on.
+  PacketBuilder& extension_body(const Octets& body) {
+    Octets& header = parts_.extensions.back().second;
+    for (std::size_t i = 0; i < body.size(); ++i) header.at(2 + i) = body[i];
+    return *this;
+  }
+  // Whom the checksum is computed for, where the addresses in the IP header are not the connection's.
+  PacketBuilder& checksummed_for(const Address& source, const Address& destination) {
+    parts_.summed_source = source;
+    return set(parts_.summed_destination, destination);
   }
   PacketBuilder& fragment_header(unsigned offset_in_8_bytes, bool more) {
     extension(44);

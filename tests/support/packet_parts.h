@@ -30,6 +30,8 @@ struct PacketParts {
   std::uint16_t fragment = 0;
   std::uint16_t ip_error = 0;
   std::vector<std::pair<std::uint8_t, Octets>> extensions;
+  std::optional<Address> summed_source;
+  std::optional<Address> summed_destination;
   Kind kind = Kind::tcp;
   std::uint16_t source_port = 0;
   std::uint16_t destination_port = 0;
@@ -52,8 +54,7 @@ struct PacketParts {
   [[nodiscard]] bool v6() const { return source.v6; }
 
   [[nodiscard]] std::size_t transport_offset() const {
-    if (!v6()) return 20 + ip_options;
-    std::size_t offset = 40;
+    std::size_t offset = v6() ? 40 : 20 + ip_options;
     for (const auto& [type, header] : extensions) offset += header.size();
     return offset;
   }
@@ -122,8 +123,8 @@ struct PacketParts {
   [[nodiscard]] std::uint16_t transport_checksum(const Octets& bytes) const {
     Octets summed;
     if (kind == Kind::tcp || v6()) {
-      source.put(summed);
-      destination.put(summed);
+      summed_source.value_or(source).put(summed);
+      summed_destination.value_or(destination).put(summed);
       put32(summed, bytes.size());
       put32(summed, transport_protocol());
     }
@@ -136,36 +137,43 @@ struct PacketParts {
     const std::size_t length = 20 + ip_options;
     put8(header, version.value_or(4) * 16U + ip_header_words.value_or(length / 4));
     put8(header, 0);
-    put16(header, ip_length.value_or(length + payload));
+    put16(header, ip_length.value_or(transport_offset() + payload));
     put16(header, 0x1234);
     put16(header, fragment);
     put8(header, 64);
-    put8(header, transport_protocol());
+    put8(header, first_protocol());
     put16(header, 0);
     source.put(header);
     destination.put(header);
     header.resize(length, std::byte{1});
     set16(header, 10, internet_checksum(header) ^ ip_error);
+    append_extensions(header);
     return header;
   }
 
   [[nodiscard]] Octets ipv6_header(std::size_t payload) const {
     Octets header;
-    std::vector<std::uint8_t> protocols;
-    for (const auto& [type, bytes] : extensions) protocols.push_back(type);
-    protocols.push_back(transport_protocol());
     put32(header, version.value_or(6) * 0x10000000UL + 0x12345);
     put16(header, ip_length.value_or(transport_offset() - 40 + payload));
-    put8(header, protocols.front());
+    put8(header, first_protocol());
     put8(header, 64);
     source.put(header);
     destination.put(header);
-    for (std::size_t i = 0; i < extensions.size(); ++i) {
-      Octets extension = extensions[i].second;
-      extension.front() = std::byte{protocols[i + 1]};
-      append(header, extension);
-    }
+    append_extensions(header);
     return header;
+  }
+
+  [[nodiscard]] std::uint8_t first_protocol() const {
+    return extensions.empty() ? transport_protocol() : extensions.front().first;
+  }
+
+  void append_extensions(Octets& to) const {
+    for (std::size_t i = 0; i < extensions.size(); ++i) {
+      const bool last = i + 1 == extensions.size();
+      Octets extension = extensions[i].second;
+      extension.front() = std::byte{last ? transport_protocol() : extensions[i + 1].first};
+      append(to, extension);
+    }
   }
 };
 

@@ -36,7 +36,8 @@ PcapWriter pcap(std::uint32_t second, std::uint32_t packets, std::uint16_t link_
 class CaptureFilesTest : public testing::Test {
  protected:
   CaptureFiles open(const std::vector<std::string>& paths, const std::string& bpf = "") {
-    return {paths, bpf, event_.get(), [this](const std::string& line) { warned_.push_back(line); }};
+    return {
+        paths, bpf, event_.get(), {}, [this](const std::string& line) { warned_.push_back(line); }};
   }
 
   // Seconds of all packets, and for each block how many there are.
@@ -113,6 +114,24 @@ TEST_F(CaptureFilesTest, DamageEndsAFileAndTheNextIsRead) {
   EXPECT_THAT(files.faults(),
               ElementsAre(one.path() + ": damaged at byte 76: the file ends within "
                                        "a record; everything before it is counted"));
+}
+
+TEST_F(CaptureFilesTest, DamagedTimesAreToldOnceAFileAndNoFault) {
+  const TempFile one(PcapWriter(Order::little, PcapWriter::Unit::microseconds)
+                         .packet(1, 1'000'000, pattern(1))
+                         .packet(2, 7, pattern(1))
+                         .packet(3, 0x80000000, pattern(1))
+                         .bytes());
+  const TempFile two(pcap(4, 2).bytes());
+  CaptureFiles files = open({one.path(), two.path()});
+  files.recognise();
+  read_all(files);
+  EXPECT_THAT(seconds_, ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_THAT(files.faults(), IsEmpty());
+  EXPECT_THAT(
+      warned_,
+      ElementsAre(one.path() + ": packets with a damaged time (a fraction of a second or more): "
+                               "2; they keep the second, and their order"));
 }
 
 TEST_F(CaptureFilesTest, AnUnknownLinkTypeIsNamedOnceAFile) {

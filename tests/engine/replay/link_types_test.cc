@@ -13,10 +13,10 @@ using flowtable::LinkFraming;
 
 TEST(LinkTypes, ThoseThatAreDecodedAndNoOthers) {
   const std::map<unsigned, LinkFraming> known{
-      {0, LinkFraming::family},     {1, LinkFraming::ethernet}, {12, LinkFraming::raw_ip},
-      {14, LinkFraming::raw_ip},    {101, LinkFraming::raw_ip}, {108, LinkFraming::family},
-      {113, LinkFraming::cooked},   {228, LinkFraming::raw_ip}, {229, LinkFraming::raw_ip},
-      {276, LinkFraming::cooked_v2}};
+      {0, LinkFraming::family},   {1, LinkFraming::ethernet},   {12, LinkFraming::raw_ip},
+      {14, LinkFraming::raw_ip},  {101, LinkFraming::raw_ip},   {108, LinkFraming::family},
+      {113, LinkFraming::cooked}, {228, LinkFraming::raw_ip},   {229, LinkFraming::raw_ip},
+      {239, LinkFraming::nflog},  {276, LinkFraming::cooked_v2}};
   for (unsigned number = 0; number <= 0xffff; ++number) {
     const auto expected = known.find(number);
     const auto link = link_of(static_cast<std::uint16_t>(number));
@@ -32,6 +32,7 @@ TEST(LinkTypes, KnownOnesAreCalledByTheirName) {
   EXPECT_EQ(describe_link_type(113), "LINUX_SLL (Linux cooked v1)");
   EXPECT_EQ(describe_link_type(276), "LINUX_SLL2 (Linux cooked v2)");
   EXPECT_EQ(describe_link_type(0), "NULL (BSD loopback)");
+  EXPECT_EQ(describe_link_type(239), "NFLOG (netfilter log)");
 }
 
 TEST(LinkTypes, OthersAreCalledByTheirNumber) {
