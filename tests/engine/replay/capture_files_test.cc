@@ -36,7 +36,8 @@ PcapWriter pcap(std::uint32_t second, std::uint32_t packets, std::uint16_t link_
 class CaptureFilesTest : public testing::Test {
  protected:
   CaptureFiles open(const std::vector<std::string>& paths, const std::string& bpf = "") {
-    return {paths, bpf, event_.get(), [this](const std::string& line) { warned_.push_back(line); }};
+    return {
+        paths, bpf, event_.get(), {}, [this](const std::string& line) { warned_.push_back(line); }};
   }
 
   // Seconds of all packets, and for each block how many there are.
