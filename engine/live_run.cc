@@ -20,7 +20,6 @@ namespace tcpeek::engine {
 namespace {
 
 using std::chrono::milliseconds;
-
 constexpr milliseconds kPrintInterval{100};
 // Takes a few milliseconds to print.
 constexpr std::size_t kPrintBatch = 2048;
@@ -133,7 +132,8 @@ void LiveRun::open_server() {
 void LiveRun::run() {
   for (const std::string& warning : options_.warnings) log_.warning("{}", warning);
   if (start_readers()) {
-    socket_closer_.make_no_threads();
+    socket_closer_.make_helpers(helpers_to_close(sockets_.waits_to_close(), readers_.size() + 1),
+                                sandbox_);
     sandbox_.enter(Role::reactor);
     print_banner();
     watch();

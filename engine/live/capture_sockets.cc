@@ -157,6 +157,12 @@ void CaptureSockets::put_back(std::size_t target, FramedSocket source) {
   keep(watched_[target], std::move(source.socket));
 }
 
+std::size_t CaptureSockets::waits_to_close() const noexcept {
+  std::size_t waits = 0;
+  for (const Watched& watched : watched_) waits += 2 * config_.readers + watched.spare.size();
+  return waits;
+}
+
 void CaptureSockets::close() noexcept {
   for (Watched& watched : watched_) {
     for (std::vector<ring::PacketSocket>* sockets : {&watched.capturing, &watched.spare}) {

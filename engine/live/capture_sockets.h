@@ -65,6 +65,8 @@ class CaptureSockets {
   // Takes back a socket that was replaced.
   void put_back(std::size_t target, FramedSocket source);
 
+  // How often the kernel waits until all are closed, those taken too.
+  [[nodiscard]] std::size_t waits_to_close() const noexcept;
   // Gives up all that have not been taken.
   void close() noexcept;
 

@@ -92,7 +92,7 @@ bool Reader::started(milliseconds within) {
   try {
     started_.get();
   } catch (...) {
-    join();  // so that the reader has released the exception before anyone examines it
+    await_last_report();  // so that the reader has released the exception before anyone examines it
     throw;
   }
   return true;
@@ -139,20 +139,20 @@ void Reader::pin() {
 }
 
 void Reader::run(std::promise<void> started, std::latch& last_mailed) noexcept {
-  if (set_up(started)) {
+  if (set_up(std::move(started))) {
     read_until_stopped(last_mailed);
   } else {
     last_mailed.count_down();
   }
+  release_sockets();
   reported_last_.store(true, std::memory_order_release);
   reported_last_.notify_all();
   // Side by side here: the kernel takes long for both.
   pipeline_.reset();
-  release_sockets();
   closer_.help();
 }
 
-bool Reader::set_up(std::promise<void>& started) noexcept {
+bool Reader::set_up(std::promise<void> started) noexcept {
   try {
     block_all_signals();
     pin();

@@ -71,7 +71,7 @@ class Reader {
   // Stops capturing, reads what was captured until now, makes a last report, gives its memory back and
   // helps to close sockets, which takes the kernel long. A reader that is still starting gives up.
   void stop() noexcept;
-  // Until it has made its last report, or has failed to start.
+  // Until it has made its last report, or has failed to start; its sockets are the closer's then.
   void await_last_report() const noexcept;
   void join();
 
@@ -99,7 +99,7 @@ class Reader {
  private:
   // The reader's.
   void run(std::promise<void> started, std::latch& last_mailed) noexcept;
-  [[nodiscard]] bool set_up(std::promise<void>& started) noexcept;
+  [[nodiscard]] bool set_up(std::promise<void> started) noexcept;
   void read_until_stopped(std::latch& last_mailed) noexcept;
   void release_sockets() noexcept;
   void pin();

@@ -17,7 +17,8 @@ constexpr std::chrono::milliseconds kBetweenLooks{20};
 Readers::Readers(const std::vector<ReaderConfig>& configs,
                  std::vector<std::vector<FramedSocket>> sources, const FilterRegistry& filters,
                  const Locality& locality, SocketCloser& closer, Mailboxes mailboxes)
-    : mailboxes_(std::move(mailboxes)),
+    : closer_(closer),
+      mailboxes_(std::move(mailboxes)),
       last_mailed_(static_cast<std::ptrdiff_t>(configs.size())),
       filter_room_(filters.id_bound()) {
   for (std::size_t i = 0; i < configs.size(); ++i) {
@@ -40,7 +41,8 @@ Readers::~Readers() {
 
 // Readers wait for each other when they end: all must know before the first is joined.
 void Readers::stop_and_join() noexcept {
-  for (const auto& reader : readers_) reader->stop();
+  stop();
+  closer_.close_all();
   for (const auto& reader : readers_) reader->join();
 }
 

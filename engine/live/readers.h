@@ -67,6 +67,7 @@ class Readers {
   [[nodiscard]] bool all_started(const std::function<bool()>& interrupted);
   void stop_and_join() noexcept;
 
+  SocketCloser& closer_;
   EventFd report_ready_;
   const Mailboxes mailboxes_;
   std::latch last_mailed_;

@@ -2,24 +2,34 @@
 // until no CPU can be handling a packet for it any more. That takes 10 to 30 ms each time, but those who
 // wait at the same time wait together.
 //
-// How it works: each owner adds the sockets it is done with, and helps to close those that are there.
+// How it works: sockets that are done with are added; readers that end, the main thread and, where
+// interfaces are many and readers few, helpers that wait for that moment close them. Helpers are made at
+// the start, as no thread can be made once system calls are filtered.
 //
 // Thread contract: add() and help() are any thread's; the others are the main thread's.
-// Errors: none. A socket that cannot be kept for lack of memory is closed at once.
+// Errors: none. A socket that cannot be kept for lack of memory is closed at once; with fewer helpers
+// than wanted it takes longer.
 // Source: net/packet/af_packet.c (packet_release, packet_set_ring: synchronize_net()).
 #pragma once
 
+#include <condition_variable>
+#include <cstddef>
 #include <mutex>
+#include <thread>
 #include <vector>
 
+#include "engine/process/sandbox.h"
 #include "ring/packet_socket.h"
 
 namespace tcpeek::engine {
 
+// How many helpers `closers` threads need, where the kernel is to wait so often.
+[[nodiscard]] std::size_t helpers_to_close(std::size_t waits, std::size_t closers) noexcept;
+
 class SocketCloser {
  public:
   SocketCloser() = default;
-  ~SocketCloser() { close_all(); }
+  ~SocketCloser();
   SocketCloser(const SocketCloser&) = delete;
   SocketCloser& operator=(const SocketCloser&) = delete;
 
@@ -27,18 +37,23 @@ class SocketCloser {
   // Closes until none is left to begin with.
   void help() noexcept;
 
-  // Likewise, with threads made for it.
+  // Likewise, with threads made for it while they can be.
   void close_all() noexcept;
-  // From now on system calls are filtered: no thread can be made.
-  void make_no_threads() noexcept { may_make_threads_ = false; }
+  // System calls are to be filtered: makes so many helpers, and no other threads from now on.
+  void make_helpers(std::size_t count, const Sandbox& sandbox) noexcept;
 
  private:
   [[nodiscard]] bool close_one() noexcept;
   [[nodiscard]] std::size_t waiting() noexcept;
+  void run_helper(const Sandbox& sandbox) noexcept;
 
   std::mutex mutex_;
+  std::condition_variable changed_;
   std::vector<ring::PacketSocket> sockets_;
+  bool over_ = false;  // none will be added
+
   bool may_make_threads_ = true;
+  std::vector<std::thread> helpers_;
 };
 
 }  // namespace tcpeek::engine

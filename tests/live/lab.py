@@ -250,6 +250,10 @@ class Lab:
     def __exit__(self, *_: object) -> None:
         self._cleanup.close()
 
+    def on_exit(self, callback: Callable[[], object]) -> None:
+        """To be called before the namespaces are removed."""
+        self._cleanup.callback(callback)
+
     def make_link(self, number: int) -> None:
         """Joins the namespaces, for the first time or after the link was deleted."""
         name = f"veth{number}"

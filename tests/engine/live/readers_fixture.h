@@ -2,6 +2,7 @@
 // no privilege.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,11 +32,14 @@ class ReadersRig {
  public:
   using Sources = std::vector<std::vector<FramedSocket>>;
 
+  using Adjust = std::function<void(ReaderConfig&)>;
+
   // Mailboxes have room for one sender more, from outside.
-  explicit ReadersRig(unsigned count, const std::vector<std::string>& filters = {},
-                      Sources sources = {})
+  explicit ReadersRig(
+      unsigned count, const std::vector<std::string>& filters = {}, Sources sources = {},
+      const Adjust& adjust = [](ReaderConfig&) {})
       : filters_(parse_filters(filters)),
-        readers_(configs(count), with_size(std::move(sources), count), filters_,
+        readers_(configs(count, adjust), with_size(std::move(sources), count), filters_,
                  locality_of({"192.0.2.2", "2001:db8::2"}), closer_, mailboxes(count)) {}
 
   void start() {
@@ -75,9 +79,9 @@ class ReadersRig {
   [[nodiscard]] FilterRegistry& filters() { return filters_; }
 
  private:
-  static std::vector<ReaderConfig> configs(unsigned count) {
+  static std::vector<ReaderConfig> configs(unsigned count, const Adjust& adjust) {
     std::vector<ReaderConfig> all;
-    for (unsigned i = 0; i < count; ++i) all.push_back(reader_config(i));
+    for (unsigned i = 0; i < count; ++i) adjust(all.emplace_back(reader_config(i)));
     return all;
   }
   static Sources with_size(Sources sources, unsigned count) {
