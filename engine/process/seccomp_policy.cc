@@ -72,7 +72,7 @@ Calls reader() {
       {"read", {{{2, kWord, sizeof(std::uint64_t)}}}},
       {"write", {{{2, kWord, sizeof(std::uint64_t)}}}},
       option("getsockopt", SOL_PACKET, PACKET_STATISTICS),
-      option("getsockopt", SOL_SOCKET, SO_ERROR),          // after POLLERR: the interface went down
+      option("getsockopt", SOL_SOCKET, SO_ERROR),  // after POLLERR: the interface went down
       // That rejects all: before another socket takes over, and at the end.
       option("setsockopt", SOL_SOCKET, SO_ATTACH_FILTER),
       {"close"},  // at the end: each reader its own packet sockets
