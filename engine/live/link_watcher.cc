@@ -32,7 +32,7 @@ LinkWatcher::LinkWatcher(Interfaces& interfaces, Locality locality, CaptureSocke
       filters_(filters),
       log_(log),
       locality_(std::move(locality)),
-      last_warnings_(interfaces.targets().size()) {
+      warnings_(interfaces.targets().size()) {
   for (const ring::CaptureTarget& target : interfaces.targets()) {
     known_names_.push_back(target.name);
   }
@@ -163,7 +163,7 @@ void LinkWatcher::reopen(std::size_t target, const ring::Link& link) {
       if (untaken) sockets_.put_back(target, std::move(*untaken));
     }
     if (sources.size() == readers_.size()) {
-      last_warnings_[target].clear();
+      warnings_[target].clear();
       return;
     }
     warn_once(
@@ -207,10 +207,9 @@ void LinkWatcher::log_change(const LinkChange& change) {
   }
 }
 
-// Not again and again what is tried again and again.
+// Not again and again what is tried again and again, nor two warnings in turn.
 void LinkWatcher::warn_once(std::size_t target, const std::string& warning) {
-  if (warning != last_warnings_[target]) log_.warning("{}", warning);
-  last_warnings_[target] = warning;
+  if (warnings_[target].insert(warning).second) log_.warning("{}", warning);
 }
 
 }  // namespace tcpeek::engine

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -64,10 +65,10 @@ class LinkWatcher {
   ring::LinkEvents events_;
   Locality locality_;  // as the readers have it
   bool settling_ = false;
-  bool unread_ = false;                     // when last tried
-  std::vector<std::string> last_warnings_;  // by target; empty: none since it was well
-  std::vector<std::string> known_names_;    // by target: what the interface captured is called
-  std::map<std::string, News> news_;        // by interface
+  bool unread_ = false;                          // when last tried
+  std::vector<std::set<std::string>> warnings_;  // by target: those since it was well
+  std::vector<std::string> known_names_;         // by target: what the interface captured is called
+  std::map<std::string, News> news_;             // by interface
 };
 
 }  // namespace tcpeek::engine

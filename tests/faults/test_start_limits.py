@@ -51,10 +51,11 @@ class Limits(unittest.TestCase):
                 if said:
                     refused += 1
                     self.assertIn(f"the limit on open files is {limit}", said)
+            else:
+                self.fail(f"not ready with {limit} open files")
             self.assertIsNone(self.refusal((f"--nofile=20:{limit}",), options), "the soft limit is raised")
             live.told(f"RLIMIT_NOFILE: {refused} times refused naming it; enough: {limit} ({options[-1]})")
             self.assertGreater(refused, 5)
-            self.assertLess(limit, 63)
 
     @unittest.skipIf(sanitized(), _SHADOW)
     def test_memory_for_the_table(self) -> None:
