@@ -214,7 +214,8 @@ void Grammar::apply_to(Options& options) const {
       const bool is_option = value.starts_with('-') &&
                              app_.get_option_no_throw(value.substr(0, value.find('='))) != nullptr;
       if (is_option) {
-        throw UsageError(name + ": its value is missing before " + value + ": " + known.allowed);
+        throw UsageError(name + ": its value is missing before " + printable(value) + ": " +
+                         known.allowed);
       }
       if (known.apply(options, value)) continue;
       throw UsageError(name + ": " + in_quotes(value) + " is not " + known.allowed);

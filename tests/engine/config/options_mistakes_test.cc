@@ -62,6 +62,8 @@ TEST(Options, missing_values) {
   EXPECT_EQ(message_of({"--interface", "--timeout=5"}),
             "--interface: its value is missing before --timeout=5: an interface name of 1 to 15 "
             "characters, or any");
+  EXPECT_EQ(message_of({"-u", "--buffer=\x1b[2J\r"}),
+            "--user: its value is missing before --buffer=\\x1b[2J\\x0d: a user name or number");
   for (const char* option :
        {"-u", "-i", "-U", "-c", "-t", "-B", "-l", "--threads", "--cpus", "--max-sessions",
         "--local", "--copy-window", "--bpf", "--capture", "--output"}) {
