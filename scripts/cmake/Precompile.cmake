@@ -1,6 +1,6 @@
 # tcpeek_precompile(TARGET HEADER...): where TCPEEK_PCH is on, HEADERs are compiled once for all of
 # TARGET. They are included before each file, which then could lack an include of its own: one build of
-# scripts/test --all, by the preset `clang`, is without.
+# scripts/test --all, by the preset `asan`, is without.
 function(tcpeek_precompile target)
   if(NOT TCPEEK_PCH)
     return()
