@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -36,9 +37,9 @@ constexpr Character first_character(std::string_view text) noexcept {
   if (within(lead, 0xF0, 0xF4)) size = 4;
   if (size == 0) return {1, false};
   // The second byte rules out overlong forms, surrogates, and what is beyond U+10FFFF.
-  const unsigned char least = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-  const unsigned char most = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-  if (text.size() < 2 || !within(byte(1), least, most)) return {1, false};
+  const unsigned char first = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  const unsigned char last = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  if (text.size() < 2 || !within(byte(1), first, last)) return {1, false};
   for (std::size_t at = 2; at < size; ++at) {
     if (text.size() <= at || !within(byte(at), 0x80, 0xBF)) return {at, false};
   }
@@ -47,7 +48,7 @@ constexpr Character first_character(std::string_view text) noexcept {
 
 // The code point of a valid character.
 char32_t code_point(std::string_view character) noexcept {
-  constexpr unsigned kLeadBits[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+  constexpr std::array<unsigned, 5> kLeadBits{0, 0x7F, 0x1F, 0x0F, 0x07};
   char32_t value = static_cast<unsigned char>(character[0]) & kLeadBits[character.size()];
   for (const char byte : character.substr(1)) {
     value = value << 6 | (static_cast<unsigned char>(byte) & 0x3FU);

@@ -1,12 +1,13 @@
 #include "ring/foreign_format.h"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 namespace tcpeek::ring {
 namespace {
 
-using std::string_view_literals::operator""sv;
+using namespace std::string_view_literals;
 
 constexpr ForeignFormat compressed(const char* name, const char* command) {
   return {.name = name, .reads = "gzip and zstd", .command = command, .standard_input = ""};
@@ -42,7 +43,7 @@ struct Known {
   std::size_t offset = 0;
 };
 
-constexpr Known kKnown[] = {
+constexpr auto kKnown = std::to_array<Known>({
     {"\xfd\x37zXZ\0"sv, compressed("an xz-compressed file", "xz -dc")},
     {"\x5d\0\0"sv, compressed("an lzma-compressed file", "xz -dc")},
     {"BZh"sv, compressed("a bzip2-compressed file", "bzip2 -dc")},
@@ -75,7 +76,7 @@ constexpr Known kKnown[] = {
     {"\x7f\x45LF"sv, other("a program (ELF)")},
     {"%PDF-"sv, other("a PDF document")},
     {"SQLite format 3\0"sv, other("an SQLite database")},
-};
+});
 
 bool is_text(std::byte byte) noexcept {
   const auto c = std::to_integer<unsigned char>(byte);

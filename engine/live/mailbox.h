@@ -57,7 +57,7 @@ class Mailbox {
   }
 
   [[nodiscard]] bool send(const Sender& sender, const flowtable::Segment& segment) noexcept {
-    tsan_queue_order::about_to_put(sender.queue_);
+    [[maybe_unused]] const tsan_queue_order::Putting putting(sender.queue_);
     if (!sender.queue_->queue.try_enqueue(sender.queue_->producer, segment)) {
       refused_.fetch_add(1, std::memory_order_relaxed);
       return false;

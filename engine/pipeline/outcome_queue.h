@@ -61,7 +61,7 @@ class OutcomeQueue {
   [[nodiscard]] bool listening() const noexcept { return listening_; }
 
   [[nodiscard]] bool push(const OutcomeRecord& record) noexcept {
-    tsan_queue_order::about_to_put(&queue_);
+    [[maybe_unused]] const tsan_queue_order::Putting putting(&queue_);
     return queue_.try_enqueue(producer_, record);
   }
   // A record with words of its filters, at most kMostWords.
@@ -71,7 +71,7 @@ class OutcomeQueue {
     std::size_t count = 0;
     for (const FilterWord& word : words) items[count++] = word;
     items[count++] = record;
-    tsan_queue_order::about_to_put(&queue_);
+    [[maybe_unused]] const tsan_queue_order::Putting putting(&queue_);
     return queue_.try_enqueue_bulk(producer_, items.data(), count);
   }
 
