@@ -50,6 +50,8 @@ class PageArray {
                                   " MiB for attempts (try fewer --max-sessions)");
     }
     data_ = static_cast<T*>(memory);
+    // Where all memory may be huge pages, one byte used would take two megabytes.
+    static_cast<void>(::madvise(memory, bytes, MADV_NOHUGEPAGE));
   }
 
   ~PageArray() {
