@@ -26,6 +26,8 @@ using FilterId = std::uint16_t;
 // Filters at once, those that were removed and still have attempts included: room for every filter of a
 // full command line to be replaced by another.
 inline constexpr std::size_t kMaxFilterIds = 2 * kMaxFilters;
+// Of 64 bits, a bit for each.
+inline constexpr std::size_t kFilterWords = kMaxFilterIds / 64;
 
 // RX and TX are first and never removed.
 inline constexpr FilterId kRxFilterId = 0;

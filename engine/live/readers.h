@@ -7,7 +7,6 @@
 #include <functional>
 #include <latch>
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 

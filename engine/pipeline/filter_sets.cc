@@ -1,7 +1,5 @@
 #include "engine/pipeline/filter_sets.h"
 
-#include <algorithm>
-
 namespace tcpeek::engine {
 namespace {
 
@@ -60,7 +58,7 @@ std::size_t FilterSets::find_or_make(const Bits& bits) noexcept {
   Set& set = sets_[index];
   set.words = bits;
   set.summary = 0;
-  for (std::size_t i = 0; i < kWords; ++i) {
+  for (std::size_t i = 0; i < kFilterWords; ++i) {
     set.summary |= std::uint64_t{bits[i] != 0} << i;
   }
   set.generation = generation_;

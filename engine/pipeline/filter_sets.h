@@ -14,11 +14,10 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 
+#include "engine/base/bits.h"
 #include "engine/filters/ruleset.h"
 #include "flowtable/page_array.h"
 
@@ -29,7 +28,6 @@ class FilterSets {
   using Tag = std::uint32_t;
 
   static constexpr std::size_t kMostSets = 1U << 14;
-  static constexpr std::size_t kWords = kMaxFilterIds / 64;
 
   // Errors: std::system_error when there is no memory.
   FilterSets();
@@ -59,12 +57,10 @@ class FilterSets {
     if (!valid(tag)) [[unlikely]]
       return false;
     const Set& set = sets_[index_of(tag)];
-    for (std::uint64_t words = set.summary; words != 0; words &= words - 1) {
-      const auto word = static_cast<std::size_t>(std::countr_zero(words));
-      for (std::uint64_t bits = set.words[word]; bits != 0; bits &= bits - 1) {
-        fn(static_cast<FilterId>(word * 64 + static_cast<std::size_t>(std::countr_zero(bits))));
-      }
-    }
+    for_each_bit(set.summary, [&](std::size_t word) {
+      for_each_bit(set.words[word],
+                   [&](std::size_t bit) { fn(static_cast<FilterId>(word * 64 + bit)); });
+    });
     return set.summary != 0;
   }
 
@@ -79,9 +75,9 @@ class FilterSets {
   [[nodiscard]] std::uint64_t overflowed() const noexcept { return overflowed_; }
 
  private:
-  static_assert(kWords <= 64, "one bit of the summary for each word");
+  static_assert(kFilterWords <= 64, "one bit of the summary for each word");
 
-  using Bits = std::array<std::uint64_t, kWords>;
+  using Bits = std::array<std::uint64_t, kFilterWords>;
 
   // Nearly every set has its bits in the first word: what an attempt touches is one cache line.
   struct alignas(64) Set {

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <chrono>
 #include <span>
+
+#include "engine/base/bits.h"
 
 namespace tcpeek::engine {
 namespace {
@@ -160,12 +161,11 @@ void OutcomeCounter::print(const Attempt& attempt, const Outcome& outcome) noexc
       .dup_synacks = attempt.handshake.dup_synacks,
       .interface = attempt.handshake.syn_interface,
   };
-  std::array<FilterWord, FilterSets::kWords> words;
+  std::array<FilterWord, kFilterWords> words;
   std::size_t count = 0;
-  for (std::uint64_t left = summary & ~std::uint64_t{1}; left != 0; left &= left - 1) {
-    const auto word = static_cast<std::uint16_t>(std::countr_zero(left));
-    words[count++] = {sets_.word(attempt.tag, word), word};
-  }
+  for_each_bit(summary & ~std::uint64_t{1}, [&](std::size_t word) {
+    words[count++] = {sets_.word(attempt.tag, word), static_cast<std::uint16_t>(word)};
+  });
   counts_.events_lost += !queue_.push(record, std::span(words).first(count));
 }
 

@@ -13,7 +13,6 @@
 #include <concurrentqueue/concurrentqueue.h>
 
 #include <array>
-#include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -21,6 +20,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/base/bits.h"
 #include "engine/base/tsan_queue_order.h"
 #include "engine/filters/ruleset.h"
 #include "flowtable/flow_key.h"
@@ -50,7 +50,6 @@ class OutcomeQueue {
  public:
   // Two seconds at 30,000 outcomes a second; a terminal takes no more than that.
   static constexpr std::size_t kCapacity = 65536;
-  static constexpr std::size_t kMostWords = kMaxFilterIds / 64;
 
   using Item = std::variant<OutcomeRecord, FilterWord>;
 
@@ -64,10 +63,10 @@ class OutcomeQueue {
     [[maybe_unused]] const tsan_queue_order::Putting putting(&queue_);
     return queue_.try_enqueue(producer_, record);
   }
-  // A record with words of its filters, at most kMostWords.
+  // A record with words of its filters, at most kFilterWords.
   [[nodiscard]] bool push(const OutcomeRecord& record, std::span<const FilterWord> words) noexcept {
     if (words.empty()) return push(record);
-    std::array<Item, kMostWords + 1> items;
+    std::array<Item, kFilterWords + 1> items;
     std::size_t count = 0;
     for (const FilterWord& word : words) items[count++] = word;
     items[count++] = record;
@@ -106,10 +105,9 @@ class OutcomeQueue {
     for (const FilterWord& word : words_) list(word, filters);
   }
   static void list(const FilterWord& word, std::vector<FilterId>& filters) {
-    for (std::uint64_t bits = word.bits; bits != 0; bits &= bits - 1) {
-      const auto bit = static_cast<unsigned>(std::countr_zero(bits));
+    for_each_bit(word.bits, [&](std::size_t bit) {
       filters.push_back(static_cast<FilterId>(word.index * 64U + bit));
-    }
+    });
   }
 
   bool listening_;

@@ -2,6 +2,7 @@
 // errors about it, lands on the member that owner(steering_hash()) names.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <map>
 #include <random>
 #include <set>
@@ -29,6 +30,7 @@ using test::segment;
 namespace bit = test::tcp_bit;
 
 using Frame = std::vector<std::byte>;
+using namespace std::chrono_literals;
 
 constexpr unsigned kMembers = 4;
 const SteeringKey kKey = SteeringKey::from({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344});
@@ -39,6 +41,12 @@ std::uint32_t hash_of(const End& a, const End& b) {
 
 class SteeringLiveTest : public test::LiveTest {
  protected:
+  using Shown = std::pair<Frame, bool>;  // what a socket sees, and whether it is outgoing
+  struct Packet {
+    Frame sent;
+    unsigned member;
+  };
+
   // Joins all members on tp0.
   void open() {
     const auto steering = steering_program(kKey);
@@ -55,29 +63,42 @@ class SteeringLiveTest : public test::LiveTest {
     from_inside(frame, frame, member);
   }
   void from_outside(const Frame& frame, const Frame& shown, unsigned member) {
-    expected_[{shown, false}] = member;
+    expected_[{shown, false}] = {frame, member};
     outside_->send(frame);
   }
   void from_inside(const Frame& frame, const Frame& shown, unsigned member) {
-    expected_[{shown, true}] = member;
+    expected_[{shown, true}] = {frame, member};
     inside_->send(frame);
   }
 
+  // A processor's backlog is one for all namespaces: what else runs on this machine may fill it, and
+  // the kernel then drops packets of ours.
+  void send_missing(const std::map<Shown, unsigned>& landed) {
+    for (const auto& [shown, packet] : expected_) {
+      if (!landed.contains(shown)) (shown.second ? inside_ : outside_)->send(packet.sent);
+    }
+  }
+
   void check() {
-    std::map<std::pair<Frame, bool>, unsigned> landed;
-    EXPECT_TRUE(test::eventually([&] {
+    std::map<Shown, unsigned> landed;
+    const auto all_landed = [&] {
       for (unsigned i = 0; i < kMembers; ++i) {
         for (const auto& p : test::drain(members_[i])) {
           landed[{p.bytes, p.packet_type == PACKET_OUTGOING}] = i;
         }
       }
       return landed.size() >= expected_.size();
+    };
+    EXPECT_TRUE(test::eventually([&] {
+      if (test::eventually(all_landed, 1s)) return true;
+      send_missing(landed);
+      return false;
     })) << landed.size()
         << " of " << expected_.size() << " packets arrived";
     std::size_t wrong = 0;
-    for (const auto& [packet, member] : expected_) {
-      const auto it = landed.find(packet);
-      if (it == landed.end() || it->second != member) ++wrong;
+    for (const auto& [shown, packet] : expected_) {
+      const auto it = landed.find(shown);
+      if (it == landed.end() || it->second != packet.member) ++wrong;
     }
     EXPECT_EQ(wrong, 0U) << "of " << expected_.size() << " packets on another member";
     EXPECT_EQ(landed.size(), expected_.size()) << "packets nobody sent";
@@ -93,7 +114,7 @@ class SteeringLiveTest : public test::LiveTest {
 
   std::mt19937 random_{20260101};
   std::vector<PacketSocket> members_;
-  std::map<std::pair<Frame, bool>, unsigned> expected_;
+  std::map<Shown, Packet> expected_;
   std::optional<test::FrameSender> inside_;
   std::optional<test::FrameSender> outside_;
 };
