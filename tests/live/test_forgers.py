@@ -9,8 +9,9 @@ import unittest
 
 import lab
 from conversation import POSITIONS, RX4, Conversation
-from forgery import ATTEMPTS, READERS, SPACE, Attack, Forger, ForgerCase, frame_with_ack, full_or_tenth
+from forgery import ATTEMPTS, READERS, SPACE, Forger, ForgerCase, frame_with_ack, full_or_tenth
 from frames import ACK, PSH, RST, SYN
+from monitor import difference
 from scenario import SUCCESS, counts, plus
 
 PENDING = counts(attempts=1, pending=1)
@@ -51,15 +52,6 @@ class CrossingSyns(ForgerCase):
 
         self.play(attack, plus(SUCCESS, attempts=1, aborted=1))
 
-    def test_a_forged_syn_before_the_true_one_hides_no_success(self) -> None:
-        """The forged SYN opened an attempt with the roles exchanged; the true one crosses it."""
-
-        def attack(c: Conversation, forger: Forger) -> None:
-            forger.syn_as_responder()
-            c.succeed()
-
-        self.assert_successes(attack, 1)
-
     def test_two_acknowledgments_are_no_success_out_of_nothing(self) -> None:
         """Nobody ever answers. Of two numbers half a space apart one always fitted."""
 
@@ -89,16 +81,6 @@ class CrossingSyns(ForgerCase):
             forger.as_initiator(ACK, c.isn + 1, forger.number + 1)
 
         self.play(attack, PENDING)
-
-    def assert_successes(self, attack: Attack, each: int) -> None:
-        def attacks() -> None:
-            for turn in range(ATTEMPTS):
-                talk = self.conversation(POSITIONS[turn % len(POSITIONS)])
-                attack(talk, Forger(talk, self.number()))
-
-        for readers, (before, after) in zip(READERS, self.observed(attacks), strict=True):
-            with self.subTest(readers=readers):
-                self.assertEqual(after.totals["success"] - before.totals["success"], each * ATTEMPTS)
 
 
 class OtherNumbers(ForgerCase):
@@ -139,6 +121,16 @@ class OtherNumbers(ForgerCase):
         ):
             with self.subTest(attack.__name__):
                 self.play(attack, SUCCESS)
+
+    def test_nor_anything_that_is_refused(self) -> None:
+        """The attempt is refused as it was; the forged SYN is another, which nobody answers."""
+
+        def attack(c: Conversation, forger: Forger) -> None:
+            c.syn()
+            forger.syn_as_initiator()
+            c.refuse()
+
+        self.play(attack, counts(attempts=2, refused=1, pending=1))
 
     def test_resets_that_fit_only_the_forged_syn(self) -> None:
         """Before the true answer and after it, from either side; they were rejects."""
@@ -342,6 +334,32 @@ class WhatRemains(ForgerCase):
 
         self.play(refuse, counts(attempts=1, refused=1))
         self.play(complete, SUCCESS)
+
+    def test_who_sees_the_answer_can_acknowledge_it(self) -> None:
+        """A SYN/ACK tells both numbers."""
+
+        def attack(c: Conversation, forger: Forger) -> None:
+            c.syn()
+            c.synack()
+            forger.as_initiator(ACK, c.isn + 1, c.responder_isn + 1)
+
+        self.play(attack, SUCCESS)
+
+    def test_a_forged_syn_against_an_attempt_that_nobody_answers(self) -> None:
+        """Nobody can tell it from a client that tries again: a timeout, a second later, and an attempt of its own."""
+        attempts = len(POSITIONS) * 5
+
+        def attacks() -> None:
+            for turn in range(attempts):
+                c = self.conversation(POSITIONS[turn % len(POSITIONS)])
+                c.syn()
+                Forger(c, self.number()).syn_as_initiator()
+
+        for monitor, (before, after) in zip(self.monitors, self.observed(attacks), strict=True):
+            self.assertEqual(after.totals["attempts"] - before.totals["attempts"], attempts, "none is decided yet")
+            expected = {"attempts": 2 * attempts, "no_answer": attempts, "pending": attempts}
+            later = monitor.wait_counts({name: before.totals[name] + count for name, count in expected.items()})
+            self.assertEqual(difference(later.totals, before.totals), expected)
 
     def test_who_sees_the_syn_cannot_undo_the_true_answer(self) -> None:
         """A success stays one, whatever is forged afterwards."""
