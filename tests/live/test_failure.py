@@ -197,14 +197,6 @@ class Unreachable(ScenarioCase):
 
         self.play(scenario, SUCCESS, unused=3)
 
-    def test_quote_with_options_and_extension_headers(self) -> None:
-        def scenario(c: Conversation) -> None:
-            c.dressing.ip_options = b"\x01" * 40
-            c.dressing.extensions = (frames.destination_options(), frames.routing())
-            c.unreachable(c.syn())
-
-        self.play(scenario, UNREACHABLE, unused=0)
-
     def test_quotes_of_something_else(self) -> None:
         """A foreign sequence number, the other direction, another port: no state changes."""
 
