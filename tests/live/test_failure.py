@@ -120,8 +120,8 @@ class Unreachable(ScenarioCase):
         """Final three seconds later, so all are played at once."""
         plays: list[tuple[Scenario, Position]] = []
         for positions, messages in (
-            (V4, [(3, code) for code in range(16) if code != 4] + [(11, 0), (11, 1), (12, 0)]),
-            (V6, [(1, code) for code in range(9)] + [(3, 0), (3, 1), (4, 0), (4, 1)]),
+            (V4, [(3, code) for code in range(16) if code != 4] + [(kind, code) for kind in (11, 12) for code in range(3)]),
+            (V6, [(1, code) for code in range(9)] + [(kind, code) for kind in (3, 4) for code in range(3)]),
         ):
             for kind, code in messages:
 
@@ -235,8 +235,8 @@ class Unreachable(ScenarioCase):
         self.play(scenario, SUCCESS, unused=1)
 
     def test_other_icmp_messages(self) -> None:
-        """Fragmentation needed, and types that are no unreachable: the attempt goes on."""
-        for positions, messages in ((V4, ((3, 4), (4, 0), (5, 1))), (V6, ((2, 0), (137, 0)))):
+        """Fragmentation needed, and types that end no connection: the attempt goes on."""
+        for positions, messages in ((V4, ((3, 4), (4, 0), (5, 1), (8, 0))), (V6, ((2, 0), (5, 0), (128, 0)))):
             for kind, code in messages:
 
                 def scenario(c: Conversation, kind: int = kind, code: int = code) -> None:
