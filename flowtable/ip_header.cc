@@ -210,6 +210,7 @@ std::optional<Ignored> parse_ipv4(Bytes bytes, std::size_t wire_length, IpPacket
   std::size_t total = u16_at(bytes, 2);
   if (total == 0) total = wire_length;
   if (total < header) return Ignored::bad_ip_header;
+  out.identification = u16_at(bytes, 4);
   const std::uint16_t fragment = u16_at(bytes, 6);
   if ((fragment & 0x1fffU) != 0) return Ignored::later_fragment;
   out.first_fragment = (fragment & 0x2000U) != 0;
