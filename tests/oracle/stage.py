@@ -71,6 +71,7 @@ class Dressing:
     extensions: Sequence[frames.Extension] = ()
     trailer: int = 0
     family_of_ipv6: int = _FAMILIES_OF_IPV6[0]
+    identification: int = 0x4242  # of IPv4
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Dressing:
@@ -156,6 +157,10 @@ class Stage:
         in_pcap = 0 if not self.shape.pcapng else interface
         self._packets.append(Packet(time_ns, frame[:captured], len(frame), in_pcap))
 
+    def told(self) -> list[Packet]:
+        """As they were added, whatever their times."""
+        return list(self._packets)
+
     def packets(self) -> list[Packet]:
         """In the order of their times, but for some neighbours that change places."""
         ordered = sorted(self._packets, key=lambda packet: packet.time_ns)
@@ -171,6 +176,7 @@ def ip_packet(source: Address, destination: Address, segment: bytes, dressing: D
         return frames.ipv4(
             source, destination, frames.PROTOCOL_TCP, segment,
             options=dressing.ip_options, more_fragments=dressing.first_of_fragments,
+            identification=dressing.identification,
         )  # fmt: skip
     return frames.ipv6(
         source, destination, frames.PROTOCOL_TCP, segment, extensions=dressing.extensions
