@@ -105,7 +105,9 @@ class Stage:
     shape: Shape
     rng: random.Random
     lies: float = LIES_PER_PACKET
+    behind_ns: int = 0  # by which the clock that stamps packets is late
     _packets: list[Packet] = field(default_factory=list)
+    _captured_ns: list[int] = field(default_factory=list)  # of each, by a clock that is right
 
     @property
     def interfaces(self) -> int:
@@ -155,17 +157,23 @@ class Stage:
             frame += b"\0" * dressing.trailer
         captured = len(frame) if built.captured is None else max(before + built.captured, 0)
         in_pcap = 0 if not self.shape.pcapng else interface
-        self._packets.append(Packet(time_ns, frame[:captured], len(frame), in_pcap))
+        self._captured_ns.append(time_ns)
+        self._packets.append(Packet(time_ns - self.behind_ns, frame[:captured], len(frame), in_pcap))
+
+    @property
+    def last_ns(self) -> int:
+        return max(self._captured_ns)
 
     def told(self) -> list[Packet]:
         """As they were added, whatever their times."""
         return list(self._packets)
 
     def packets(self) -> list[Packet]:
-        """In the order of their times, but for some neighbours that change places."""
-        ordered = sorted(self._packets, key=lambda packet: packet.time_ns)
+        """In the order in which they were captured, but for some neighbours that change places."""
+        order = sorted(range(len(self._packets)), key=self._captured_ns.__getitem__)
+        ordered = [self._packets[number] for number in order]
         for i in range(len(ordered) - 2):
-            near = ordered[i + 1].time_ns - ordered[i].time_ns < 300 * US_NS
+            near = abs(ordered[i + 1].time_ns - ordered[i].time_ns) < 300 * US_NS
             if near and self.rng.random() < 0.02:
                 ordered[i], ordered[i + 1] = ordered[i + 1], ordered[i]
         return ordered
