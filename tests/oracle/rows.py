@@ -34,12 +34,16 @@ def _syn_is_copy(a: Attempt, s: Segment) -> bool:
     if a.rules.is_copy(before, s):
         a.rows.append(Row.SYN_COPY)
         return True
-    if a.rules.is_soon(before, s):
-        a.rows.append(Row.SYN_SOON)
-    elif s.time_ns < before.time_ns:
-        a.rows.append(Row.CLOCK_BACK)
+    _note_near(a, before, s, Row.SYN_SOON)
     a.syn_repeated = True
     return False
+
+
+def _note_near(a: Attempt, before: Segment, s: Segment, row: Row) -> None:
+    if a.rules.is_soon(before, s):
+        a.rows.append(row)
+    elif s.time_ns < before.time_ns:
+        a.rows.append(Row.CLOCK_BACK)
 
 
 def crossing_syn(a: Attempt, s: Segment) -> bool:
@@ -107,8 +111,7 @@ def synack_is_copy(a: Attempt, s: Segment) -> bool:
     if a.rules.is_copy(before, s) and not repeated:
         a.rows.append(Row.SYNACK_COPY)
         return True
-    if a.rules.is_soon(before, s):
-        a.rows.append(Row.SYNACK_SOON)
+    _note_near(a, before, s, Row.SYNACK_SOON)
     return False
 
 
@@ -270,7 +273,7 @@ def late_syn(a: Attempt, s: Segment) -> bool:
 
 def late_responders_syn(a: Attempt, s: Segment) -> bool:
     """A copy of one that crossed, or of what the SYN/ACK said, opens nothing either."""
-    return s.seq in a.responder_isns
+    return s.source == a.responder and s.seq in a.responder_isns
 
 
 def late_synack(a: Attempt, s: Segment) -> bool:

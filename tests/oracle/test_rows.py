@@ -339,6 +339,9 @@ class AfterTheOutcome(StoryCase):
     def test_other_syn_opens(self) -> None:
         self.tell([*self.done, again_with(1), syn], SUCCEEDED | ONE_PENDING)
         self.tell([*self.done, responders(SYN, 5)], SUCCEEDED | ONE_PENDING)
+        self.tell([*self.done, responders(SYN)], SUCCEEDED)
+        # The initiator's with the responder's number is no copy of anything.
+        self.tell([*self.done, initiators(SYN, HALF_SPACE)], SUCCEEDED | ONE_PENDING)
 
     def test_late_synacks(self) -> None:
         self.tell([*self.done, synack, synack], SUCCEEDED | {LATE_SYNACK: 2})
