@@ -87,6 +87,11 @@ def dissect(path: pathlib.Path) -> Capture:
     return Capture(len(rows), _time_ns(rows[-1]) if rows else 0, segments)
 
 
+def each_of(path: pathlib.Path) -> list[Segment | None]:
+    """The segment in each packet, or nothing."""
+    return [_segment(_row(line)) for line in _tshark(path).splitlines()]
+
+
 def _tshark(path: pathlib.Path) -> str:
     command = ["tshark", "-n", "-r", str(path), "-T", "fields", "-E", "occurrence=a"]
     for preference in _PREFERENCES:

@@ -10,12 +10,13 @@ import pathlib
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import frames
+import plain
 from capturefile import Packet
 from compare import Setting
-from dissect import End
+from dissect import Capture, End, Segment
 from doubts import AT_THE_END, DOUBTS
 from scenarios import SCENARIOS, Scenario, stubborn
 from stage import Dressing, Shape, Stage
@@ -61,6 +62,19 @@ class Generated:
     @property
     def data(self) -> bytes:
         return self.shape.written(self.packets)
+
+    @property
+    def segments(self) -> list[Segment | None]:
+        """As they are read, packet by packet; times are what the file says."""
+        form = self.shape.form
+        unit_ns = 1_000_000_000 // form.per_second
+        stamped = [replace(packet, time_ns=form.ticks(packet.time_ns) * unit_ns) for packet in self.packets]
+        return plain.each_of(stamped, self.shape.link_types, form.big_endian)
+
+    @property
+    def capture(self) -> Capture:
+        segments = [segment for segment in self.segments if segment is not None]
+        return Capture(len(self.packets), self.packets[-1].time_ns, segments)
 
 
 def generate(seed: int, talks: int = TALKS) -> Generated:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import capturefile
 import frames
@@ -127,10 +127,10 @@ class Stage:
         return packet
 
     def error(self, time_ns: int, interface: int, dressing: Dressing, packet: bytes) -> None:
-        """Adds an ICMP error, now and then cut: an IPv4 one, since tshark reads all quotes of those."""
+        """Adds an ICMP error, now and then cut; tshark reads no IPv6 quotation of less than 16 bytes."""
         built = Built(packet, 0, links.header_of(packet).ethertype)
-        if built.version == 4 and self.rng.random() < self.lies:
-            built = cut(self.rng, built)
+        if self.rng.random() < self.lies:
+            built = replace(cut(self.rng, built), legible=built.version == 4)
         self._add(time_ns, interface, dressing, built)
 
     def beginning(self, time_ns: int, interface: int, packet: bytes, captured: int) -> None:
@@ -158,7 +158,9 @@ class Stage:
         captured = len(frame) if built.captured is None else max(before + built.captured, 0)
         in_pcap = 0 if not self.shape.pcapng else interface
         self._captured_ns.append(time_ns)
-        self._packets.append(Packet(time_ns - self.behind_ns, frame[:captured], len(frame), in_pcap))
+        self._packets.append(
+            Packet(time_ns - self.behind_ns, frame[:captured], len(frame), in_pcap, built.legible)
+        )
 
     @property
     def last_ns(self) -> int:

@@ -53,8 +53,8 @@ class Generated(unittest.TestCase):
         made = generator.generate(seed)
         path = self.folder / f"seed-{seed}{made.suffix}"
         path.write_bytes(made.data)
-        capture = dissect.dissect(path)
-        self.assertEqual(capture.packets, len(made.packets), f"tshark reads not all packets of seed {seed}")
+        self.check_reading(made, path)
+        capture = made.capture
         self.check_variety(capture)
         for setting in generator.SETTINGS:
             lines = compare.differences(path, capture, setting)
@@ -65,14 +65,19 @@ class Generated(unittest.TestCase):
     def test_several_files_are_one_stream(self) -> None:
         seed = seeds()[0]
         made = generator.generate(seed)
-        whole, first, second = (self.folder / f"{part}{made.suffix}" for part in ("whole", "first", "second"))
-        whole.write_bytes(made.data)
+        first, second = (self.folder / f"{part}{made.suffix}" for part in ("first", "second"))
         middle = len(made.packets) // 2
         first.write_bytes(made.shape.written(made.packets[:middle]))
         second.write_bytes(made.shape.written(made.packets[middle:]))
         setting = compare.Setting(generator.EXPRESSIONS, more=("-r", str(second)))
-        lines = compare.differences(first, dissect.dissect(whole), setting)
+        lines = compare.differences(first, made.capture, setting)
         self.assertEqual(lines, [], f"seed {seed}, {made.shape}\n" + "\n".join(lines))
+
+    def check_reading(self, made: generator.Generated, path: pathlib.Path) -> None:
+        """tshark and the oracle's own dissector read the same, but for what tshark is known to stop at."""
+        for packet, mine, theirs in zip(made.packets, made.segments, dissect.each_of(path), strict=True):
+            if packet.legible:
+                self.assertEqual(mine, theirs, f"{made.shape}: {packet.data.hex()}")
 
     def check_variety(self, capture: dissect.Capture) -> None:
         """Everything that can become of an attempt does, or the generator is no test."""
