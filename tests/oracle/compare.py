@@ -23,7 +23,7 @@ from typing import Any
 
 import filters
 import oracle
-from attempt import Attempt, Result, Rules
+from attempt import Attempt, Result, Row, Rules
 from dissect import Capture, End
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -32,7 +32,9 @@ MOST_LINES = 20
 
 _RULE = re.compile(r"^-{36}$")
 _COUNT = re.compile(r"^ {3,7}(?P<label>\S.*?) *: +(?P<count>\d+)(?: session)?$")
-_IGNORED = re.compile(r"^   ignored: (?P<count>\d+) \S+$")
+_IGNORED = re.compile(r"^   ignored: (?P<count>\d+) (?P<reason>\S+)$")
+# Of those why a packet is ignored: the evidence. The others tell why it was none.
+_REASONS = {"icmp_about_synack": Row.ERROR_ABOUT_SYNACK}
 _MARKS = ("uncertain", "half-seen", "proved late")
 _EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
 
@@ -99,7 +101,7 @@ class Told:
     """What tcpeek said of a file."""
 
     filters: dict[str, Counter[str]]
-    packets: Counter[str]  # recv, used, ignored, not local, excluded
+    packets: Counter[str]  # recv, used, ignored (some by reason, too), not local, excluded
     events: list[dict[str, Any]]
 
 
@@ -129,6 +131,8 @@ def _counts(lines: Iterable[str]) -> Counter[str]:
     for line in lines:
         if ignored := _IGNORED.match(line):
             counts["ignored"] += int(ignored["count"])
+            if ignored["reason"] in _REASONS:
+                counts[ignored["reason"]] += int(ignored["count"])
         elif count := _COUNT.match(line):
             counts[count["label"]] += int(count["count"])
         else:
@@ -171,6 +175,7 @@ def _of_packets(
         "ignored": capture.packets - findings.used,
         "not local": expected.not_local,
         "excluded": expected.excluded,
+        **{reason: findings.rows[row] for reason, row in _REASONS.items()},
     })  # fmt: skip
     labels = sorted({*wanted, *told.packets})
     return [

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import rows
-from attempt import MILLISECOND_NS, Attempt, Result, Row, Rules, is_synack, opens
+from attempt import MILLISECOND_NS, Attempt, Row, Rules, is_synack, opens
 from candidate import Candidate
 from dissect import ACK, RST, Capture, End, Segment
 
@@ -176,6 +176,8 @@ class Pair:
     # After the outcome.
 
     def _after_the_outcome(self, a: Attempt, s: Segment) -> bool:
+        if s.quoted:
+            return rows.icmp_error_about_another(a, s)
         if opens(s):
             if s.source == a.initiator and s.seq == a.syn.isn:
                 return rows.late_syn(a, s)
@@ -224,9 +226,6 @@ class Findings:
     def rows(self) -> Counter[Row]:
         """How often each was come under."""
         return Counter(row for attempt in self.attempts for row in attempt.rows)
-
-    def of(self, result: Result) -> list[Attempt]:
-        return [attempt for attempt in self.attempts if attempt.result is result]
 
 
 def judge(capture: Capture, rules: Rules = Rules()) -> Findings:

@@ -126,7 +126,7 @@ def _tcp(time_ns: int, interface: int, ip: _Ip) -> Segment:
 
 
 def _timestamp(options: bytes) -> int | None:
-    """RFC 7323 3.2: kind 8, length 10, the value first."""
+    """RFC 7323 3.2: kind 8, length 10, the value first: what is cut behind that does not matter."""
     at = 0
     while at < len(options) and options[at] != 0:
         if options[at] == 1:
@@ -134,7 +134,7 @@ def _timestamp(options: bytes) -> int | None:
             continue
         if at + 1 >= len(options) or options[at + 1] < 2:
             return None
-        if options[at : at + 2] == b"\x08\x0a" and at + 10 <= len(options):
+        if options[at : at + 2] == b"\x08\x0a" and at + 6 <= len(options):
             return int.from_bytes(options[at + 2 : at + 6], "big")
         at += options[at + 1]
     return None

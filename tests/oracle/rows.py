@@ -250,15 +250,20 @@ def misfit(a: Attempt) -> bool:
 def icmp_error(a: Attempt, s: Segment) -> bool:
     """Noted if it quotes the initiator's SYN: the attempt ends on it unless that is repeated in time."""
     if s.source != a.initiator or s.seq != a.syn.isn:
-        about_synack = s.source == a.responder and s.seq in [answer.isn for answer in a.answers]
-        a.rows.append(Row.ERROR_ABOUT_SYNACK if about_synack else Row.ERROR_FOREIGN)
-        return False
+        return icmp_error_about_another(a, s)
     if len(a.answers) > 1:
         a.rows.append(Row.ERROR_OF_TWO)
         return False
     a.error_ns = s.time_ns
     a.rows.append(Row.ERROR)
     return True
+
+
+def icmp_error_about_another(a: Attempt, s: Segment) -> bool:
+    """No outcome; one that quotes the SYN/ACK, also after the outcome, is evidence for the way back."""
+    about_synack = s.source == a.responder and s.seq in [answer.isn for answer in a.answers]
+    a.rows.append(Row.ERROR_ABOUT_SYNACK if about_synack else Row.ERROR_FOREIGN)
+    return False
 
 
 def late_syn(a: Attempt, s: Segment) -> bool:
