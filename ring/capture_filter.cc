@@ -18,13 +18,13 @@ constexpr std::uint32_t ancillary(std::uint32_t what) {
   return static_cast<std::uint32_t>(SKF_AD_OFF) + what;
 }
 
-// Total length minus both headers is zero; SYN or RST. Addressing tcp[] implies an unfragmented
+// SYN, RST or FIN; total length minus both headers is zero. Addressing tcp[] implies an unfragmented
 // packet or a first fragment.
 constexpr const char* kHandshakeV4 =
-    "(ip proto 6 and ip[6:2] & 0x1fff = 0 and (tcp[13] & 6 != 0 or ip[2:2] - ((ip[0] & 0xf) << 2) "
+    "(ip proto 6 and ip[6:2] & 0x1fff = 0 and (tcp[13] & 7 != 0 or ip[2:2] - ((ip[0] & 0xf) << 2) "
     "- ((tcp[12] & 0xf0) >> 2) = 0))";
 constexpr const char* kHandshakeV6 =
-    "(ip6[6] = 6 and (ip6[53] & 6 != 0 or ip6[4:2] - ((ip6[52] & 0xf0) >> 2) = 0))";
+    "(ip6[6] = 6 and (ip6[53] & 7 != 0 or ip6[4:2] - ((ip6[52] & 0xf0) >> 2) = 0))";
 constexpr const char* kTcpV4 = "(ip proto 6 and ip[6:2] & 0x1fff = 0)";
 constexpr const char* kTcpV6 = "(ip6[6] = 6)";
 // Hop-by-hop, routing, authentication, destination options; fragments that are the first or only
@@ -133,14 +133,14 @@ void network_layer_filter(BpfCode& code, const std::string& expression) {
 
 constexpr std::uint32_t kEthernetHeader = 14;
 
-// The verdict on a TCP segment: whether it carries data decides, unless it is a SYN or RST.
+// The verdict on a TCP segment: whether it carries data decides, unless it has SYN, RST or FIN.
 // `headers_and_data` leaves their length in the accumulator; `without_data` is that of the IP header.
 template <class Load>
 void judge_segment(BpfCode& code, std::uint32_t flags_at, std::uint32_t without_data,
                    Load&& headers_and_data) {
   const auto accept = code.new_label();
   code.add(BPF_LD | BPF_H | BPF_ABS, flags_at);
-  code.if_any_bit(0x0006, accept);
+  code.if_any_bit(0x0007, accept);
   code.add(BPF_ALU | BPF_AND | BPF_K, 0xf000);
   code.add(BPF_ALU | BPF_RSH | BPF_K, 10);
   code.add(BPF_MISC | BPF_TAX);

@@ -10,7 +10,7 @@ namespace tcpeek::engine {
 std::string in_words(const ring::CaptureFilter& filter) {
   std::string words = filter.scope == ring::CaptureScope::tcp
                           ? "all TCP segments"
-                          : "SYN, RST and segments without payload";
+                          : "SYN, RST, FIN and segments without payload";
   if (filter.icmp) words += ", ICMP destination unreachable";
   if (!filter.narrowed_by.empty()) words += ", where " + printable(filter.narrowed_by);
   return words;

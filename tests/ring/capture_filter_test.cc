@@ -63,6 +63,10 @@ PacketBuilder icmp(bool v6, unsigned type, unsigned code) {
                     static_cast<std::uint8_t>(code), quoted);
 }
 
+PacketBuilder first_fragment(PacketBuilder packet) {
+  return packet.parts().v6() ? packet.fragment_header(0, true) : packet.fragment(0, true);
+}
+
 // What both families have in common.
 void add_segments(std::vector<Case>& cases, const std::string& family, const End& a, const End& b) {
   const auto add = [&](const char* name, const PacketBuilder& packet, unsigned modes) {
@@ -76,7 +80,11 @@ void add_segments(std::vector<Case>& cases, const std::string& family, const End
   add("RST", segment(b, a, bit::rst), all);
   add("RST/ACK with data", segment(b, a, bit::rst | bit::ack).data(10), all);
   add("FIN/ACK", segment(a, b, bit::fin | bit::ack), all);
-  add("FIN/ACK with data", segment(a, b, bit::fin | bit::ack).data(1), all_tcp);
+  add("FIN/ACK with data", segment(a, b, bit::fin | bit::ack).data(1), all);
+  add("FIN/PSH/ACK with data and options",
+      segment(a, b, bit::fin | bit::psh | bit::ack).tcp_options(12).data(1400), all);
+  add("FIN of a first fragment with data",
+      first_fragment(segment(a, b, bit::fin | bit::ack).data(64)), all);
   add("ACK", segment(a, b, bit::ack), all);
   add("ACK in a padded frame", segment(a, b, bit::ack).padding(6), all);
   add("ACK with options", segment(a, b, bit::ack).tcp_options(12), all);
@@ -215,6 +223,27 @@ TEST(CaptureFilterEthernetTest, JudgesAsLibpcapDoesWhateverTheBytes) {
       }
     });
   }
+}
+
+// The same where it matters: segments that are plain or nearly so, with any flags and lengths.
+TEST(CaptureFilterEthernetTest, JudgesNearlyPlainSegmentsAsLibpcapDoes) {
+  const auto program = capture_program(filter_of(handshake), Access::link_layer, 0);
+  const OfflineFilter libpcap(1, capture_expression(filter_of(handshake)));
+  test::for_each_seed(3000, [&](std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    const auto below = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
+    const bool v6 = below(2) == 0;
+    auto packet = segment(v6 ? kA6 : kA4, v6 ? kB6 : kB4, static_cast<std::uint8_t>(below(256)));
+    packet.tcp_options(4 * below(11)).data(below(3) * below(40)).padding(below(20));
+    const std::size_t length = packet.network().size();
+    if (below(4) == 0) packet.data_offset(static_cast<std::uint8_t>(below(16)));
+    if (below(4) == 0) packet.keep(below(40));
+    if (below(4) == 0) packet.ip_length(below(static_cast<unsigned>(length) + 8));
+    if (below(4) == 0) packet.fragment(below(3), below(2) == 0);
+    const auto bytes = packet.build();
+    const bool passes = test::run_bpf(program, {.bytes = bytes}) != 0;
+    ASSERT_EQ(passes, libpcap.matches(bytes, static_cast<std::uint32_t>(bytes.size())));
+  });
 }
 
 TEST_P(CaptureFilterTest, TruncatedPacketsDoNotPassForWhatTheyAreNot) {
