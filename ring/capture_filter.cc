@@ -32,19 +32,22 @@ constexpr const char* kTcpV6 = "(ip6[6] = 6)";
 constexpr const char* kExtensionsV6 =
     "((ip6[6] = 0 or ip6[6] = 43 or ip6[6] = 51 or ip6[6] = 60 or "
     "(ip6[6] = 44 and ip6[42:2] & 0xfff8 = 0)) and ip6[40] != 17";
-constexpr const char* kUnreachableV4 = "(icmp[0] = 3 and icmp[1] != 4)";
-constexpr const char* kUnreachableV6 = "(ip6[6] = 58 and ip6[40] = 1)";
+// Those on which Linux gives up a connection that is being made: destination unreachable but for
+// fragmentation needed, time exceeded, parameter problem.
+constexpr const char* kErrorsV4 =
+    "((icmp[0] = 3 and icmp[1] != 4) or icmp[0] = 11 or icmp[0] = 12)";
+constexpr const char* kErrorsV6 = "(ip6[6] = 58 and (ip6[40] = 1 or ip6[40] = 3 or ip6[40] = 4))";
 
 std::string terms_v4(const CaptureFilter& filter) {
   std::string terms = filter.scope == CaptureScope::handshake ? kHandshakeV4 : kTcpV4;
-  if (filter.icmp) terms += std::string(" or ") + kUnreachableV4;
+  if (filter.icmp) terms += std::string(" or ") + kErrorsV4;
   return terms;
 }
 
 std::string terms_v6(const CaptureFilter& filter) {
   std::string terms = filter.scope == CaptureScope::handshake ? kHandshakeV6 : kTcpV6;
   terms += std::string(" or ") + kExtensionsV6 + (filter.icmp ? ")" : " and ip6[40] != 58)");
-  if (filter.icmp) terms += std::string(" or ") + kUnreachableV6;
+  if (filter.icmp) terms += std::string(" or ") + kErrorsV6;
   return terms;
 }
 

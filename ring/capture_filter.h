@@ -1,8 +1,8 @@
 // What the kernel lets through: the capture filter, written as a libpcap expression and compiled by
 // libpcap to classic BPF. What it rejects costs the host next to nothing; what it accepts is copied.
 //
-// Mode `handshake` lets through SYN, RST, FIN, segments without payload and, if asked for, ICMP
-// destination unreachable; `tcp` every TCP segment. libpcap's tcp[] never matches IPv6: those terms
+// Mode `handshake` lets through SYN, RST, FIN, segments without payload and, if asked for, the
+// ICMP errors that end an attempt; `tcp` every TCP segment. libpcap's tcp[] never matches IPv6: those terms
 // are written with ip6[]; behind IPv6 extension headers a filter cannot look far, so such packets
 // pass unless the first of those headers says that something else follows.
 //

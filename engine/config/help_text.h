@@ -23,7 +23,7 @@ Capture:
       --capture=MODE      handshake (default): SYN, RST, FIN, and ACKs without
                           payload; tcp: the headers of all TCP segments
       --promisc           put the interfaces into promiscuous mode
-      --icmp              count ICMP destination unreachable as an outcome
+      --icmp              count ICMP errors that end an attempt as an outcome
   -c, --checksum=MODE     verify checksums: 0 none (default), 1 IP header,
                           2 IP header and TCP
 

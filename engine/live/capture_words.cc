@@ -11,7 +11,7 @@ std::string in_words(const ring::CaptureFilter& filter) {
   std::string words = filter.scope == ring::CaptureScope::tcp
                           ? "all TCP segments"
                           : "SYN, RST, FIN and segments without payload";
-  if (filter.icmp) words += ", ICMP destination unreachable";
+  if (filter.icmp) words += ", ICMP errors";
   if (!filter.narrowed_by.empty()) words += ", where " + printable(filter.narrowed_by);
   return words;
 }

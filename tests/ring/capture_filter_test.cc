@@ -136,13 +136,24 @@ std::vector<Case> cases() {
     add("ICMP unreachable", icmp(false, 3, code), with_icmp);
   }
   add("ICMP fragmentation needed", icmp(false, 3, 4), none);
-  add("ICMP time exceeded", icmp(false, 11, 0), none);
-  add("ICMP echo", icmp(false, 8, 0), none);
+  for (const unsigned code : {0U, 1U}) {
+    add("ICMP time exceeded", icmp(false, 11, code), with_icmp);
+    add("ICMP parameter problem", icmp(false, 12, code), with_icmp);
+    add("ICMPv6 time exceeded", icmp(true, 3, code), with_icmp);
+    add("ICMPv6 parameter problem", icmp(true, 4, code), with_icmp);
+  }
+  add("ICMP error behind IP options", icmp(false, 11, 0).ip_options(40), with_icmp);
+  add("first fragment of an ICMP error", icmp(false, 12, 0).fragment(0, true), with_icmp);
+  add("later fragment like an ICMP error", icmp(false, 3, 0).fragment(1, false), none);
+  for (const unsigned type : {0U, 4U, 5U, 8U, 10U, 13U}) {
+    add("ICMP that is no error about TCP", icmp(false, type, 0), none);
+  }
   for (const unsigned code : {0U, 1U, 3U, 4U, 6U}) {
     add("ICMPv6 unreachable", icmp(true, 1, code), with_icmp);
   }
-  add("ICMPv6 packet too big", icmp(true, 2, 0), none);
-  add("ICMPv6 neighbour solicitation", icmp(true, 135, 0), none);
+  for (const unsigned type : {0U, 2U, 5U, 128U, 129U, 135U}) {
+    add("ICMPv6 that is no error about TCP", icmp(true, type, 0), none);
+  }
   add("ARP", v4(bit::syn).ethertype(0x0806), none);
   // Their 13th byte would be a data offset that leaves no payload.
   for (const std::uint8_t number : {std::uint8_t{17}, std::uint8_t{50}, std::uint8_t{132}}) {
