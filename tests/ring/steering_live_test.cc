@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "ring/capture_filter.h"
 #include "ring/capture_group.h"
 #include "ring/steering.h"
 #include "tests/support/ends.h"
