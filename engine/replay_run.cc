@@ -131,12 +131,13 @@ void ReplayRun::take(std::span<const SavedPacket> packets) {
 }
 
 void ReplayRun::sweep(PacketTime now) {
-  // Collected first, so that all timeouts of a sweep are printed in the order of their time.
-  readers_->sweep(now, [this] {
-    while (reporter_.collect(readers_->outcomes())) print_outcomes();
-  });
+  readers_->sweep(now, [this] { collect_outcomes(); });
   print_outcomes();
   clock_.swept(steady_clock::now());
+}
+
+void ReplayRun::collect_outcomes() {
+  while (reporter_.collect(readers_->outcomes())) print_outcomes();
 }
 
 void ReplayRun::print_outcomes() {
@@ -146,7 +147,8 @@ void ReplayRun::print_outcomes() {
 }
 
 void ReplayRun::finish() {
-  if (readers_->pending() != 0) sweep(clock_.now());
+  if (readers_->pending() != 0) readers_->finish(clock_.now(), [this] { collect_outcomes(); });
+  print_outcomes();
   progress_.wipe();
   standard_error_.flush_blocking(kShutdownFlushTimeout);  // makes room for the summary
   standard_error_.line("");

@@ -45,6 +45,8 @@ class ReplayRun {
   void print_banner();
   void take(std::span<const ring::SavedPacket> packets);
   void sweep(flowtable::PacketTime now);
+  // All of a sweep before they are printed, in the order of their time.
+  void collect_outcomes();
   void print_outcomes();
   void show_progress() {
     if (progress_.due()) progress_.update(files_.passed(), files_.total(), clock_.packets());

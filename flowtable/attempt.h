@@ -15,7 +15,8 @@ namespace tcpeek::flowtable {
 
 struct Attempt {
   FlowKey key;
-  std::uint32_t tag = 0;  // set by the observer at the first SYN
+  std::uint32_t tag : 24 = 0;  // set by the observer at the first SYN
+  std::uint32_t interface_high : 8 = 0;
   PacketTime first_syn{};
   Handshake handshake;
 
@@ -25,17 +26,54 @@ struct Attempt {
   [[nodiscard]] Endpoint initiator_end() const noexcept { return key.end(initiator()); }
   [[nodiscard]] Endpoint responder_end() const noexcept { return key.end(other(initiator())); }
 
+  // Of an attempt that begins: clears the other marks.
   void set_initiator(Sender s) noexcept {
-    handshake.holder_bits = s == Sender::high ? kInitiatorHigh : 0;
+    handshake.holder_bits = (s == Sender::high ? kInitiatorHigh : 0U) & kAllBits;
   }
+  // Another SYN may take this one's place (candidates.h).
+  [[nodiscard]] bool has_candidate() const noexcept {
+    return (handshake.holder_bits & kHasCandidate) != 0;
+  }
+  void set_candidate(bool has) noexcept {
+    const unsigned others = handshake.holder_bits & ~kHasCandidate;
+    handshake.holder_bits = (others | (has ? kHasCandidate : 0U)) & kAllBits;
+  }
+
+  // The responder is this host itself, at an interface that is captured: set by the observer at the
+  // first SYN.
+  [[nodiscard]] bool has_own_responder() const noexcept {
+    return (handshake.holder_bits & kOwnResponder) != 0;
+  }
+  void set_own_responder() noexcept {
+    handshake.holder_bits = (handshake.holder_bits | kOwnResponder) & kAllBits;
+  }
+
+  // The interface that saw the first SYN: sixteen bits of its index, of which the handshake keeps eight.
+  [[nodiscard]] std::uint16_t interface() const noexcept {
+    const unsigned high = interface_high;
+    return static_cast<std::uint16_t>(high << 8 | (handshake.syn_interface ^ high));
+  }
+  void set_interface(std::uint32_t index) noexcept { interface_high = index >> 8 & 0xff; }
+
+  static constexpr std::uint32_t kTagMask = 0xff'ffff;
 
   [[nodiscard]] bool pending() const noexcept { return is_pending(handshake.phase); }
-  [[nodiscard]] PacketTime last_segment() const noexcept {
-    return first_syn + std::chrono::microseconds(handshake.last_us());
+  [[nodiscard]] PacketTime last_syn() const noexcept {
+    return after(Handshake::since_syn(handshake.last_syn_us));
   }
+  [[nodiscard]] PacketTime last_segment() const noexcept { return after(handshake.last_us()); }
+  // Of the ICMP error that is noted.
+  [[nodiscard]] PacketTime error_time() const noexcept { return after(handshake.error_us()); }
 
  private:
-  static constexpr std::uint8_t kInitiatorHigh = 1;
+  [[nodiscard]] PacketTime after(std::int64_t us) const noexcept {
+    return first_syn + std::chrono::microseconds(us);
+  }
+
+  static constexpr unsigned kInitiatorHigh = 1;
+  static constexpr unsigned kHasCandidate = 2;
+  static constexpr unsigned kOwnResponder = 4;
+  static constexpr unsigned kAllBits = 0xf;
 };
 
 static_assert(sizeof(Attempt) == 80 && std::is_trivially_copyable_v<Attempt>,

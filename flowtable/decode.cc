@@ -12,6 +12,7 @@
 #include "flowtable/checksum.h"
 #include "flowtable/ip_header.h"
 #include "flowtable/link_header.h"
+#include "flowtable/sending_print.h"
 
 namespace tcpeek::flowtable {
 namespace {
@@ -57,11 +58,14 @@ std::size_t tcp_header_length(Bytes tcp) noexcept {
   return (byte_at(tcp, 12) >> 4) * std::size_t{4};
 }
 
-void take_tcp(Bytes tcp, std::size_t data, Segment& segment) noexcept {
+void take_tcp(Bytes tcp, std::size_t header, std::size_t data, std::uint16_t identification,
+              Segment& segment) noexcept {
   segment.kind = SegmentKind::tcp;
   segment.sequence = u32_at(tcp, 4);
   segment.acknowledgment = u32_at(tcp, 8);
   segment.flags = byte_at(tcp, 13);
+  const bool syn = (segment.flags & tcp_flag::syn) != 0;
+  segment.print = syn ? sending_print(identification, tcp, header) : std::uint8_t{0};
   segment.payload = static_cast<std::uint16_t>(
       std::min<std::size_t>(data, std::numeric_limits<std::uint16_t>::max()));
 }
@@ -75,7 +79,7 @@ Stop parse_tcp(const IpPacket& packet, Segment& segment) noexcept {
   if (header < kTcpHeader) return Ignored::bad_tcp_header;
   if (header > packet.payload_length) return short_header;
   take_ends(packet.source, packet.destination, packet.payload, segment);
-  take_tcp(packet.payload, packet.payload_length - header, segment);
+  take_tcp(packet.payload, header, packet.payload_length - header, packet.identification, segment);
   return std::nullopt;
 }
 
@@ -161,7 +165,7 @@ bool plain_ipv4(Bytes bytes, Segment& segment) noexcept {
   const std::size_t header = tcp_header_length(tcp);
   if (!plain || header < kTcpHeader || kHeader + header > total) return false;
   take_ends(ipv4_at(bytes, 12), ipv4_at(bytes, 16), tcp, segment);
-  take_tcp(tcp, total - kHeader - header, segment);
+  take_tcp(tcp, header, total - kHeader - header, u16_at(bytes, 4), segment);
   return true;
 }
 
@@ -178,7 +182,7 @@ bool plain_ipv6(Bytes bytes, Segment& segment) noexcept {
   if (!plain || header < kTcpHeader || header > length) return false;
   if (is_mapped(source) || is_mapped(destination)) return false;
   take_ends(source, destination, tcp, segment);
-  take_tcp(tcp, length - header, segment);
+  take_tcp(tcp, header, length - header, 0, segment);
   return true;
 }
 

@@ -34,19 +34,21 @@ enum class Ignored : std::uint8_t {
   does_not_fit,    // wrong sequence or acknowledgment number
   proves_nothing,  // fits, but shows nothing new
   blind_rst,
-  foreign_icmp,     // an ICMP error that does not quote a known SYN
-  other_interface,  // a repetition seen on another interface
+  unanswered_ack,     // acknowledges a SYN/ACK that would have been captured
+  foreign_icmp,       // an ICMP error that does not quote a known SYN
+  icmp_about_synack,  // an ICMP error that quotes the SYN/ACK: trouble on the way back
+  other_interface,    // a repetition seen on another interface
 };
 
-inline constexpr std::array<std::string_view, 22> kIgnoredNames{
-    "filtered",          "link_type",      "not_ip",
-    "not_tcp",           "truncated",      "bad_ip_header",
-    "bad_tcp_header",    "mapped_address", "jumbogram",
-    "extension_headers", "later_fragment", "cut_first_fragment",
-    "other_icmp",        "ip_checksum",    "transport_checksum",
-    "no_attempt",        "after_outcome",  "does_not_fit",
-    "proves_nothing",    "blind_rst",      "foreign_icmp",
-    "other_interface"};
+inline constexpr std::array<std::string_view, 24> kIgnoredNames{
+    "filtered",          "link_type",         "not_ip",
+    "not_tcp",           "truncated",         "bad_ip_header",
+    "bad_tcp_header",    "mapped_address",    "jumbogram",
+    "extension_headers", "later_fragment",    "cut_first_fragment",
+    "other_icmp",        "ip_checksum",       "transport_checksum",
+    "no_attempt",        "after_outcome",     "does_not_fit",
+    "proves_nothing",    "blind_rst",         "unanswered_ack",
+    "foreign_icmp",      "icmp_about_synack", "other_interface"};
 
 inline constexpr std::size_t kIgnoredReasons = kIgnoredNames.size();
 static_assert(static_cast<std::size_t>(Ignored::other_interface) + 1 == kIgnoredReasons);

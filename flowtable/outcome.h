@@ -14,7 +14,7 @@
 
 namespace tcpeek::flowtable {
 
-enum class Result : std::uint8_t { success, reject, timeout, unreach, evicted };
+enum class Result : std::uint8_t { success, reject, timeout, unreach, evicted, pending };
 
 enum class Cause : std::uint8_t {
   none,         // success
@@ -24,6 +24,7 @@ enum class Cause : std::uint8_t {
   no_ack,       // timeout: a SYN/ACK was seen and never acknowledged
   unreachable,  // unreach: an ICMP error
   evicted,      // the table was full
+  pending,      // none yet, where a capture file ends: shown, and counted in no outcome
 };
 
 [[nodiscard]] constexpr Result result_of(Cause cause) noexcept {
@@ -40,6 +41,8 @@ enum class Cause : std::uint8_t {
       return Result::unreach;
     case Cause::evicted:
       return Result::evicted;
+    case Cause::pending:
+      return Result::pending;
   }
   __builtin_unreachable();
 }
@@ -57,11 +60,13 @@ enum class Cause : std::uint8_t {
       return "unreach";
     case Result::evicted:
       return "evicted";
+    case Result::pending:
+      return "pending";
   }
   __builtin_unreachable();
 }
 
-// As printed in JSON; a success has none.
+// As printed in JSON; a success has none, nor has what is pending.
 [[nodiscard]] constexpr std::string_view word(Cause cause) noexcept {
   switch (cause) {
     case Cause::none:
@@ -78,6 +83,8 @@ enum class Cause : std::uint8_t {
       return "unreachable";
     case Cause::evicted:
       return "evicted";
+    case Cause::pending:
+      return "";
   }
   __builtin_unreachable();
 }

@@ -35,11 +35,19 @@ struct Segment {
   std::uint8_t flags = 0;
   SegmentKind kind = SegmentKind::tcp;
   Sender sender = Sender::low;
+  // Of a SYN: mixed from IP identification and TCP timestamp, which differ between two sendings and
+  // agree between copies that the capture made of one.
+  std::uint8_t print = 0;
 
   // SPEC section 1: this opens an attempt, whatever other flags are set.
   [[nodiscard]] bool opens() const noexcept {
     constexpr auto deciding = tcp_flag::syn | tcp_flag::ack | tcp_flag::rst | tcp_flag::fin;
     return kind == SegmentKind::tcp && (flags & deciding) == tcp_flag::syn;
+  }
+  // A SYN/ACK.
+  [[nodiscard]] bool answers() const noexcept {
+    constexpr auto deciding = tcp_flag::syn | tcp_flag::ack | tcp_flag::rst | tcp_flag::fin;
+    return kind == SegmentKind::tcp && (flags & deciding) == (tcp_flag::syn | tcp_flag::ack);
   }
 };
 

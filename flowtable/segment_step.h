@@ -13,14 +13,20 @@
 
 namespace tcpeek::flowtable {
 
+// Eight bits are enough to distinguish the interfaces of one flow: where two numbers agree in them, the
+// time between copies still tells.
+[[nodiscard]] constexpr std::uint8_t folded(std::uint32_t interface) noexcept {
+  return static_cast<std::uint8_t>(interface ^ interface >> 8);
+}
+
 [[nodiscard]] inline Step as_step(const Segment& s, bool from_initiator,
-                                  std::uint32_t at_us) noexcept {
+                                  std::int64_t at_us) noexcept {
   return {.from_initiator = from_initiator,
           .kind = s.kind,
           .flags = s.flags,
+          .interface = folded(s.interface),
+          .print = s.print,
           .payload = s.payload,
-          // Sixteen bits are enough to distinguish the interfaces of one flow.
-          .interface = static_cast<std::uint16_t>(s.interface),
           .sequence = s.sequence,
           .acknowledgment = s.acknowledgment,
           .at_us = at_us};
@@ -28,10 +34,10 @@ namespace tcpeek::flowtable {
 
 [[nodiscard]] inline Step as_step(const Attempt& attempt, const Segment& s) noexcept {
   using std::chrono::microseconds;
+  // An attempt ends after an hour, so only a clock that lies goes beyond.
   constexpr microseconds kMax{0xffff'ffff};
   const auto since = std::chrono::duration_cast<microseconds>(s.time - attempt.first_syn);
-  const auto at_us = std::clamp(since, microseconds{0}, kMax).count();
-  return as_step(s, s.sender == attempt.initiator(), static_cast<std::uint32_t>(at_us));
+  return as_step(s, s.sender == attempt.initiator(), std::min(since, kMax).count());
 }
 
 }  // namespace tcpeek::flowtable

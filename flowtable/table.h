@@ -161,6 +161,10 @@ class AttemptTable {
     }
   }
 
+  // Calls fn(slot) for each pending attempt of `groups` groups; fn may put another of its key there.
+  template <class Fn>
+  void for_each_pending(std::size_t start, std::size_t groups, Fn&& fn) noexcept;
+
   [[nodiscard]] std::size_t group_count() const noexcept { return groups_.size(); }
   [[nodiscard]] std::uint64_t pending() const noexcept { return pending_; }
   [[nodiscard]] std::uint64_t remembered() const noexcept { return remembered_; }
@@ -168,9 +172,7 @@ class AttemptTable {
   [[nodiscard]] bool full() const noexcept { return pending_ >= capacity_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return groups_.size() * sizeof(Group); }
   [[nodiscard]] static std::uint64_t memory_for(std::uint64_t capacity) noexcept;
-
-  // Recounts everything from the slots and compares; for tests.
-  [[nodiscard]] bool consistent() const noexcept;
+  [[nodiscard]] bool consistent() const noexcept;  // recounts everything from the slots; for tests
 
   static constexpr std::uint32_t kGroupSlots = 10;
 

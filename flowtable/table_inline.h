@@ -41,6 +41,16 @@ inline Slot AttemptTable::find_in(std::uint32_t group, std::uint16_t tag,
   return {};
 }
 
+template <class Fn>
+void AttemptTable::for_each_pending(std::size_t start, std::size_t groups, Fn&& fn) noexcept {
+  for (std::size_t g = start; g < start + groups; ++g) {
+    std::uint32_t slots = kAllSlots & ~(match(groups_[g], 0) | groups_[g].remembered);
+    for (; slots != 0; slots &= slots - 1) {
+      fn(Slot{static_cast<std::uint32_t>(g), static_cast<std::uint32_t>(std::countr_zero(slots))});
+    }
+  }
+}
+
 inline Slot AttemptTable::free_or_remembered(std::uint32_t group) const noexcept {
   const Group& g = groups_[group];
   std::uint32_t bits = match(g, 0);
@@ -78,7 +88,7 @@ inline Attempt& AttemptTable::put(Slot slot, const FlowKey& key, const Home& hom
   Attempt& attempt = g.attempts[slot.index()];
   attempt.key = key;
   attempt.tag = 0;
-  attempt.handshake = {};
+  attempt.handshake = Handshake();
   return attempt;
 }
 

@@ -27,6 +27,7 @@ struct TrackerCounts {
   std::uint64_t syn_copies = 0;
   std::uint64_t synack_copies = 0;
   std::uint64_t late_syns = 0;
+  std::uint64_t stray_syns = 0;  // candidates that turned out to be nothing
   IgnoredCounts ignored;
 };
 

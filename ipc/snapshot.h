@@ -159,7 +159,8 @@ struct Snapshot {
   std::uint64_t filter_sets_overflowed = 0;  // attempts that counted under RX or TX alone
   std::uint64_t syn_copies = 0;              // made by the capture, not by the initiator
   std::uint64_t synack_copies = 0;
-  std::uint64_t late_syns = 0;  // copies of a SYN whose attempt had its outcome
+  std::uint64_t late_syns = 0;   // copies of a SYN whose attempt had its outcome
+  std::uint64_t stray_syns = 0;  // with another ISN than the attempt that went on
   PacketStats packets;
   ServerStats server;
 };

@@ -190,6 +190,7 @@ void write_snapshot(JsonWriter& json, const Snapshot& snapshot) {
     json.member("synack", snapshot.synack_copies);
   });
   json.member("late_syns", snapshot.late_syns);
+  json.member("stray_syns", snapshot.stray_syns);
   json.object("packets", [&] { write_packets(json, snapshot.packets); });
   json.object("server", [&] { write_server(json, snapshot.server); });
   json.object("accounting", [&] { write_accounting(json, snapshot); });

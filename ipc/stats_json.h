@@ -21,7 +21,7 @@
 //     latency_seconds     count, sum, p50, p90, p99, p999 (null while count is 0; within 6.25%)
 //   attempts_excluded, attempts_not_local
 //   copies                syn, synack: made by the capture
-//   late_syns
+//   late_syns, stray_syns
 //   packets               seen, dropped, in_ring, delivered, used, ignored {reason: count},
 //                         in_mailboxes, misrouted
 //   server                clients_accepted, clients_displaced, accept_failures, requests,

@@ -62,4 +62,8 @@ std::uint8_t Locality::directions(const Address& initiator, const Address& respo
   return static_cast<std::uint8_t>(bits);
 }
 
+bool Locality::is_own(const Address& address) const noexcept {
+  return std::binary_search(addresses_.begin(), addresses_.end(), address);
+}
+
 }  // namespace tcpeek::engine

@@ -30,6 +30,9 @@ class Locality {
   [[nodiscard]] std::uint8_t directions(const Address& initiator, const Address& responder,
                                         std::uint32_t interface) const noexcept;
 
+  // Whether it is the address of a monitored interface.
+  [[nodiscard]] bool is_own(const Address& address) const noexcept;
+
   bool operator==(const Locality&) const = default;
 
  private:

@@ -178,6 +178,7 @@ void Reader::read_until_stopped(std::latch& last_mailed) noexcept {
   drain();
   last_mailed.arrive_and_wait();
   track_mailed(PacketTime::max());
+  pipeline_->tracker().settle_errors(timeline_.now());
   write_report();
 }
 

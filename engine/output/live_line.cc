@@ -23,12 +23,18 @@ const char* result_column(Result result) noexcept {
       return " failure (unreach) ";
     case Result::evicted:
       return " failure (evicted) ";
+    case Result::pending:
+      return "      pending      ";
   }
   __builtin_unreachable();
 }
 
 std::string coloured(const char* text, Result result) {
-  const int colour = result == Result::success ? 32 : 31;
+  constexpr int kRed = 31;
+  constexpr int kGreen = 32;
+  constexpr int kYellow = 33;
+  const int failed = result == Result::pending ? kYellow : kRed;
+  const int colour = result == Result::success ? kGreen : failed;
   return fmt::format("\x1b[{}m{}\x1b[0m", colour, text);
 }
 

@@ -19,6 +19,7 @@
 
 #include "engine/base/bits.h"
 #include "engine/filters/ruleset.h"
+#include "flowtable/attempt.h"
 #include "flowtable/page_array.h"
 
 namespace tcpeek::engine {
@@ -32,7 +33,7 @@ class FilterSets {
   // Errors: std::system_error when there is no memory.
   FilterSets();
 
-  // The set of a new attempt; close() it when the attempt ends. The key is from the matcher of `rules`,
+  // The set of a new attempt, in as many bits as its tag has; close() it when the attempt ends. The key is from the matcher of `rules`,
   // which are those last given to go_by(), or the first ones.
   [[nodiscard]] Tag open(const Ruleset& rules, const MatchKey& key) noexcept {
     const Known& known = known_[cache_index_of(key)];
@@ -97,7 +98,7 @@ class FilterSets {
 
   // A tag: the slot and its stamp. Slot 0 is never used, so no tag is 0.
   static constexpr unsigned kIndexBits = 14;
-  static constexpr std::uint32_t kStampMask = (1U << (32 - kIndexBits)) - 1;
+  static constexpr std::uint32_t kStampMask = flowtable::Attempt::kTagMask >> kIndexBits;
   static constexpr std::size_t kKnown = 1024;
   static constexpr std::size_t kBuckets = kMostSets;
   // Slots examined in search of one that may be reused.

@@ -36,6 +36,8 @@ Tally tally_of(Cause cause) noexcept {
       return Tally::unreachable;
     case Cause::evicted:
       return Tally::evicted;
+    case Cause::pending:
+      return Tally::pending;
   }
   __builtin_unreachable();
 }
@@ -110,9 +112,11 @@ void OutcomeCounter::opened(Attempt& attempt) noexcept {
   const flowtable::Endpoint responder_end = attempt.responder_end();
   const Address responder = to_address(responder_end);
   const std::uint8_t directions =
-      rules.locality().directions(initiator, responder, attempt.handshake.syn_interface);
-  attempt.tag = sets_.open(
-      rules, rules.matcher().classify(initiator, responder, responder_end.port, directions));
+      rules.locality().directions(initiator, responder, attempt.interface());
+  if (rules.locality().is_own(responder)) attempt.set_own_responder();
+  attempt.tag = Attempt::kTagMask &
+                sets_.open(rules, rules.matcher().classify(initiator, responder, responder_end.port,
+                                                           directions));
   const bool matched = for_each_counts(attempt.tag, [](ipc::Counts& counts) {
     ++counts[Tally::attempts];
     ++counts[Tally::pending];
@@ -148,6 +152,12 @@ void OutcomeCounter::late_synack(const Attempt& attempt) noexcept {
       for_each_counts(attempt.tag, [](ipc::Counts& counts) { ++counts[Tally::late_synack]; }));
 }
 
+void OutcomeCounter::show_pending(const Attempt& attempt, flowtable::PacketTime now) noexcept {
+  const bool matched = sets_.summary(attempt.tag) != 0;
+  if (matched && queue_.listening())
+    print(attempt, {.cause = flowtable::Cause::pending, .at = now});
+}
+
 void OutcomeCounter::print(const Attempt& attempt, const Outcome& outcome) noexcept {
   const std::uint64_t summary = sets_.summary(attempt.tag);
   const OutcomeRecord record{
@@ -159,7 +169,7 @@ void OutcomeCounter::print(const Attempt& attempt, const Outcome& outcome) noexc
       .filters = sets_.word(attempt.tag, 0),
       .dup_syns = attempt.handshake.dup_syns,
       .dup_synacks = attempt.handshake.dup_synacks,
-      .interface = attempt.handshake.syn_interface,
+      .interface = attempt.interface(),
   };
   std::array<FilterWord, kFilterWords> words;
   std::size_t count = 0;

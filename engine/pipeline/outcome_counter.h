@@ -27,6 +27,9 @@ class OutcomeCounter {
   void ended(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
   void late_synack(const flowtable::Attempt& attempt) noexcept;
 
+  // Shows an attempt that is pending still where a capture file ends; counts nothing.
+  void show_pending(const flowtable::Attempt& attempt, flowtable::PacketTime now) noexcept;
+
   // Switches to the rules offered, if any; older attempts end under the rules they began under.
   void pick_up_rules() noexcept;
 

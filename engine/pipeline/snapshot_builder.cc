@@ -70,6 +70,7 @@ void add_outcomes(ipc::Snapshot& s, std::span<const FilterRegistry::Entry> filte
   s.syn_copies += r.tracker.syn_copies;
   s.synack_copies += r.tracker.synack_copies;
   s.late_syns += r.tracker.late_syns;
+  s.stray_syns += r.tracker.stray_syns;
 }
 
 }  // namespace

@@ -48,6 +48,13 @@ class ReplayReader {
     pipeline_.tracker().sweep(now, groups);
   }
 
+  // The file ends: decides what waits for more, and shows what is pending still, in the next groups.
+  void finish(flowtable::PacketTime now, std::size_t groups) noexcept {
+    pipeline_.tracker().finish(now, groups, [&](const flowtable::Attempt& attempt) {
+      counter_.show_pending(attempt, now);
+    });
+  }
+
   [[nodiscard]] const flowtable::AttemptTable& table() const noexcept {
     return pipeline_.tracker().table();
   }

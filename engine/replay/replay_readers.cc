@@ -49,10 +49,19 @@ void ReplayReaders::take(std::span<const ring::SavedPacket> packets,
 }
 
 void ReplayReaders::sweep(flowtable::PacketTime now, const std::function<void()>& after_part) {
+  in_parts(after_part, [now](ReplayReader& reader, std::size_t part) { reader.sweep(now, part); });
+}
+
+void ReplayReaders::finish(flowtable::PacketTime now, const std::function<void()>& after_part) {
+  in_parts(after_part, [now](ReplayReader& reader, std::size_t part) { reader.finish(now, part); });
+}
+
+void ReplayReaders::in_parts(const std::function<void()>& after_part,
+                             const std::function<void(ReplayReader&, std::size_t)>& task) {
   const std::size_t groups = readers_.front()->table().group_count();
-  for (std::size_t swept = 0; swept < groups; swept += kSweepGroups) {
-    const std::size_t part = std::min(kSweepGroups, groups - swept);
-    team_.run([&](unsigned i) { readers_[i]->sweep(now, part); });
+  for (std::size_t done = 0; done < groups; done += kSweepGroups) {
+    const std::size_t part = std::min(kSweepGroups, groups - done);
+    team_.run([&](unsigned i) { task(*readers_[i], part); });
     after_part();
   }
 }

@@ -37,6 +37,8 @@ class ReplayReaders {
 
   // Ends what has timed out by `now`, in parts whose outcomes fit the queues; `after_part` empties them.
   void sweep(flowtable::PacketTime now, const std::function<void()>& after_part);
+  // The files end: what waits for more segments is decided, what is pending still is shown.
+  void finish(flowtable::PacketTime now, const std::function<void()>& after_part);
 
   [[nodiscard]] std::size_t size() const noexcept { return readers_.size(); }
   [[nodiscard]] std::uint64_t capacity_each() const noexcept;
@@ -47,6 +49,10 @@ class ReplayReaders {
   [[nodiscard]] std::vector<ReaderView> views(std::span<const std::uint64_t> packets);
 
  private:
+  // task(reader, groups) for all readers, part by part of their tables.
+  void in_parts(const std::function<void()>& after_part,
+                const std::function<void(ReplayReader&, std::size_t)>& task);
+
   std::vector<std::unique_ptr<ReplayReader>> readers_;
   std::vector<OutcomeQueue*> outcomes_;  // the readers'
   std::vector<ReaderReport> reports_;    // for views()

@@ -3,61 +3,20 @@
 #include "tests/flowtable/handshake_model.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
+
+#include "tests/flowtable/handshake_numbers.h"
 
 namespace tcpeek::flowtable::test {
 namespace {
 
-constexpr std::int64_t kWrap = 4'294'967'296;     // 2^32
-constexpr std::int64_t kHalf = 2'147'483'648;     // 2^31
-constexpr std::int64_t kHourUs = 3'600'000'000;   // an attempt lives no longer
-constexpr std::int64_t kTickNs = 2'097'152;       // the tracker's coarse time
-constexpr std::int64_t kMostDuplicates = 65'535;  // as far as the tracker counts
-
-// How far `b` is ahead of `a` on the circle of sequence numbers.
-std::int64_t ahead(std::int64_t a, std::int64_t b) {
-  std::int64_t difference = b - a;
-  while (difference < 0) difference += kWrap;
-  while (difference >= kWrap) difference -= kWrap;
-  return difference;
-}
-
-std::int64_t floor_ticks(std::int64_t us) {
-  const std::int64_t ns = us * 1000;
-  std::int64_t ticks = ns / kTickNs;
-  if (ticks * kTickNs > ns) --ticks;
-  return ticks;
-}
-
-std::int64_t ceil_ticks(std::int64_t us) {
-  const std::int64_t ticks = floor_ticks(us);
-  return ticks * kTickNs == us * 1000 ? ticks : ticks + 1;
-}
-
-bool has(const Packet& p, std::uint8_t flag) {
-  return (p.flags & flag) != 0;
-}
-
-bool is_syn(const Packet& p) {
-  return p.kind == SegmentKind::tcp && has(p, tcp_flag::syn) && !has(p, tcp_flag::ack) &&
-         !has(p, tcp_flag::rst) && !has(p, tcp_flag::fin);
-}
-
-bool is_synack(const Packet& p) {
-  return p.kind == SegmentKind::tcp && has(p, tcp_flag::syn) && has(p, tcp_flag::ack) &&
-         !has(p, tcp_flag::rst) && !has(p, tcp_flag::fin);
-}
-
-bool is_plain_ack(const Packet& p) {
-  return p.kind == SegmentKind::tcp && has(p, tcp_flag::ack) && !has(p, tcp_flag::syn) &&
-         !has(p, tcp_flag::rst);
-}
-
-// "ack lies in (ISN, ISN + 1 + SYN payload]"
-bool acknowledges_syn(std::int64_t isn, std::int64_t syn_data, const Packet& p) {
-  const std::int64_t past = ahead(isn, p.acknowledgment);
-  return past >= 1 && past <= 1 + syn_data;
-}
+constexpr std::int64_t kHourUs = 3'600'000'000;    // an attempt lives no longer
+constexpr std::int64_t kDecidedUs = 1'000'000;     // a candidate waits no longer
+constexpr std::int64_t kErrorFinalUs = 3'000'000;  // without a repeated SYN
+constexpr std::int64_t kEarlyUs = 2'000;           // before its SYN
+constexpr std::int64_t kMostDuplicates = 255;      // as far as the tracker counts
+constexpr std::int64_t kFastOpenAnswer = 65'536;   // what a server may send first
 
 }  // namespace
 
@@ -71,7 +30,7 @@ std::vector<Told> HandshakeModel::take(const Pair& pair) {
 
 std::int64_t HandshakeModel::pending() const {
   return std::count_if(attempts_.begin(), attempts_.end(),
-                       [](const auto& entry) { return !entry.second.cause; });
+                       [](const auto& entry) { return !entry.second.attempt.cause; });
 }
 
 std::int64_t HandshakeModel::remembered() const {
@@ -83,282 +42,316 @@ void HandshakeModel::note_loss(std::int64_t until_us) {
 }
 
 std::int64_t HandshakeModel::due_us(const Model& m) const {
-  return std::min(m.latest_us + std::min(config_.timeout_us, kHourUs), m.first_syn_us + kHourUs);
+  const std::int64_t latest_us = std::max({m.first_syn_us, m.last_syn_us, m.last_answer_us});
+  const std::int64_t due =
+      std::min(latest_us + std::min(config_.timeout_us, kHourUs), m.first_syn_us + kHourUs);
+  return m.error_us ? std::min(due, *m.error_us + kErrorFinalUs) : due;
+}
+
+void HandshakeModel::up_to_date(Entry& e, std::int64_t now_us) {
+  while (!e.attempt.cause) {
+    const std::int64_t due = due_us(e.attempt);
+    if (e.candidate && e.candidate->first_syn_us + kDecidedUs <= due &&
+        e.candidate->first_syn_us + kDecidedUs <= now_us) {
+      time_out(e, e.candidate->first_syn_us);
+    } else if (due <= now_us) {
+      time_out(e, due);
+    } else {
+      return;
+    }
+  }
 }
 
 void HandshakeModel::bring_up_to_date(std::int64_t now_us) {
   for (auto it = attempts_.begin(); it != attempts_.end();) {
-    Model& m = it->second;
-    if (!m.cause && due_us(m) <= now_us) time_out(m, due_us(m));
+    up_to_date(it->second, now_us);
+    const Model& m = it->second.attempt;
     const bool forgotten = m.cause && m.forget_at_tick <= floor_ticks(now_us);
     it = forgotten ? attempts_.erase(it) : std::next(it);
   }
 }
 
+void HandshakeModel::finish(std::int64_t now_us) {
+  for (auto& [pair, e] : attempts_) {
+    up_to_date(e, now_us);
+    if (!e.attempt.cause && e.candidate) time_out(e, e.candidate->first_syn_us);
+    up_to_date(e, now_us);
+    if (!e.attempt.cause && e.attempt.error_us) time_out(e, now_us);
+  }
+}
+
 void HandshakeModel::on_packet(const Packet& p) {
-  const Pair pair = pair_of(p);
-  auto it = attempts_.find(pair);
+  auto it = attempts_.find(pair_of(p));
   if (it != attempts_.end()) {
-    Model& m = it->second;
-    if (!m.cause && due_us(m) <= p.at_us) time_out(m, due_us(m));
+    up_to_date(it->second, p.at_us);
+    const Model& m = it->second.attempt;
     if (m.cause && m.forget_at_tick <= floor_ticks(p.at_us)) {
       attempts_.erase(it);
       it = attempts_.end();
     }
   }
-  if (it == attempts_.end()) {
-    if (is_syn(p)) return open(p);
-    return ignore(p.kind == SegmentKind::unreachable ? Ignored::foreign_icmp : Ignored::no_attempt);
-  }
+  if (it != attempts_.end()) return packet_of(it->second, p);
+  if (is_syn(p)) return open(p);
+  ignore(p.kind == SegmentKind::unreachable ? Ignored::foreign_icmp : Ignored::no_attempt, p);
+}
 
-  Model& m = it->second;
-  const bool from_initiator = p.source == m.initiator;
-  if (m.cause) return after_outcome(m, p, from_initiator);
-  if (p.kind == SegmentKind::unreachable) return pending_unreachable(m, p, from_initiator);
-  if (has(p, tcp_flag::rst)) return pending_rst(m, p, from_initiator);
-  if (is_syn(p)) return pending_syn(m, p, from_initiator);
-  if (is_synack(p)) return pending_synack(m, p, from_initiator);
-  if (is_plain_ack(p)) return pending_ack(m, p, from_initiator);
-  ignore(Ignored::does_not_fit);
+void HandshakeModel::packet_of(Entry& e, const Packet& p) {
+  if (e.attempt.cause) return after_outcome(e, p, p.source == e.attempt.initiator);
+  if (e.candidate && about_candidate(e, p)) return;
+  const bool from_initiator = p.source == e.attempt.initiator;
+  if (e.attempt.cause) return after_outcome(e, p, from_initiator);
+  if (p.kind == SegmentKind::unreachable) return pending_error(e, p, from_initiator);
+  if (has(p, tcp_flag::rst)) return pending_rst(e, p, from_initiator);
+  if (is_syn(p)) return pending_syn(e, p, from_initiator);
+  if (is_synack(p)) return pending_synack(e, p, from_initiator);
+  if (is_plain_ack(p)) return pending_ack(e, p, from_initiator);
+  ignore(Ignored::does_not_fit, p);
+}
+
+HandshakeModel::Model HandshakeModel::begun(const Packet& syn) {
+  Model m;
+  m.initiator = syn.source;
+  m.responder = syn.destination;
+  m.isn = syn.sequence;
+  m.syn_data = syn.payload;
+  m.first_syn_us = m.last_syn_us = m.last_answer_us = syn.at_us;
+  m.syn_interface = syn.interface;
+  m.syn_print = syn.print;
+  return m;
 }
 
 // Row "SYN: new attempt, if no live one has this 4-tuple".
 void HandshakeModel::open(const Packet& p) {
   ++used;
-  Model m;
-  m.initiator = p.source;
-  m.responder = p.destination;
-  m.isn = p.sequence;
-  m.syn_data = p.payload;
-  m.first_syn_us = p.at_us;
-  m.latest_us = p.at_us;
-  m.last_syn_us = p.at_us;
-  m.last_answer_us = p.at_us;
-  m.syn_interface = p.interface;
-  tell(about(m, Told::What::opened));
-  attempts_[pair_of(p)] = m;
+  Entry e;
+  e.attempt = begun(p);
+  tell(about(e.attempt, Told::What::opened));
+  attempts_[pair_of(p)] = e;
+  apply_early(p);
 }
 
-// A handshake segment: the timeout starts again.
-void HandshakeModel::touch(Model& m, const Packet& p) {
-  ++used;
-  m.latest_us = std::max(m.latest_us, clamped(m, p));
+// Row "captured up to 2 ms before its SYN".
+void HandshakeModel::apply_early(const Packet& syn) {
+  for (const std::int64_t taken : {std::int64_t{0}, std::int64_t{syn.payload}}) {
+    const auto number = static_cast<std::uint32_t>(syn.sequence + 1 + taken);
+    const auto it = early_.find({pair_of(syn), number});
+    if (it == early_.end()) continue;
+    Packet answer = it->second;
+    if (answer.source == syn.source || std::abs(syn.at_us - answer.at_us) > kEarlyUs) continue;
+    early_.erase(it);
+    answer.at_us = syn.at_us;
+    on_packet(answer);
+    --used;
+    return;
+  }
 }
 
-void HandshakeModel::pending_syn(Model& m, const Packet& p, bool from_initiator) {
+// --- Pending ---
+
+void HandshakeModel::pending_syn(Entry& e, const Packet& p, bool from_initiator) {
+  Model& m = e.attempt;
   if (from_initiator) {
-    if (p.sequence == m.isn) return repeat_syn(m, p);
-    time_out(m, p.at_us);
-    return open(p);
+    if (p.sequence == m.isn) {
+      if (p.interface != m.syn_interface) return ignore(Ignored::other_interface, p);
+      return repeat_syn(m, p);
+    }
+    return new_candidate(e, p);
   }
-  // The SYN that crossed may come again; any other, once the responder has answered, is new.
-  const bool again = m.crossed && p.sequence == m.first_responder_isn;
-  if (m.synack_seen && !again) {
-    time_out(m, p.at_us);
-    return open(p);
-  }
-  touch(m, p);
-  m.last_answer_us = std::max(m.last_answer_us, clamped(m, p));
+  const bool again = m.crossing_isn == p.sequence;
+  if (!again && m.first_responder_isn) return new_candidate(e, p);
+  ++used;
   if (again) return;
-  m.crossed = true;
-  m.responder_acknowledged = false;
-  m.first_responder_isn = p.sequence;
-  m.synack_interface = p.interface;
+  m.crossing_isn = p.sequence;
+  m.crossing_data = p.payload;
+  m.crossing_acknowledged = false;
 }
 
 void HandshakeModel::repeat_syn(Model& m, const Packet& p) {
-  if (p.interface != m.syn_interface) return ignore(Ignored::other_interface);
-  touch(m, p);
+  ++used;
   m.syn_data = std::max<std::int64_t>(m.syn_data, p.payload);
-  if (is_copy(clamped(m, p), m.last_syn_us)) {
+  if (p.print == m.syn_print && is_copy(p.at_us, m.last_syn_us)) {
     ++syn_copies;
   } else {
     m.dup_syns = std::min(m.dup_syns + 1, kMostDuplicates);
+    m.syn_print = p.print;
+    m.error_us.reset();
+    m.repeated_since_answer = true;
   }
-  m.last_syn_us = std::max(m.last_syn_us, clamped(m, p));
+  m.last_syn_us = p.at_us;
 }
 
-void HandshakeModel::pending_synack(Model& m, const Packet& p, bool from_initiator) {
-  if (from_initiator) return crossing_synack(m, p);
-  if (!acknowledges_syn(m.isn, m.syn_data, p)) return ignore(Ignored::does_not_fit);
+void HandshakeModel::pending_synack(Entry& e, const Packet& p, bool from_initiator) {
+  if (from_initiator) return initiators_synack(e, p);
+  Model& m = e.attempt;
+  if (!acknowledges_syn(m, p)) return ignore(Ignored::does_not_fit, p);
+  if (ahead(m.isn, p.acknowledgment) > 1) m.took_syn_data = true;
+  const bool first = !m.first_responder_isn;
+  const bool crossed = m.crossing_isn == p.sequence;
   const bool known = p.sequence == m.first_responder_isn || p.sequence == m.latest_responder_isn;
-  if (m.synack_seen && known) return repeat_synack(m, p);
+  m.answer_data = std::max<std::int64_t>(m.answer_data, p.payload);
+  if (!first && known) return repeat_synack(m, p);
 
-  touch(m, p);
-  m.last_answer_us = std::max(m.last_answer_us, clamped(m, p));
-  if (!m.synack_seen) m.synack_interface = p.interface;
-  m.synack_seen = true;
-  if (!m.first_responder_isn) {
+  if (is_own(m.responder)) own_synack_us_[m.responder.address] = p.at_us;
+  ++used;
+  m.last_answer_us = p.at_us;
+  m.synack_print = p.print;
+  m.repeated_since_answer = false;
+  if (first) {
+    m.synack_interface = p.interface;
     m.first_responder_isn = p.sequence;
-  } else if (!known) {
+    if (crossed) m.answer_data = std::max(m.answer_data, m.crossing_data);
+    if (crossed && m.crossing_acknowledged) return end(e, Cause::none, p.at_us);
+  } else {
     m.latest_responder_isn = p.sequence;
-    m.crossed = false;
+    m.error_us.reset();
   }
-  if (m.crossed && m.responder_acknowledged) end(m, Cause::none, p.at_us);
+  if (!crossed) m.crossing_isn.reset();
 }
 
-// Only where SYNs crossed does the initiator send a SYN/ACK.
-void HandshakeModel::crossing_synack(Model& m, const Packet& p) {
-  const bool fits =
-      m.crossed && p.sequence == m.isn && ahead(*m.first_responder_isn, p.acknowledgment) == 1;
-  if (!fits) return ignore(Ignored::does_not_fit);
-  touch(m, p);
-  if (m.synack_seen) return end(m, Cause::none, p.at_us);
-  m.responder_acknowledged = true;
-  m.last_answer_us = std::max(m.last_answer_us, clamped(m, p));
+// Where SYNs crossed, and where an end is connected to itself.
+void HandshakeModel::initiators_synack(Entry& e, const Packet& p) {
+  Model& m = e.attempt;
+  if (p.sequence != m.isn) return ignore(Ignored::does_not_fit, p);
+  if (m.first_responder_isn) {
+    if (past_responder(m, p.acknowledgment) > m.answer_data) {
+      return ignore(Ignored::does_not_fit, p);
+    }
+    ++used;
+    return end(e, Cause::none, p.at_us);
+  }
+  if (!m.crossing_isn) {
+    if (!acknowledges_syn(m, p)) return ignore(Ignored::does_not_fit, p);
+    ++used;
+    m.first_responder_isn = m.isn;
+    m.synack_interface = p.interface;
+    m.synack_print = p.print;
+    m.last_answer_us = p.at_us;
+    return end(e, Cause::none, p.at_us);
+  }
+  if (ahead(*m.crossing_isn + 1, p.acknowledgment) > m.crossing_data) {
+    return ignore(Ignored::does_not_fit, p);
+  }
+  ++used;
+  m.crossing_acknowledged = true;
+  m.last_answer_us = p.at_us;
 }
 
 void HandshakeModel::repeat_synack(Model& m, const Packet& p) {
-  if (p.interface != m.synack_interface) return ignore(Ignored::other_interface);
-  touch(m, p);
-  if (is_copy(clamped(m, p), m.last_answer_us)) {
+  if (p.interface != m.synack_interface) return ignore(Ignored::other_interface, p);
+  if (is_own(m.responder)) own_synack_us_[m.responder.address] = p.at_us;
+  ++used;
+  const bool copy =
+      !m.repeated_since_answer && p.print == m.synack_print && is_copy(p.at_us, m.last_answer_us);
+  if (copy) {
     ++synack_copies;
   } else {
     m.dup_synacks = std::min(m.dup_synacks + 1, kMostDuplicates);
   }
-  m.last_answer_us = std::max(m.last_answer_us, clamped(m, p));
+  m.synack_print = p.print;
+  m.repeated_since_answer = false;
+  m.last_answer_us = p.at_us;
 }
 
-void HandshakeModel::pending_ack(Model& m, const Packet& p, bool from_initiator) {
-  if (!m.first_responder_isn) {
-    // "the SYN/ACK was never captured, initiator's segment has seq = ISN + 1 and ACK set"; where
-    // the SYN carried data that was taken, ISN + 1 + that data.
-    const std::int64_t past = ahead(m.isn + 1, p.sequence);
-    if (!from_initiator || (past != 0 && past != m.syn_data)) return ignore(Ignored::does_not_fit);
-    touch(m, p);
-    m.half_seen = true;
-    return end(m, Cause::none, p.at_us);
-  }
-  return from_initiator ? initiator_ack(m, p) : responder_ack(m, p);
+void HandshakeModel::misfit(Model& m, const Packet& p, Ignored reason) {
+  m.misfits = std::min(m.misfits + 1, kMostMisfits);
+  ignore(reason, p);
 }
 
-void HandshakeModel::initiator_ack(Model& m, const Packet& p) {
-  const std::int64_t sent = ahead(m.isn + 1, p.sequence);
-  bool fits = false;
-  bool exact = false;
-  for (const auto& isn : {m.first_responder_isn, m.latest_responder_isn}) {
-    if (!isn || sent >= kHalf || ahead(*isn + 1, p.acknowledgment) >= kHalf) continue;
-    fits = true;
-    if (sent <= m.syn_data && ahead(*isn + 1, p.acknowledgment) == 0) exact = true;
-  }
-  if (!fits) return ignore(Ignored::does_not_fit);
-  touch(m, p);
-  if (m.crossed && !m.synack_seen) {
-    m.responder_acknowledged = true;
-    m.last_answer_us = std::max(m.last_answer_us, clamped(m, p));
-    return;
-  }
-  end(m, Cause::none, p.at_us, !exact);
-}
-
-void HandshakeModel::responder_ack(Model& m, const Packet& p) {
-  const std::int64_t acknowledged = ahead(m.isn + 1, p.acknowledgment);
-  bool fits = false;
-  bool bare_number = false;
-  for (const auto& isn : {m.first_responder_isn, m.latest_responder_isn}) {
-    if (!isn) continue;
-    if (acknowledged < kHalf && ahead(*isn + 1, p.sequence) < kHalf) fits = true;
-    if (ahead(*isn + 1, p.sequence) == 0) bare_number = true;
-  }
-  if (!fits) return ignore(Ignored::does_not_fit);
-  const bool says_more = p.payload > 0 || has(p, tcp_flag::fin) || !bare_number;
-  if (acknowledged > m.syn_data || (says_more && m.syn_data == 0)) {
-    touch(m, p);
-    return end(m, Cause::none, p.at_us, true);
-  }
-  if (!m.crossed || !m.responder_acknowledged) return ignore(Ignored::proves_nothing);
-  // Simultaneous open: now both SYNs are acknowledged.
-  touch(m, p);
-  end(m, Cause::none, p.at_us);
-}
-
-void HandshakeModel::pending_rst(Model& m, const Packet& p, bool from_initiator) {
-  if (from_initiator) {
-    const std::int64_t past = ahead(m.isn + 1, p.sequence);
-    if (past > m.syn_data) return ignore(Ignored::blind_rst);
-    touch(m, p);
-    return end(m, Cause::aborted, p.at_us);
-  }
-  const bool ack_fits = has(p, tcp_flag::ack) && acknowledges_syn(m.isn, m.syn_data, p);
-  const bool seq_fits = (m.first_responder_isn && ahead(*m.first_responder_isn, p.sequence) == 1) ||
-                        (m.latest_responder_isn && ahead(*m.latest_responder_isn, p.sequence) == 1);
-  if (!ack_fits && !seq_fits) return ignore(Ignored::blind_rst);
-  touch(m, p);
-  end(m, Cause::refused, p.at_us);
-}
-
-void HandshakeModel::pending_unreachable(Model& m, const Packet& p, bool from_initiator) {
-  if (!from_initiator || p.sequence != m.isn) return ignore(Ignored::foreign_icmp);
-  touch(m, p);
-  end(m, Cause::unreachable, p.at_us);
-}
-
-void HandshakeModel::after_outcome(Model& m, const Packet& p, bool from_initiator) {
-  const bool known = p.sequence == m.first_responder_isn || p.sequence == m.latest_responder_isn;
-  if (is_syn(p)) {
-    if (from_initiator ? p.sequence != m.isn : !known) return open(p);
+void HandshakeModel::pending_ack(Entry& e, const Packet& p, bool from_initiator) {
+  Model& m = e.attempt;
+  if (m.first_responder_isn) return from_initiator ? initiator_ack(e, p) : responder_ack(e, p);
+  if (!from_initiator) {
+    // "success when both are acknowledged, each exactly"
+    const bool exact = m.crossing_isn && m.crossing_acknowledged && acknowledges_syn(m, p) &&
+                       ahead(*m.crossing_isn, p.sequence) <= 1 + m.crossing_data;
+    if (!exact) return misfit(m, p, Ignored::does_not_fit);
     ++used;
-    if (from_initiator && is_copy(clamped(m, p), m.last_syn_us)) {
-      ++syn_copies;
-    } else {
-      ++late_syns;
-    }
-    if (from_initiator) m.last_syn_us = std::max(m.last_syn_us, clamped(m, p));
+    m.first_responder_isn = m.crossing_isn;
+    m.answer_data = m.crossing_data;
+    return end(e, Cause::none, p.at_us);
+  }
+  const std::int64_t past = ahead(m.isn + 1, p.sequence);
+  if (m.crossing_isn && past <= m.syn_data &&
+      ahead(*m.crossing_isn + 1, p.acknowledgment) <= m.crossing_data) {
+    ++used;
+    m.crossing_acknowledged = true;
+    m.last_answer_us = p.at_us;
     return;
   }
-  const bool late_synack = is_synack(p) && !from_initiator && m.cause == Cause::none && known &&
-                           acknowledges_syn(m.isn, m.syn_data, p);
-  if (!late_synack) return ignore(Ignored::after_outcome);
-  if (p.interface != m.synack_interface) return ignore(Ignored::other_interface);
+  // "the SYN/ACK was never captured, initiator's segment has seq = ISN + 1 and ACK set"; where
+  // the SYN carried data that was taken, ISN + 1 + that data.
+  if (past != 0 && past != m.syn_data) return misfit(m, p, Ignored::does_not_fit);
+  if (would_have_been_seen(m, p.at_us)) return ignore(Ignored::unanswered_ack, p);
   ++used;
-  if (is_copy(clamped(m, p), m.last_answer_us)) {
-    ++synack_copies;
-  } else {
-    tell(about(m, Told::What::late_synack));
+  m.crossing_isn.reset();
+  end(e, Cause::none, p.at_us, false, true);
+}
+
+void HandshakeModel::initiator_ack(Entry& e, const Packet& p) {
+  Model& m = e.attempt;
+  const std::int64_t sent = ahead(m.isn + 1, p.sequence);
+  const std::int64_t acknowledged = past_responder(m, p.acknowledgment);
+  const std::int64_t exact_to = m.answer_data + (m.took_syn_data ? kFastOpenAnswer : 0);
+  const bool exact = sent <= m.syn_data && acknowledged <= exact_to;
+  const bool near = sent < kLateProof && acknowledged < kLateProof && m.misfits < kMostMisfits;
+  if (!exact && !near) return misfit(m, p, Ignored::does_not_fit);
+  ++used;
+  end(e, Cause::none, p.at_us, !exact);
+}
+
+void HandshakeModel::responder_ack(Entry& e, const Packet& p) {
+  Model& m = e.attempt;
+  const std::int64_t acknowledged = ahead(m.isn + 1, p.acknowledgment);
+  const std::int64_t sent = past_responder(m, p.sequence);
+  if (acknowledged >= kLateProof || sent >= kLateProof) {
+    return misfit(m, p, Ignored::does_not_fit);
   }
-  m.last_answer_us = std::max(m.last_answer_us, clamped(m, p));
+  const bool says_more = p.payload > 0 || has(p, tcp_flag::fin) || sent != 0;
+  if (acknowledged <= m.syn_data && (!says_more || m.syn_data != 0)) {
+    return ignore(Ignored::proves_nothing, p);
+  }
+  if (m.misfits == kMostMisfits) return ignore(Ignored::does_not_fit, p);
+  ++used;
+  end(e, Cause::none, p.at_us, true);
 }
 
-void HandshakeModel::time_out(Model& m, std::int64_t at_us) {
-  end(m, m.synack_seen ? Cause::no_ack : Cause::no_answer, at_us);
+// "RST or RST/ACK from the responder whose ack or seq fits", "RST from the initiator, seq fitting".
+bool HandshakeModel::rst_decides(const Model& m, const Packet& p, Cause& cause) const {
+  if (p.source == m.initiator) {
+    cause = Cause::aborted;
+    return ahead(m.isn + 1, p.sequence) <= m.syn_data;
+  }
+  cause = Cause::refused;
+  if (has(p, tcp_flag::ack) && acknowledges_syn(m, p)) return true;
+  return m.first_responder_isn && past_responder(m, p.sequence) <= m.answer_data;
 }
 
-void HandshakeModel::end(Model& m, Cause cause, std::int64_t at_us, bool late_proof) {
-  m.cause = cause;
-  m.forget_at_tick = ceil_ticks(at_us + config_.remember_us);
-  Told told = about(m, Told::What::ended);
-  told.cause = cause;
-  told.at_us = at_us;
-  told.half_seen = m.half_seen;
-  told.late_proof = late_proof;
-  const bool timeout = cause == Cause::no_answer || cause == Cause::no_ack;
-  told.uncertain = timeout && loss_until_us_ && *loss_until_us_ >= m.first_syn_us;
-  told.dup_syns = m.dup_syns;
-  told.dup_synacks = m.dup_synacks;
-  tell(told);
+void HandshakeModel::pending_rst(Entry& e, const Packet& p, bool from_initiator) {
+  Model& m = e.attempt;
+  if (over_before(m, p, from_initiator)) {
+    ++used;
+    return end(e, Cause::none, p.at_us, true);
+  }
+  Cause cause{};
+  if (rst_decides(m, p, cause)) {
+    ++used;
+    if (m.error_us) return end(e, Cause::unreachable, *m.error_us);
+    return end(e, cause, p.at_us);
+  }
+  if (has(p, tcp_flag::ack)) return misfit(m, p, Ignored::blind_rst);
+  ignore(Ignored::blind_rst, p);
 }
 
-Told HandshakeModel::about(const Model& m, Told::What what) {
-  Told told;
-  told.what = what;
-  told.initiator = m.initiator;
-  told.responder = m.responder;
-  told.first_syn_us = m.first_syn_us;
-  told.isn = m.isn;
-  return told;
-}
-
-void HandshakeModel::tell(const Told& told) {
-  told_[pair_of(told.initiator, told.responder)].push_back(told);
-}
-
-// "Within 2 ms of the one before it (0 turns it off)"; captures turn the order round a little.
-bool HandshakeModel::is_copy(std::int64_t now_us, std::int64_t before_us) const {
-  return config_.copy_window_us > 0 && now_us - before_us <= config_.copy_window_us;
-}
-
-std::int64_t HandshakeModel::clamped(const Model& m, const Packet& p) {
-  return std::max(p.at_us, m.first_syn_us);
+void HandshakeModel::pending_error(Entry& e, const Packet& p, bool from_initiator) {
+  Model& m = e.attempt;
+  if (!from_initiator) {
+    const bool way_back = m.first_responder_isn && (p.sequence == m.first_responder_isn ||
+                                                    p.sequence == m.latest_responder_isn);
+    return ignore(way_back ? Ignored::icmp_about_synack : Ignored::foreign_icmp, p);
+  }
+  if (p.sequence != m.isn || m.latest_responder_isn) return ignore(Ignored::foreign_icmp, p);
+  ++used;
+  m.error_us = std::max(p.at_us, m.first_syn_us);
 }
 
 }  // namespace tcpeek::flowtable::test

@@ -32,7 +32,7 @@ TEST(HandshakeRow, SynWhateverElseIsSetOpens) {
   EXPECT_EQ(h.isn, 7U);
   EXPECT_EQ(h.syn_payload, 10U);
   EXPECT_EQ(h.phase, Phase::syn_sent);
-  EXPECT_EQ(h.last_us(), 0U);
+  EXPECT_EQ(h.last_us(), 0);
 }
 
 TEST(HandshakeRow, SameSynAgain) {
@@ -46,8 +46,14 @@ TEST(HandshakeRow, SameSynAgain) {
          {again(Event::syn_copy).at(1500), again(Event::syn_copy).at(3000)});
   expect("also from a duplicate", {again(Event::dup_syn).at(5000), again(Event::syn_copy).at(7000),
                                    again(Event::dup_syn).at(9001)});
-  expect("captured out of order",
-         {again(Event::dup_syn).at(9000), again(Event::syn_copy).at(8990)});
+  expect("captured out of order", {again(Event::dup_syn).at(9000), again(Event::syn_copy).at(8990),
+                                   again(Event::syn_copy).at(7000)});
+  expect("the clock stepped back",
+         {again(Event::dup_syn).at(9000), again(Event::dup_syn).at(6999),
+          again(Event::dup_syn).at(-5'000'000), again(Event::syn_copy).at(-4'999'000)});
+  expect("another sending, however soon",
+         {again(Event::dup_syn).at(9000), again(Event::dup_syn).at(9001).sent_anew(1),
+          again(Event::syn_copy).at(9002).sent_anew(1)});
   expect("another interface", {again(Event::other_interface).on(2)});
   expect("which is no one before it",
          {again(Event::other_interface).on(2).at(1500), again(Event::dup_syn).at(3000)});
@@ -56,19 +62,19 @@ TEST(HandshakeRow, SameSynAgain) {
 }
 
 TEST(HandshakeRow, SynWithAnotherIsnWhilePending) {
-  expect("below", {up(syn, -1, 0, Event::superseded)});
-  expect("above", {up(syn, 1, 0, Event::superseded)});
-  expect("at once", {up(syn, 1, 0, Event::superseded).at(0)});
-  expect("on another interface", {up(syn, 1, 0, Event::superseded).on(2)});
-  expect("answered", {kAnswer, up(syn, 77, 0, Event::superseded)});
-  expect("crossed", {kCrossing, up(syn, 77, 0, Event::superseded)});
+  expect("below", {up(syn, -1, 0, Event::candidate)});
+  expect("above", {up(syn, 1, 0, Event::candidate)});
+  expect("at once", {up(syn, 1, 0, Event::candidate).at(0)});
+  expect("on another interface", {up(syn, 1, 0, Event::candidate).on(2)});
+  expect("answered", {kAnswer, up(syn, 77, 0, Event::candidate)});
+  expect("crossed", {kCrossing, up(syn, 77, 0, Event::candidate)});
 }
 
 TEST(HandshakeRow, SynAckFromTheResponder) {
   expect("acknowledges the SYN", {kAnswer});
   expect("ack = ISN", {down(kSynAck, 0, 0, Event::does_not_fit)});
   expect("ack beyond the SYN", {down(kSynAck, 0, 2, Event::does_not_fit)});
-  expect("ack half a space away", {down(kSynAck, 0, kHalf, Event::does_not_fit)});
+  expect("ack far away", {down(kSynAck, 0, kLateProof, Event::does_not_fit)});
   expect("with ECN flags", {down(kSynAck | 0xc0, 0, 1, Event::progressed)});
   expect_tfo("none of the data", {kAnswer});
   expect_tfo("some of it", {down(kSynAck, 0, 5, Event::progressed)});
@@ -86,6 +92,16 @@ TEST(HandshakeRow, SameSynAckAgain) {
   expect("the window's last microsecond", {kAnswer.at(5000), again(Event::synack_copy).at(7000)});
   expect("one more", {kAnswer.at(5000), again(Event::dup_synack).at(7001)});
   expect("captured out of order", {kAnswer.at(5000), again(Event::synack_copy).at(4990)});
+  expect("another sending, however soon",
+         {kAnswer.at(5000), again(Event::dup_synack).at(5001).sent_anew(1)});
+  expect("the answer to a repeated SYN, however soon",
+         {kAnswer.at(5000), up(syn, 0, 0, Event::dup_syn).at(5900),
+          again(Event::dup_synack).at(6000), again(Event::synack_copy).at(6001)});
+  expect(
+      "a copy of the SYN asks for no other answer",
+      {up(syn, 0, 0, Event::syn_copy).at(1), kAnswer.at(5000), again(Event::synack_copy).at(5900)});
+  expect("the clock stepped back", {kAnswer.at(5'000'000), again(Event::dup_synack).at(4'000'000),
+                                    again(Event::synack_copy).at(4'000'001)});
   expect("another interface", {kAnswer, again(Event::other_interface).on(2)});
   expect("first seen elsewhere than the SYN",
          {kAnswer.on(2), again(Event::dup_synack).on(2), again(Event::other_interface).on(1)});
@@ -114,8 +130,8 @@ TEST(HandshakeRow, SynAckWithAnotherSeq) {
 }
 
 TEST(HandshakeRow, SynFromTheResponderOnceAnswered) {
-  expect("another number", {kAnswer, down(syn, 77, 0, Event::superseded)});
-  expect("even the same", {kAnswer, down(syn, 0, 0, Event::superseded)});
+  expect("another number", {kAnswer, down(syn, 77, 0, Event::candidate)});
+  expect("even the same", {kAnswer, down(syn, 0, 0, Event::candidate)});
 }
 
 TEST(HandshakeRow, SegmentFromTheInitiator) {
@@ -129,13 +145,13 @@ TEST(HandshakeRow, SegmentFromTheInitiator) {
   one("a later one: data received", up(ack, 1, 2, Event::success_late));
   one("seq = ISN", up(ack, 0, 1, Event::does_not_fit));
   one("ack = responder's ISN", up(ack, 1, 0, Event::does_not_fit));
-  one("seq just in the half space", up(ack, kHalf, 1, Event::success_late));
-  one("seq just out of it", up(ack, kHalf + 1, 1, Event::does_not_fit));
-  one("ack just in the half space", up(ack, 1, kHalf, Event::success_late));
-  one("ack just out of it", up(ack, 1, kHalf + 1, Event::does_not_fit));
+  one("seq just within the bound", up(ack, kLateProof, 1, Event::success_late));
+  one("seq just beyond", up(ack, kLateProof + 1, 1, Event::does_not_fit));
+  one("ack just within the bound", up(ack, 1, kLateProof, Event::success_late));
+  one("ack just beyond", up(ack, 1, kLateProof + 1, Event::does_not_fit));
   one("no ACK", up(0x08, 1, 1, Event::does_not_fit));
   one("FIN without ACK", up(fin, 1, 1, Event::does_not_fit));
-  one("a SYN/ACK", up(kSynAck, 1, 1, Event::does_not_fit));
+  one("a SYN/ACK with another seq", up(kSynAck, 1, 1, Event::does_not_fit));
   expect_tfo("the SYN's data was not taken", {kAnswer, up(ack, 1, 1, Event::success)});
   expect_tfo("the SYN's data was taken", {kAnswer, up(ack, 11, 1, Event::success)});
   expect_tfo("and more sent", {kAnswer, up(ack, 12, 1, Event::success_late)});
@@ -150,10 +166,10 @@ TEST(HandshakeRow, SegmentFromTheResponderThatProvesCompletion) {
   one("starts past ISN + 1", down(ack, 2, 1, Event::success_late));
   one("seq = ISN", down(ack, 0, 2, Event::does_not_fit));
   one("ack = ISN", down(ack, 2, 0, Event::does_not_fit));
-  one("seq just in the half space", down(ack, kHalf, 1, Event::success_late));
-  one("seq just out of it", down(ack, kHalf + 1, 1, Event::does_not_fit));
-  one("ack just in the half space", down(ack, 1, kHalf, Event::success_late));
-  one("ack just out of it", down(ack, 1, kHalf + 1, Event::does_not_fit));
+  one("seq just within the bound", down(ack, kLateProof, 1, Event::success_late));
+  one("seq just beyond", down(ack, kLateProof + 1, 1, Event::does_not_fit));
+  one("ack just within the bound", down(ack, 1, kLateProof, Event::success_late));
+  one("ack just beyond", down(ack, 1, kLateProof + 1, Event::does_not_fit));
   one("no ACK", down(fin, 1, 1, Event::does_not_fit).data(1));
   expect("before the answer was seen", {down(ack, 2, 2, Event::does_not_fit).data(1)});
   const auto tfo = [](const std::string& what, const Line& line) {
@@ -190,9 +206,10 @@ TEST(HandshakeRow, RstFromTheResponder) {
   expect("after the answer", {kAnswer, down(rst, 1, 0, Event::refused)});
   expect("seq = ISN", {kAnswer, down(rst, 0, 0, Event::blind_rst)});
   expect("seq = ISN + 2", {kAnswer, down(rst, 2, 0, Event::blind_rst)});
-  expect("ack fits, seq does not", {kAnswer, down(kRstAck, 99, 1, Event::refused)});
-  expect("seq fits, ack does not", {kAnswer, down(kRstAck, 1, 99, Event::refused)});
-  expect("crossed", {kCrossing, down(rst, 1, 0, Event::refused)});
+  expect("ack fits, seq does not", {kAnswer, down(kRstAck, -99, 1, Event::refused)});
+  expect("seq fits, ack does not", {kAnswer, down(kRstAck, 1, -99, Event::refused)});
+  expect("crossed, and acknowledged",
+         {kCrossing, down(kSynAck, 0, 1, Event::progressed), down(rst, 1, 0, Event::refused)});
   expect("SYN is no help", {down(kRstAck | syn, 0, 1, Event::refused)});
   // No SYN/ACK was seen: a responder's ISN of 0 must not be taken for known.
   Handshake h = begun({1000, 0}, 0);
@@ -212,13 +229,27 @@ TEST(HandshakeRow, RstFromTheInitiator) {
           up(syn, 0, 0, Event::dup_syn), kAnswer, up(ack, 1, 1, Event::success)});
 }
 
-TEST(HandshakeRow, IcmpUnreachable) {
-  expect("quotes the SYN", {quoted(true, 0, Event::unreachable)});
-  expect("even after the answer", {kAnswer, quoted(true, 0, Event::unreachable)});
-  expect("crossed", {kCrossing, quoted(true, 0, Event::unreachable)});
+TEST(HandshakeRow, IcmpError) {
+  const Line error = quoted(true, 0, Event::error_noted);
+  expect("quotes the SYN", {error});
+  expect("even after the answer", {kAnswer, error});
+  expect("crossed", {kCrossing, error});
   expect("quotes another number",
          {quoted(true, 1, Event::foreign_icmp), quoted(true, -1, Event::foreign_icmp)});
-  expect("quotes the responder", {kAnswer, quoted(false, 0, Event::foreign_icmp)});
+  expect("quotes the responder's SYN/ACK",
+         {quoted(false, 0, Event::foreign_icmp), kAnswer,
+          quoted(false, 0, Event::icmp_about_synack), quoted(false, 1, Event::foreign_icmp)});
+  expect("of a responder who only crossed", {kCrossing, quoted(false, 0, Event::foreign_icmp)});
+  expect("it came before the RST", {error, down(kRstAck, 0, 1, Event::unreachable)});
+  expect("and before the abort", {error, up(rst, 1, 0, Event::unreachable)});
+  expect("a repeated SYN takes it back",
+         {error, up(syn, 0, 0, Event::dup_syn), down(kRstAck, 0, 1, Event::refused)});
+  expect("a copy of the SYN does not", {error.at(500), up(syn, 0, 0, Event::syn_copy).at(600),
+                                        down(kRstAck, 0, 1, Event::unreachable)});
+  expect("success all the same", {error, kAnswer, up(ack, 1, 1, Event::success)});
+  const Line other = down(kSynAck, 100, 1, Event::progressed);
+  expect("two responders answered", {kAnswer, other, quoted(true, 0, Event::foreign_icmp)});
+  expect("and answer after it", {error, kAnswer, other, up(rst, 1, 0, Event::aborted)});
 }
 
 TEST(HandshakeRow, NoSegmentForTheTimeout) {
@@ -231,12 +262,15 @@ TEST(HandshakeRow, NoSegmentForTheTimeout) {
   EXPECT_EQ(h.phase, Phase::failed);
   h = begun({7, 0}, 0);
   step(h, step_of(up(syn, 0, 0, {}), {7, 0}, 50'000), kWindowUs);
-  EXPECT_EQ(h.last_us(), 50'000U);
+  EXPECT_EQ(h.last_us(), 50'000);
   step(h, step_of(kAnswer, {7, 0}, 40'000), kWindowUs);
-  EXPECT_EQ(h.last_us(), 50'000U) << "a packet out of order takes no time back";
+  EXPECT_EQ(h.last_us(), 50'000) << "a packet out of order takes no time back";
   step(h, step_of(up(syn, 0, 0, {}).on(2), {7, 0}, 90'000), kWindowUs);
   step(h, step_of(down(ack, 1, 1, {}), {7, 0}, 90'000), kWindowUs);
-  EXPECT_EQ(h.last_us(), 50'000U) << "what is ignored gives no more time";
+  EXPECT_EQ(h.last_us(), 50'000) << "what is ignored gives no more time";
+  h = begun({7, 0}, 0);
+  step(h, step_of(kCrossing, {7, 0}, 90'000), kWindowUs);
+  EXPECT_EQ(h.last_us(), 0) << "nor does what anybody can send";
 }
 
 TEST(HandshakeRow, SimultaneousOpen) {
@@ -260,21 +294,20 @@ TEST(HandshakeRow, SimultaneousOpen) {
   expect("the initiator's SYN/ACK must fit",
          {kCrossing, theirs, up(kSynAck, 1, 1, Event::does_not_fit),
           up(kSynAck, 0, 0, Event::does_not_fit), up(kSynAck, 0, 2, Event::does_not_fit)});
-  expect("a SYN/ACK from the initiator is odd otherwise",
-         {up(kSynAck, 0, 1, Event::does_not_fit), kAnswer, up(kSynAck, 0, 1, Event::does_not_fit)});
+  expect("a SYN/ACK from the initiator is odd otherwise", {up(kSynAck, 0, 7, Event::does_not_fit)});
+  expect("or the crossing SYN was not captured", {kAnswer, our_last});
 }
 
 TEST(HandshakeRow, SimultaneousOpenWithOtherRows) {
   const Line theirs = down(kSynAck, 0, 1, Event::progressed);
   expect("once it has answered, the responder's SYN is an attempt of its own",
-         {kCrossing, theirs, down(syn, 77, 0, Event::superseded)});
+         {kCrossing, theirs, down(syn, 77, 0, Event::candidate)});
   expect("a SYN/ACK with another seq: its ISN is acceptable, too",
          {kCrossing, theirs, down(kSynAck, -100, 1, Event::progressed),
           up(ack, 1, 1, Event::success)});
   expect("the responder's data proves completion",
          {kCrossing, theirs, down(ack, 1, 1, Event::success_late).data(1)});
-  expect("a bare ACK is not a SYN/ACK: the first one after it repeats nothing",
-         {kCrossing, down(ack, 1, 1, Event::proves_nothing), theirs});
+  expect("a bare ACK is not a SYN/ACK", {kCrossing, down(ack, 1, 1, Event::does_not_fit), theirs});
   expect("numbers beyond the handshake's are a late proof",
          {kCrossing, theirs, up(ack, 500, 700, Event::success_late)});
 }
@@ -319,13 +352,18 @@ TEST(HandshakeRow, AfterSuccess) {
 
 TEST(HandshakeRow, AfterFailure) {
   const std::vector<Line> failures{down(kRstAck, 0, 1, Event::refused),
-                                   up(rst, 1, 0, Event::aborted),
-                                   quoted(true, 0, Event::unreachable)};
+                                   up(rst, 1, 0, Event::aborted)};
   for (const Line& failure : failures) {
     expect("the SYN", {failure, up(syn, 0, 0, Event::late_syn)});
     expect("another SYN", {failure, up(syn, 1, 0, Event::reopened)});
     expect("a SYN the other way", {failure, down(syn, 0, 0, Event::reopened)});
     expect("a late answer", {failure, down(kSynAck, 0, 1, Event::after_outcome)});
+    expect("an answer to another try",
+           {failure, up(syn, 0, 0, Event::late_syn), down(kSynAck, 0, 2, Event::after_outcome),
+            down(kSynAck, 0, 1, Event::answered_again)});
+    expect("a copy of the SYN is no other try",
+           {failure.at(500), up(syn, 0, 0, Event::syn_copy).at(1000),
+            down(kSynAck, 0, 1, Event::after_outcome)});
     Line again = failure;
     again.expected = Event::after_outcome;
     expect("a second failure", {failure, again});
@@ -338,12 +376,12 @@ TEST(Handshake, CountsSaturate) {
   constexpr Isns kBoth{7, 9};
   Handshake h = begun(kBoth, 0);
   step(h, step_of(kAnswer, kBoth, 5), 0);
-  for (int i = 0; i < 70'000; ++i) {
+  for (int i = 0; i < 300; ++i) {
     step(h, step_of(up(syn, 0, 0, {}), kBoth, 10), 0);
     step(h, step_of(down(kSynAck, 0, 1, {}), kBoth, 10), 0);
   }
-  EXPECT_EQ(h.dup_syns, 65'535U);
-  EXPECT_EQ(h.dup_synacks, 65'535U);
+  EXPECT_EQ(h.dup_syns, 255U);
+  EXPECT_EQ(h.dup_synacks, 255U);
 }
 
 // What must hold of any segment in any state that segments can lead to.
@@ -357,7 +395,8 @@ TEST(Handshake, InvariantsHoldOnRandomWalks) {
     constexpr std::array<std::uint8_t, 7> kFlags{syn, kSynAck, kSynAck, ack, ack, rst, kRstAck};
     line.flags = below(9) == 0 ? static_cast<std::uint8_t>(below(256)) : kFlags[below(7)];
     line.payload = static_cast<std::uint16_t>(below(2) * 3);
-    line.interface = static_cast<std::uint16_t>(below(2));
+    line.interface = static_cast<std::uint8_t>(below(2));
+    line.print = static_cast<std::uint8_t>(below(2));
     if (below(50) == 0) line.kind = SegmentKind::unreachable;
     const Handshake before = h;
     const Step s = step_of(line, {0, 0}, static_cast<std::uint32_t>(i % 7000));
@@ -366,11 +405,14 @@ TEST(Handshake, InvariantsHoldOnRandomWalks) {
     ASSERT_EQ(step(same, s, kWindowUs), event);
     ASSERT_EQ(std::memcmp(&same, &h, sizeof h), 0) << "not a function of its arguments";
     if (is_ignored(event)) {
-      ASSERT_EQ(std::memcmp(&before, &h, sizeof h), 0) << "ignored, and yet changed";
+      Handshake counted = h;
+      counted.misfits = before.misfits;
+      counted.answer_payload = before.answer_payload;
+      counted.data_acknowledged = before.data_acknowledged;
+      ASSERT_EQ(std::memcmp(&before, &counted, sizeof h), 0) << "ignored, and yet changed";
     }
     ASSERT_EQ(is_outcome(event), is_pending(before.phase) && !is_pending(h.phase));
     ASSERT_FALSE(!is_pending(before.phase) && h.phase != before.phase) << "an outcome is final";
-    ASSERT_GE(h.last_us(), before.last_us());
     ASSERT_EQ(h.isn, before.isn);
   }
 }

@@ -25,6 +25,7 @@ inline void expect_same_counts(const HandshakeModel& model, const TrackerCounts&
   EXPECT_EQ(counts.syn_copies, static_cast<std::uint64_t>(model.syn_copies));
   EXPECT_EQ(counts.synack_copies, static_cast<std::uint64_t>(model.synack_copies));
   EXPECT_EQ(counts.late_syns, static_cast<std::uint64_t>(model.late_syns));
+  EXPECT_EQ(counts.stray_syns, static_cast<std::uint64_t>(model.stray_syns));
   for (std::size_t i = 0; i < kIgnoredReasons; ++i) {
     const auto it = model.ignored.find(static_cast<Ignored>(i));
     const std::int64_t expected = it == model.ignored.end() ? 0 : it->second;
@@ -46,7 +47,8 @@ inline bool same_counts(const HandshakeModel& model, const TrackerCounts& counts
          counts.used == static_cast<std::uint64_t>(model.used) &&
          counts.syn_copies == static_cast<std::uint64_t>(model.syn_copies) &&
          counts.synack_copies == static_cast<std::uint64_t>(model.synack_copies) &&
-         counts.late_syns == static_cast<std::uint64_t>(model.late_syns);
+         counts.late_syns == static_cast<std::uint64_t>(model.late_syns) &&
+         counts.stray_syns == static_cast<std::uint64_t>(model.stray_syns);
 }
 
 // The packets of one connection so far, for the message of a failure.

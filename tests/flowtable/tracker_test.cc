@@ -200,6 +200,7 @@ TEST(Tracker, ASynWithAnotherIsnBeginsAnew) {
   Watch w;
   w.see(kEnds.syn(10).at(0));
   w.see(kEnds.syn(99).at(5 * kSecond));
+  w.tracker.sweep_all(at_us(6 * kSecond));
   auto told = w.take();
   ASSERT_EQ(told.size(), 3U) << text(told);
   EXPECT_EQ(told[1].what, Told::What::ended);
@@ -219,6 +220,7 @@ TEST(Tracker, ASynWithAnotherIsnBeginsAnew) {
   // Once answered, its peer's SYN ends it and turns it round again.
   w.see(back.synack(5, 20'001).at(8 * kSecond));
   w.see(kEnds.syn(300).at(9 * kSecond));
+  w.tracker.sweep_all(at_us(10 * kSecond));
   told = w.take();
   ASSERT_EQ(told.size(), 2U) << text(told);
   EXPECT_EQ(told[0].cause, Cause::no_ack);
@@ -248,7 +250,7 @@ TEST(Tracker, LossMakesTimeoutsUncertain) {
       w.tracker.note_loss(at_us(5));  // an older loss takes nothing back
       w.see(kEnds.syn(10).at(100));
       if (superseded) w.see(kEnds.syn(11).at(40 * kSecond));
-      if (!superseded) w.tracker.sweep_all(at_us(61 * kSecond));
+      w.tracker.sweep_all(at_us(61 * kSecond));
       EXPECT_EQ(w.ending().uncertain, uncertain) << until;
     }
   }

@@ -46,7 +46,7 @@ TEST(StatsReply, MembersAndTheirOrder) {
           R"("filters":[{"name":"RX","expression":"RX:RX@%:%",)") +
           kZeroCounts + R"(],"totals":{)" + kZeroCounts +
           R"(,"attempts_excluded":0,"attempts_not_local":0,"filter_sets_overflowed":0,"copies":{"syn":0,"synack":0},)"
-          R"("late_syns":0,"packets":{"seen":0,"dropped":0,"in_ring":0,"delivered":0,"used":0,)"
+          R"("late_syns":0,"stray_syns":0,"packets":{"seen":0,"dropped":0,"in_ring":0,"delivered":0,"used":0,)"
           R"("ignored":{"bad_checksum":0,"a_fragment":0},"in_mailboxes":0,"misrouted":0},)"
           R"("server":{"clients_accepted":0,"clients_displaced":0,"accept_failures":0,"requests":0,)"
           R"("requests_dropped":0,"replies_dropped":0,"lines_lost":0},)"
@@ -114,6 +114,7 @@ TEST(StatsReply, EveryOtherCountIsShownInItsPlace) {
   s.syn_copies = 203;
   s.synack_copies = 204;
   s.late_syns = 205;
+  s.stray_syns = 206;
   s.packets = {301, 302, 303, 304, 305, {{"x", 306}, {"y", 307}}, 308, 309};
   s.server.clients_accepted = 401;
   s.server.clients_displaced = 402;
@@ -135,6 +136,7 @@ TEST(StatsReply, EveryOtherCountIsShownInItsPlace) {
   EXPECT_EQ(reply["attempts_not_local"], 202);
   EXPECT_EQ(reply["copies"].dump(), R"({"syn":203,"synack":204})");
   EXPECT_EQ(reply["late_syns"], 205);
+  EXPECT_EQ(reply["stray_syns"], 206);
   EXPECT_EQ(reply["packets"].dump(),
             R"({"seen":301,"dropped":302,"in_ring":303,"delivered":304,"used":305,)"
             R"("ignored":{"x":306,"y":307},"in_mailboxes":308,"misrouted":309})");

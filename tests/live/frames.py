@@ -95,6 +95,7 @@ def ipv4(
     options: bytes = b"",
     fragment_offset: int = 0,
     more_fragments: bool = False,
+    identification: int = 0x4242,
     wrong_checksum: bool = False,
 ) -> bytes:
     """An IPv4 packet; `fragment_offset` is in bytes."""
@@ -105,12 +106,8 @@ def ipv4(
     ends = (source.packed, destination.packed)
 
     def build(check: int) -> bytes:
-        return (
-            struct.pack(
-                "!BBHHHBBH4s4s", version_and_length, 0, total, 0x4242, fragment, 64, protocol, check, *ends
-            )
-            + options
-        )
+        lengths = (version_and_length, 0, total, identification, fragment)
+        return struct.pack("!BBHHHBBH4s4s", *lengths, 64, protocol, check, *ends) + options
 
     return build(_spoil(checksum(build(0)), wrong_checksum)) + payload
 
@@ -121,6 +118,11 @@ class Extension:
 
     number: int
     rest: bytes
+
+
+def timestamps(value: int) -> bytes:
+    """The TCP option (RFC 7323), with nothing echoed."""
+    return b"\x01\x01\x08\x0a" + struct.pack("!II", value & MASK, 0)
 
 
 def hop_by_hop() -> Extension:

@@ -97,6 +97,7 @@ class Stats:
             "syn_copies": self.json["copies"]["syn"],
             "synack_copies": self.json["copies"]["synack"],
             "late_syns": self.json["late_syns"],
+            "stray_syns": self.json["stray_syns"],
         }
 
     def settled(self) -> bool:

@@ -28,6 +28,7 @@ class Packet:
     data: bytes  # as much as was captured
     wire_length: int
     interface: int = 0
+    legible: bool = True  # to tshark, too
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import dissect
 import filters
 import oracle
+from attempt import Attempt, Result, Row, Rules
 from dissect import Capture, End
-from oracle import Attempt, Result
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
@@ -33,7 +32,10 @@ MOST_LINES = 20
 
 _RULE = re.compile(r"^-{36}$")
 _COUNT = re.compile(r"^ {3,7}(?P<label>\S.*?) *: +(?P<count>\d+)(?: session)?$")
-_IGNORED = re.compile(r"^   ignored: (?P<count>\d+) \S+$")
+_IGNORED = re.compile(r"^   ignored: (?P<count>\d+) (?P<reason>\S+)$")
+# Of those why a packet is ignored: the evidence. The others tell why it was none.
+_REASONS = {"icmp_about_synack": Row.ERROR_ABOUT_SYNACK}
+_MARKS = ("uncertain", "half-seen", "proved late")
 _EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
 
 
@@ -57,8 +59,8 @@ class Setting:
         return [*words, *self.more, "--", *self.expressions]
 
     @property
-    def rules(self) -> oracle.Rules:
-        return oracle.Rules(self.timeout_s, self.copy_window_ms, self.icmp)
+    def rules(self) -> Rules:
+        return Rules(self.timeout_s, self.copy_window_ms, self.icmp)
 
     @property
     def locality(self) -> filters.Locality:
@@ -70,10 +72,15 @@ def binary() -> pathlib.Path:
     return pathlib.Path(os.environ.get("TCPEEK") or ROOT / "build" / "release" / "tcpeek").resolve()
 
 
+def alone() -> bool:
+    """With TCPEEK_ORACLE_ALONE=1 the oracle is held against what is written down, and tcpeek is not run."""
+    return os.environ.get("TCPEEK_ORACLE_ALONE") == "1"
+
+
 def require() -> None:
     """For setUpModule: skips the module, loudly, where tshark or tcpeek is missing."""
     reason = _missing()
-    if reason is None:
+    if reason is None or alone():
         return
     if os.environ.get("TCPEEK_REQUIRE_LIVE") == "1":
         raise RuntimeError(f"the oracle's tests are required here and cannot run: {reason}")
@@ -94,7 +101,7 @@ class Told:
     """What tcpeek said of a file."""
 
     filters: dict[str, Counter[str]]
-    packets: Counter[str]  # recv, used, ignored, not local, excluded
+    packets: Counter[str]  # recv, used, ignored (some by reason, too), not local, excluded
     events: list[dict[str, Any]]
 
 
@@ -124,6 +131,8 @@ def _counts(lines: Iterable[str]) -> Counter[str]:
     for line in lines:
         if ignored := _IGNORED.match(line):
             counts["ignored"] += int(ignored["count"])
+            if ignored["reason"] in _REASONS:
+                counts[ignored["reason"]] += int(ignored["count"])
         elif count := _COUNT.match(line):
             counts[count["label"]] += int(count["count"])
         else:
@@ -133,6 +142,8 @@ def _counts(lines: Iterable[str]) -> Counter[str]:
 
 def differences(path: pathlib.Path, capture: Capture, setting: Setting) -> list[str]:
     """What tcpeek counts and tells otherwise than the oracle; empty when they agree."""
+    if alone():
+        return []
     findings = oracle.judge(capture, setting.rules)
     told = run(path, setting)
     expected = filters.tally(findings.attempts, setting.expressions, setting.locality)
@@ -164,6 +175,7 @@ def _of_packets(
         "ignored": capture.packets - findings.used,
         "not local": expected.not_local,
         "excluded": expected.excluded,
+        **{reason: findings.rows[row] for reason, row in _REASONS.items()},
     })  # fmt: skip
     labels = sorted({*wanted, *told.packets})
     return [
@@ -178,7 +190,7 @@ def _expected_events(attempts: Iterable[Attempt], setting: Setting) -> Counter[s
     events: Counter[str] = Counter()
     for attempt in attempts:
         names = filters.matching(attempt, expressions, setting.locality)
-        if names and attempt.result is not Result.PENDING:
+        if names:
             events[_describe_attempt(attempt, names)] += 1
     return events
 
@@ -194,30 +206,29 @@ def _of_events(expected: Counter[str], told: Iterable[dict[str, Any]]) -> list[s
 
 def _describe_attempt(attempt: Attempt, names: Sequence[str]) -> str:
     return _describe(
-        attempt.initiator, attempt.responder, attempt.result, attempt.cause, attempt.half_seen,
-        attempt.late_proof, attempt.dup_syns, attempt.dup_synacks, attempt.first_ns // 1000,
-        max(attempt.ended_ns - attempt.first_ns, 0) // 1000, names,
+        attempt.initiator, attempt.responder, attempt.result, attempt.cause,
+        (attempt.uncertain, attempt.half_seen, attempt.late_proof), attempt.dup_syns, attempt.dup_synacks,
+        attempt.first_ns // 1000, max(attempt.ended_ns - attempt.first_ns, 0) // 1000, names,
     )  # fmt: skip
 
 
 def _describe_event(event: dict[str, Any]) -> str:
     return _describe(
         _end(event["initiator"]), _end(event["responder"]), event["result"], event["cause"],
-        event["half_seen"], event["late_proof"], event["dup_syn"], event["dup_synack"],
+        (event["uncertain"], event["half_seen"], event["late_proof"]), event["dup_syn"], event["dup_synack"],
         _microseconds(event["time"]), round(event["duration_seconds"] * 1_000_000), event["filters"],
     )  # fmt: skip
 
 
 def _describe(
-    initiator: End, responder: End, result: str, cause: str, half_seen: bool, late_proof: bool,
-    dup_syns: int, dup_synacks: int, began_us: int, lasted_us: int, names: Sequence[str],
+    initiator: End, responder: End, result: str, cause: str, marks: Sequence[bool], dup_syns: int,
+    dup_synacks: int, began_us: int, lasted_us: int, names: Sequence[str],
 ) -> str:  # fmt: skip
-    words = [f"{_name(initiator)} > {_name(responder)}", str(result)]
-    words += [f"({cause})"] if cause else []
-    words += ["half-seen"] if half_seen else []
-    words += ["proved late"] if late_proof else []
-    words += [f"{dup_syns} dup SYN, {dup_synacks} dup S/A,"]
-    words += [f"at {_seconds(began_us)} for {_seconds(lasted_us)} s, in {' '.join(names)}"]
+    words = [f"{_name(initiator)} > {_name(responder)}", result]
+    if result != Result.PENDING:  # which has no cause, and no end to measure to
+        words += [f"({cause})", f"after {_seconds(lasted_us)} s"]
+    words += [word for word, marked in zip(_MARKS, marks, strict=True) if marked]
+    words += [f"{dup_syns} dup SYN, {dup_synacks} dup S/A, begun at {_seconds(began_us)}, in {' '.join(names)}"]
     return " ".join(words)
 
 

@@ -32,11 +32,12 @@ _WRAPPED_NS = (1 << 64) * 1000  # of times in microseconds
 
 _FIELDS = (
     "frame.time_epoch", "frame.protocols", "frame.interface_id", "sll.ifindex",
-    "ip.hdr_len", "ip.len", "ip.src", "ip.dst",
+    "ip.hdr_len", "ip.len", "ip.id", "ip.src", "ip.dst",
     "ipv6.plen", "ipv6.src", "ipv6.dst",
     "ipv6.hopopts.len_oct", "ipv6.routing.len_oct", "ipv6.dstopts.len_oct", "ah.length",
     "icmp.type", "icmp.code", "icmpv6.type",
     "tcp.srcport", "tcp.dstport", "tcp.seq", "tcp.ack_raw", "tcp.hdr_len", "tcp.len", "tcp.flags",
+    "tcp.options.timestamp.tsval",
 )  # fmt: skip
 
 # Each packet by itself: no reassembly, and numbers as they stand in the header.
@@ -67,6 +68,9 @@ class Segment:
     ack: int = 0
     flags: int = 0
     data: int = 0  # bytes, by the IP header's word
+    # What differs between two sendings of the same: the IP identification and the timestamp value.
+    ip_id: int | None = None
+    tsval: int | None = None
     quoted: bool = False  # by an ICMP error: nothing but the ends and `seq` is known
 
 
@@ -81,6 +85,11 @@ def dissect(path: pathlib.Path) -> Capture:
     rows = [_row(line) for line in _tshark(path).splitlines()]
     segments = [segment for row in rows if (segment := _segment(row)) is not None]
     return Capture(len(rows), _time_ns(rows[-1]) if rows else 0, segments)
+
+
+def each_of(path: pathlib.Path) -> list[Segment | None]:
+    """The segment in each packet, or nothing."""
+    return [_segment(_row(line)) for line in _tshark(path).splitlines()]
 
 
 def _tshark(path: pathlib.Path) -> str:
@@ -186,7 +195,13 @@ def _plain(row: Row, family: str, chain: str) -> Segment | None:
     return Segment(
         _time_ns(row), _interface(row), _end(row, family, "src", 0), _end(row, family, "dst", 0),
         int(row["tcp.seq"][0]), int(row["tcp.ack_raw"][0]), int(row["tcp.flags"][0], 16), payload - header,
+        int(row["ip.id"][0], 16) if family == "ip" else None, _timestamp(row),
     )  # fmt: skip
+
+
+def _timestamp(row: Row) -> int | None:
+    values = row.get("tcp.options.timestamp.tsval")
+    return int(values[0]) if values else None
 
 
 def _end(row: Row, family: str, side: str, which: int) -> End:

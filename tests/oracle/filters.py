@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from attempt import Attempt, Cause, Result
 from dissect import Address, End
-from oracle import Attempt, Cause, Result
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 ANY = ("%", "*")
@@ -27,6 +27,7 @@ LATE_PROOF = "success, proved late"
 LATE_SYNACK = "success, S/A afterwards"
 NO_ANSWER = "timed out, no answer"
 NO_ACK = "timed out, no ACK"
+UNCERTAIN = "timed out, uncertain"
 ABORTED = "rejected by initiator"
 FAILURE_DUP_SYN = "failed with SYN dup."
 FAILURE_DUP_SYNACK = "failed with S/A dup."
@@ -138,5 +139,6 @@ def _count(counts: Counter[str], attempt: Attempt) -> None:
     counts[SUCCESS_DUP_SYNACK if success else FAILURE_DUP_SYNACK] += attempt.dup_synacks > 0
     counts[HALF_SEEN] += attempt.half_seen
     counts[LATE_PROOF] += attempt.late_proof
+    counts[UNCERTAIN] += attempt.uncertain
     for label in _BY_CAUSE.get(attempt.cause, ()):
         counts[label] += 1

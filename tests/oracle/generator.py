@@ -10,18 +10,22 @@ import pathlib
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import frames
+import plain
 from capturefile import Packet
 from compare import Setting
-from dissect import End
+from dissect import Capture, End, Segment
+from doubts import AT_THE_END, DOUBTS
 from scenarios import SCENARIOS, Scenario, stubborn
 from stage import Dressing, Shape, Stage
 from talk import Talk
 
-TALKS = 2500
+TALKS = 3500
+LAST_TALKS = 60
 SPAN_NS = 250 * 1_000_000_000  # within which they begin
+LAST_NS = 500_000_000  # before the end, the last ones begin
 FIRST_NS = 1_700_000_000_123_456_789
 
 _CLIENTS = [f"10.1.{net}.{host}" for net in range(4) for host in range(1, 21)]
@@ -59,20 +63,37 @@ class Generated:
     def data(self) -> bytes:
         return self.shape.written(self.packets)
 
+    @property
+    def segments(self) -> list[Segment | None]:
+        """As they are read, packet by packet; times are what the file says."""
+        form = self.shape.form
+        unit_ns = 1_000_000_000 // form.per_second
+        stamped = [replace(packet, time_ns=form.ticks(packet.time_ns) * unit_ns) for packet in self.packets]
+        return plain.each_of(stamped, self.shape.link_types, form.big_endian)
+
+    @property
+    def capture(self) -> Capture:
+        segments = [segment for segment in self.segments if segment is not None]
+        return Capture(len(self.packets), self.packets[-1].time_ns, segments)
+
 
 def generate(seed: int, talks: int = TALKS) -> Generated:
     rng = random.Random(seed)
     stage = Stage(Shape.drawn(rng), rng)
     taken: set[frozenset[End]] = set()
-    for scenario in rng.choices(list(SCENARIOS), list(SCENARIOS.values()), k=talks):
-        _play(stage, scenario, taken)
+    scenarios = SCENARIOS | DOUBTS
+    for scenario in rng.choices(list(scenarios), list(scenarios.values()), k=talks):
+        _play(stage, scenario, taken, FIRST_NS + rng.randrange(SPAN_NS))
     for _ in range(3 if seed % 3 == 0 else 0):  # these last for an hour, so that nothing is pending then
-        _play(stage, stubborn, taken)
+        _play(stage, stubborn, taken, FIRST_NS + rng.randrange(SPAN_NS))
     _make_noise(stage)
+    end_ns = stage.last_ns
+    for _ in range(LAST_TALKS):
+        _play(stage, rng.choice(AT_THE_END), taken, end_ns - rng.randrange(LAST_NS))
     return Generated(stage.shape, stage.packets())
 
 
-def _play(stage: Stage, scenario: Scenario, taken: set[frozenset[End]]) -> None:
+def _play(stage: Stage, scenario: Scenario, taken: set[frozenset[End]], begins_ns: int) -> None:
     rng = stage.rng
     scenario(
         Talk(
@@ -80,7 +101,7 @@ def _play(stage: Stage, scenario: Scenario, taken: set[frozenset[End]]) -> None:
             *_ends(rng, taken),
             isn=_isn(rng),
             responder_isn=_isn(rng),
-            now_ns=FIRST_NS + rng.randrange(SPAN_NS),
+            now_ns=begins_ns,
             interface=rng.randrange(stage.interfaces),
             dressing=Dressing.drawn(rng),
             elsewhere=rng.choice((0, 0, 0.1)) if stage.interfaces > 1 else 0,
@@ -123,7 +144,6 @@ def _make_noise(stage: Stage) -> None:
         noise = rng.randbytes(rng.randrange(1, 80))
         at_ns = FIRST_NS + rng.randrange(SPAN_NS)
         stage.noise(at_ns, rng.randrange(stage.interfaces), Dressing.drawn(rng), noise, ethertype)
-
 
 
 if __name__ == "__main__":

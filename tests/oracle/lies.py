@@ -15,6 +15,7 @@ import frames
 _ADDRESSES_OF_IPV6 = (8, 24)
 _MAPPED = b"\0" * 10 + b"\xff\xff" + bytes([10, 1, 0, 9])
 # Other protocols than TCP, tunnels among them; none that IPv6 has as an extension header, which is stepped over.
+_RARE = (135, 139, 140)
 _PROTOCOLS = (2, 4, 17, 41, 47, 50, 59, 132)
 
 
@@ -28,6 +29,7 @@ class Built:
     captured: int | None = None  # of the packet, nothing: all; below 0, bytes of the link header miss, too
     tags: int | None = None  # instead of what the conversation has
     padded: bool = True  # may have a trailer
+    legible: bool = True  # to tshark, too
 
     @property
     def version(self) -> int:
@@ -41,10 +43,9 @@ Lie = Callable[[random.Random, Built], Built]
 
 
 def cut(rng: random.Random, built: Built) -> Built:
-    """By the snap length. Not in the two bytes behind the flags: tshark then shows no flags."""
-    captured = rng.randrange(len(built.packet))
-    unknown = captured - built.tcp_at in (14, 15)
-    return replace(built, captured=built.tcp_at + 13 if unknown else captured)
+    """By the snap length. In the two bytes behind the flags, tshark shows no flags."""
+    captured = rng.choice((rng.randrange(len(built.packet)), built.tcp_at + rng.randrange(12, 18)))
+    return replace(built, captured=captured, legible=captured - built.tcp_at not in (14, 15))
 
 
 def cut_in_link_header(rng: random.Random, built: Built) -> Built:
@@ -60,11 +61,10 @@ def wrong_length(rng: random.Random, built: Built) -> Built:
     true = len(built.packet) - (40 if built.version == 6 else 0)
     lie = rng.choice((0, rng.randrange(true), true + rng.randrange(1, 1000)))
     # tshark does not look behind hop-by-hop options of such a packet for anything but a jumbo payload's.
-    if lie == 0 and built.version == 6 and built.packet[6] == 0:
-        lie = true
+    legible = lie != 0 or built.version == 4 or built.packet[6] != frames.PROTOCOL_HOP_BY_HOP
     patched = built.patched(4 if built.version == 6 else 2, struct.pack("!H", lie))
     # Without a length the packet ends where the frame does, and so must not have a trailer.
-    return replace(patched, padded=lie != 0)
+    return replace(patched, padded=lie != 0, legible=legible)
 
 
 def wrong_version(rng: random.Random, built: Built) -> Built:
@@ -120,6 +120,15 @@ def many_extension_headers(rng: random.Random, built: Built) -> Built:
     return built
 
 
+def rare_extension_header(rng: random.Random, built: Built) -> Built:
+    """Of mobility (RFC 6275), HIP (RFC 7401) or Shim6 (RFC 5533), with nothing in it: tshark takes each for the end."""
+    if built.version == 4:
+        return built
+    units = rng.randrange(3)
+    rest = bytes([units]) + b"\0" * (units * 8 + 6)
+    return replace(_with_extension(built, frames.Extension(rng.choice(_RARE), rest)), legible=False)
+
+
 def many_tags(rng: random.Random, built: Built) -> Built:
     return replace(built, tags=rng.randrange(6, 11))
 
@@ -140,5 +149,5 @@ def _with_extension(built: Built, extension: frames.Extension) -> Built:
 LIES: tuple[Lie, ...] = (
     cut, cut, cut, cut_in_link_header, wrong_data_offset, wrong_data_offset, wrong_length, wrong_length, wrong_version,
     wrong_header_length, wrong_protocol, mapped_address, wrong_ethertype, later_fragment,
-    short_first_fragment, many_extension_headers, many_tags,
+    short_first_fragment, many_extension_headers, rare_extension_header, many_tags,
 )  # fmt: skip

@@ -1,310 +1,220 @@
 """What became of each connection attempt, by the letter of the rules and nothing else.
 
-A dictionary of attempts by their two ends, one attempt at a time for each pair, and facts about an
-attempt as plain members. Numbers are compared modulo 2^32, times are whole nanoseconds. No table,
-no sweep: an attempt is brought up to date when a segment of its pair comes, and at the end of the
-capture.
+A dictionary of pairs of ends. A pair has one attempt at a time, brought up to date when a segment of
+the pair comes and at the end of the capture; beside it perhaps a candidate, and what came early. No
+table, no sweep. attempt.py holds the facts of an attempt, rows.py what each segment means to a pending
+one; here is what may begin another.
 """
 
 from __future__ import annotations
 
-import enum
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from dissect import ACK, FIN, RST, SYN, Capture, End, Segment
+import rows
+from attempt import MILLISECOND_NS, Attempt, Row, Rules, is_synack, opens
+from candidate import Candidate
+from dissect import ACK, RST, Capture, End, Segment
 
-SECOND_NS = 1_000_000_000
-MILLISECOND_NS = 1_000_000
-REMEMBERED_NS = 60 * SECOND_NS  # from the outcome on
-LONGEST_NS = 3600 * SECOND_NS  # that an attempt may be pending
-
-_SPACE = 1 << 32
-_HALF = 1 << 31
-
-
-class Result(enum.StrEnum):
-    PENDING = "pending"
-    SUCCESS = "success"
-    REJECT = "reject"
-    TIMEOUT = "timeout"
-    UNREACHABLE = "unreach"
-
-
-class Cause(enum.StrEnum):
-    NONE = ""
-    REFUSED = "refused"
-    ABORTED = "aborted"
-    NO_ANSWER = "no_answer"
-    NO_ACK = "no_ack"
-    UNREACHABLE = "unreachable"
-
-
-class Verdict(enum.Enum):
-    """What a segment was to the attempt of its pair."""
-
-    NOTHING = enum.auto()
-    PART = enum.auto()
-    ANOTHER_ATTEMPT = enum.auto()  # a SYN that begins anew
-
-
-@dataclass(frozen=True)
-class Rules:
-    timeout_s: int = 60
-    copy_window_ms: int = 2
-    icmp: bool = True
-
-
-def beyond(isn: int, number: int) -> int:
-    """How far `number` is after the SYN that carried `isn`."""
-    return (number - isn - 1) % _SPACE
-
-
-def in_front(isn: int, number: int) -> bool:
-    return beyond(isn, number) < _HALF
-
-
-def opens(segment: Segment) -> bool:
-    return not segment.quoted and segment.flags & (SYN | ACK | RST | FIN) == SYN
+EARLY_NS = 2 * MILLISECOND_NS  # by which taps put an answer before its SYN
 
 
 @dataclass
-class Attempt:
-    """From its first SYN to its outcome, and what is still seen of it later."""
+class Pair:
+    """Two ends, and what goes on between them."""
 
     rules: Rules
-    initiator: End
-    responder: End
-    isn: int
-    syn_data: int  # most that a SYN of it carried
-    syn_interface: int
-    first_ns: int
-    last_syn_ns: int
-    last_other_ns: int  # last segment but SYNs that belonged to the handshake
-    answer_interface: int = 0  # of the first SYN/ACK, or of the SYN that crossed
-    # Initial numbers of the responder that may be acknowledged: the first, and the latest that differs.
-    responder_isns: list[int] = field(default_factory=list)
-    answered: bool = False  # the responder acknowledged the SYN
-    crossed: bool = False  # the responder sent a SYN of its own before
-    crossing_acknowledged: bool = False  # ... and the initiator acknowledged that
-    synack_seen: bool = False
-    dup_syns: int = 0
-    dup_synacks: int = 0
-    late_synacks: int = 0
-    result: Result = Result.PENDING
-    cause: Cause = Cause.NONE
-    half_seen: bool = False
-    late_proof: bool = False
-    ended_ns: int = 0
+    attempts: list[Attempt]  # of all pairs
+    attempt: Attempt | None = None
+    candidate: Candidate | None = None
+    # By sender and acknowledged number, the latest last.
+    early: dict[tuple[End, int], Segment] = field(default_factory=dict)
 
-    @classmethod
-    def begun_by(cls, rules: Rules, syn: Segment) -> Attempt:
-        at = syn.time_ns
-        return cls(rules, syn.source, syn.destination, syn.seq, syn.data, syn.interface, at, at, at)
+    def take(self, s: Segment) -> bool:
+        """Tells whether the segment was used."""
+        self.pass_time(s.time_ns)
+        used = self._take(s)
+        if not used:
+            self._keep_early(s)
+        return used
 
-    @property
-    def pending(self) -> bool:
-        return self.result is Result.PENDING
-
-    @property
-    def due_ns(self) -> int:
-        timeout = min(self.rules.timeout_s * SECOND_NS, LONGEST_NS)
-        return min(max(self.last_syn_ns, self.last_other_ns) + timeout, self.first_ns + LONGEST_NS)
-
-    def time_out_if_due(self, now_ns: int) -> None:
-        if self.pending and self.due_ns <= now_ns:
-            self._time_out(self.due_ns)
-
-    def take(self, segment: Segment) -> Verdict:
-        """A segment between the two ends, while the attempt is pending or remembered."""
-        if segment.quoted:
-            return self._quoted(segment)
-        from_initiator = segment.source == self.initiator
-        if not self.pending:
-            return self._late(segment, from_initiator)
-        if segment.flags & RST:
-            return self._reset(segment, from_initiator)
-        if segment.flags & SYN and segment.flags & FIN:
-            return Verdict.NOTHING
-        kind = segment.flags & (SYN | ACK)
-        if kind == 0:
-            return Verdict.NOTHING
-        if kind == SYN:
-            return self._syn_again(segment) if from_initiator else self._responders_syn(segment)
-        if kind == SYN | ACK:
-            return self._initiators_synack(segment) if from_initiator else self._synack(segment)
-        return self._initiators_ack(segment) if from_initiator else self._responders_ack(segment)
-
-    # SYNs.
-
-    def _syn_again(self, s: Segment) -> Verdict:
-        if s.seq != self.isn:  # the initiator gave this one up
-            self._time_out(s.time_ns)
-            return Verdict.ANOTHER_ATTEMPT
-        if s.interface != self.syn_interface:
-            return Verdict.NOTHING
-        self.syn_data = max(self.syn_data, s.data)
-        if not self._is_copy(self.last_syn_ns, s.time_ns):
-            self.dup_syns += 1
-        self.last_syn_ns = max(self.last_syn_ns, s.time_ns)
-        return Verdict.PART
-
-    def _responders_syn(self, s: Segment) -> Verdict:
-        same_crossing = self.crossed and s.seq in self.responder_isns
-        if self.answered and not same_crossing:
-            self._time_out(s.time_ns)
-            return Verdict.ANOTHER_ATTEMPT
-        if not same_crossing:
-            self.crossed, self.crossing_acknowledged = True, False
-            self.responder_isns = [s.seq]
-            self.answer_interface = s.interface
-        self._moved(s)
-        return Verdict.PART
-
-    # SYN/ACKs.
-
-    def _acknowledges_syn(self, ack: int) -> bool:
-        """With all, some or none of the data on it."""
-        return beyond(self.isn, ack) <= self.syn_data
-
-    def _synack(self, s: Segment) -> Verdict:
-        if not self._acknowledges_syn(s.ack):
-            return Verdict.NOTHING
-        if self.synack_seen and s.seq in self.responder_isns:
-            return self._synack_again(s)
-        if not self.synack_seen:
-            self.answer_interface = s.interface
-        if s.seq not in self.responder_isns:
-            self.responder_isns = [*self.responder_isns[:1], s.seq]
-            self.crossed = self.crossing_acknowledged = False  # a plain answer, of somebody else
-        self.answered = self.synack_seen = True
-        self._moved(s)
-        if self.crossing_acknowledged:
-            self._succeed(s.time_ns)
-        return Verdict.PART
-
-    def _synack_again(self, s: Segment) -> Verdict:
-        if s.interface != self.answer_interface:
-            return Verdict.NOTHING
-        # Also where another answer came in between.
-        if not self._is_copy(self.last_other_ns, s.time_ns):
-            self.dup_synacks += 1
-        self._moved(s)
-        return Verdict.PART
-
-    def _initiators_synack(self, s: Segment) -> Verdict:
-        """Only where SYNs crossed does the initiator send one: its SYN, with an acknowledgment."""
-        if not self.crossed or s.seq != self.isn or beyond(self.responder_isns[0], s.ack) != 0:
-            return Verdict.NOTHING
-        self._acknowledged_crossing(s)
-        return Verdict.PART
-
-    def _acknowledged_crossing(self, s: Segment) -> None:
-        self.crossing_acknowledged = True
-        if self.answered:
-            self._succeed(s.time_ns)
-        else:
-            self._moved(s)
-
-    # Segments of the connection.
-
-    def _initiators_ack(self, s: Segment) -> Verdict:
-        if not self.responder_isns:
-            return self._half_seen(s)
-        acknowledged = [isn for isn in self.responder_isns if in_front(isn, s.ack)]
-        if not in_front(self.isn, s.seq) or not acknowledged:
-            return Verdict.NOTHING
-        if self.crossed and not self.answered:
-            self._acknowledged_crossing(s)
-            return Verdict.PART
-        first = self._acknowledges_syn(s.seq) and any(beyond(isn, s.ack) == 0 for isn in acknowledged)
-        self._succeed(s.time_ns, late=not first)
-        return Verdict.PART
-
-    def _half_seen(self, s: Segment) -> Verdict:
-        """No SYN/ACK was captured: then the segment must begin where the SYN or its data ended."""
-        if beyond(self.isn, s.seq) not in (0, self.syn_data):
-            return Verdict.NOTHING
-        self.half_seen = True
-        self._succeed(s.time_ns)
-        return Verdict.PART
-
-    def _responders_ack(self, s: Segment) -> Verdict:
-        fitting = [isn for isn in self.responder_isns if in_front(isn, s.seq)]
-        if not in_front(self.isn, s.ack) or not fitting:
-            return Verdict.NOTHING
-        if self._proves_completion(s):
-            self._succeed(s.time_ns, late=True)
-            return Verdict.PART
-        # Where SYNs crossed, a bare ACK is the last one missing, or says no more than anywhere else.
-        if self.crossed and self.crossing_acknowledged:
-            self._succeed(s.time_ns)
-            return Verdict.PART
-        return Verdict.NOTHING
-
-    def _proves_completion(self, s: Segment) -> bool:
-        if beyond(self.isn, s.ack) > self.syn_data:
-            return True
-        if self.syn_data:  # it may answer the data at once (RFC 7413)
-            return False
-        past = all(beyond(isn, s.seq) != 0 for isn in self.responder_isns)
-        return s.data > 0 or bool(s.flags & FIN) or past
-
-    # Ends.
-
-    def _reset(self, s: Segment, from_initiator: bool) -> Verdict:
-        if from_initiator:
-            fits = self._acknowledges_syn(s.seq)
-        else:
-            by_ack = bool(s.flags & ACK) and self._acknowledges_syn(s.ack)
-            fits = by_ack or any(beyond(isn, s.seq) == 0 for isn in self.responder_isns)
-        if not fits:
-            return Verdict.NOTHING
-        self._end(Result.REJECT, Cause.ABORTED if from_initiator else Cause.REFUSED, s.time_ns)
-        return Verdict.PART
-
-    def _quoted(self, s: Segment) -> Verdict:
-        if not self.pending or s.source != self.initiator or s.seq != self.isn:
-            return Verdict.NOTHING
-        self._end(Result.UNREACHABLE, Cause.UNREACHABLE, s.time_ns)
-        return Verdict.PART
-
-    def _late(self, s: Segment, from_initiator: bool) -> Verdict:
-        """After the outcome."""
+    def _take(self, s: Segment) -> bool:
+        a = self.attempt
+        if a is None or a.forgotten(s.time_ns):
+            return opens(s) and self._open(s)
+        if not a.pending:
+            return self._after_the_outcome(a, s)
         if opens(s):
-            same = s.seq == self.isn if from_initiator else s.seq in self.responder_isns
-            return Verdict.PART if same else Verdict.ANOTHER_ATTEMPT
-        is_synack = s.flags & (SYN | ACK | RST | FIN) == SYN | ACK
-        known = s.seq in self.responder_isns and self._acknowledges_syn(s.ack)
-        succeeded = self.result is Result.SUCCESS and not self.half_seen
-        if from_initiator or not (is_synack and known and succeeded):
-            return Verdict.NOTHING
-        if s.interface != self.answer_interface:
-            return Verdict.NOTHING
-        if not self._is_copy(self.last_other_ns, s.time_ns):
-            self.late_synacks += 1
-        self._moved(s)
-        return Verdict.PART
+            return self._syn(a, s)
+        used = self._to_pending(a, s)
+        self._note_end_of(a)
+        return used
 
-    def _succeed(self, at_ns: int, late: bool = False) -> None:
-        self.late_proof = late
-        self._end(Result.SUCCESS, Cause.NONE, at_ns)
+    def _to_pending(self, a: Attempt, s: Segment) -> bool:
+        if s.quoted:
+            return rows.icmp_error(a, s)
+        if s.flags & RST:
+            return self._reset(a, s)
+        if is_synack(s):
+            return self._synack(a, s)
+        if rows.is_plain_ack(s):
+            return rows.initiators_ack(a, s) if s.source == a.initiator else rows.responders_ack(a, s)
+        return False
 
-    def _time_out(self, at_ns: int) -> None:
-        self._end(Result.TIMEOUT, Cause.NO_ACK if self.answered else Cause.NO_ANSWER, at_ns)
+    # Beginnings.
 
-    def _end(self, result: Result, cause: Cause, at_ns: int) -> None:
-        self.result, self.cause, self.ended_ns = result, cause, at_ns
+    def _open(self, syn: Segment) -> bool:
+        self._begin(Attempt.begun_by(self.rules, syn))
+        early = self._early_for(syn)
+        if early is not None:
+            self._apply_early(early)
+        return True
 
-    # Times.
+    def _begin(self, attempt: Attempt) -> None:
+        self.attempt, self.candidate = attempt, None
+        self.attempts.append(attempt)
 
-    def _moved(self, s: Segment) -> None:
-        self.last_other_ns = max(self.last_other_ns, s.time_ns)
+    def _syn(self, a: Attempt, s: Segment) -> bool:
+        """To a pending attempt."""
+        if s.source == a.initiator:
+            return rows.same_syn_again(a, s) if s.seq == a.syn.isn else self._another_syn(a, s)
+        crosses = not a.answered or (a.crossing is not None and a.crossing.isn == s.seq)
+        return rows.crossing_syn(a, s) if crosses else self._another_syn(a, s)
 
-    def _is_copy(self, before_ns: int, now_ns: int) -> bool:
-        """Captures put packets out of order by a little: an earlier time is a copy, too."""
-        window_ns = self.rules.copy_window_ms * MILLISECOND_NS
-        return window_ns > 0 and now_ns - before_ns <= window_ns
+    # Candidates.
+
+    def _another_syn(self, a: Attempt, s: Segment) -> bool:
+        if self.candidate is None:
+            self._become_candidate(a, s)
+            return True
+        if self.candidate.is_of(s):
+            a.rows.append(Row.CANDIDATE_AGAIN)
+            return self.candidate.again(s)
+        self._supersede(a, self.candidate, Row.CANDIDATE_DISPLACED)
+        return self._take(s)
+
+    def _become_candidate(self, a: Attempt, s: Segment) -> None:
+        a.rows.append(Row.CANDIDATE if s.source == a.initiator else Row.CANDIDATE_BACK)
+        self.candidate = Candidate.of(self.rules, s)
+        early = self._early_for(s)
+        if early is None:
+            return
+        if is_synack(early):
+            self._supersede(a, self.candidate, Row.CANDIDATE_ANSWERED)
+            self._apply_early(early)
+        else:
+            self.candidate.keep(early)
+
+    def _supersede(self, a: Attempt, candidate: Candidate, row: Row) -> None:
+        """The old attempt ends with the time of the candidate's SYN, as timeout or unreachable."""
+        a.give_up(candidate.syn.time_ns)
+        self._begin(candidate.opened(row))
+        if candidate.reset is not None and self.attempt is not None:
+            rows.reset(self.attempt, candidate.reset)
+
+    def _note_end_of(self, a: Attempt) -> None:
+        """A success shows that the candidate was nothing; any other end opens it."""
+        if self.candidate is None or a.pending or a is not self.attempt:
+            return
+        if a.failed:
+            candidate = self.candidate
+            self._begin(candidate.opened(Row.CANDIDATE_AFTER_END))
+            if candidate.reset is not None and self.attempt is not None:
+                rows.reset(self.attempt, candidate.reset)
+        else:
+            self._drop_candidate(a)
+
+    def _drop_candidate(self, a: Attempt) -> None:
+        if self.candidate is not None:
+            self.candidate = None
+            a.rows.append(Row.STRAY_SYN)
+
+    def _synack(self, a: Attempt, s: Segment) -> bool:
+        if a.self_connect and a.syn.exactly(s.ack):
+            return rows.self_connect(a, s)
+        if s.source == a.responder and a.syn.exactly(s.ack):
+            self._drop_candidate(a)
+            return rows.synack(a, s)
+        if self.candidate is not None and self.candidate.is_answered_by(s):
+            self._supersede(a, self.candidate, Row.CANDIDATE_ANSWERED)
+            return self._take(s)
+        return s.source == a.initiator and rows.initiators_synack(a, s)
+
+    def _reset(self, a: Attempt, s: Segment) -> bool:
+        candidate = self.candidate
+        if candidate is None or rows.reset_counts(a, s) or not candidate.is_reset_by(s):
+            return rows.reset(a, s)
+        a.rows.append(Row.CANDIDATE_RESET)
+        candidate.keep(s)
+        return True
+
+    # Early segments.
+
+    def _keep_early(self, s: Segment) -> None:
+        if is_synack(s) or (not s.quoted and s.flags & (RST | ACK) == RST | ACK):
+            self.early.pop((s.source, s.ack), None)
+            self.early[s.source, s.ack] = s
+
+    def _early_for(self, syn: Segment) -> Segment | None:
+        """What acknowledges the SYN and was captured just before it, stamped with the SYN's time. The stamps
+        may be the other way round: a tap's clock is read before the packets are put in a row.
+        """
+        opening = Candidate.of(self.rules, syn).opening
+        for key, early in reversed(self.early.items()):
+            near = abs(syn.time_ns - early.time_ns) <= EARLY_NS
+            if near and early.source == syn.destination and opening.exactly(early.ack):
+                del self.early[key]
+                return replace(early, time_ns=syn.time_ns)
+        return None
+
+    def _apply_early(self, early: Segment) -> None:
+        if self.attempt is not None:
+            self.attempt.rows.append(Row.EARLY_SYNACK if is_synack(early) else Row.EARLY_RESET)
+            self._take(early)
+
+    # After the outcome.
+
+    def _after_the_outcome(self, a: Attempt, s: Segment) -> bool:
+        if s.quoted:
+            return rows.icmp_error_about_another(a, s)
+        if opens(s):
+            if s.source == a.initiator and s.seq == a.syn.isn:
+                return rows.late_syn(a, s)
+            return rows.late_responders_syn(a, s) or self._open(s)
+        if not is_synack(s) or s.source != a.responder or not a.syn.exactly(s.ack):
+            return False
+        if a.again is None:
+            return rows.late_synack(a, s)
+        self._begin(Attempt.begun_by(self.rules, replace(a.again, data=a.syn.data)))
+        self.attempts[-1].rows.append(Row.OWN_ATTEMPT)
+        return self._take(s)
+
+    # Time.
+
+    def pass_time(self, now_ns: int) -> None:
+        """What falls due first ends an attempt; then the one that opens may be due as well."""
+        while self.attempt is not None and self.attempt.pending:
+            a, candidate = self.attempt, self.candidate
+            if candidate is not None and candidate.due_ns <= min(now_ns, a.due_ns):
+                self._supersede(a, candidate, Row.CANDIDATE_UNDECIDED)
+                continue
+            a.end_if_due(now_ns)
+            if a.pending:
+                return
+            self._note_end_of(a)
+
+    def end(self, now_ns: int) -> None:
+        """The file ends: what waits for a decision does not get another."""
+        self.pass_time(now_ns)
+        while (a := self.attempt) is not None and a.pending:
+            if self.candidate is not None:
+                self._supersede(a, self.candidate, Row.CANDIDATE_AT_END_OF_FILE)
+            elif a.error_ns is not None:
+                a.give_up(now_ns)
+            else:
+                a.rows.append(Row.PENDING_AT_END)
+                return
 
 
 @dataclass(frozen=True)
@@ -312,32 +222,25 @@ class Findings:
     attempts: list[Attempt]
     used: int  # segments that were part of one
 
+    @property
+    def rows(self) -> Counter[Row]:
+        """How often each was come under."""
+        return Counter(row for attempt in self.attempts for row in attempt.rows)
+
 
 def judge(capture: Capture, rules: Rules = Rules()) -> Findings:
-    """All attempts of a capture, in the order of their first SYNs."""
+    """All attempts of a capture."""
     attempts: list[Attempt] = []
-    latest: dict[frozenset[End], Attempt] = {}
+    pairs: dict[frozenset[End], Pair] = {}
     used = 0
     for segment in _seen(capture.segments, rules):
-        pair = frozenset((segment.source, segment.destination))
-        verdict = _take(latest.get(pair), segment)
-        used += verdict is not Verdict.NOTHING
-        if verdict is Verdict.ANOTHER_ATTEMPT:
-            latest[pair] = Attempt.begun_by(rules, segment)
-            attempts.append(latest[pair])
-    for attempt in attempts:
-        attempt.time_out_if_due(capture.last_ns)
+        ends = frozenset((segment.source, segment.destination))
+        pair = pairs.setdefault(ends, Pair(rules, attempts))
+        used += pair.take(segment)
+    for pair in pairs.values():
+        pair.end(capture.last_ns)
     return Findings(attempts, used)
 
 
 def _seen(segments: Iterable[Segment], rules: Rules) -> Iterable[Segment]:
     return (segment for segment in segments if rules.icmp or not segment.quoted)
-
-
-def _take(attempt: Attempt | None, segment: Segment) -> Verdict:
-    if attempt is not None:
-        attempt.time_out_if_due(segment.time_ns)
-        forgotten = not attempt.pending and attempt.ended_ns + REMEMBERED_NS <= segment.time_ns
-        if not forgotten:
-            return attempt.take(segment)
-    return Verdict.ANOTHER_ATTEMPT if opens(segment) else Verdict.NOTHING

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import capturefile
 import frames
@@ -71,6 +71,7 @@ class Dressing:
     extensions: Sequence[frames.Extension] = ()
     trailer: int = 0
     family_of_ipv6: int = _FAMILIES_OF_IPV6[0]
+    identification: int = 0x4242  # of IPv4
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Dressing:
@@ -104,7 +105,9 @@ class Stage:
     shape: Shape
     rng: random.Random
     lies: float = LIES_PER_PACKET
+    behind_ns: int = 0  # by which the clock that stamps packets is late
     _packets: list[Packet] = field(default_factory=list)
+    _captured_ns: list[int] = field(default_factory=list)  # of each, by a clock that is right
 
     @property
     def interfaces(self) -> int:
@@ -124,10 +127,10 @@ class Stage:
         return packet
 
     def error(self, time_ns: int, interface: int, dressing: Dressing, packet: bytes) -> None:
-        """Adds an ICMP error, now and then cut: an IPv4 one, since tshark reads all quotes of those."""
+        """Adds an ICMP error, now and then cut; tshark reads no IPv6 quotation of less than 16 bytes."""
         built = Built(packet, 0, links.header_of(packet).ethertype)
-        if built.version == 4 and self.rng.random() < self.lies:
-            built = cut(self.rng, built)
+        if self.rng.random() < self.lies:
+            built = replace(cut(self.rng, built), legible=built.version == 4)
         self._add(time_ns, interface, dressing, built)
 
     def beginning(self, time_ns: int, interface: int, packet: bytes, captured: int) -> None:
@@ -154,13 +157,25 @@ class Stage:
             frame += b"\0" * dressing.trailer
         captured = len(frame) if built.captured is None else max(before + built.captured, 0)
         in_pcap = 0 if not self.shape.pcapng else interface
-        self._packets.append(Packet(time_ns, frame[:captured], len(frame), in_pcap))
+        self._captured_ns.append(time_ns)
+        self._packets.append(
+            Packet(time_ns - self.behind_ns, frame[:captured], len(frame), in_pcap, built.legible)
+        )
+
+    @property
+    def last_ns(self) -> int:
+        return max(self._captured_ns)
+
+    def told(self) -> list[Packet]:
+        """As they were added, whatever their times."""
+        return list(self._packets)
 
     def packets(self) -> list[Packet]:
-        """In the order of their times, but for some neighbours that change places."""
-        ordered = sorted(self._packets, key=lambda packet: packet.time_ns)
+        """In the order in which they were captured, but for some neighbours that change places."""
+        order = sorted(range(len(self._packets)), key=self._captured_ns.__getitem__)
+        ordered = [self._packets[number] for number in order]
         for i in range(len(ordered) - 2):
-            near = ordered[i + 1].time_ns - ordered[i].time_ns < 300 * US_NS
+            near = abs(ordered[i + 1].time_ns - ordered[i].time_ns) < 300 * US_NS
             if near and self.rng.random() < 0.02:
                 ordered[i], ordered[i + 1] = ordered[i + 1], ordered[i]
         return ordered
@@ -171,6 +186,7 @@ def ip_packet(source: Address, destination: Address, segment: bytes, dressing: D
         return frames.ipv4(
             source, destination, frames.PROTOCOL_TCP, segment,
             options=dressing.ip_options, more_fragments=dressing.first_of_fragments,
+            identification=dressing.identification,
         )  # fmt: skip
     return frames.ipv6(
         source, destination, frames.PROTOCOL_TCP, segment, extensions=dressing.extensions

@@ -1,12 +1,14 @@
 """Tiny captures told step by step, and what tcpeek and the oracle count in them.
 
 A step is a function of the `Talk`: one of its methods, or what `doing` makes of it. Steps are 10 ms
-apart unless `after` says otherwise, so that no repetition is taken for a copy.
+apart unless `after` says otherwise, so that no repetition is taken for a copy. A packet stands in the
+capture where it is told, also if its stamp is earlier.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import pathlib
 import random
 import tempfile
@@ -18,12 +20,13 @@ from typing import Concatenate, ParamSpec
 
 import capturefile
 import compare
-import dissect
 import filters
 import oracle
-from capturefile import Format
+import plain
+from attempt import Attempt
+from capturefile import Format, Packet
 from compare import Setting
-from stage import Dressing, Shape, Stage
+from stage import US_NS, Dressing, Shape, Stage
 from talk import MS, SECOND, Talk
 
 START_NS = 1_700_000_000_000_000_000
@@ -69,9 +72,65 @@ def again_with(isn: int, responder_isn: int = 0) -> Step:
     return change
 
 
+def forged(isn: int, step: Step) -> Step:
+    """The step alone with another initial number of the initiator, so much higher."""
+    return lambda talk: step(replace(talk, isn=talk.isn + isn))
+
+
+def answering(responder_isn: int, step: Step) -> Step:
+    """The step alone with another initial number of the responder, so much higher."""
+    return lambda talk: step(replace(talk, responder_isn=talk.responder_isn + responder_isn))
+
+
+def sent_anew(identification: int | None = None, tsval: int | None = None) -> Step:
+    return lambda talk: talk.another_sending(identification, tsval)
+
+
 def clock(talk: Talk) -> None:
     """A packet that only shows how late it is."""
     talk.stage.noise(talk.now_ns, talk.interface, Dressing(), b"\0" * 28, 0x0806)
+
+
+def initiators(flags: int, seq: int = 0, ack: int = 0, data: int = 0) -> Step:
+    return doing(Talk.from_initiator, flags, seq, ack, data)
+
+
+def responders(flags: int, seq: int = 0, ack: int = 0, data: int = 0) -> Step:
+    return doing(Talk.from_responder, flags, seq, ack, data)
+
+
+def error(code: int = 1, kind: int | None = None, quoted: int = 576, seq: int = 0) -> Step:
+    """An ICMP error about a SYN whose sequence number is off by `seq`."""
+    return lambda talk: talk.unreachable(talk.syn_packet(seq), code=code, kind=kind, quoted=quoted)
+
+
+def error_about_synack(seq: int = 0) -> Step:
+    return lambda talk: talk.unreachable(talk.synack_packet(seq), code=1)
+
+
+syn, synack, ack, reply = Talk.syn, Talk.synack, Talk.ack, Talk.reply
+refuse, abort = Talk.refuse, Talk.abort
+
+# What is counted of one attempt.
+Counts = Mapping[str, int]
+ONE_PENDING = {filters.PENDING: 1}
+SUCCEEDED = {filters.SUCCESS: 1}
+LATE = SUCCEEDED | {filters.LATE_PROOF: 1}
+HALF = SUCCEEDED | {filters.HALF_SEEN: 1}
+REFUSED = {filters.FAILURE: 1, filters.REJECTED: 1}
+ABORTED = REFUSED | {filters.ABORTED: 1}
+UNREACHABLE = {filters.FAILURE: 1, filters.UNREACHABLE: 1}
+NO_ANSWER = {filters.FAILURE: 1, filters.TIMED_OUT: 1, filters.NO_ANSWER: 1}
+NO_ACK = {filters.FAILURE: 1, filters.TIMED_OUT: 1, filters.NO_ACK: 1}
+UNCERTAIN = {filters.UNCERTAIN: 1}
+
+
+def sums(*counts: Counts) -> Counts:
+    """Of several attempts."""
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total)
 
 
 class StoryCase(unittest.TestCase):
@@ -80,6 +139,8 @@ class StoryCase(unittest.TestCase):
     """
 
     maxDiff = None
+    ends: Sequence[tuple[str, str]] = ENDS
+    ports = (49152, 443)
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory(prefix="tcpeek-oracle-")
@@ -89,38 +150,57 @@ class StoryCase(unittest.TestCase):
     def tell(
         self,
         steps: Steps,
-        wanted: Mapping[str, int],
+        wanted: Counts,
         setting: Setting = Setting(),
-        asks_oracle: bool = True,
+        *,
+        wanted_six: Counts | None = None,
+        lasting: Sequence[int] | None = None,
     ) -> None:
-        """`wanted` are the counts of either family that are not 0. Where tshark cannot read a packet
-        that tcpeek can, the oracle is not asked.
+        """`wanted` are the counts of either family that are not 0, or of IPv4 alone where IPv6 has others;
+        `lasting` are the durations of the attempts that ended, in the order of their SYNs.
         """
-        self.path.write_bytes(_capture(steps))
+        packets = self._told(steps)
         setting = replace(setting, expressions=FAMILIES, more=("--max-sessions", "1000"))
-        self._check("tcpeek", compare.run(self.path, setting).filters, wanted)
-        if not asks_oracle:
-            return
-        capture = dissect.dissect(self.path)
+        capture = plain.dissect(packets)
         attempts = oracle.judge(capture, setting.rules).attempts
         tally = filters.tally(attempts, setting.expressions, setting.locality)
-        self._check("the oracle", tally.filters, wanted)
+        by_family = {"four": wanted, "six": wanted if wanted_six is None else wanted_six}
+        self._check("the oracle", tally.filters, by_family)
+        if lasting is not None:
+            for version in (4, 6):
+                self.assertEqual(_durations(attempts, version), list(lasting), f"durations, IPv{version}")
+        if compare.alone():
+            return
+        self.path.write_bytes(_SHAPE.written(packets))
+        self._check("tcpeek", compare.run(self.path, setting).filters, by_family)
         lines = compare.differences(self.path, capture, setting)
         self.assertEqual(lines, [], "\n" + "\n".join(lines))
 
-    def _check(self, who: str, counts: Mapping[str, Counter[str]], wanted: Mapping[str, int]) -> None:
-        for family in ("four", "six"):
+    def _check(self, who: str, counts: Mapping[str, Counter[str]], wanted: Mapping[str, Counts]) -> None:
+        for family, counts_wanted in wanted.items():
             counted = {label: count for label, count in counts[family].items() if count}
-            self.assertEqual(counted, wanted, f"counted by {who}, {family}")
+            self.assertEqual(counted, counts_wanted, f"counted by {who}, {family}")
+
+    def _told(self, steps: Steps) -> list[Packet]:
+        """Packet by packet of IPv4 and of IPv6, so that time goes on as told."""
+        families = [_family_told(steps, ends, self.ports) for ends in self.ends]
+        return list(itertools.chain(*zip(*families, strict=True)))
 
 
-def _capture(steps: Steps) -> bytes:
-    shape = Shape([capturefile.ETHERNET, capturefile.ETHERNET], True, Format())
-    stage = Stage(shape, random.Random(0), lies=0)
-    for initiator, responder in ENDS:
-        ends = (ipaddress.ip_address(initiator), 49152), (ipaddress.ip_address(responder), 443)
-        _perform(Talk(stage, *ends, isn=0xFFFFFFFF, responder_isn=0x7FFFFFFF, now_ns=START_NS), steps)
-    return shape.written(stage.packets())
+_SHAPE = Shape([capturefile.ETHERNET, capturefile.ETHERNET], True, Format())
+
+
+def _family_told(steps: Steps, ends: tuple[str, str], ports: tuple[int, int]) -> list[Packet]:
+    stage = Stage(_SHAPE, random.Random(0), lies=0)
+    initiator, responder = ((ipaddress.ip_address(end), port) for end, port in zip(ends, ports, strict=True))
+    talk = Talk(stage, initiator, responder, isn=0xFFFFFFFF, responder_isn=0x7FFFFFFF, now_ns=START_NS)
+    _perform(talk, steps)
+    return stage.told()
+
+
+def _durations(attempts: Sequence[Attempt], version: int) -> list[int]:
+    ended = [each for each in attempts if not each.pending and each.initiator[0].version == version]
+    return [(each.ended_ns - each.first_ns) // US_NS for each in sorted(ended, key=lambda each: each.first_ns)]
 
 
 def _perform(talk: Talk, steps: Steps) -> None:
@@ -129,6 +209,10 @@ def _perform(talk: Talk, steps: Steps) -> None:
         if isinstance(step, After):
             apart = step.us
             continue
+        told = len(talk.stage.told())
         talk.wait(apart)
         step(talk)
-        apart = APART
+        if len(talk.stage.told()) > told:
+            apart = APART
+        else:  # it only changed what follows, which takes no time
+            talk.wait(-apart)

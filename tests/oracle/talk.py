@@ -28,6 +28,7 @@ class Talk:
     now_ns: int
     interface: int = 0
     dressing: Dressing = Dressing()
+    tsval: int | None = None
     elsewhere: float = 0.0  # of the segments: seen on another interface, or there as well
 
     @property
@@ -63,6 +64,12 @@ class Talk:
     def reply(self, seq: int = 1, ack: int = 1, data: int = 0) -> bytes:
         return self.from_responder(ACK, seq, ack, data)
 
+    def another_sending(self, identification: int | None = None, tsval: int | None = None) -> None:
+        """What is sent from here on has these, as the sender's clock and counter go on."""
+        if identification is not None:
+            self.dressing = replace(self.dressing, identification=identification)
+        self.tsval = self.tsval if tsval is None else tsval
+
     def refuse(self, ack: int = 1) -> bytes:
         return self._send(self.responder, self.initiator, RST | ACK, 0, self.isn + ack, 0)
 
@@ -73,6 +80,12 @@ class Talk:
         """The IP packet of a SYN, without sending it."""
         segment = self._segment(self.initiator, self.responder, SYN, self.isn + seq, 0, 0)
         return ip_packet(self.initiator[0], self.responder[0], segment, self.dressing)
+
+    def synack_packet(self, seq: int = 0) -> bytes:
+        """The IP packet of a SYN/ACK, without sending it."""
+        numbers = (self.responder_isn + seq, self.isn + 1)
+        segment = self._segment(self.responder, self.initiator, SYN | ACK, *numbers, 0)
+        return ip_packet(self.responder[0], self.initiator[0], segment, self.dressing)
 
     def cut_syn(self, captured: int) -> None:
         """A SYN of which the capture holds so many bytes of the TCP header."""
@@ -87,11 +100,17 @@ class Talk:
         self.ack(2, 2)
 
     def unreachable(
-        self, syn: bytes, *, code: int, kind: int | None = None, quoted: int = 576, router: frames.Address | None = None
+        self,
+        packet: bytes,
+        *,
+        code: int,
+        kind: int | None = None,
+        quoted: int = 576,
+        router: frames.Address | None = None,
     ) -> None:
-        """An ICMP error that quotes `syn`, from a router on the way or from the responder."""
+        """An ICMP error that quotes `packet`, from a router on the way or from the responder."""
         sender = router or self.responder[0]
-        error = frames.unreachable(sender, self.initiator[0], syn, code=code, kind=kind, quoted_bytes=quoted)
+        error = frames.unreachable(sender, self.initiator[0], packet, code=code, kind=kind, quoted_bytes=quoted)
         plain = replace(self.dressing, first_of_fragments=False, trailer=0)
         self.stage.error(self.now_ns, self._seen_by(), plain, error)
 
@@ -115,9 +134,9 @@ class Talk:
             return self.rng.randrange(self.stage.interfaces)
         return self.interface
 
-    @staticmethod
-    def _segment(source: End, destination: End, flags: int, seq: int, ack: int, data: int) -> bytes:
+    def _segment(self, source: End, destination: End, flags: int, seq: int, ack: int, data: int) -> bytes:
+        options = b"" if self.tsval is None else frames.timestamps(self.tsval)
         return frames.tcp(
             source[0], destination[0], source[1], destination[1],
-            seq=seq, ack=ack, flags=flags, payload=b"x" * data,
+            seq=seq, ack=ack, flags=flags, payload=b"x" * data, options=options,
         )  # fmt: skip

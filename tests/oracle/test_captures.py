@@ -48,9 +48,9 @@ OUTCOMES: Mapping[str, Mapping[str, int]] = {
     "nflog.pcap": {S: 1},
     "pppoe-pfc.pcap": {S: 1},
     "tso-length-zero-v6.pcap": {S: 1},
-    "zeek__handshake-reorder.pcap": {S: 1, HALF: 1},
+    "zeek__handshake-reorder.pcap": {S: 1},
     "zeek__http-qinq-0.pcap": {S: 1},
-    "zeek__ipv6-http-atomic-frag.pcap": {S: 4, HALF: 1},
+    "zeek__ipv6-http-atomic-frag.pcap": {S: 4},
     "zeek__ipv6.pcap": {S: 6},
     "zeek__mixed-vlan-mpls.pcap": {S: 3, HALF: 1},
     "zeek__modbus-and-non-modbus-p502.pcap": {
@@ -143,6 +143,7 @@ class Captures(unittest.TestCase):
         found = {path.name: self.outcomes(path) for path in captures()}
         self.assertEqual(found, {name: dict(counts) for name, counts in OUTCOMES.items()})
 
+    @unittest.skipIf(compare.alone(), "the oracle has no say")
     def test_what_tshark_cannot_read(self) -> None:
         for name, wanted in BEYOND_TSHARK.items():
             for threads in ("1", "2", "3"):
@@ -156,6 +157,7 @@ class Captures(unittest.TestCase):
         return {label: count for label, count in counts.items() if count}
 
 
+@unittest.skipIf(compare.alone(), "of tcpeek alone")
 class Inputs(unittest.TestCase):
     """The same file by other ways."""
 

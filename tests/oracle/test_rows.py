@@ -7,43 +7,24 @@ import unittest
 import compare
 import filters
 from compare import Setting
-from filters import HALF_SEEN, LATE_PROOF, LATE_SYNACK, PENDING, SUCCESS_DUP_SYN, SUCCESS_DUP_SYNACK
+from filters import LATE_SYNACK, SUCCESS_DUP_SYN, SUCCESS_DUP_SYNACK
 from frames import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG
-from story import TIMEOUT, Step, Steps, StoryCase, after, again_with, clock, doing, on
+from story import (
+    ABORTED, HALF, LATE, NO_ACK, NO_ANSWER, ONE_PENDING, REFUSED, SUCCEEDED, TIMEOUT, UNCERTAIN,
+    Step, Steps, StoryCase, abort, ack, after, again_with, clock, doing, error, forged, initiators, on,
+    refuse, reply, responders, sent_anew, sums, syn, synack,
+)  # fmt: skip
 from talk import MS, SECOND, Talk
 
-syn, synack, ack, reply = Talk.syn, Talk.synack, Talk.ack, Talk.reply
-refuse, abort = Talk.refuse, Talk.abort
-
+BOUND = 1 << 24
 HALF_SPACE = 1 << 31
+FAST_OPEN_DATA = 1 << 16
 WINDOW = 2 * MS
 NO_WINDOW = Setting(copy_window_ms=0)
-NO_ICMP = Setting(icmp=False)
 
-ONE_PENDING = {PENDING: 1}
-SUCCEEDED = {filters.SUCCESS: 1}
-LATE = SUCCEEDED | {LATE_PROOF: 1}
-HALF = SUCCEEDED | {HALF_SEEN: 1}
-REFUSED = {filters.FAILURE: 1, filters.REJECTED: 1}
-ABORTED = REFUSED | {filters.ABORTED: 1}
-UNREACHABLE = {filters.FAILURE: 1, filters.UNREACHABLE: 1}
-NO_ANSWER = {filters.FAILURE: 1, filters.TIMED_OUT: 1, filters.NO_ANSWER: 1}
-NO_ACK = {filters.FAILURE: 1, filters.TIMED_OUT: 1, filters.NO_ACK: 1}
+ONE_NUMBER = again_with(0, HALF_SPACE)  # of both sides
 
 setUpModule = compare.require
-
-
-def initiators(flags: int, seq: int = 0, ack: int = 0, data: int = 0) -> Step:
-    return doing(Talk.from_initiator, flags, seq, ack, data)
-
-
-def responders(flags: int, seq: int = 0, ack: int = 0, data: int = 0) -> Step:
-    return doing(Talk.from_responder, flags, seq, ack, data)
-
-
-def error(code: int = 1, kind: int | None = None, quoted: int = 576, seq: int = 0) -> Step:
-    """An ICMP error about a SYN whose sequence number is off by `seq`."""
-    return lambda talk: talk.unreachable(talk.syn_packet(seq), code=code, kind=kind, quoted=quoted)
 
 
 class Syn(StoryCase):
@@ -69,16 +50,23 @@ class Syn(StoryCase):
         # Each copy is measured from the one before it.
         self.tell([syn, after(WINDOW), syn, after(WINDOW), syn, synack, ack], SUCCEEDED)
 
+    def test_another_sending_is_no_copy_however_soon(self) -> None:
+        twice = SUCCEEDED | {SUCCESS_DUP_SYN: 1}
+        soon: Steps = (after(100), syn, synack, ack)
+        self.tell([sent_anew(tsval=7), syn, sent_anew(tsval=8), *soon], twice)
+        self.tell([syn, sent_anew(tsval=0), *soon], twice)
+        self.tell([sent_anew(tsval=7), syn, *soon], SUCCEEDED)
+        # IPv6 has no identification.
+        self.tell([syn, sent_anew(identification=8), *soon], twice, wanted_six=SUCCEEDED)
+
+    def test_again_after_the_clock_stepped_back(self) -> None:
+        self.tell([syn, after(-29 * SECOND), syn, synack, ack], SUCCEEDED | {SUCCESS_DUP_SYN: 1})
+        self.tell([syn, after(-WINDOW), syn, synack, ack], SUCCEEDED)
+        self.tell([syn, after(-WINDOW - 1), syn, synack, ack], SUCCEEDED | {SUCCESS_DUP_SYN: 1})
+
     def test_again_on_another_interface(self) -> None:
         self.tell([syn, on(1, syn), synack, ack], SUCCEEDED)
         self.tell([on(1, syn), on(1, syn), synack, ack], SUCCEEDED | {SUCCESS_DUP_SYN: 1})
-
-    def test_with_another_isn_while_pending(self) -> None:
-        self.tell([syn, again_with(1), syn, synack, ack], SUCCEEDED | NO_ANSWER)
-        self.tell([syn, synack, again_with(1), syn], ONE_PENDING | NO_ACK)
-
-    def test_of_the_responder_after_its_answer(self) -> None:
-        self.tell([syn, synack, responders(SYN, 5)], ONE_PENDING | NO_ACK)
 
 
 class SynAck(StoryCase):
@@ -97,8 +85,57 @@ class SynAck(StoryCase):
         self.tell([*both, ack], SUCCEEDED)
         self.tell([*both, again_with(0, -1000), ack], SUCCEEDED)
 
-    def test_before_the_syn(self) -> None:
-        self.tell([synack, syn, ack], HALF)
+    def test_another_sending_is_no_copy_however_soon(self) -> None:
+        twice = SUCCEEDED | {SUCCESS_DUP_SYNACK: 1}
+        soon: Steps = (after(100), synack, ack)
+        self.tell([syn, sent_anew(tsval=7), synack, sent_anew(tsval=8), *soon], twice)
+        self.tell([syn, sent_anew(tsval=7), synack, *soon], SUCCEEDED)
+        self.tell([syn, synack, sent_anew(identification=8), *soon], twice, wanted_six=SUCCEEDED)
+
+    def test_again_after_a_repeated_syn(self) -> None:
+        """An answer of its own, unless that SYN was a copy itself."""
+        repeated: Steps = (syn, synack, after(100), syn, after(50), synack)
+        twice = SUCCEEDED | {SUCCESS_DUP_SYN: 1, SUCCESS_DUP_SYNACK: 1}
+        self.tell([*repeated, ack], twice)
+        self.tell([*repeated, after(50), synack, ack], twice)  # the third is a copy of the second
+        self.tell([syn, after(50), synack, after(50), syn, after(50), synack, ack], SUCCEEDED)
+
+    def test_after_the_clock_stepped_back(self) -> None:
+        self.tell([syn, synack, after(-WINDOW), synack, ack], SUCCEEDED)
+        self.tell([syn, synack, after(-WINDOW - 1), synack, ack], SUCCEEDED | {SUCCESS_DUP_SYNACK: 1})
+
+
+class Early(StoryCase):
+    """Taps and queues put an answer in front of its SYN."""
+
+    def test_synack(self) -> None:
+        for early in (0, 30, WINDOW):
+            self.tell([synack, after(early), syn, ack], SUCCEEDED, lasting=[10 * MS])
+        self.tell([synack, after(WINDOW + 1), syn, ack], HALF)
+        self.tell([synack, after(WINDOW), syn, ack], SUCCEEDED, NO_WINDOW)
+
+    def test_reset(self) -> None:
+        self.tell([refuse, after(WINDOW), syn], REFUSED, lasting=[0])
+        self.tell([refuse, after(-30), syn], REFUSED, lasting=[0])
+        self.tell([refuse, after(WINDOW + 1), syn], ONE_PENDING)
+        self.tell([responders(RST, 1), after(30), syn], ONE_PENDING)
+        self.tell([doing(refuse, 2), after(30), syn], ONE_PENDING)
+        self.tell([doing(refuse, 11), after(30), doing(syn, 10)], REFUSED)
+
+    def test_of_the_wrong_side(self) -> None:
+        self.tell([initiators(RST | ACK, 0, 1), after(30), syn], ONE_PENDING)
+
+    def test_once_each(self) -> None:
+        """Of two with the same number the later counts."""
+        self.tell([refuse, after(10), synack, after(10), syn, ack], SUCCEEDED)
+        self.tell([synack, after(10), refuse, after(10), syn], REFUSED)
+
+    def test_before_a_candidate(self) -> None:
+        superseded = NO_ANSWER | UNCERTAIN
+        early: Steps = (syn, forged(1000, refuse), after(30), forged(1000, syn))
+        self.tell([*early, after(SECOND), clock], sums(superseded, REFUSED), lasting=[10 * MS + 30, 0])
+        answered: Steps = (syn, forged(1000, synack), after(30), forged(1000, syn), forged(1000, ack))
+        self.tell(answered, sums(NO_ANSWER, SUCCEEDED), lasting=[10 * MS + 30, 10 * MS])
 
 
 class Success(StoryCase):
@@ -107,12 +144,25 @@ class Success(StoryCase):
         self.tell([syn, synack, doing(ack, data=100)], SUCCEEDED)
         self.tell([syn, synack, initiators(FIN | ACK, 1, 1)], SUCCEEDED)
 
+    def test_completing_ack_of_a_synack_with_data(self) -> None:
+        answer = responders(SYN | ACK, 0, 1, data=7)
+        for acknowledged, counts in ((1, SUCCEEDED), (8, SUCCEEDED), (9, LATE)):
+            self.tell([syn, answer, doing(ack, 1, acknowledged)], counts)
+
+    def test_fast_open(self) -> None:
+        """The server may speak first where it took the SYN's data."""
+        for taken, spoken, counts in (
+            (11, FAST_OPEN_DATA, SUCCEEDED), (11, FAST_OPEN_DATA + 1, LATE), (2, 500, SUCCEEDED), (1, 1, LATE),
+        ):  # fmt: skip
+            steps = [doing(syn, 10), doing(synack, taken), doing(ack, 11, 1 + spoken)]
+            self.tell(steps, counts)
+
     def test_later_segment_of_the_initiator(self) -> None:
-        for seq, acknowledged in ((500, 900), (1, 2), (HALF_SPACE, 1), (1, HALF_SPACE)):
+        for seq, acknowledged in ((500, 900), (1, 2), (BOUND, 1), (1, BOUND), (BOUND, BOUND)):
             self.tell([syn, synack, doing(ack, seq, acknowledged)], LATE)
 
     def test_segments_that_do_not_fit(self) -> None:
-        for seq, acknowledged in ((0, 1), (1, 0), (HALF_SPACE + 1, 1), (1, HALF_SPACE + 1)):
+        for seq, acknowledged in ((0, 1), (1, 0), (BOUND + 1, 1), (1, BOUND + 1), (HALF_SPACE, 1), (1, HALF_SPACE)):
             self.tell([syn, synack, doing(ack, seq, acknowledged)], ONE_PENDING)
         for flags in (0, PSH, FIN):
             self.tell([syn, synack, initiators(flags, 1, 1)], ONE_PENDING)
@@ -120,6 +170,25 @@ class Success(StoryCase):
     def test_proof_by_the_responder(self) -> None:
         for proof in (doing(reply, 1, 2), doing(reply, data=1), doing(reply, 2), responders(FIN | ACK, 1, 1)):
             self.tell([syn, synack, proof], LATE)
+
+    def test_proof_by_the_responder_has_bounds(self) -> None:
+        self.tell([syn, synack, doing(reply, BOUND, BOUND)], LATE)
+        for proof in (doing(reply, BOUND + 1, 2), doing(reply, 2, BOUND + 1)):
+            self.tell([syn, synack, proof], ONE_PENDING)
+
+    def test_proof_by_a_reset(self) -> None:
+        for flags, seq, acknowledged in ((RST | ACK, 1, 81), (RST | ACK, 501, 1), (RST | ACK | PSH, BOUND, BOUND)):
+            self.tell([syn, synack, responders(flags, seq, acknowledged)], LATE)
+            self.tell([syn, synack, initiators(flags, acknowledged, seq)], LATE)
+        with_data = (doing(syn, 10), responders(SYN | ACK, 0, 11, data=7))
+        for seq, acknowledged, counts in ((8, 11, REFUSED), (9, 11, LATE), (8, 12, LATE)):
+            self.tell([*with_data, responders(RST | ACK, seq, acknowledged)], counts)
+
+    def test_resets_that_prove_nothing(self) -> None:
+        self.tell([syn, responders(RST | ACK, 1, 81)], ONE_PENDING)
+        self.tell([syn, synack, responders(RST, 81)], ONE_PENDING)
+        self.tell([syn, synack, responders(RST | ACK, BOUND + 1, 2)], ONE_PENDING)
+        self.tell([syn, synack, initiators(RST | ACK, 2, BOUND + 1)], ONE_PENDING)
 
     def test_bare_repeat_of_the_responder_proves_nothing(self) -> None:
         self.tell([syn, synack, reply], ONE_PENDING)
@@ -130,7 +199,7 @@ class Success(StoryCase):
         opened = [doing(syn, 10), doing(synack, 11)]
         self.tell([*opened, doing(reply, 1, 11, 500)], ONE_PENDING)
         self.tell([*opened, doing(reply, 501, 12)], LATE)
-        self.tell([*opened, doing(ack, 11, 501)], LATE)
+        self.tell([*opened, doing(ack, 11, 501)], SUCCEEDED)
 
     def test_half_seen(self) -> None:
         self.tell([syn, ack], HALF)
@@ -159,18 +228,6 @@ class Failure(StoryCase):
         challenge = [doing(reply, 5000, 70_000), doing(abort, 70_000)]
         self.tell([syn, *challenge, syn, synack, ack], SUCCEEDED | {SUCCESS_DUP_SYN: 1})
 
-    def test_unreachable(self) -> None:
-        for step in (error(0), error(3), error(9), error(13)):
-            self.tell([syn, step], UNREACHABLE)
-            self.tell([syn, step], ONE_PENDING, NO_ICMP)
-        self.tell([syn, synack, error()], UNREACHABLE)
-
-    def test_errors_that_are_no_unreachable_peer(self) -> None:
-        for kind in (2, 5, 9, 128):
-            self.tell([syn, error(4, kind)], ONE_PENDING)
-        self.tell([syn, error(seq=1)], ONE_PENDING)
-        self.tell([syn, again_with(7), error()], ONE_PENDING)
-
     def test_timeout(self) -> None:
         self.tell([syn, after(TIMEOUT - 1), clock], ONE_PENDING)
         self.tell([syn, after(TIMEOUT), clock], NO_ANSWER)
@@ -195,13 +252,62 @@ class Simultaneous(StoryCase):
         answer = initiators(SYN | ACK, 0, 1)
         self.tell([*self.crossing, answer, synack], SUCCEEDED)
         self.tell([*self.crossing, synack, answer], SUCCEEDED)
+        self.tell([*self.crossing, synack, ack], SUCCEEDED)
         self.tell([*self.crossing, ack, reply], SUCCEEDED)
+        self.tell([*self.crossing, answer, reply], SUCCEEDED)
+
+    def test_each_exactly(self) -> None:
+        opened = (doing(syn, 10), responders(SYN, data=5))
+        for acknowledged in (1, 3, 6):
+            self.tell([*opened, initiators(SYN | ACK, 0, acknowledged), doing(synack, 11)], SUCCEEDED)
+            self.tell([*opened, doing(ack, 5, acknowledged), doing(reply, 6, 11)], SUCCEEDED)
+        for acknowledged in (0, 7):
+            self.tell([*opened, initiators(SYN | ACK, 0, acknowledged), doing(synack, 11)], ONE_PENDING)
+        self.tell([*opened, initiators(SYN | ACK, 1, 1), doing(synack, 11)], ONE_PENDING)
+        for last in (doing(reply, 7, 11), doing(reply, 6, 12), doing(reply, 6, 0)):
+            self.tell([*opened, initiators(SYN | ACK, 0, 1), last], ONE_PENDING)
 
     def test_one_acknowledged(self) -> None:
         self.tell([*self.crossing], ONE_PENDING)
+        self.tell([*self.crossing, reply], ONE_PENDING)
         self.tell([*self.crossing, synack, after(TIMEOUT), clock], NO_ACK)
         self.tell([*self.crossing, ack, after(TIMEOUT), clock], NO_ANSWER)
         self.tell([*self.crossing, after(TIMEOUT), clock], NO_ANSWER)
+
+    def test_half_seen_as_if_nothing_had_crossed(self) -> None:
+        self.tell([*self.crossing, doing(ack, 1, 900)], HALF)
+        self.tell([syn, responders(SYN, 5), ack, synack], HALF)
+
+    def test_a_crossing_syn_is_anybodys_word(self) -> None:
+        crossing = responders(SYN, 5)
+        self.tell([syn, crossing, responders(RST, 6), synack, ack], SUCCEEDED)
+        self.tell([syn, crossing, synack, responders(RST, 6), ack], SUCCEEDED)
+        self.tell([syn, crossing, synack, responders(RST, 1)], REFUSED)
+        self.tell([syn, after(TIMEOUT - 1), crossing, after(1), clock], NO_ANSWER)
+        self.tell([syn, crossing, synack, initiators(SYN | ACK, 0, 6)], ONE_PENDING)
+
+    def test_the_last_crossing_syn_counts(self) -> None:
+        replaced = (syn, responders(SYN, 5), responders(SYN))
+        self.tell([*replaced, initiators(SYN | ACK, 0, 1), synack], SUCCEEDED)
+        self.tell([*replaced, initiators(SYN | ACK, 0, 6), synack], ONE_PENDING)
+
+    def test_crossing_syn_again_after_the_answer(self) -> None:
+        self.tell([*self.crossing, synack, responders(SYN), after(2 * SECOND), ack], SUCCEEDED)
+
+
+class SelfConnect(StoryCase):
+    ends = (("192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::1"))
+    ports = (40001, 40001)
+
+    def test_success_on_the_synack(self) -> None:
+        self.tell([ONE_NUMBER, syn, synack, ack], SUCCEEDED, lasting=[10 * MS])
+        self.tell([ONE_NUMBER, syn, syn, synack, ack], SUCCEEDED | {SUCCESS_DUP_SYN: 1})
+
+    def test_synack_of_another_number(self) -> None:
+        self.tell([ONE_NUMBER, syn, doing(synack, 2)], ONE_PENDING)
+
+    def test_no_answer(self) -> None:
+        self.tell([ONE_NUMBER, syn, after(TIMEOUT), clock], NO_ANSWER)
 
 
 class AfterTheOutcome(StoryCase):
@@ -209,15 +315,33 @@ class AfterTheOutcome(StoryCase):
 
     def test_same_syn_opens_nothing(self) -> None:
         self.tell([syn, refuse, syn, refuse], REFUSED)
-        self.tell([syn, error(), syn, syn], UNREACHABLE)
+        self.tell([syn, abort, syn, syn], ABORTED)
         self.tell([*self.done, after(TIMEOUT - MS), syn], SUCCEEDED)
 
     def test_same_syn_when_forgotten(self) -> None:
         self.tell([*self.done, after(TIMEOUT + 5 * MS), syn], SUCCEEDED | ONE_PENDING)
 
+    def test_same_syn_after_a_failure_is_another_attempt_once_answered(self) -> None:
+        again: Steps = (syn, synack, ack)
+        for end, counts in ((refuse, REFUSED), (abort, ABORTED)):
+            self.tell([syn, end, *again], sums(counts, SUCCEEDED), lasting=[10 * MS, 20 * MS])
+        both = sums(REFUSED, SUCCEEDED)
+        self.tell([syn, refuse, syn, syn, synack, ack], both, lasting=[10 * MS, 20 * MS])
+        self.tell([syn, after(TIMEOUT), syn, synack, ack], sums(NO_ANSWER, SUCCEEDED), lasting=[TIMEOUT, 20 * MS])
+        self.tell([syn, refuse, syn, synack], sums(REFUSED, ONE_PENDING))
+        self.tell([syn, refuse, syn, doing(synack, 2), ack], REFUSED)
+
+    def test_no_other_attempt_is_answered(self) -> None:
+        self.tell([syn, refuse, synack, ack], REFUSED)
+        self.tell([syn, after(MS), refuse, after(MS), syn, synack, ack], REFUSED)  # the SYN is a copy
+        self.tell([*self.done, syn, synack], SUCCEEDED | {LATE_SYNACK: 1})
+
     def test_other_syn_opens(self) -> None:
         self.tell([*self.done, again_with(1), syn], SUCCEEDED | ONE_PENDING)
         self.tell([*self.done, responders(SYN, 5)], SUCCEEDED | ONE_PENDING)
+        self.tell([*self.done, responders(SYN)], SUCCEEDED)
+        # The initiator's with the responder's number is no copy of anything.
+        self.tell([*self.done, initiators(SYN, HALF_SPACE)], SUCCEEDED | ONE_PENDING)
 
     def test_late_synacks(self) -> None:
         self.tell([*self.done, synack, synack], SUCCEEDED | {LATE_SYNACK: 2})
@@ -229,54 +353,11 @@ class AfterTheOutcome(StoryCase):
         self.tell([*self.done, refuse, abort, error()], SUCCEEDED)
 
 
-class ErrorsOfOneFamily(StoryCase):
-    """ICMP and ICMPv6 number them differently."""
-
-    def test_each_kind_that_ends_an_attempt(self) -> None:
-        for four, six in ((3, 1), (11, 3), (12, 4)):
-            self.tell([syn, _error_by_family(four, six)], UNREACHABLE)
-
-    def test_the_numbers_of_the_other_family(self) -> None:
-        for four, six in ((1, 11), (4, 12), (5, 2)):
-            self.tell([syn, _error_by_family(four, six)], ONE_PENDING)
-
-
-def _error_by_family(four: int, six: int) -> Step:
-    return lambda talk: talk.unreachable(
-        talk.syn_packet(), code=1, kind=four if talk.initiator[0].version == 4 else six
-    )
-
-
-class BeyondTshark(StoryCase):
-    """What tcpeek reads and tshark does not: the oracle has no say."""
-
-    def test_quotes_of_eight_bytes(self) -> None:
-        headers = {4: 20, 6: 40}
-
-        def quoted(least: int) -> Step:
-            return lambda t: t.unreachable(
-                t.syn_packet(), code=1, quoted=headers[t.initiator[0].version] + least
-            )
-
-        self.tell([syn, quoted(8)], UNREACHABLE, asks_oracle=False)
-        self.tell([syn, quoted(7)], ONE_PENDING)
-
-    def test_lengths_in_a_quotation_are_not_believed(self) -> None:
-        def lying(length: int) -> Step:
-            def step(t: Talk) -> None:
-                packet, at = t.syn_packet(), 2 if t.initiator[0].version == 4 else 4
-                lie = packet[:at] + length.to_bytes(2, "big") + packet[at + 2 :]
-                t.unreachable(lie, code=1)
-
-            return step
-
-        for length in (0, 1, 8, 20, 27, 41, 0x2800, 0xFFFF):
-            self.tell([syn, lying(length)], UNREACHABLE, asks_oracle=False)
-
+class Unreadable(StoryCase):
     def test_cut_right_after_the_flags(self) -> None:
         self.tell([doing(Talk.cut_syn, 13)], {})
         for captured in (14, 15):
-            self.tell([doing(Talk.cut_syn, captured)], ONE_PENDING, asks_oracle=False)
+            self.tell([doing(Talk.cut_syn, captured)], ONE_PENDING)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ namespace tcpeek::flowtable::test {
 
 inline constexpr std::uint8_t kSynAck = tcp_flag::syn | tcp_flag::ack;
 inline constexpr std::uint8_t kRstAck = tcp_flag::rst | tcp_flag::ack;
-inline constexpr std::int64_t kHalf = std::int64_t{1} << 31;
+inline constexpr std::int64_t kLateProof = std::int64_t{1} << 24;
 inline constexpr std::uint32_t kWindowUs = 2000;
 
 // A segment and what it shall come to.
@@ -31,18 +31,25 @@ struct Line {
   std::int64_t ack = 0;
   Event expected = Event::progressed;
   std::uint16_t payload = 0;
-  std::uint16_t interface = 1;
-  std::optional<std::uint32_t> at_us{};  // else 10 ms after the one before
+  std::uint8_t interface = 1;
+  std::uint8_t print = 0;
+  std::optional<std::int64_t> at_us{};  // else 10 ms after the one before
   SegmentKind kind = SegmentKind::tcp;
 
-  [[nodiscard]] Line at(std::uint32_t us) const {
+  [[nodiscard]] Line at(std::int64_t us) const {
     Line l = *this;
     l.at_us = us;
     return l;
   }
-  [[nodiscard]] Line on(std::uint16_t index) const {
+  [[nodiscard]] Line on(std::uint8_t index) const {
     Line l = *this;
     l.interface = index;
+    return l;
+  }
+  // Another sending, by its TCP timestamp or IP identification.
+  [[nodiscard]] Line sent_anew(std::uint8_t other_print) const {
+    Line l = *this;
+    l.print = other_print;
     return l;
   }
   [[nodiscard]] Line data(std::uint16_t bytes) const {
@@ -74,14 +81,15 @@ inline constexpr std::array<Isns, 5> kIsns{{{1000, 5000},
                                             {0x7fffffff, 0x80000000},
                                             {0x80000000, 0x7fffffff}}};
 
-inline Step step_of(const Line& line, const Isns& isns, std::uint32_t at_us) {
+inline Step step_of(const Line& line, const Isns& isns, std::int64_t at_us) {
   const std::uint32_t own = line.up ? isns.initiator : isns.responder;
   const std::uint32_t peers = line.up ? isns.responder : isns.initiator;
   return {.from_initiator = line.up,
           .kind = line.kind,
           .flags = line.flags,
-          .payload = line.payload,
           .interface = line.interface,
+          .print = line.print,
+          .payload = line.payload,
           .sequence = own + static_cast<std::uint32_t>(line.seq),
           .acknowledgment = peers + static_cast<std::uint32_t>(line.ack),
           .at_us = at_us};
@@ -97,7 +105,7 @@ inline void run(const std::string& what, std::uint16_t syn_data, std::span<const
                 std::uint32_t window_us = kWindowUs) {
   for (const Isns& isns : kIsns) {
     Handshake h = begun(isns, syn_data);
-    std::uint32_t at_us = 0;
+    std::int64_t at_us = 0;
     for (std::size_t i = 0; i < lines.size(); ++i) {
       at_us = lines[i].at_us.value_or(at_us + 10'000);
       const Event event = step(h, step_of(lines[i], isns, at_us), window_us);

@@ -49,6 +49,7 @@ struct Packet {
   std::uint16_t payload = 0;
   std::uint32_t interface = 1;
   std::int64_t at_us = 0;
+  std::uint8_t print = 0;  // of IP identification and TCP timestamp
 
   [[nodiscard]] Segment segment() const {
     const DirectedKey directed = make_key(source, destination);
@@ -61,6 +62,7 @@ struct Packet {
     s.acknowledgment = acknowledgment;
     s.payload = payload;
     s.interface = interface;
+    s.print = print;
     s.time = time_of(std::chrono::microseconds(at_us));
     return s;
   }
@@ -74,6 +76,11 @@ struct Packet {
   [[nodiscard]] Packet on(std::uint32_t index) const {
     Packet p = *this;
     p.interface = index;
+    return p;
+  }
+  [[nodiscard]] Packet sent_anew(std::uint8_t other_print) const {
+    Packet p = *this;
+    p.print = other_print;
     return p;
   }
   [[nodiscard]] Packet data(std::uint16_t bytes) const {

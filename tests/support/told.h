@@ -2,6 +2,7 @@
 // that writes it down.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -72,12 +73,15 @@ inline Told told_about(const Attempt& a, Told::What what) {
 
 // Writes down what the tracker tells, by the ends it is about.
 struct Recorder {
+  std::vector<IpAddress> own;  // this host's addresses
   std::map<Pair, std::vector<Told>> told;
   std::uint64_t opened_count = 0;
   std::uint64_t ended_count = 0;
 
   void opened(Attempt& a) noexcept {
     ++opened_count;
+    const IpAddress responder = a.responder_end().address;
+    if (std::find(own.begin(), own.end(), responder) != own.end()) a.set_own_responder();
     add(told_about(a, Told::What::opened));
   }
   void ended(const Attempt& a, const Outcome& e) noexcept {

@@ -31,6 +31,7 @@ class Traffic {
     // Around zero, around the wrap and the middle of the 32-bit ticks, and today.
     constexpr std::array<std::int64_t, 5> kStarts{0, -3600, 4'503'599, 2'251'799, 1'700'000'000};
     now_us_ = pick(kStarts) * 1'000'000 - below(5'000'000);
+    if (one_in(4)) config.own = {v4(2, 0).address, v6(1, 0).address};
     sweep_percent = one_in(4) ? 0 : below(30);
   }
 
@@ -86,6 +87,7 @@ class Traffic {
   Packet repeated(Packet p) {
     p.at_us = now_us_;
     if (one_in(4)) p.interface = 3 - p.interface;
+    if (one_in(4)) p.print = static_cast<std::uint8_t>(p.print + 1);
     return p;
   }
 
@@ -112,8 +114,19 @@ class Traffic {
   }
 
   std::uint32_t near(std::uint32_t number, std::uint16_t data) {
-    const std::array<std::uint32_t, 9> deltas{
-        0, 2, 5, 6, data, data + 1U, static_cast<std::uint32_t>(-1), 0x7fffffff, 0x80000000};
+    const std::array<std::uint32_t, 13> deltas{0,
+                                               2,
+                                               5,
+                                               6,
+                                               data,
+                                               data + 1U,
+                                               65'536,
+                                               65'537U + data,
+                                               static_cast<std::uint32_t>(-1),
+                                               0x00ffffff,
+                                               0x01000000,
+                                               0x01000001,
+                                               0x80000000};
     return below(10) < 8 ? number : number - 1 + pick(deltas);
   }
 
@@ -138,6 +151,10 @@ class Traffic {
         return below(scale / 10);
       case 9:
         return 0;
+      case 10:
+        return 1'000'000;  // a candidate's patience
+      case 11:
+        return 3'000'000;  // until an ICMP error is final
       default:
         return below(4000);
     }

@@ -81,6 +81,11 @@ class ReaderLiveTest : public tcpeek::test::LiveTest {
            readers.sum(&ReaderReport::mailed_in) == readers.sum(&ReaderReport::mailed_out);
   }
 
+  // An ICMP error is final only after some seconds.
+  static bool all_decided(const ReadersRig& readers, const Played& played) {
+    return all_delivered(readers, played) && readers.sum(Tally::unreachable) >= played.unreachable;
+  }
+
   std::optional<tcpeek::test::FrameSender> outside_;
   std::optional<tcpeek::test::FrameSender> inside_;
 };
@@ -92,7 +97,7 @@ TEST_F(ReaderLiveTest, ManyReadersCountAsOne) {
                        capture(count, {"tp0"}, true_steering()));
     readers.start();
     const Played played = play(1000, 400);
-    ASSERT_TRUE(readers.reports_until([&] { return all_delivered(readers, played); }));
+    ASSERT_TRUE(readers.reports_until([&] { return all_decided(readers, played); }));
     expect_counts(readers, played);
     EXPECT_EQ(readers.sum(&ReaderReport::mailed_out), 0U) << "steered right";
     std::uint64_t web = 0;
@@ -113,7 +118,7 @@ TEST_F(ReaderLiveTest, WhatSteeringDidNotSeeArrivesByMail) {
   ReadersRig readers(3, {}, capture(3, {"tp0"}, test::kAllToTheFirst));
   readers.start();
   const Played played = play(1000, 400);
-  ASSERT_TRUE(readers.reports_until([&] { return all_delivered(readers, played); }));
+  ASSERT_TRUE(readers.reports_until([&] { return all_decided(readers, played); }));
   expect_counts(readers, played);
   EXPECT_EQ(readers.reader(0).report().delivered, played.packets());
   EXPECT_GT(readers.reader(0).report().mailed_out, played.packets() / 3);
@@ -251,7 +256,7 @@ TEST_F(ReaderLiveTest, StopsWhenTheInterfaceIsGone) {
   ReadersRig readers(2, {}, capture(2, {"tp0"}, true_steering()));
   readers.start();
   const Played played = play(1000, 40);
-  ASSERT_TRUE(readers.reports_until([&] { return all_delivered(readers, played); }));
+  ASSERT_TRUE(readers.reports_until([&] { return all_decided(readers, played); }));
   tcpeek::test::ip("link del tp0");
   ASSERT_TRUE(readers.take_reports()) << "a reader hangs";
   const auto start = std::chrono::steady_clock::now();

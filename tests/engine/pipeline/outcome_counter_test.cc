@@ -142,6 +142,7 @@ std::vector<Way> ways() {
        [](CountingRig& r) {
          r.see(kIn.syn(10));
          r.see(kIn.unreachable(10).at(1500));
+         r.tracker.sweep_all(flowtable::test::time_of(4s));
        },
        Tally::unreachable, Cause::unreachable},
   };

@@ -50,6 +50,7 @@ ReaderReport report(std::uint64_t unit) {
   r.tracker.syn_copies = number();
   r.tracker.synack_copies = number();
   r.tracker.late_syns = number();
+  r.tracker.stray_syns = number();
   for (std::uint64_t& count : r.tracker.ignored.counts) count = number();
   for (std::uint64_t& count : r.undecoded.counts) count = number();
   r.delivered = number();
@@ -105,6 +106,7 @@ TEST_F(SnapshotBuilderTest, OutcomesAreSummedTallyByTally) {
   EXPECT_EQ(s.syn_copies, kSum * one_.tracker.syn_copies);
   EXPECT_EQ(s.synack_copies, kSum * one_.tracker.synack_copies);
   EXPECT_EQ(s.late_syns, kSum * one_.tracker.late_syns);
+  EXPECT_EQ(s.stray_syns, kSum * one_.tracker.stray_syns);
 }
 
 TEST_F(SnapshotBuilderTest, PacketsBySocketAndInterface) {

@@ -1,0 +1,43 @@
+// What tells two sendings of a SYN apart from copies of one: IP identification and TCP timestamp, mixed
+// into eight bits.
+//
+// Thread contract: pure function. Source: RFC 9293 section 3.1 (options), RFC 7323 section 3.2.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "flowtable/bytes.h"
+
+namespace tcpeek::flowtable {
+
+// The timestamp value of a TCP header of `length` bytes, of which `tcp` may hold fewer; 0 without one.
+[[nodiscard]] inline std::uint32_t timestamp_value(Bytes tcp, std::size_t length) noexcept {
+  constexpr std::uint8_t kEnd = 0;
+  constexpr std::uint8_t kNothing = 1;
+  constexpr std::uint8_t kTimestamps = 8;
+  const std::size_t end = std::min(tcp.size(), length);
+  for (std::size_t at = 20; at + 1 < end;) {
+    const std::uint8_t kind = byte_at(tcp, at);
+    if (kind == kEnd) return 0;
+    if (kind == kNothing) {
+      ++at;
+      continue;
+    }
+    if (kind == kTimestamps) return at + 6 <= end ? u32_at(tcp, at + 2) : 0;
+    const std::size_t size = byte_at(tcp, at + 1);
+    if (size < 2) return 0;
+    at += size;
+  }
+  return 0;
+}
+
+[[nodiscard]] inline std::uint8_t sending_print(std::uint16_t identification, Bytes tcp,
+                                                std::size_t length) noexcept {
+  const std::uint32_t mixed =
+      timestamp_value(tcp, length) * 0x9e37'79b1U + identification * 0x85eb'ca6bU;
+  return static_cast<std::uint8_t>(mixed >> 24);
+}
+
+}  // namespace tcpeek::flowtable

@@ -1,0 +1,49 @@
+// Of which of this host's own addresses SYN/ACKs were captured lately: an ACK to a SYN/ACK of such an
+// address, which was not captured, is nobody's proof (SPEC section 1, "unanswered_ack").
+//
+// Hosts have few addresses, so a few places do, each for the addresses of one hash. One that is displaced
+// counts as not seen, and its SYN/ACKs as possibly missed.
+//
+// Thread contract: owned by one reader. Nothing here allocates.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "flowtable/flow_key.h"
+#include "flowtable/time.h"
+
+namespace tcpeek::flowtable {
+
+class SynackWitness {
+ public:
+  static constexpr std::chrono::minutes kLately{1};
+
+  void saw(const IpAddress& address, PacketTime at) noexcept {
+    places_[place_of(address)] = {address, at};
+  }
+
+  [[nodiscard]] bool has_seen(const IpAddress& address, PacketTime now) const noexcept {
+    const Place& place = places_[place_of(address)];
+    return place.address == address && now <= place.at + kLately;
+  }
+
+ private:
+  struct Place {
+    IpAddress address{};
+    PacketTime at{};
+  };
+  static constexpr std::size_t kPlaces = 64;
+
+  static std::size_t place_of(const IpAddress& address) noexcept {
+    const auto words = AddressWords::of(address.data());
+    return ((words.high ^ words.low) * 0x9e3779b97f4a7c15U) >> 58U;
+  }
+
+  std::array<Place, kPlaces> places_{};
+};
+
+}  // namespace tcpeek::flowtable
