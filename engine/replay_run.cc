@@ -70,7 +70,7 @@ void ReplayRun::make_readers() {
     configs.push_back({.id = i,
                        .readers = readers,
                        .tracker = tracker_config(options_, sizing.sessions_per_reader, device),
-                       .verify = options_.checksum,
+                       .decoding = {.verify = options_.checksum},
                        .steering = steering,
                        .icmp = options_.icmp,
                        .print_outcomes = !options_.quiet});
