@@ -107,7 +107,7 @@ std::vector<ReaderConfig> LiveRun::reader_configs() const {
     configs.push_back({.id = i,
                        .cpu = sizing_.cpus[i],
                        .tracker = tracker_config(options_, sizing_.sessions_per_reader, device),
-                       .decoding = {.verify = options_.checksum},
+                       .decoding = options_.decoding(),
                        .steering = steering_,
                        .ring_retire = ring::ring_geometry(sizing_.ring_mib).retire,
                        .print_outcomes = !options_.quiet,

@@ -23,7 +23,7 @@ inline constexpr std::size_t kMaxTunnels = 4;
 
 struct Tunnels {
   std::array<bool, kTunnelKinds> wanted{};
-  // A second port of zero is none.
+  // A port of zero is none.
   std::array<std::uint16_t, 2> vxlan_ports{4789, 8472};  // IANA's, and Linux's
   std::uint16_t geneve_port = 6081;
 
@@ -39,12 +39,20 @@ struct Tunnels {
     return wanted[0] || wanted[1] || wanted[2] || wanted[3];
   }
 
+  // Instead of the usual ones. A port is one tunnel's alone.
+  constexpr void use_port(TunnelKind kind, std::uint16_t port) noexcept {
+    const bool vxlan = kind == TunnelKind::vxlan;
+    for (std::uint16_t& other : vxlan_ports) other = vxlan || other == port ? 0 : other;
+    if (!vxlan || geneve_port == port) geneve_port = 0;
+    (vxlan ? vxlan_ports[0] : geneve_port) = port;
+  }
+
   // The tunnel whose UDP packets go to this port.
   [[nodiscard]] constexpr bool is_vxlan(std::uint16_t port) const noexcept {
     return port != 0 && (port == vxlan_ports[0] || port == vxlan_ports[1]);
   }
   [[nodiscard]] constexpr bool is_geneve(std::uint16_t port) const noexcept {
-    return port == geneve_port;
+    return port != 0 && port == geneve_port;
   }
 
   bool operator==(const Tunnels&) const = default;
