@@ -14,6 +14,7 @@
 #include "engine/output/banner.h"
 #include "engine/output/summary.h"
 #include "engine/process/fd_limit.h"
+#include "ring/capture_program.h"
 #include "ring/geometry.h"
 
 namespace tcpeek::engine {

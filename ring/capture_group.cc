@@ -1,6 +1,6 @@
 #include "ring/capture_group.h"
 
-#include "ring/capture_filter.h"
+#include "ring/capture_program.h"
 
 namespace tcpeek::ring {
 

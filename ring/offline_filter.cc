@@ -2,6 +2,7 @@
 
 #include <pcap/pcap.h>
 
+#include "ring/capture_filter.h"
 #include "ring/compile_expression.h"
 #include "ring/savefile.h"
 

@@ -18,8 +18,9 @@ constexpr std::uint32_t kIcmp = 1;
 constexpr std::uint32_t kIcmpv6 = 58;
 constexpr std::uint32_t kFragment = 44;
 constexpr std::uint32_t kAuthentication = 51;
-constexpr std::uint32_t kIcmpUnreachable = 3;
-constexpr std::uint32_t kIcmpv6Unreachable = 1;
+// Destination unreachable, time exceeded, parameter problem.
+constexpr std::initializer_list<std::uint32_t> kIcmpErrors = {3, 11, 12};
+constexpr std::initializer_list<std::uint32_t> kIcmpv6Errors = {1, 3, 4};
 constexpr int kSteppedOver = 8;  // IPv6 extension headers, as many as the decoder reads
 
 constexpr std::uint32_t kLengthOfExtensionPart = 4;  // instructions in skip_extensions()
@@ -121,8 +122,11 @@ void Emitter::ipv4(std::uint32_t base) {
 
   code_.place(not_tcp);
   code_.unless_equal(kIcmp, give_up);
+  const auto error = code_.new_label();
   load(BPF_B, {base, outer});
-  code_.unless_equal(kIcmpUnreachable, give_up);
+  for (const std::uint32_t type : kIcmpErrors) code_.if_equal(type, error);
+  code_.add(BPF_RET | BPF_K, 0);
+  code_.place(error);
   const std::uint32_t quoted = base + 8;
   load(BPF_B, {quoted + 9, outer});
   code_.unless_equal(kTcp, give_up);
@@ -200,11 +204,11 @@ void Emitter::ipv6(std::uint32_t base) {
   addresses_v6(base, std::nullopt, {base, outer}, {base + 2, outer});
 
   code_.place(icmp);
-  const auto unreachable = code_.new_label();
+  const auto error = code_.new_label();
   load(BPF_B, {base, outer});
-  code_.if_equal(kIcmpv6Unreachable, unreachable);
+  for (const std::uint32_t type : kIcmpv6Errors) code_.if_equal(type, error);
   code_.add(BPF_RET | BPF_K, 0);
-  code_.place(unreachable);
+  code_.place(error);
   const std::uint32_t quoted = base + 8;
   code_.add(BPF_LD | BPF_MEM, outer);
   code_.add(BPF_ALU | BPF_ADD | BPF_K, kHeader);

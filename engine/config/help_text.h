@@ -20,13 +20,13 @@ Capture:
       --local=NET         count NET as local, too, besides the addresses of the
                           interfaces (mirror ports); may be given several times
       --bpf=EXPR          capture only what also matches this libpcap filter
-      --capture=MODE      handshake (default): SYN, RST, ACKs without payload;
-                          tcp: the headers of all TCP segments
+      --capture=MODE      handshake (default): SYN, RST, FIN, and ACKs without
+                          payload; tcp: the headers of all TCP segments
       --decap=LIST        tunnels to look into: vxlan, geneve, gre (and ERSPAN),
                           ipip; vxlan:PORT and geneve:PORT for other ports; all
                           (default of capture files) or none (default live)
       --promisc           put the interfaces into promiscuous mode
-      --icmp              count ICMP destination unreachable as an outcome
+      --icmp              count ICMP errors that end an attempt as an outcome
   -c, --checksum=MODE     verify checksums: 0 none (default), 1 IP header,
                           2 IP header and TCP
 

@@ -10,8 +10,8 @@ namespace tcpeek::engine {
 std::string in_words(const ring::CaptureFilter& filter) {
   std::string words = filter.scope == ring::CaptureScope::tcp
                           ? "all TCP segments"
-                          : "SYN, RST and segments without payload";
-  if (filter.icmp) words += ", ICMP destination unreachable";
+                          : "SYN, RST, FIN and segments without payload";
+  if (filter.icmp) words += ", ICMP errors";
   if (!filter.narrowed_by.empty()) words += ", where " + printable(filter.narrowed_by);
   return words;
 }

@@ -2,7 +2,7 @@
 
 #include <exception>
 
-#include "ring/capture_filter.h"
+#include "ring/capture_program.h"
 
 namespace tcpeek::engine {
 

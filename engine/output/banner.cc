@@ -26,7 +26,7 @@ std::vector<std::string> lines_of(const LiveBanner& banner) {
 }
 
 std::vector<std::string> lines_of(const ReplayBanner& banner) {
-  std::string filter = banner.icmp ? "TCP and ICMP destination unreachable" : "TCP";
+  std::string filter = banner.icmp ? "TCP and ICMP errors" : "TCP";
   if (!banner.bpf.empty()) filter += ", where " + printable(banner.bpf);
   return {"reading from " + banner.files,
           fmt::format("{} reader{} with room for {} attempts each, filter: {}", banner.readers,

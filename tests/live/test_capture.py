@@ -58,6 +58,17 @@ class Handshakes(ScenarioCase):
 
         self.play(scenario, SUCCESS, unused=0)
 
+    def test_fin_with_payload(self) -> None:
+        """A whole request in the completing segment, or a last answer: both are seen."""
+
+        def scenario(c: Conversation) -> None:
+            c.syn()
+            c.synack()
+            c.ack(flags=ACK | PSH | FIN, payload=b"GET / HTTP/1.0\r\n\r\n")
+            c.reply(ack=20, flags=ACK | FIN, payload=b"y" * 1400)
+
+        self.play(scenario, SUCCESS, unused=1)
+
     def test_fast_open_syn_with_payload(self) -> None:
         def scenario(c: Conversation) -> None:
             c.syn(b"x" * 500)

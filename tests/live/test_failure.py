@@ -125,6 +125,17 @@ class Unreachable(ScenarioCase):
                 with self.subTest(version=positions[0].host.version, code=code):
                     self.play(scenario, UNREACHABLE, unused=0, positions=positions)
 
+    def test_other_errors(self) -> None:
+        """Time exceeded and parameter problem."""
+        for positions, kinds in ((V4, (11, 12)), (V6, (3, 4))):
+            for kind, code in ((kind, code) for kind in kinds for code in range(3)):
+
+                def scenario(c: Conversation, kind: int = kind, code: int = code) -> None:
+                    c.unreachable(c.syn(), kind=kind, code=code)
+
+                with self.subTest(version=positions[0].host.version, kind=kind, code=code):
+                    self.play(scenario, UNREACHABLE, unused=0, positions=positions)
+
     def test_from_a_router(self) -> None:
         for positions, router in ((V4, "192.0.2.1"), (V6, "2001:db8::1")):
 
@@ -201,8 +212,8 @@ class Unreachable(ScenarioCase):
         self.play(scenario, SUCCESS, unused=1)
 
     def test_other_icmp_messages(self) -> None:
-        """Fragmentation needed, and types that are no unreachable: the attempt goes on."""
-        for positions, messages in ((V4, ((3, 4), (11, 0), (4, 0), (5, 1))), (V6, ((2, 0), (3, 0), (4, 1)))):
+        """Fragmentation needed, and types that end no connection: the attempt goes on."""
+        for positions, messages in ((V4, ((3, 4), (4, 0), (5, 1), (8, 0))), (V6, ((2, 0), (5, 0), (128, 0)))):
             for kind, code in messages:
 
                 def scenario(c: Conversation, kind: int = kind, code: int = code) -> None:

@@ -67,6 +67,12 @@ def unreachable_from_router(c: Conversation) -> list[Step]:
     return [lambda: packets.append(c.syn()), lambda: c.unreachable(packets[0], router=router, quoted_bytes=68)]
 
 
+def time_exceeded(c: Conversation) -> list[Step]:
+    packets: list[bytes] = []
+    kind = 11 if c.position.host.version == 4 else 3
+    return [lambda: packets.append(c.syn()), lambda: c.unreachable(packets[0], kind=kind, code=0)]
+
+
 def foreign_unreachable(c: Conversation) -> list[Step]:
     packets: list[bytes] = []
 
@@ -124,6 +130,7 @@ PLAYS: list[tuple[Play, Counts]] = [
     (blind_resets, SUCCESS),
     (unreachable, {"attempts": 1, "unreachable": 1}),
     (unreachable_from_router, {"attempts": 1, "unreachable": 1}),
+    (time_exceeded, {"attempts": 1, "unreachable": 1}),
     (foreign_unreachable, plus(SUCCESS, attempts=1, no_answer=1)),
     (
         repeated,

@@ -13,7 +13,7 @@
 #include <string>
 #include <system_error>
 
-#include "ring/capture_filter.h"
+#include "ring/capture_program.h"
 #include "ring/steering.h"
 #include "tests/support/ends.h"
 #include "tests/support/live_ring.h"

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "ring/capture_filter.h"
+#include "ring/capture_program.h"
 #include "ring/descriptor.h"
 #include "ring/steering.h"
 

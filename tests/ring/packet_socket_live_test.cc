@@ -10,7 +10,7 @@
 #include <system_error>
 #include <thread>
 
-#include "ring/capture_filter.h"
+#include "ring/capture_program.h"
 #include "tests/support/ends.h"
 #include "tests/support/live_ring.h"
 #include "tests/support/net_namespace.h"

@@ -2,6 +2,7 @@
 // errors about it, lands on the member that owner(steering_hash()) names.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <map>
 #include <random>
@@ -9,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "ring/capture_filter.h"
 #include "ring/capture_group.h"
 #include "ring/steering.h"
 #include "tests/support/ends.h"
@@ -129,8 +129,11 @@ TEST_F(SteeringLiveTest, EveryPacketOfAFlowLandsOnItsOwner) {
     const unsigned member = owner(hash_of(a, b), kMembers);
     owners.insert(member);
     const auto syn = segment(a, b, bit::syn).seq(i).tcp_options(20);
-    const auto error = icmp_error(router, a, v6 ? 1 : 3, 1, syn);
-    for (PacketBuilder packet : {syn, segment(b, a, bit::syn | bit::ack).seq(i), error}) {
+    std::vector<PacketBuilder> packets{syn, segment(b, a, bit::syn | bit::ack).seq(i)};
+    for (const unsigned type : v6 ? std::array{1U, 3U, 4U} : std::array{3U, 11U, 12U}) {
+      packets.push_back(icmp_error(router, a, static_cast<std::uint8_t>(type), 1, syn));
+    }
+    for (const PacketBuilder& packet : packets) {
       const Frame plain = packet.build();
       both_ways(plain, plain, member);
     }

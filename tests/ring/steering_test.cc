@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <functional>
 #include <random>
 
@@ -47,8 +49,13 @@ class SteeringTest : public testing::TestWithParam<bool> {
   [[nodiscard]] Flow random_flow() {
     return {random_end(random_, v6()), random_end(random_, v6()), random_end(random_, v6())};
   }
+  // Destination unreachable, time exceeded, parameter problem.
+  [[nodiscard]] static std::array<std::uint8_t, 3> error_types() {
+    if (v6()) return {1, 3, 4};
+    return {3, 11, 12};
+  }
   [[nodiscard]] static PacketBuilder unreachable(const Flow& flow, const PacketBuilder& quoted) {
-    return icmp_error(flow.router, flow.a, v6() ? 1 : 3, 1, quoted);
+    return icmp_error(flow.router, flow.a, error_types().front(), 1, quoted);
   }
 
   // Runs the program over a packet of each of many flows, with a key of its own, both ways.
@@ -122,9 +129,18 @@ TEST_P(SteeringTest, ErrorsThatQuoteTheFlow) {
          [](const Flow& f) { return unreachable(f, segment(f.a, f.b, bit::syn)); });
   expect(Lands::on_owner, 2000,
          [](const Flow& f) { return unreachable(f, segment(f.b, f.a, bit::syn | bit::ack)); });
-  expect(Lands::on_owner, 500, [](const Flow& f) {
-    return unreachable(f, segment(f.a, f.b, bit::syn)).vlan(kQinQ, 7).vlan(kVlan, 8);
-  });
+  for (const std::uint8_t type : error_types()) {
+    for (const std::uint8_t code : {std::uint8_t{0}, std::uint8_t{3}}) {
+      expect(Lands::on_owner, 500, [&](const Flow& f) {
+        return icmp_error(f.router, f.a, type, code, segment(f.a, f.b, bit::syn));
+      });
+    }
+    expect(Lands::on_owner, 500, [&](const Flow& f) {
+      return icmp_error(f.router, f.a, type, 0, segment(f.a, f.b, bit::syn))
+          .vlan(kQinQ, 7)
+          .vlan(kVlan, 8);
+    });
+  }
 }
 
 TEST_P(SteeringTest, QuoteCutBehindThePortsIsEnough) {
@@ -156,10 +172,14 @@ TEST_P(SteeringTest, DeeperTagsMayBeSeenThroughButNeverMisread) {
 
 TEST_P(SteeringTest, ErrorsAboutOtherThingsAreNotSeenThrough) {
   expect(Lands::on_first, 200, [](const Flow& f) { return unreachable(f, test::udp(f.a, f.b)); });
-  expect(Lands::on_first, 200, [](const Flow& f) {
-    const std::uint8_t time_exceeded = v6() ? 3 : 11;
-    return icmp_error(f.router, f.a, time_exceeded, 0, segment(f.a, f.b, bit::syn));
-  });
+  for (unsigned type = 0; type < 256; ++type) {
+    const auto number = static_cast<std::uint8_t>(type);
+    const auto errors = error_types();
+    if (std::ranges::find(errors, number) != errors.end()) continue;
+    expect(Lands::on_first, 2, [&](const Flow& f) {
+      return icmp_error(f.router, f.a, number, 0, segment(f.a, f.b, bit::syn));
+    });
+  }
 }
 
 class SteeringV4Test : public SteeringTest {};

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "ring/capture_filter.h"
 #include "ring/capture_group.h"
+#include "ring/capture_program.h"
 #include "tests/engine/live/readers_fixture.h"
 #include "tests/support/ends.h"
 #include "tests/support/net_namespace.h"

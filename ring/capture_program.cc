@@ -1,0 +1,221 @@
+#include "ring/capture_program.h"
+
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <pcap/pcap.h>
+
+#include <memory>
+
+#include "ring/bpf_code.h"
+#include "ring/compile_expression.h"
+
+namespace tcpeek::ring {
+namespace {
+
+using Program = std::vector<sock_filter>;
+
+constexpr std::uint32_t ancillary(std::uint32_t what) {
+  return static_cast<std::uint32_t>(SKF_AD_OFF) + what;
+}
+
+struct PcapClose {
+  void operator()(pcap_t* p) const noexcept { pcap_close(p); }
+};
+
+struct CompiledProgram {
+  bpf_program program{};
+  CompiledProgram() = default;
+  CompiledProgram(const CompiledProgram&) = delete;
+  CompiledProgram& operator=(const CompiledProgram&) = delete;
+  ~CompiledProgram() { pcap_freecode(&program); }
+};
+
+// Throws FilterSyntaxError with libpcap's words.
+Program compile(int link_type, const std::string& expression) {
+  const std::unique_ptr<pcap_t, PcapClose> handle(pcap_open_dead(link_type, kSnapLength));
+  if (!handle) throw std::bad_alloc();
+  CompiledProgram compiled;
+  compile_expression(handle.get(), &compiled.program, expression);
+  Program program;
+  for (unsigned i = 0; i < compiled.program.bf_len; ++i) {
+    const bpf_insn& insn = compiled.program.bf_insns[i];
+    program.push_back({insn.code, insn.jt, insn.jf, insn.k});
+  }
+  return program;
+}
+
+// The same program for a packet whose headers begin `bytes` later.
+Program moved(Program program, std::uint32_t bytes) {
+  constexpr auto kAncillary = static_cast<std::uint32_t>(SKF_LL_OFF);
+  for (sock_filter& insn : program) {
+    const bool load = BPF_CLASS(insn.code) == BPF_LD || BPF_CLASS(insn.code) == BPF_LDX;
+    const auto mode = BPF_MODE(insn.code);
+    const bool from_packet = mode == BPF_ABS || mode == BPF_IND || mode == BPF_MSH;
+    if (load && from_packet && insn.k < kAncillary) insn.k += bytes;
+  }
+  return program;
+}
+
+// Rejects packets leaving by loopback; others go on.
+void reject_leaving_loopback(BpfCode& code, Access access, std::uint32_t loopback_index) {
+  if (loopback_index == 0) return;
+  const auto go_on = code.new_label();
+  if (access == Access::network_layer) {
+    code.add(BPF_LD | BPF_W | BPF_ABS, ancillary(SKF_AD_IFINDEX));
+    code.unless_equal(loopback_index, go_on);
+  }
+  code.add(BPF_LD | BPF_W | BPF_ABS, ancillary(SKF_AD_PKTTYPE));
+  code.unless_equal(PACKET_OUTGOING, go_on);
+  code.add(BPF_RET | BPF_K, 0);
+  code.place(go_on);
+}
+
+// Runs `program` if the accumulator holds the ethertype of either IP, else rejects.
+Program if_ip(const Program& program) {
+  BpfCode code;
+  const auto ip = code.new_label();
+  code.if_equal(ETH_P_IP, ip);
+  code.if_equal(ETH_P_IPV6, ip);
+  code.add(BPF_RET | BPF_K, 0);
+  code.place(ip);
+  code.append(program);
+  return code.finish();
+}
+
+// Without a link header the ethertype comes from the kernel's metadata; a tag that is left in the
+// bytes precedes the network header.
+void network_layer_filter(BpfCode& code, const std::string& expression) {
+  const Program plain = compile(DLT_RAW, expression);
+  BpfCode behind_tag;
+  behind_tag.add(BPF_LD | BPF_H | BPF_ABS, 2);
+  behind_tag.append(if_ip(moved(plain, 4)));
+  const Program tagged_program = behind_tag.finish();
+
+  const auto tagged = code.new_label();
+  code.add(BPF_LD | BPF_W | BPF_ABS, ancillary(SKF_AD_PROTOCOL));
+  code.if_equal(ETH_P_8021Q, tagged);
+  code.if_equal(ETH_P_8021AD, tagged);
+  code.add(BPF_JMP | BPF_JA, static_cast<std::uint32_t>(tagged_program.size()));
+  code.place(tagged);
+  code.append(tagged_program);
+  code.append(if_ip(plain));
+}
+
+constexpr std::uint32_t kEthernetHeader = 14;
+
+// The verdict on a TCP segment: whether it carries data decides, unless it has SYN, RST or FIN.
+// `headers_and_data` leaves their length in the accumulator; `without_data` is that of the IP header.
+template <class Load>
+void judge_segment(BpfCode& code, std::uint32_t flags_at, std::uint32_t without_data,
+                   Load&& headers_and_data) {
+  const auto accept = code.new_label();
+  code.add(BPF_LD | BPF_H | BPF_ABS, flags_at);
+  code.if_any_bit(0x0007, accept);
+  code.add(BPF_ALU | BPF_AND | BPF_K, 0xf000);
+  code.add(BPF_ALU | BPF_RSH | BPF_K, 10);
+  code.add(BPF_MISC | BPF_TAX);
+  headers_and_data();
+  code.add(BPF_ALU | BPF_SUB | BPF_X);
+  code.if_equal(without_data, accept);
+  code.add(BPF_RET | BPF_K, 0);
+  code.place(accept);
+  code.add(BPF_RET | BPF_K, kSnapLength);
+}
+
+// Nearly all packets of a host are TCP segments behind plain Ethernet and IP headers. For these, this
+// gives the same verdict as the terms below, with three or four loads instead of seven: each load is a
+// call in the kernel, and all data segments pass here. Others go on.
+void judge_plain_segments(BpfCode& code) {
+  constexpr std::uint32_t kTcp = 6;
+  constexpr std::uint32_t kDontFragment = 0x4000, kReserved = 0x8000;
+  const auto not_v4 = code.new_label();
+  const auto not_plain = code.new_label();
+
+  code.add(BPF_LD | BPF_W | BPF_ABS, 12);  // ethertype, version, header length, service
+  code.add(BPF_ALU | BPF_RSH | BPF_K, 8);
+  code.unless_equal(ETH_P_IP << 8 | 0x45, not_v4);
+  code.add(BPF_LD | BPF_W | BPF_ABS, kEthernetHeader + 6);  // fragment, time to live, protocol
+  code.add(BPF_ALU | BPF_AND | BPF_K, ~((kDontFragment | kReserved) << 16 | 0xff00U));
+  code.unless_equal(kTcp, not_plain);
+  judge_segment(code, kEthernetHeader + 20 + 12, 20,
+                [&] { code.add(BPF_LD | BPF_H | BPF_ABS, kEthernetHeader + 2); });
+
+  code.place(not_v4);
+  code.add(BPF_ALU | BPF_RSH | BPF_K, 4);
+  code.unless_equal(ETH_P_IPV6 << 4 | 6, not_plain);
+  code.add(BPF_LD | BPF_W | BPF_ABS, kEthernetHeader + 4);  // payload length, next header, hops
+  code.add(BPF_ST, 0);
+  code.add(BPF_ALU | BPF_AND | BPF_K, 0xff00);
+  code.unless_equal(kTcp << 8, not_plain);
+  judge_segment(code, kEthernetHeader + 40 + 12, 0, [&] {
+    code.add(BPF_LD | BPF_MEM, 0);
+    code.add(BPF_ALU | BPF_RSH | BPF_K, 16);
+  });
+  code.place(not_plain);
+}
+
+// Each data packet of the host runs through the filter, so it should reject them early. Testing the
+// ethertype once, instead of once for each term as libpcap would, halves what is executed.
+void ethernet_filter(BpfCode& code, const CaptureFilter& filter) {
+  constexpr std::uint32_t kTypeAt = 12;
+  constexpr std::uint32_t kTag = 4;
+  constexpr std::uint32_t kMostTags = 2;
+  constexpr std::uint32_t kOldQinQ = 0x9100;
+  const CaptureTerms terms = capture_terms(filter);
+  const Program v4 = compile(DLT_RAW, terms.v4);
+  const Program v6 = compile(DLT_RAW, terms.v6);
+  if (filter.scope == CaptureScope::handshake) judge_plain_segments(code);
+  for (std::uint32_t tags = 0; tags <= kMostTags; ++tags) {
+    const auto is_v4 = code.new_label();
+    const auto is_v6 = code.new_label();
+    const auto tagged = code.new_label();
+    code.add(BPF_LD | BPF_H | BPF_ABS, kTypeAt + tags * kTag);
+    code.if_equal(ETH_P_IP, is_v4);
+    code.if_equal(ETH_P_IPV6, is_v6);
+    if (tags < kMostTags) {
+      for (const std::uint32_t type :
+           {std::uint32_t{ETH_P_8021Q}, std::uint32_t{ETH_P_8021AD}, kOldQinQ}) {
+        code.if_equal(type, tagged);
+      }
+    }
+    code.add(BPF_RET | BPF_K, 0);
+    code.place(is_v4);
+    code.append(moved(v4, kEthernetHeader + tags * kTag));
+    code.place(is_v6);
+    code.append(moved(v6, kEthernetHeader + tags * kTag));
+    code.place(tagged);
+  }
+}
+
+}  // namespace
+
+std::vector<sock_filter> reject_all() {
+  return {{BPF_RET | BPF_K, 0, 0, 0}};
+}
+
+std::vector<sock_filter> capture_program(const CaptureFilter& filter, Access access,
+                                         std::uint32_t loopback_index) {
+  // By itself first: an expression like "1) or (2" must not pass because of our parentheses.
+  const int link_type = access == Access::link_layer ? DLT_EN10MB : DLT_RAW;
+  if (!filter.narrowed_by.empty()) static_cast<void>(compile(link_type, filter.narrowed_by));
+  BpfCode code;
+  reject_leaving_loopback(code, access, loopback_index);
+  const std::string expression = capture_expression(filter);
+  if (access == Access::network_layer) {
+    network_layer_filter(code, expression);
+  } else if (filter.narrowed_by.empty()) {
+    ethernet_filter(code, filter);
+  } else {
+    // The user's terms may test the link layer: libpcap compiles the whole.
+    code.append(compile(DLT_EN10MB, behind_tags_too(expression)));
+  }
+  std::vector<sock_filter> program = code.finish();
+  if (program.size() > BPF_MAXINSNS) {
+    throw FilterSyntaxError("the expression is too long: it needs " +
+                            std::to_string(program.size()) + " instructions, the kernel takes " +
+                            std::to_string(BPF_MAXINSNS));
+  }
+  return program;
+}
+
+}  // namespace tcpeek::ring
