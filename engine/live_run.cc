@@ -29,11 +29,22 @@ constexpr milliseconds kShutdownFlushTimeout{2000};
 constexpr std::size_t kTransientDescriptors = 8;
 constexpr const char* kDefaultSocket = "/var/run/tcpeek/tcpeek.sock";
 
+ring::CaptureTunnels to_capture_tunnels(const flowtable::Tunnels& tunnels) {
+  using flowtable::TunnelKind;
+  return {.vxlan = tunnels.has(TunnelKind::vxlan),
+          .geneve = tunnels.has(TunnelKind::geneve),
+          .gre = tunnels.has(TunnelKind::gre),
+          .ipip = tunnels.has(TunnelKind::ipip),
+          .vxlan_ports = tunnels.vxlan_ports,
+          .geneve_port = tunnels.geneve_port};
+}
+
 ring::CaptureFilter to_capture_filter(const Options& options) {
   return {.scope = options.capture == CaptureMode::tcp ? ring::CaptureScope::tcp
                                                        : ring::CaptureScope::handshake,
           .icmp = options.icmp,
-          .narrowed_by = options.bpf};
+          .narrowed_by = options.bpf,
+          .tunnels = to_capture_tunnels(options.decoding().tunnels)};
 }
 
 ring::SteeringKey new_steering_key() {

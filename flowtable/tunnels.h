@@ -35,9 +35,6 @@ struct Tunnels {
   [[nodiscard]] constexpr bool has(TunnelKind kind) const noexcept {
     return wanted[static_cast<std::size_t>(kind)];
   }
-  [[nodiscard]] constexpr bool any() const noexcept {
-    return wanted[0] || wanted[1] || wanted[2] || wanted[3];
-  }
 
   // Instead of the usual ones. A port is one tunnel's alone.
   constexpr void use_port(TunnelKind kind, std::uint16_t port) noexcept {

@@ -8,6 +8,7 @@
 
 #include "ring/bpf_code.h"
 #include "ring/compile_expression.h"
+#include "ring/tunnel_filter.h"
 
 namespace tcpeek::ring {
 namespace {
@@ -101,6 +102,31 @@ void network_layer_filter(BpfCode& code, const std::string& expression) {
   code.append(if_ip(plain));
 }
 
+// Runs `program`; where it accepts `then` goes on, else what follows here.
+void if_accepted(BpfCode& code, Program program, const Program& then) {
+  for (std::size_t i = 0; i < program.size(); ++i) {
+    if (program[i].code != (BPF_RET | BPF_K)) continue;
+    const std::size_t over = program[i].k == 0 ? then.size() : 0;
+    const std::size_t distance = program.size() - i - 1 + over;
+    program[i] = {BPF_JMP | BPF_JA, 0, 0, static_cast<std::uint32_t>(distance)};
+  }
+  code.append(program);
+  code.append(then);
+}
+
+// What is to be captured of tunnels; `narrowed_by` sees the outer packet.
+void tunnel_filter(BpfCode& code, const CaptureFilter& filter, Access access) {
+  BpfCode then;
+  if (filter.narrowed_by.empty()) {
+    then.add(BPF_RET | BPF_K, kSnapLength);
+  } else if (access == Access::network_layer) {
+    network_layer_filter(then, filter.narrowed_by);
+  } else {
+    then.append(compile(DLT_EN10MB, behind_tags_too(filter.narrowed_by)));
+  }
+  if_accepted(code, tunnel_program(filter, access), then.finish());
+}
+
 constexpr std::uint32_t kEthernetHeader = 14;
 
 // The verdict on a TCP segment: whether it carries data decides, unless it has SYN, RST or FIN.
@@ -165,6 +191,7 @@ void ethernet_filter(BpfCode& code, const CaptureFilter& filter) {
   const Program v4 = compile(DLT_RAW, terms.v4);
   const Program v6 = compile(DLT_RAW, terms.v6);
   if (filter.scope == CaptureScope::handshake) judge_plain_segments(code);
+  tunnel_filter(code, filter, Access::link_layer);
   for (std::uint32_t tags = 0; tags <= kMostTags; ++tags) {
     const auto is_v4 = code.new_label();
     const auto is_v6 = code.new_label();
@@ -202,11 +229,13 @@ std::vector<sock_filter> capture_program(const CaptureFilter& filter, Access acc
   reject_leaving_loopback(code, access, loopback_index);
   const std::string expression = capture_expression(filter);
   if (access == Access::network_layer) {
+    tunnel_filter(code, filter, access);
     network_layer_filter(code, expression);
   } else if (filter.narrowed_by.empty()) {
     ethernet_filter(code, filter);
   } else {
     // The user's terms may test the link layer: libpcap compiles the whole.
+    tunnel_filter(code, filter, access);
     code.append(compile(DLT_EN10MB, behind_tags_too(expression)));
   }
   std::vector<sock_filter> program = code.finish();
