@@ -19,7 +19,7 @@ from conversation import Conversation
 from frames import ACK, RST, SYN
 
 _SPACE = 1 << 32
-_HALF = _SPACE // 2
+_REACH = 1 << 24  # of a late proof, beyond each of the two SYNs
 
 
 def _beyond(isn: int, number: int) -> int:
@@ -36,22 +36,26 @@ class Target:
     def initiator_seq_fits(self, seq: int) -> bool:
         return _beyond(self.talk.isn, seq) == 0
 
+    def is_late_proof(self, initiators: int, responders: int) -> bool:
+        """Of either side: both numbers so near that the handshake must be over."""
+        near = _beyond(self.talk.isn, initiators) < _REACH and _beyond(self.talk.responder_isn, responders) < _REACH
+        return self.answered and near
+
     def ack_of_initiator_fits(self, seq: int, ack: int) -> bool:
-        """An ACK of the initiator completes the handshake (SPEC, section 1: both numbers in a half space)."""
-        if not self.answered:
-            return self.initiator_seq_fits(seq)
-        return _beyond(self.talk.isn, seq) < _HALF and _beyond(self.talk.responder_isn, ack) < _HALF
+        return self.is_late_proof(seq, ack) if self.answered else self.initiator_seq_fits(seq)
 
     def ack_of_responder_fits(self, seq: int, ack: int) -> bool:
-        if not self.answered:
-            return False
-        return _beyond(self.talk.isn, ack) < _HALF and _beyond(self.talk.responder_isn, seq) < _HALF
+        return self.is_late_proof(ack, seq)
 
     def synack_fits(self, _: int, ack: int) -> bool:
         return _beyond(self.talk.isn, ack) == 0
 
-    def rst_of_responder_fits(self, seq: int, ack: int) -> bool:
-        return self.synack_fits(seq, ack) or (self.answered and _beyond(self.talk.responder_isn, seq) == 0)
+    def rst_ack_of_initiator_fits(self, seq: int, ack: int) -> bool:
+        return self.initiator_seq_fits(seq) or self.is_late_proof(seq, ack)
+
+    def rst_ack_of_responder_fits(self, seq: int, ack: int) -> bool:
+        exact = self.synack_fits(seq, ack) or (self.answered and _beyond(self.talk.responder_isn, seq) == 0)
+        return exact or self.is_late_proof(ack, seq)
 
 
 @dataclass(frozen=True)
@@ -66,19 +70,21 @@ class Kind:
 
 
 _ONE = 1 / _SPACE
+_NEAR = (_REACH / _SPACE) ** 2  # one in 65,536; the first four misfits of an attempt are the only such chances
 
 KINDS: Sequence[Kind] = (
     Kind("RST of the responder", RST, False,
          lambda t, seq, _: t.answered and _beyond(t.talk.responder_isn, seq) == 0, lambda answered: answered * _ONE),
-    Kind("RST/ACK of the responder", RST | ACK, False, Target.rst_of_responder_fits,
-         lambda answered: (1 + answered) * _ONE),
+    Kind("RST/ACK of the responder", RST | ACK, False, Target.rst_ack_of_responder_fits,
+         lambda answered: _ONE + answered * _NEAR),
     Kind("RST of the initiator", RST, True, lambda t, seq, _: t.initiator_seq_fits(seq), lambda _: _ONE),
-    Kind("RST/ACK of the initiator", RST | ACK, True, lambda t, seq, _: t.initiator_seq_fits(seq), lambda _: _ONE),
+    Kind("RST/ACK of the initiator", RST | ACK, True, Target.rst_ack_of_initiator_fits,
+         lambda answered: _ONE + answered * _NEAR),
     Kind("SYN/ACK of the responder", SYN | ACK, False, Target.synack_fits, lambda _: _ONE),
     Kind("SYN/ACK of the initiator", SYN | ACK, True, lambda *_: False, lambda _: 0),
     Kind("ACK of the initiator", ACK, True, Target.ack_of_initiator_fits,
-         lambda answered: 0.25 if answered else _ONE),
-    Kind("ACK of the responder", ACK, False, Target.ack_of_responder_fits, lambda answered: 0.25 * answered),
+         lambda answered: _NEAR if answered else _ONE),
+    Kind("ACK of the responder", ACK, False, Target.ack_of_responder_fits, lambda answered: answered * _NEAR),
 )  # fmt: skip
 ICMP_ERROR = "ICMP error"
 
@@ -147,5 +153,5 @@ class Guesser:
     def _expect(self, kind: str, share: float) -> None:
         self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
         self.expected_hits += share
-        if share < 0.1:
+        if share <= 2 * _ONE:
             self.expected_exact_hits += share

@@ -64,8 +64,8 @@ class Blind(Attacked):
             f"{SEGMENTS - sum(ignored.values())} moved one, {after.packets('dropped')} dropped; ignored as {ignored}"
         )
         live.told(
-            f"drawn freely, {guesser.expected_hits:,.0f} would have fitted by chance ({guesser.hits} did and were "
-            f"drawn again): plain ACKs of answered attempts, a quarter of all numbers; of the others "
+            f"drawn freely, {guesser.expected_hits:,.1f} would have fitted by chance ({guesser.hits} did and were "
+            f"drawn again): late proofs of answered attempts, one in 65,536; of what must fit exactly "
             f"{guesser.expected_exact_hits:.1e}; by kind {guesser.by_kind}"
         )
         self.assertEqual(moved, {})

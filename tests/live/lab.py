@@ -83,10 +83,12 @@ def wait_for(condition: Callable[[], T | None], what: str, seconds: float = DEAD
         time.sleep(0.01)
 
 
-def require() -> None:
-    """For setUpModule: skips the module, loudly, where live tests cannot run."""
+def require(*probes: Callable[[], None]) -> None:
+    """For setUpModule: skips the module, loudly, where live tests cannot run; `probes` raise Unavailable, too."""
     try:
         _probe()
+        for probe in probes:
+            probe()
     except Unavailable as reason:
         if os.environ.get("TCPEEK_REQUIRE_LIVE") == "1":
             raise RuntimeError(f"live tests are required here and cannot run: {reason}") from reason
@@ -140,6 +142,9 @@ class Namespace:
 
     def ip(self, *words: str) -> str:
         return run("ip", "-n", self.name, *words)
+
+    def wait_for_carrier(self, interface: str) -> None:
+        wait_for(lambda: "LOWER_UP" in self.ip("link", "show", interface), f"{interface} is up")
 
     def sysctl(self, key: str, value: int) -> None:
         path = pathlib.Path("/proc/sys", key.replace(".", "/"))
@@ -240,15 +245,19 @@ class Lab:
             self.folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tcpeek-")))
             self.folder.chmod(0o755)
             serial = next(_serial)
-            self.peer = _made(stack, f"{_PREFIX}-{os.getpid()}-{serial}-peer")
-            self.host = _made(stack, f"{_PREFIX}-{os.getpid()}-{serial}-host")
-            for number in range(self._links):
-                self.make_link(number)
+            self.peer = made(stack, f"{_PREFIX}-{os.getpid()}-{serial}-peer")
+            self.host = made(stack, f"{_PREFIX}-{os.getpid()}-{serial}-host")
+            self.join(stack, f"{_PREFIX}-{os.getpid()}-{serial}")
             self._cleanup = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._cleanup.close()
+
+    def join(self, stack: contextlib.ExitStack, prefix: str) -> None:
+        """Lays the links; what else it makes goes with the stack, and namespaces have names of this prefix."""
+        for number in range(self._links):
+            self.make_link(number)
 
     def on_exit(self, callback: Callable[[], object]) -> None:
         """To be called before the namespaces are removed."""
@@ -263,11 +272,7 @@ class Lab:
             namespace.ip("address", "add", f"fd{(77 + number) % 100:02}::{last}/64", "dev", name, "nodad")
             namespace.ip("link", "set", name, "up")
         for namespace in (self.peer, self.host):
-            self._wait_for_carrier(namespace, name)
-
-    @staticmethod
-    def _wait_for_carrier(namespace: Namespace, name: str) -> None:
-        wait_for(lambda: "LOWER_UP" in namespace.ip("link", "show", name), f"{name} is up")
+            namespace.wait_for_carrier(name)
 
     def wire(self, peer_link: int = 0, host_link: int | None = None) -> Wire:
         """Both ends of a link, or of two where the ways there and back differ. Closed with the lab."""
@@ -285,7 +290,8 @@ def copy_of_binary(network: Lab) -> pathlib.Path:
     return copy
 
 
-def _made(stack: contextlib.ExitStack, name: str) -> Namespace:
+def made(stack: contextlib.ExitStack, name: str) -> Namespace:
+    """A namespace that goes with the stack."""
     namespace = Namespace(name)
     stack.callback(namespace.remove)
     return namespace

@@ -10,6 +10,7 @@ import unittest
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+import lab
 from conversation import POSITIONS, Conversation, Position
 from lab import Lab, Wire
 from monitor import Counts, Monitor, Stats, difference
@@ -52,14 +53,35 @@ class ScenarioCase(unittest.TestCase):
         roles, `other` to the counts outside the filters, `unused` to the packets ignored, and
         `not_captured` frames never pass the kernel filter.
         """
+        plays = [(scenario, position) for position in positions]
+        return self.play_each(
+            plays, expected, reverse=reverse, other=other, unused=unused, not_captured=not_captured
+        )
+
+    def play_each(
+        self,
+        plays: Sequence[tuple[Scenario, Position]],
+        expected: Counts,
+        *,
+        reverse: Counts | None = None,
+        other: Counts | None = None,
+        unused: int | None = None,
+        not_captured: int = 0,
+        wait_ended: bool = False,
+    ) -> Stats:
+        """Scenarios of which each is to add the same. `wait_ended`: until none of them is pending."""
         before = self.monitor.stats()
         sent_before = self.wire.sent
-        for position in positions:
+        for scenario, position in plays:
             scenario(self.conversation(position))
-        sent = self.wire.sent - sent_before - not_captured * len(positions)
+        times = len(plays)
+        sent = self.wire.sent - sent_before - not_captured * times
         after = self.monitor.wait_delivered(before.packets("delivered") + sent)
-        self.check(before, after, expected, reverse or {}, positions)
-        times = len(positions)
+        if wait_ended:
+            pending = before.totals["pending"]
+            lab.wait_for(lambda: self.monitor.stats().totals["pending"] <= pending, "every attempt has an outcome")
+            after = self.monitor.stats()
+        self.check(before, after, expected, reverse or {}, [position for _, position in plays])
         wanted = {name: count * times for name, count in (other or {}).items()}
         self.assertEqual(difference(after.other(), before.other()), wanted)
         if unused is not None:

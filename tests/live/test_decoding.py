@@ -4,10 +4,10 @@ import unittest
 
 import frames
 import lab
-from conversation import POSITIONS, Conversation, Dressing
+from conversation import POSITIONS, Conversation, Dressing, Position
 from frames import SYN, Tag
 from monitor import ICMP
-from scenario import SUCCESS, ScenarioCase
+from scenario import SUCCESS, Scenario, ScenarioCase
 
 V4 = [position for position in POSITIONS if position.host.version == 4]
 V6 = [position for position in POSITIONS if position.host.version == 6]
@@ -21,6 +21,7 @@ class Wrappings(ScenarioCase):
     options = ("--timeout", "60", *ICMP)
 
     def test_tags(self) -> None:
+        errors: list[tuple[Scenario, Position]] = []
         for tags in (
             [Tag(7)],
             [Tag(0)],
@@ -45,7 +46,9 @@ class Wrappings(ScenarioCase):
             with self.subTest(tags=[(hex(tag.tpid), tag.vid) for tag in tags]):
                 self.play(success, SUCCESS, unused=0)
                 self.play(refusal, {"attempts": 1, "refused": 1}, unused=0)
-                self.play(unreachable, {"attempts": 1, "unreachable": 1}, unused=0)
+            errors += [(unreachable, position) for position in POSITIONS]
+        # Together, as each takes three seconds until it is final.
+        self.play_each(errors, {"attempts": 1, "unreachable": 1}, unused=0, wait_ended=True)
 
     def test_ip_options(self) -> None:
         for length in (4, 40):
@@ -306,7 +309,8 @@ class QuotedInside(ScenarioCase):
         def scenario(c: Conversation) -> None:
             c.unreachable(c.syn())
 
-        self.play(scenario, {"attempts": 1, "unreachable": 1}, unused=0)
+        plays = [(scenario, position) for position in POSITIONS]
+        self.play_each(plays, {"attempts": 1, "unreachable": 1}, unused=0, wait_ended=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """Resets and ICMP errors: which end an attempt, and which are noise."""
 
+import time
 import unittest
 
 import frames
 import lab
-from conversation import POSITIONS, Conversation, pause
+from conversation import POSITIONS, Conversation, Position, pause
 from frames import ACK, RST
-from monitor import ICMP
-from scenario import SUCCESS, ScenarioCase, counts, plus
+from monitor import ICMP, difference
+from scenario import SUCCESS, Scenario, ScenarioCase, counts, plus
 
 REFUSED = counts(attempts=1, refused=1)
 ABORTED = counts(attempts=1, aborted=1)
@@ -115,44 +116,74 @@ class Aborted(ScenarioCase):
 class Unreachable(ScenarioCase):
     options = ("--capture", "tcp", "--timeout", "60", *ICMP)
 
-    def test_every_code(self) -> None:
-        for positions, codes in ((V4, [c for c in range(16) if c != 4]), (V6, range(9))):
-            for code in codes:
-
-                def scenario(c: Conversation, code: int = code) -> None:
-                    c.unreachable(c.syn(), code=code)
-
-                with self.subTest(version=positions[0].host.version, code=code):
-                    self.play(scenario, UNREACHABLE, unused=0, positions=positions)
-
-    def test_other_errors(self) -> None:
-        """Time exceeded and parameter problem."""
-        for positions, kinds in ((V4, (11, 12)), (V6, (3, 4))):
-            for kind, code in ((kind, code) for kind in kinds for code in range(3)):
+    def test_every_error_that_quotes_the_syn(self) -> None:
+        """Final three seconds later, so all are played at once."""
+        plays: list[tuple[Scenario, Position]] = []
+        for positions, messages in (
+            (V4, [(3, code) for code in range(16) if code != 4] + [(kind, code) for kind in (11, 12) for code in range(3)]),
+            (V6, [(1, code) for code in range(9)] + [(kind, code) for kind in (3, 4) for code in range(3)]),
+        ):
+            for kind, code in messages:
 
                 def scenario(c: Conversation, kind: int = kind, code: int = code) -> None:
                     c.unreachable(c.syn(), kind=kind, code=code)
 
-                with self.subTest(version=positions[0].host.version, kind=kind, code=code):
-                    self.play(scenario, UNREACHABLE, unused=0, positions=positions)
+                plays += [(scenario, position) for position in positions]
 
-    def test_from_a_router(self) -> None:
-        for positions, router in ((V4, "192.0.2.1"), (V6, "2001:db8::1")):
+        def from_a_router(c: Conversation) -> None:
+            c.unreachable(c.syn(), router="192.0.2.1" if c.position.host.version == 4 else "2001:db8::1")
 
-            def scenario(c: Conversation, router: str = router) -> None:
-                c.unreachable(c.syn(), router=router)
-
-            with self.subTest(router):
-                self.play(scenario, UNREACHABLE, unused=0, positions=positions)
-
-    def test_shortest_quote(self) -> None:
-        """RFC 792: the header and eight bytes, so ports and sequence number and no more."""
-
-        def scenario(c: Conversation) -> None:
+        def shortest_quote(c: Conversation) -> None:
+            """RFC 792: the header and eight bytes, so ports and sequence number and no more."""
             header = 20 if c.position.host.version == 4 else 40
             c.unreachable(c.syn(), quoted_bytes=header + 8)
 
-        self.play(scenario, UNREACHABLE, unused=0)
+        def quote_with_options_and_extension_headers(c: Conversation) -> None:
+            c.dressing.ip_options = b"\x01" * 40
+            c.dressing.extensions = (frames.destination_options(), frames.routing())
+            c.unreachable(c.syn())
+
+        for other in (from_a_router, shortest_quote, quote_with_options_and_extension_headers):
+            plays += [(other, position) for position in POSITIONS]
+        began = time.monotonic()
+        self.play_each(plays, UNREACHABLE, unused=0, wait_ended=True)
+        self.assertGreater(time.monotonic() - began, 2.9, "the SYN might have been repeated")
+
+    def test_a_repeated_syn_takes_the_error_back(self) -> None:
+        """The stack that got the error goes on, so it did not believe it."""
+
+        def and_succeeds(c: Conversation) -> None:
+            c.unreachable(c.syn())
+            pause()
+            c.syn()
+            c.synack()
+            c.ack()
+
+        self.play(and_succeeds, plus(SUCCESS, dup_syn=1, dup_syn_segments=1), unused=0)
+
+    def test_an_error_about_the_repeated_syn_is_one_again(self) -> None:
+        def scenario(c: Conversation) -> None:
+            syn = c.syn()
+            c.unreachable(syn)
+            pause()
+            c.syn()
+            c.unreachable(syn)
+
+        expected = plus(UNREACHABLE, failed_dup_syn=1, failed_dup_syn_segments=1)
+        self.play_each([(scenario, position) for position in POSITIONS], expected, unused=0, wait_ended=True)
+
+    def test_an_error_about_the_answer_is_no_outcome(self) -> None:
+        """It went to the responder: the way back is what it tells of."""
+
+        def scenario(c: Conversation) -> None:
+            c.syn()
+            c.reversed(c.responder_isn, c.isn).unreachable(c.synack())
+            c.ack()
+
+        before = self.monitor.stats()
+        after = self.play(scenario, SUCCESS, unused=1)
+        grown = difference(after.ignored, before.ignored)
+        self.assertEqual(grown, counts(icmp_about_synack=len(POSITIONS)))
 
     def test_quote_too_short_for_the_sequence_number(self) -> None:
         def scenario(c: Conversation) -> None:
@@ -165,14 +196,6 @@ class Unreachable(ScenarioCase):
             c.ack()
 
         self.play(scenario, SUCCESS, unused=3)
-
-    def test_quote_with_options_and_extension_headers(self) -> None:
-        def scenario(c: Conversation) -> None:
-            c.dressing.ip_options = b"\x01" * 40
-            c.dressing.extensions = (frames.destination_options(), frames.routing())
-            c.unreachable(c.syn())
-
-        self.play(scenario, UNREACHABLE, unused=0)
 
     def test_quotes_of_something_else(self) -> None:
         """A foreign sequence number, the other direction, another port: no state changes."""

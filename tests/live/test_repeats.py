@@ -6,7 +6,7 @@ import unittest
 import lab
 from conversation import POSITIONS, Conversation, pause
 from frames import ACK, RST, SYN
-from monitor import ICMP
+from monitor import difference
 from scenario import SUCCESS, ScenarioCase, counts, plus
 
 setUpModule = lab.require
@@ -179,7 +179,7 @@ class ReusedPorts(ScenarioCase):
 
 
 class LateSegments(ScenarioCase):
-    options = ("--capture", "tcp", "--timeout", "60", *ICMP)
+    options = ("--capture", "tcp", "--timeout", "60")
 
     def test_late_copies_of_the_syn_open_nothing(self) -> None:
         def after_success(c: Conversation) -> None:
@@ -200,17 +200,9 @@ class LateSegments(ScenarioCase):
             pause()
             c.syn()
 
-        def after_unreachable(c: Conversation) -> None:
-            syn = c.syn()
-            c.unreachable(syn)
-            pause()
-            c.syn()
-            c.unreachable(syn)
-
         self.play(after_success, SUCCESS, other=counts(late_syns=1))
         self.play(after_refusal, counts(attempts=1, refused=1), other=counts(late_syns=1))
         self.play(after_abort, counts(attempts=1, aborted=1), other=counts(late_syns=1))
-        self.play(after_unreachable, counts(attempts=1, unreachable=1), other=counts(late_syns=1))
 
     def test_synack_repeated_after_success(self) -> None:
         """A full accept queue: the responder drops the completing ACK."""
@@ -223,6 +215,20 @@ class LateSegments(ScenarioCase):
                 c.ack()
 
         self.play(scenario, plus(SUCCESS, late_synack=2))
+
+    def test_tried_again_after_a_refusal_and_answered(self) -> None:
+        """Some clients repeat their SYN after a RST; where that is answered, it is an attempt of its own."""
+        before = self.monitor.stats()
+        for position in POSITIONS:
+            c = self.conversation(position)
+            c.syn()
+            c.refuse()
+            pause()
+            c.succeed()
+        after = self.monitor.wait_delivered(before.packets("delivered") + 5 * len(POSITIONS))
+        expected = {name: times * len(POSITIONS) for name, times in plus(SUCCESS, attempts=1, refused=1).items()}
+        self.assertEqual(difference(after.totals, before.totals), expected)
+        after.check_accounting()
 
     def test_reset_after_success(self) -> None:
         def scenario(c: Conversation) -> None:

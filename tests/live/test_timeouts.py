@@ -56,6 +56,16 @@ class Timeouts(ScenarioCase):
     def test_no_ack(self) -> None:
         self.expire("never_acknowledged", attempts=1, no_ack=1)
 
+    @staticmethod
+    def play_misfit(c: Conversation) -> None:
+        c.syn()
+        c.synack()
+        c.ack(ack=0x40000000)
+
+    def test_a_segment_that_misfits_makes_it_uncertain(self) -> None:
+        """It may have been a proof that nobody could recognise, or a forger's guess."""
+        self.expire("misfit", attempts=1, no_ack=1, uncertain=1)
+
     def test_duplicates_of_a_failure(self) -> None:
         self.expire(
             "repeated",

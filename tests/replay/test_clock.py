@@ -5,11 +5,13 @@ waited an hour, as far as anyone can tell from the file: a timeout."""
 import json
 import re
 import unittest
+from collections.abc import Callable, Mapping
 
 from program import Files, counts, replay, summary
-from saved import START_NS, SYN, Packet, handshake, pcap, segment
+from saved import RST, START_NS, SYN, Packet, handshake, pcap, refusal, segment
 
-SECOND_NS = 1_000_000_000
+MS_NS = 1_000_000
+SECOND_NS = 1000 * MS_NS
 HOUR_NS = 3600 * SECOND_NS
 HANDSHAKES = 100  # before, across and after the step
 
@@ -31,7 +33,9 @@ class Clock(Files):
         path = self.file("step.pcap", pcap(story(step_ns)))
         done = replay("-r", path, "--output", "json", *options)
         self.assertEqual(done.returncode, 0, done.stderr)
-        durations = [json.loads(line)["duration_seconds"] for line in done.stdout.splitlines()]
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        # Attempts without an outcome are told, too; how long they have waited says nothing of the step.
+        durations = [event["duration_seconds"] for event in events if event["result"] != "pending"]
         return counts(done.stderr, "RX"), durations, summary(done.stderr)
 
     def check_span(self, text: str, hours: int) -> None:
@@ -68,6 +72,59 @@ class Clock(Files):
         self.assertEqual((numbers["Success"], numbers["Failure"]), (3 * HANDSHAKES, 0))
         self.assertGreaterEqual(min(durations), 0)
         self.check_span(text, 48)
+
+
+def repeated(port: int) -> list[Packet]:
+    """A handshake of which each segment but the last had to be sent twice."""
+    syn, synack, ack = (packet.frame for packet in handshake(port))
+    times = (0, SECOND_NS, SECOND_NS + MS_NS, 2 * SECOND_NS, 2 * SECOND_NS + MS_NS)
+    return [Packet(START_NS + at, frame) for at, frame in zip(times, (syn, syn, synack, synack, ack), strict=True)]
+
+
+def aborted(port: int) -> list[Packet]:
+    """The initiator resets at the last moment."""
+    reset = segment(True, port, RST, 101, 0)
+    return [*handshake(port)[:2], Packet(START_NS + 2 * MS_NS, reset)]
+
+
+STORIES: Mapping[str, Callable[[int], list[Packet]]] = {
+    "success": handshake, "repeated": repeated, "refused": refusal, "aborted": aborted,
+}  # fmt: skip
+
+
+class SmallSteps(Files):
+    """As time servers make them: less than the timeout. In whichever moment of an attempt one comes, its outcome is
+    what it was."""
+
+    def test_no_outcome_changes(self) -> None:
+        # The repeats of one second must not come to lie within 2 ms of each other: nobody could tell them from copies.
+        for step_ms in (-30_000, -3000, -5, -1, 1, 5, 3000, 30_000):
+            for options in ((), ("--threads", "2")):
+                with self.subTest(step_ms=step_ms, options=options):
+                    self.check(step_ms * MS_NS, *options)
+
+    def check(self, step_ns: int, *options: str) -> None:
+        ports = iter(range(1000, 60000))
+        expected: dict[int, str] = {}
+        # In the order of the capture: what all attempts did before the step, and what all did after it.
+        before: list[Packet] = []
+        after: list[Packet] = []
+        for name, story in STORIES.items():
+            for cut in range(1, len(story(0))):
+                port = next(ports)
+                expected[port] = "success" if name == "repeated" else name
+                packets = story(port)
+                before += packets[:cut]
+                after += [Packet(p.time_ns + step_ns, p.frame) for p in packets[cut:]]
+        before.sort(key=lambda packet: packet.time_ns)
+        after.sort(key=lambda packet: packet.time_ns)
+        done = replay("-r", self.file("step.pcap", pcap(before + after)), "--output", "json", *options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        told = {event["initiator"]["port"]: event["cause"] or "success" for event in events}
+        self.assertEqual(told, expected)
+        self.assertEqual(len(events), len(expected))
+        self.assertGreaterEqual(min(event["duration_seconds"] for event in events), 0)
 
 
 if __name__ == "__main__":
