@@ -98,7 +98,7 @@ class Reader {
         counter_(rules_, queue_, timeline_),
         pipeline_(
             {.capacity = capacity, .timeout = kNeverDue, .secret = flowtable::test::secret_of(1)},
-            flowtable::Verify::none, counter_) {}
+            flowtable::DecodeRules{}, counter_) {}
 
   void read(const Blocks& blocks) {
     for (const auto& block : blocks.all()) {

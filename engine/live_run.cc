@@ -8,6 +8,7 @@
 
 #include "engine/base/text.h"
 #include "engine/base/usage_error.h"
+#include "engine/capture_filter_of.h"
 #include "engine/config/random_keys.h"
 #include "engine/config/tracker_settings.h"
 #include "engine/live/capture_words.h"
@@ -29,13 +30,6 @@ constexpr milliseconds kShutdownFlushTimeout{2000};
 constexpr std::size_t kTransientDescriptors = 8;
 constexpr const char* kDefaultSocket = "/var/run/tcpeek/tcpeek.sock";
 
-ring::CaptureFilter to_capture_filter(const Options& options) {
-  return {.scope = options.capture == CaptureMode::tcp ? ring::CaptureScope::tcp
-                                                       : ring::CaptureScope::handshake,
-          .icmp = options.icmp,
-          .narrowed_by = options.bpf};
-}
-
 ring::SteeringKey new_steering_key() {
   std::random_device device;
   return random_steering(device);
@@ -53,7 +47,7 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
       systemd_notifier_(log),
       sandbox_(options.no_seccomp ? Sandbox()
                                   : Sandbox({Role::reactor, Role::reader}, options.log_to_syslog)),
-      capture_filter_(to_capture_filter(options)),
+      capture_filter_(capture_filter_of(options)),
       filters_(options.filters),
       links_(ring::read_links()),
       interfaces_(options.interfaces, options.local, links_),
@@ -108,7 +102,7 @@ std::vector<ReaderConfig> LiveRun::reader_configs() const {
     configs.push_back({.id = i,
                        .cpu = sizing_.cpus[i],
                        .tracker = tracker_config(options_, sizing_.sessions_per_reader, device),
-                       .verify = options_.checksum,
+                       .decoding = options_.decoding(),
                        .steering = steering_,
                        .ring_retire = ring::ring_geometry(sizing_.ring_mib).retire,
                        .print_outcomes = !options_.quiet,

@@ -7,6 +7,7 @@
 #include "engine/config/sizing.h"
 #include "engine/config/tracker_settings.h"
 #include "engine/output/banner.h"
+#include "engine/output/loss_warnings.h"
 #include "engine/output/summary.h"
 #include "engine/pipeline/snapshot_builder.h"
 
@@ -70,7 +71,7 @@ void ReplayRun::make_readers() {
     configs.push_back({.id = i,
                        .readers = readers,
                        .tracker = tracker_config(options_, sizing.sessions_per_reader, device),
-                       .verify = options_.checksum,
+                       .decoding = options_.decoding(),
                        .steering = steering,
                        .icmp = options_.icmp,
                        .print_outcomes = !options_.quiet});
@@ -153,6 +154,7 @@ void ReplayRun::finish() {
   standard_error_.flush_blocking(kShutdownFlushTimeout);  // makes room for the summary
   standard_error_.line("");
   print_summary();
+  if (const auto warning = tunnel_warning(snapshot())) log_.warning("{}", *warning);
   // At any log level: they are the reason for the exit status.
   Log faults(standard_error_, LOG_ERR, false);
   for (const std::string& fault : files_.faults()) faults.error("{}", fault);

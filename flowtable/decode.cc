@@ -1,5 +1,6 @@
 // How it reads: link header, then IP header, then TCP or ICMP, each a function that takes the bytes
-// left and returns a reason to stop or goes on. `IpPacket` carries what the IP headers said.
+// left and returns a reason to stop or goes on. `IpPacket` carries what the IP headers said. In a
+// tunnel it begins anew with what is inside.
 //
 // Nearly all packets of a handshake are plain; plain_ipv4() and plain_ipv6() decode those at once, with
 // a quarter of the instructions of the general way, and leave all others to it.
@@ -13,6 +14,7 @@
 #include "flowtable/ip_header.h"
 #include "flowtable/link_header.h"
 #include "flowtable/sending_print.h"
+#include "flowtable/tunnel_header.h"
 
 namespace tcpeek::flowtable {
 namespace {
@@ -130,27 +132,94 @@ bool ip_header_checksum_valid(Bytes bytes) noexcept {
   return sum.valid();
 }
 
-Stop parse_network(std::uint16_t ethertype, Bytes bytes, std::size_t wire_length, Verify verify,
-                   const Frame& frame, Segment& segment) noexcept {
-  const bool v6 = ethertype == kEtherIpv6;
-  if (!v6 && ethertype != kEtherIpv4) return Ignored::not_ip;
+// An IP packet and which version it is; `interface` is that of the link header, if it has one.
+struct Network {
   IpPacket packet;
-  if (const Stop stop =
-          v6 ? parse_ipv6(bytes, wire_length, packet) : parse_ipv4(bytes, wire_length, packet)) {
+  bool v6 = false;
+  std::uint32_t interface = 0;
+
+  [[nodiscard]] bool holds_tcp() const noexcept { return packet.protocol == kProtocolTcp; }
+  [[nodiscard]] bool holds_icmp() const noexcept {
+    return packet.protocol == (v6 ? kProtocolIcmpv6 : kProtocolIcmp);
+  }
+};
+
+Stop parse_network(LinkFraming link, Verify verify, const Frame& frame, Network& out) noexcept {
+  LinkPayload payload{.interface = frame.interface};
+  if (const Stop stop = parse_link_headers(link, frame, payload)) return stop;
+  out.interface = payload.interface;
+  const std::size_t wire_end = std::min<std::size_t>(frame.wire_length, payload.end);
+  const std::size_t wire_length = wire_end > payload.at ? wire_end - payload.at : 0;
+  const std::size_t end = std::min(frame.bytes.size(), payload.end);
+  const Bytes bytes = frame.bytes.first(end).subspan(payload.at);
+  out.v6 = payload.ethertype == kEtherIpv6;
+  if (!out.v6 && payload.ethertype != kEtherIpv4) return Ignored::not_ip;
+  if (const Stop stop = out.v6 ? parse_ipv6(bytes, wire_length, out.packet)
+                               : parse_ipv4(bytes, wire_length, out.packet)) {
     return stop;
   }
-  if (verify != Verify::none && !v6 && !ip_header_checksum_valid(bytes)) {
-    return Ignored::ip_checksum;
-  }
-  const bool tcp = packet.protocol == kProtocolTcp;
-  const bool icmp = packet.protocol == (v6 ? kProtocolIcmpv6 : kProtocolIcmp);
-  if (!tcp && !icmp) return Ignored::not_tcp;
+  const bool wrong = verify != Verify::none && !out.v6 && !ip_header_checksum_valid(bytes);
+  return wrong ? Stop(Ignored::ip_checksum) : std::nullopt;
+}
+
+Stop parse_transport(const Network& network, Verify verify, bool checksum_waived,
+                     Segment& segment) noexcept {
+  const IpPacket& packet = network.packet;
+  const bool tcp = network.holds_tcp();
   if (const Stop stop = tcp ? parse_tcp(packet, segment) : parse_icmp(packet, segment)) return stop;
-  if (verify == Verify::ip_and_transport && !frame.checksum_waived &&
-      !transport_checksum_valid(packet)) {
+  if (verify == Verify::ip_and_transport && !checksum_waived && !transport_checksum_valid(packet)) {
     return Ignored::transport_checksum;
   }
   return std::nullopt;
+}
+
+// The frame in a tunnel, as a frame of its own. The mark that waives checksums speaks of the outermost.
+Frame inner_frame(const Frame& outer, const TunnelContent& content) noexcept {
+  return {
+      .bytes = content.bytes,
+      .wire_length = static_cast<std::uint32_t>(content.length),
+      .ethertype = content.ethertype,
+      .interface = outer.interface,
+      .time = outer.time,
+  };
+}
+
+// `network` is what the tunnel goes through; replaced by what is inside.
+Stop enter_tunnel(TunnelKind kind, Verify verify, const Frame& frame, Network& network) noexcept {
+  TunnelContent content;
+  if (const Stop stop = parse_tunnel(kind, network.packet, content)) return stop;
+  network.packet = {};
+  return parse_network(content.link, verify, inner_frame(frame, content), network);
+}
+
+// Looks one tunnel deep only, as this is a mere count.
+Ignored passed_over(TunnelKind kind, const Frame& frame, Network network) noexcept {
+  const Stop stop = enter_tunnel(kind, Verify::none, frame, network);
+  return !stop && network.holds_tcp() ? Ignored::tunnel : Ignored::not_tcp;
+}
+
+// Of a packet that is neither TCP nor ICMP.
+Stop decode_tunnel(const DecodeRules& rules, const Frame& frame, Network network,
+                   Segment& segment) noexcept {
+  // Inside a first fragment that was captured whole, a cut is the fragment's end.
+  bool cut_by_fragment = false;
+  const auto explained = [&](Stop stop) {
+    return stop == Ignored::truncated && cut_by_fragment ? Ignored::cut_first_fragment : stop;
+  };
+  for (std::size_t depth = 0;; ++depth) {
+    const std::optional<TunnelKind> kind = tunnel_of(network.packet, rules.tunnels);
+    if (!kind) return Ignored::not_tcp;
+    if (depth == kMaxTunnels || !rules.tunnels.has(*kind)) {
+      return passed_over(*kind, frame, network);
+    }
+    const IpPacket& packet = network.packet;
+    const bool whole = packet.payload.size() >= packet.payload_length;
+    cut_by_fragment = cut_by_fragment || (packet.first_fragment && whole);
+    if (const Stop stop = enter_tunnel(*kind, rules.verify, frame, network)) return explained(stop);
+    if (network.holds_tcp() || network.holds_icmp()) {
+      return explained(parse_transport(network, rules.verify, false, segment));
+    }
+  }
 }
 
 // IPv4 without options, not a fragment, TCP, captured through the flags: if it is one, fills the segment
@@ -201,26 +270,25 @@ bool decode_plain(LinkFraming link, const Frame& frame, Segment& segment) noexce
 }
 
 // Not inlined: the registers it needs would have to be saved for plain packets, too.
-[[gnu::noinline]] Stop decode_any(LinkFraming link, Verify verify, const Frame& frame,
+[[gnu::noinline]] Stop decode_any(LinkFraming link, const DecodeRules& rules, const Frame& frame,
                                   Segment& segment) noexcept {
-  LinkPayload payload{.interface = frame.interface};
-  if (const Stop stop = parse_link_headers(link, frame, payload)) return stop;
-  segment.interface = payload.interface;
-  const std::size_t wire_end = std::min<std::size_t>(frame.wire_length, payload.end);
-  const std::size_t wire_length = wire_end > payload.at ? wire_end - payload.at : 0;
-  const std::size_t end = std::min(frame.bytes.size(), payload.end);
-  const Bytes network = frame.bytes.first(end).subspan(payload.at);
-  return parse_network(payload.ethertype, network, wire_length, verify, frame, segment);
+  Network network;
+  if (const Stop stop = parse_network(link, rules.verify, frame, network)) return stop;
+  segment.interface = network.interface;
+  if (network.holds_tcp() || network.holds_icmp()) {
+    return parse_transport(network, rules.verify, frame.checksum_waived, segment);
+  }
+  return decode_tunnel(rules, frame, network, segment);
 }
 
 }  // namespace
 
-std::optional<Ignored> decode(LinkFraming link, Verify verify, const Frame& frame,
+std::optional<Ignored> decode(LinkFraming link, const DecodeRules& rules, const Frame& frame,
                               Segment& segment) noexcept {
   segment.interface = frame.interface;
   segment.time = frame.time;
-  if (verify == Verify::none && decode_plain(link, frame, segment)) return std::nullopt;
-  return decode_any(link, verify, frame, segment);
+  if (rules.verify == Verify::none && decode_plain(link, frame, segment)) return std::nullopt;
+  return decode_any(link, rules, frame, segment);
 }
 
 }  // namespace tcpeek::flowtable

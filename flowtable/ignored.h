@@ -28,6 +28,7 @@ enum class Ignored : std::uint8_t {
   other_icmp,          // ICMP that is no error about TCP, or one that ends no attempt
   ip_checksum,
   transport_checksum,
+  tunnel,  // TCP in a tunnel that is not looked into: not asked for, or too deep
   // Tracking.
   no_attempt,  // belongs to no known attempt: established connections, mostly
   after_outcome,
@@ -40,15 +41,31 @@ enum class Ignored : std::uint8_t {
   other_interface,    // a repetition seen on another interface
 };
 
-inline constexpr std::array<std::string_view, 24> kIgnoredNames{
-    "filtered",          "link_type",         "not_ip",
-    "not_tcp",           "truncated",         "bad_ip_header",
-    "bad_tcp_header",    "mapped_address",    "jumbogram",
-    "extension_headers", "later_fragment",    "cut_first_fragment",
-    "other_icmp",        "ip_checksum",       "transport_checksum",
-    "no_attempt",        "after_outcome",     "does_not_fit",
-    "proves_nothing",    "blind_rst",         "unanswered_ack",
-    "foreign_icmp",      "icmp_about_synack", "other_interface"};
+inline constexpr std::array<std::string_view, 25> kIgnoredNames{"filtered",
+                                                                "link_type",
+                                                                "not_ip",
+                                                                "not_tcp",
+                                                                "truncated",
+                                                                "bad_ip_header",
+                                                                "bad_tcp_header",
+                                                                "mapped_address",
+                                                                "jumbogram",
+                                                                "extension_headers",
+                                                                "later_fragment",
+                                                                "cut_first_fragment",
+                                                                "other_icmp",
+                                                                "ip_checksum",
+                                                                "transport_checksum",
+                                                                "tunnel",
+                                                                "no_attempt",
+                                                                "after_outcome",
+                                                                "does_not_fit",
+                                                                "proves_nothing",
+                                                                "blind_rst",
+                                                                "unanswered_ack",
+                                                                "foreign_icmp",
+                                                                "icmp_about_synack",
+                                                                "other_interface"};
 
 inline constexpr std::size_t kIgnoredReasons = kIgnoredNames.size();
 static_assert(static_cast<std::size_t>(Ignored::other_interface) + 1 == kIgnoredReasons);

@@ -3,6 +3,7 @@
 #include "flowtable/table.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <utility>
@@ -40,31 +41,34 @@ std::uint32_t AttemptTable::second_group(std::uint64_t hash) const noexcept {
 
 // By deadlines, which are in the index: the attempt silent longest is due soonest. Free of branches, as
 // which of twenty slots is the oldest cannot be predicted.
-Slot AttemptTable::oldest_pending(std::uint32_t a, std::uint32_t b) const noexcept {
+Slot AttemptTable::victim(std::uint32_t a, std::uint32_t b) const noexcept {
   constexpr std::uint32_t kNone = ~std::uint32_t{0};
   const std::uint32_t pending_a = kAllSlots & ~(match(groups_[a], 0) | groups_[a].remembered);
   const std::uint32_t pending_b = kAllSlots & ~(match(groups_[b], 0) | groups_[b].remembered);
   const std::uint32_t pending = pending_a != 0 ? pending_a : pending_b;
   if (pending == 0) return {};
+  std::array<std::uint32_t, 2 * kGroupSlots> words;
+  std::ranges::copy(groups_[a].deadlines, words.begin());
+  std::ranges::copy(groups_[b].deadlines, words.begin() + kGroupSlots);
+  const std::uint32_t candidates = pending_a | pending_b << kGroupSlots;
+  std::uint32_t answered = 0;
+  for (std::uint32_t i = 0; i < words.size(); ++i) answered += words[i] & candidates >> i & 1U;
+  const auto count = static_cast<std::uint32_t>(std::popcount(candidates));
+  const std::uint32_t spared = 2 * answered > count ? 0 : 1;  // the kind that is not more
   // Deadlines modulo 2^31 are put in order from half a round before one of them: a pending one's, as that
   // of another slot may be from any time.
-  const Group& some = groups_[pending_a != 0 ? a : b];
-  const auto known = static_cast<std::size_t>(std::countr_zero(pending));
-  const std::uint32_t begin = (some.deadlines[known] >> 1) - Tick::kMask / 2;
+  const std::uint32_t known = words[static_cast<std::size_t>(std::countr_zero(candidates))];
+  const std::uint32_t begin = (known >> 1) - Tick::kMask / 2;
   std::uint32_t least = kNone;
-  Slot oldest;
-  for (const std::uint32_t group : {a, b}) {
-    const Group& g = groups_[group];
-    const std::uint32_t candidates = group == a ? pending_a : pending_b;
-    for (std::uint32_t i = 0; i < kGroupSlots; ++i) {
-      const std::uint32_t word = g.deadlines[i];
-      const std::uint32_t age = (((word >> 1) - begin) & Tick::kMask) | word << 31;
-      const std::uint32_t rank = (candidates >> i & 1U) != 0 ? age : kNone;
-      oldest = rank < least ? Slot{group, i} : oldest;
-      least = rank < least ? rank : least;
-    }
+  std::uint32_t oldest = 0;
+  for (std::uint32_t i = 0; i < words.size(); ++i) {
+    const std::uint32_t age = ((words[i] >> 1) - begin) & Tick::kMask;
+    const std::uint32_t kind = (words[i] & 1U) ^ spared ^ 1U;
+    const std::uint32_t rank = (candidates >> i & 1U) != 0 ? age | kind << 31 : kNone;
+    oldest = rank < least ? i : oldest;
+    least = rank < least ? rank : least;
   }
-  return oldest;
+  return oldest < kGroupSlots ? Slot{a, oldest} : Slot{b, oldest - kGroupSlots};
 }
 
 // Frees a slot of a group full of pending attempts by moving one to its other group, into a free slot or
@@ -104,7 +108,7 @@ AttemptTable::Place AttemptTable::search_place(const Home& home, bool force_evic
   // Once `away` is at its maximum, the first group is the only choice.
   const std::uint32_t second = groups_[first].away < kMostAway ? second_group(home.hash) : first;
   if (force_eviction) {
-    if (const Slot slot = oldest_pending(first, second)) return {slot, true};
+    if (const Slot slot = victim(first, second)) return {slot, true};
   }
   for (const std::uint32_t group : {first, second}) {
     if (const Slot slot = free_or_remembered(group)) return {slot, false};
@@ -112,7 +116,7 @@ AttemptTable::Place AttemptTable::search_place(const Home& home, bool force_evic
   for (const std::uint32_t group : {first, second}) {
     if (const Slot slot = free_by_moving(group, 1)) return {slot, false};
   }
-  return {oldest_pending(first, second), true};
+  return {victim(first, second), true};
 }
 
 void AttemptTable::settle_guest(const Home& home, Slot slot) noexcept {

@@ -9,15 +9,14 @@
 //
 // A new attempt takes, in this order: a free slot of its first group; a slot there that is only
 // remembered, round-robin, so that it is the one taken longest ago; the same in its second group; one
-// freed by moving attempts to their other groups; the slot of the attempt in both groups that has been
-// silent longest, unanswered ones first (the caller counts it as evicted). In a flood every SYN needs
-// this last one: it is found in the two indexes, without reading an attempt.
+// freed by moving attempts to their other groups; the slot of a pending attempt of both groups, which the
+// caller counts as evicted: of the answered or the unanswered ones, whichever are more, the one that has
+// been silent longest. So a flood of either kind pushes out its own. In a flood every SYN needs this last
+// slot: it is found in the two indexes, without reading an attempt.
 //
-// Invariants: a key is in at most one slot; a slot is in its key's first or second group; a slot is a
-// guest's exactly if that is its second; `away` of a group is the number of guests elsewhere whose
-// first group it is.
-// Thread contract: one reader owns a table. Nothing here allocates, locks or throws after
-// construction.
+// Invariants: a key is in at most one slot; a slot is in its key's first or second group, and a guest's
+// exactly if that is its second; `away` of a group counts the guests elsewhere whose first group it is.
+// Thread contract: one reader owns a table. Nothing here allocates, locks or throws once it is made.
 // Units: deadlines are ticks of 2^21 ns since the packet clock's epoch, modulo 2^31 (52 days).
 #pragma once
 
@@ -122,8 +121,7 @@ class AttemptTable {
     return search_place(home, force_eviction);
   }
 
-  // Puts a new pending attempt into the place, whatever was there. Sets all of it but the time of its
-  // first SYN, which the caller writes.
+  // Puts a new pending attempt there, whatever there was; the caller writes the time of its first SYN.
   Attempt& put(Slot slot, const FlowKey& key, const Home& home) noexcept;
   void erase(Slot slot) noexcept;
 
@@ -136,7 +134,7 @@ class AttemptTable {
 
   // The attempt has its outcome: from now on pending ones may replace it.
   void set_remembered(Slot slot) noexcept;
-  // `answered` protects a pending attempt from eviction while others are not.
+  // `answered`: of which kind it is when one has to be evicted.
   void set_deadline(Slot slot, Tick deadline, bool answered = false) noexcept {
     groups_[slot.group()].deadlines[slot.index()] = deadline.value << 1 | (answered ? 1U : 0U);
   }
@@ -161,7 +159,7 @@ class AttemptTable {
     }
   }
 
-  // Calls fn(slot) for each pending attempt of `groups` groups; fn may put another of its key there.
+  // Calls fn(slot) for each pending attempt; fn may put another of its key there.
   template <class Fn>
   void for_each_pending(std::size_t start, std::size_t groups, Fn&& fn) noexcept;
 
@@ -228,7 +226,7 @@ class AttemptTable {
   [[nodiscard]] Place search_place(const Home& home, bool force_eviction) noexcept;
   [[nodiscard]] Slot free_by_moving(std::uint32_t group, int depth) noexcept;
   [[nodiscard]] std::optional<std::uint32_t> other_group(Slot slot) const noexcept;
-  [[nodiscard]] Slot oldest_pending(std::uint32_t a, std::uint32_t b) const noexcept;
+  [[nodiscard]] Slot victim(std::uint32_t a, std::uint32_t b) const noexcept;
   [[nodiscard]] bool is_remembered(Slot slot) const noexcept {
     return (groups_[slot.group()].remembered & (1U << slot.index())) != 0;
   }

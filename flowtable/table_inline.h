@@ -73,7 +73,7 @@ inline void AttemptTable::prefetch_slot(const Home& home, bool opening) const no
     prefetch_index(second_group(home.hash));
   if (!opening) return;
   const Slot slot =
-      full() ? oldest_pending(home.group, second_group(home.hash)) : free_or_remembered(home.group);
+      full() ? victim(home.group, second_group(home.hash)) : free_or_remembered(home.group);
   if (slot) prefetch_attempt(slot);
 }
 

@@ -38,6 +38,11 @@ void BpfCode::if_any_bit(std::uint32_t mask, Label then) {
   jump(BPF_JSET, mask, then, true);
 }
 
+void BpfCode::go_to(Label label) {
+  jumps_.push_back({code_.size(), label, true});
+  add(BPF_JMP | BPF_JA);
+}
+
 void BpfCode::append(const std::vector<sock_filter>& program) {
   code_.insert(code_.end(), program.begin(), program.end());
 }
@@ -48,6 +53,10 @@ std::vector<sock_filter> BpfCode::finish() const {
     const std::size_t target = labels_.at(j.target);
     if (target == kUnplaced || target <= j.at) throw std::logic_error("BPF jump leads nowhere");
     const std::size_t distance = target - j.at - 1;
+    if (code[j.at].code == (BPF_JMP | BPF_JA)) {
+      code[j.at].k = static_cast<std::uint32_t>(distance);
+      continue;
+    }
     if (distance > std::numeric_limits<std::uint8_t>::max()) {
       throw std::logic_error("BPF jump is too long");
     }

@@ -1,8 +1,8 @@
 // A small assembler for classic BPF: instructions appended in order, forward jumps by label.
 //
 // Thread contract: built by one thread at start.
-// Precondition: a jump leads forward, 255 instructions at most (classic BPF has 8-bit offsets);
-// finish() checks it.
+// Precondition: a jump leads forward, and a conditional one 255 instructions at most (classic BPF has
+// 8-bit offsets); finish() checks it.
 // Source: Linux Documentation/networking/filter.rst.
 #pragma once
 
@@ -26,6 +26,8 @@ class BpfCode {
   void unless_equal(std::uint32_t k, Label otherwise);
   void if_equal(std::uint32_t k, Label then);
   void if_any_bit(std::uint32_t mask, Label then);
+  // However far it is.
+  void go_to(Label label);
   void append(const std::vector<sock_filter>& program);
 
   // Resolves the jumps. Throws std::logic_error if one leads nowhere or too far.

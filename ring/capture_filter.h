@@ -10,6 +10,7 @@
 // Thread contract: pure functions.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -18,10 +19,23 @@ namespace tcpeek::ring {
 
 enum class CaptureScope : std::uint8_t { handshake, tcp };
 
+// Tunnels: those that are looked into, and the ports of all, 0 for none.
+struct CaptureTunnels {
+  bool vxlan = false;
+  bool geneve = false;
+  bool gre = false;
+  bool ipip = false;
+  std::array<std::uint16_t, 2> vxlan_ports{4789, 8472};
+  std::uint16_t geneve_port = 6081;
+
+  [[nodiscard]] bool any() const noexcept { return vxlan || geneve || gre || ipip; }
+};
+
 struct CaptureFilter {
   CaptureScope scope = CaptureScope::handshake;
   bool icmp = false;
   std::string narrowed_by;  // any libpcap expression, or empty
+  CaptureTunnels tunnels{};
 };
 
 // An expression that libpcap does not compile, or the kernel does not take.
@@ -30,14 +44,14 @@ class FilterSyntaxError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// The description without `narrowed_by`, for packets whose ethertype is known.
+// The description without `narrowed_by` and tunnels (tunnel_filter.h), for packets whose ethertype is known.
 struct CaptureTerms {
   std::string v4;
   std::string v6;
 };
 [[nodiscard]] CaptureTerms capture_terms(const CaptureFilter& filter);
 
-// All of it as one expression.
+// All of it but tunnels as one expression.
 [[nodiscard]] std::string capture_expression(const CaptureFilter& filter);
 
 // The expression for packets without, with one and with two tags in their bytes.

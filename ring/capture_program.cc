@@ -9,6 +9,7 @@
 
 #include "ring/bpf_code.h"
 #include "ring/compile_expression.h"
+#include "ring/tunnel_filter.h"
 
 namespace tcpeek::ring {
 namespace {
@@ -88,8 +89,9 @@ Program if_ip(const Program& program) {
 // Without a link header the ethertype comes from the kernel's metadata; a tag that is left in the
 // bytes precedes the network header. Behind another one it does not look: such packets pass, as there are
 // hardly any, unless they had to match the user's expression.
-void network_layer_filter(BpfCode& code, const CaptureFilter& filter) {
-  const Program plain = compile(DLT_RAW, capture_expression(filter));
+void network_layer_filter(BpfCode& code, const CaptureFilter& filter,
+                          const std::string& expression) {
+  const Program plain = compile(DLT_RAW, expression);
   BpfCode behind_tag;
   const auto more_tags = behind_tag.new_label();
   behind_tag.add(BPF_LD | BPF_H | BPF_ABS, 2);
@@ -107,6 +109,31 @@ void network_layer_filter(BpfCode& code, const CaptureFilter& filter) {
   code.place(tagged);
   code.append(tagged_program);
   code.append(if_ip(plain));
+}
+
+// Runs `program`; where it accepts `then` goes on, else what follows here.
+void if_accepted(BpfCode& code, Program program, const Program& then) {
+  for (std::size_t i = 0; i < program.size(); ++i) {
+    if (program[i].code != (BPF_RET | BPF_K)) continue;
+    const std::size_t over = program[i].k == 0 ? then.size() : 0;
+    const std::size_t distance = program.size() - i - 1 + over;
+    program[i] = {BPF_JMP | BPF_JA, 0, 0, static_cast<std::uint32_t>(distance)};
+  }
+  code.append(program);
+  code.append(then);
+}
+
+// What is to be captured of tunnels; `narrowed_by` sees the outer packet.
+void tunnel_filter(BpfCode& code, const CaptureFilter& filter, Access access) {
+  BpfCode then;
+  if (filter.narrowed_by.empty()) {
+    then.add(BPF_RET | BPF_K, kSnapLength);
+  } else if (access == Access::network_layer) {
+    network_layer_filter(then, filter, filter.narrowed_by);
+  } else {
+    then.append(compile(DLT_EN10MB, behind_tags_too(filter.narrowed_by)));
+  }
+  if_accepted(code, tunnel_program(filter, access), then.finish());
 }
 
 constexpr std::uint32_t kEthernetHeader = 14;
@@ -173,6 +200,7 @@ void ethernet_filter(BpfCode& code, const CaptureFilter& filter) {
   const Program v4 = compile(DLT_RAW, terms.v4);
   const Program v6 = compile(DLT_RAW, terms.v6);
   if (filter.scope == CaptureScope::handshake) judge_plain_segments(code);
+  tunnel_filter(code, filter, Access::link_layer);
   for (std::uint32_t tags = 0; tags <= kMostTags; ++tags) {
     const auto is_v4 = code.new_label();
     const auto is_v6 = code.new_label();
@@ -205,11 +233,13 @@ std::vector<sock_filter> capture_program(const CaptureFilter& filter, Access acc
   BpfCode code;
   reject_leaving_loopback(code, access, loopback_index);
   if (access == Access::network_layer) {
-    network_layer_filter(code, filter);
+    tunnel_filter(code, filter, access);
+    network_layer_filter(code, filter, capture_expression(filter));
   } else if (filter.narrowed_by.empty()) {
     ethernet_filter(code, filter);
   } else {
     // The user's terms may test the link layer: libpcap compiles the whole.
+    tunnel_filter(code, filter, access);
     code.append(compile(DLT_EN10MB, behind_tags_too(capture_expression(filter))));
   }
   std::vector<sock_filter> program = code.finish();

@@ -22,6 +22,9 @@ Capture:
       --bpf=EXPR          capture only what also matches this libpcap filter
       --capture=MODE      handshake (default): SYN, RST, FIN, and ACKs without
                           payload; tcp: the headers of all TCP segments
+      --decap=LIST        tunnels to look into: vxlan, geneve, gre (and ERSPAN),
+                          ipip; vxlan:PORT and geneve:PORT for other ports; all
+                          (default of capture files) or none (default live)
       --promisc           put the interfaces into promiscuous mode
       --icmp              count ICMP errors that end an attempt as an outcome
   -c, --checksum=MODE     verify checksums: 0 none (default), 1 IP header,

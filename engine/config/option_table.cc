@@ -173,6 +173,49 @@ bool apply_capture(Options& options, const std::string& text) {
   return text == "tcp" || text == "handshake";
 }
 
+struct TunnelName {
+  std::string_view name;
+  flowtable::TunnelKind kind;
+  bool has_port;
+};
+
+constexpr std::array kTunnelNames{
+    TunnelName{"vxlan", flowtable::TunnelKind::vxlan, true},
+    TunnelName{"geneve", flowtable::TunnelKind::geneve, true},
+    TunnelName{"gre", flowtable::TunnelKind::gre, false},
+    TunnelName{"ipip", flowtable::TunnelKind::ipip, false},
+};
+
+// "vxlan", "geneve:6082", "all".
+bool add_tunnel(flowtable::Tunnels& tunnels, std::string_view item) {
+  if (item == "all") {
+    for (const TunnelName& known : kTunnelNames) tunnels.want(known.kind);
+    return true;
+  }
+  const std::size_t colon = item.find(':');
+  const auto known = std::ranges::find(kTunnelNames, item.substr(0, colon), &TunnelName::name);
+  if (known == kTunnelNames.end()) return false;
+  tunnels.want(known->kind);
+  if (colon == std::string_view::npos) return true;
+  const auto port = parse_number(item.substr(colon + 1), 1, 65535);
+  if (!port || !known->has_port) return false;
+  tunnels.use_port(known->kind, static_cast<std::uint16_t>(*port));
+  return true;
+}
+
+bool apply_decap(Options& options, const std::string& text) {
+  flowtable::Tunnels& tunnels = options.decap.emplace();
+  if (text == "none") return true;
+  std::string_view left = text;
+  for (bool more = true; more;) {
+    const std::size_t comma = left.find(',');
+    if (!add_tunnel(tunnels, left.substr(0, comma))) return false;
+    more = comma != std::string_view::npos;
+    if (more) left.remove_prefix(comma + 1);
+  }
+  return true;
+}
+
 bool apply_output(Options& options, const std::string& text) {
   options.output = text == "json" ? OutputFormat::json : OutputFormat::text;
   return text == "json" || text == "text";
@@ -202,6 +245,11 @@ constexpr std::array kValueOptions{
                 apply_copy_window},
     ValueOption{"--bpf", "a libpcap filter expression", false, apply_bpf},
     ValueOption{"--capture", "handshake or tcp", false, apply_capture},
+    ValueOption{
+        "--decap",
+        "none, all, or a list of vxlan, geneve, gre and ipip, such as vxlan:4790,gre with a "
+        "port from 1 to 65535",
+        false, apply_decap},
     ValueOption{"--output", "text or json", false, apply_output},
 };
 static_assert(kMaxInterfaceName == 15 && kMaxSocketPath == 107, "the bounds the texts above name");

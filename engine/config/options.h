@@ -16,6 +16,7 @@
 #include "engine/filters/address.h"
 #include "engine/filters/filter_expression.h"
 #include "flowtable/decode.h"
+#include "flowtable/tunnels.h"
 
 namespace tcpeek::engine {
 
@@ -44,9 +45,16 @@ struct Options {
   std::chrono::microseconds copy_window{2000};
   std::string bpf;
   CaptureMode capture = CaptureMode::handshake;
+  std::optional<flowtable::Tunnels> decap;  // empty: all for files, none live
   OutputFormat output = OutputFormat::text;
   std::vector<FilterExpression> filters;  // RX:RX@%:% and TX:TX@%:% first
   std::vector<std::string> warnings;      // to be logged once the log exists
+
+  // Live, the interface inside a tunnel is usually there to be watched itself.
+  [[nodiscard]] flowtable::DecodeRules decoding() const noexcept {
+    const auto by_default = read_files.empty() ? flowtable::Tunnels{} : flowtable::Tunnels::all();
+    return {.verify = checksum, .tunnels = decap.value_or(by_default)};
+  }
 };
 
 // What the command line asks for: to run with options, or to print a text and exit with 0.

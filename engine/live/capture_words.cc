@@ -12,6 +12,7 @@ std::string in_words(const ring::CaptureFilter& filter) {
                           ? "all TCP segments"
                           : "SYN, RST, FIN and segments without payload";
   if (filter.icmp) words += ", ICMP errors";
+  if (filter.tunnels.any()) words += ", in tunnels as well";
   if (!filter.narrowed_by.empty()) words += ", where " + printable(filter.narrowed_by);
   return words;
 }

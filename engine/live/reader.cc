@@ -158,7 +158,7 @@ bool Reader::set_up(std::promise<void> started) noexcept {
     pin();
     flowtable::TrackerConfig tracker = config_.tracker;
     tracker.give_up = &stopping_;
-    pipeline_ = std::make_unique<Pipeline>(tracker, config_.verify, counter_);
+    pipeline_ = std::make_unique<Pipeline>(tracker, config_.decoding, counter_);
     if (config_.sandbox != nullptr) config_.sandbox->enter(Role::reader);
   } catch (...) {
     started.set_exception(std::current_exception());

@@ -43,7 +43,7 @@ struct ReaderConfig {
   unsigned id = 0;
   std::optional<unsigned> cpu;  // to run on
   flowtable::TrackerConfig tracker;
-  flowtable::Verify verify = flowtable::Verify::none;
+  flowtable::DecodeRules decoding{};
   ring::SteeringKey steering;
   std::chrono::milliseconds ring_retire{10};
   bool print_outcomes = false;

@@ -21,6 +21,15 @@ std::string counted(std::uint64_t count, std::string_view noun) {
 
 }  // namespace
 
+std::optional<std::string> tunnel_warning(const ipc::Snapshot& snapshot) {
+  const std::uint64_t passed_over = ignored(snapshot, "tunnel");
+  if (passed_over == 0) return std::nullopt;
+  return fmt::format(
+      "passed over {} with TCP inside a tunnel: --decap says which tunnels are looked "
+      "into, at most four deep",
+      counted(passed_over, "packet"));
+}
+
 std::uint64_t LossWarnings::due(Loss& loss, std::uint64_t lost, Clock::time_point now) noexcept {
   const bool again = loss.reported != 0;
   if (lost <= loss.reported || (again && now - loss.reported_at < kInterval)) return 0;
@@ -59,6 +68,12 @@ std::vector<std::string> LossWarnings::warnings(const ipc::Snapshot& snapshot,
     due_now.push_back(fmt::format(
         "counted {} without printing: they came faster than they can be printed; -q prints none",
         counted(n, "outcome")));
+  }
+  if (!tunnels_reported_) {
+    if (auto warning = tunnel_warning(snapshot)) {
+      tunnels_reported_ = true;
+      due_now.push_back(std::move(*warning));
+    }
   }
   return due_now;
 }

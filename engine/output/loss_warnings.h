@@ -1,5 +1,6 @@
 // Warnings of losses: how much was lost, and which option helps. Each kind is reported at once, then at
-// most once a minute, so that a flood that lasts for days does not fill the journal.
+// most once a minute, so that a flood that lasts for days does not fill the journal. Packets passed over
+// are reported once: there will be more.
 //
 // Thread contract: used by one thread.
 // Units: MiB, attempts, packets.
@@ -8,12 +9,16 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ipc/snapshot.h"
 
 namespace tcpeek::engine {
+
+// Says that encapsulated TCP was passed over, if any was.
+[[nodiscard]] std::optional<std::string> tunnel_warning(const ipc::Snapshot& snapshot);
 
 class LossWarnings {
  public:
@@ -49,6 +54,7 @@ class LossWarnings {
   Loss evicted_;
   Loss mail_;
   Loss events_;
+  bool tunnels_reported_ = false;
 };
 
 }  // namespace tcpeek::engine

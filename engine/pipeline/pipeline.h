@@ -22,14 +22,14 @@ class Pipeline {
   using Tracker = flowtable::Tracker<OutcomeCounter>;
 
   // `counter` outlives the pipeline.
-  Pipeline(const flowtable::TrackerConfig& config, flowtable::Verify verify,
+  Pipeline(const flowtable::TrackerConfig& config, const flowtable::DecodeRules& rules,
            OutcomeCounter& counter)
-      : verify_(verify), tracker_(config, counter) {}
+      : rules_(rules), tracker_(config, counter) {}
 
   // The segment that `frame` holds, valid until the next call; without one the reason is counted.
   [[nodiscard]] const flowtable::Segment* decode(flowtable::LinkFraming link,
                                                  const flowtable::Frame& frame) noexcept {
-    const auto reason = flowtable::decode(link, verify_, frame, batch_[batched_]);
+    const auto reason = flowtable::decode(link, rules_, frame, batch_[batched_]);
     if (!reason) return &batch_[batched_];
     undecoded_.add(*reason);
     return nullptr;
@@ -55,7 +55,7 @@ class Pipeline {
   [[nodiscard]] const flowtable::IgnoredCounts& undecoded() const noexcept { return undecoded_; }
 
  private:
-  flowtable::Verify verify_;
+  flowtable::DecodeRules rules_;
   std::array<flowtable::Segment, Tracker::kBatch> batch_;
   std::size_t batched_ = 0;
   flowtable::IgnoredCounts undecoded_;

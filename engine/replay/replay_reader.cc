@@ -17,7 +17,7 @@ ReplayReader::ReplayReader(const ReplayConfig& config, const FilterRegistry& fil
       rules_(reader_rules(filters, std::move(locality))),
       outcomes_(config.print_outcomes),
       counter_(rules_, outcomes_, timeline_),
-      pipeline_(config.tracker, config.verify, counter_) {}
+      pipeline_(config.tracker, config_.decoding, counter_) {}
 
 void ReplayReader::take(std::span<const ring::SavedPacket> packets,
                         std::span<const ReplayInterface> interfaces) noexcept {

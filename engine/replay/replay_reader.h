@@ -31,7 +31,7 @@ struct ReplayConfig {
   unsigned id = 0;
   unsigned readers = 1;
   flowtable::TrackerConfig tracker;
-  flowtable::Verify verify = flowtable::Verify::none;
+  flowtable::DecodeRules decoding{};
   ring::SteeringKey steering;
   bool icmp = false;
   bool print_outcomes = false;

@@ -105,8 +105,8 @@ inline Segment filled_with(int byte) {
 
 // Decodes the first `captured` bytes of the frame. Whatever was in the segment before must not
 // matter.
-inline Decoded decode_copy(LinkFraming link, Verify verify, Frame frame, const Octets& bytes,
-                           std::size_t captured = kAll) {
+inline Decoded decode_copy(LinkFraming link, const DecodeRules& rules, Frame frame,
+                           const Octets& bytes, std::size_t captured = kAll) {
   captured = std::min(captured, bytes.size());
   const auto copy = std::make_unique<std::byte[]>(captured);
   std::copy_n(bytes.begin(), captured, copy.get());
@@ -114,18 +114,24 @@ inline Decoded decode_copy(LinkFraming link, Verify verify, Frame frame, const O
 
   Segment one = filled_with(0x00);
   Segment two = filled_with(0x01);
-  const auto reason = decode(link, verify, frame, one);
-  EXPECT_EQ(reason, decode(link, verify, frame, two)) << "depends on what was there before";
+  const auto reason = decode(link, rules, frame, one);
+  EXPECT_EQ(reason, decode(link, rules, frame, two)) << "depends on what was there before";
   if (reason) return {kIgnoredNames.at(static_cast<std::size_t>(*reason)), {}};
   EXPECT_TRUE(seen(one) == seen(two) && one.interface == two.interface && one.time == two.time)
       << "leaves a member as it was";
   return {"segment", one};
 }
 
+inline Decoded decode_copy(LinkFraming link, Verify verify, Frame frame, const Octets& bytes,
+                           std::size_t captured = kAll) {
+  return decode_copy(link, DecodeRules{.verify = verify}, frame, bytes, captured);
+}
+
 struct Look {
   Verify verify = Verify::none;
   bool waived = false;
   std::size_t captured = kAll;  // of the packet, from its IP header on
+  Tunnels tunnels{};
 };
 
 inline Frame frame_of(const PacketBuilder& packet, std::size_t wire_length, const Look& look = {}) {
@@ -147,9 +153,10 @@ inline Decoded decode_packet(const PacketBuilder& packet, const Look& look = {})
     if (form / 2 == 1) p.vlan(0x8100, 42);
     const Octets bytes = p.build();
     const std::size_t link_header = (form % 2 == 1 ? 14U : 0U) + (form / 2 == 1 ? 4U : 0U);
-    const Decoded now = decode_copy(form % 2 == 1 ? LinkFraming::ethernet : LinkFraming::network,
-                                    look.verify, frame_of(p, bytes.size(), look), bytes,
-                                    look.captured == kAll ? kAll : link_header + look.captured);
+    const Decoded now =
+        decode_copy(form % 2 == 1 ? LinkFraming::ethernet : LinkFraming::network,
+                    {look.verify, look.tunnels}, frame_of(p, bytes.size(), look), bytes,
+                    look.captured == kAll ? kAll : link_header + look.captured);
     if (form == 0) first = now;
     EXPECT_EQ(now.what, first.what) << packet.description() << ", form " << form;
     EXPECT_EQ(seen(now.segment), seen(first.segment)) << packet.description() << ", form " << form;

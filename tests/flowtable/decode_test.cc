@@ -48,6 +48,7 @@ TEST(DecodeReasons, EachHasAPacketAndNoOtherIsGiven) {
       {"other_icmp", PacketBuilder().ip(kClient, kServer).icmp(3, 1).quoting(udp), {}},
       {"ip_checksum", syn().wrong_ip_checksum(), strict},
       {"transport_checksum", syn().wrong_transport_checksum(), strict},
+      {"tunnel", PacketBuilder().ip(kClient, kServer).carrying(4, syn().network()), {}},
   };
   auto next = static_cast<std::size_t>(Ignored::not_ip);  // the decoder's first reason
   for (const auto& c : cases) {

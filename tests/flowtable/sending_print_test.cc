@@ -86,7 +86,7 @@ TEST(SendingPrint, IsThatOfTheFrame) {
       for (const Verify verify : {Verify::none, Verify::ip_header}) {
         Segment segment;
         const Frame whole{.bytes = frame, .wire_length = static_cast<std::uint32_t>(frame.size())};
-        if (decode(LinkFraming::ethernet, verify, whole, segment)) continue;
+        if (decode(LinkFraming::ethernet, {.verify = verify}, whole, segment)) continue;
         prints.insert(segment.print);
         EXPECT_EQ(segment.print != 0, syn) << "of a SYN alone";
       }

@@ -87,7 +87,8 @@ void read(const RingPacket& p) {
   for (const auto link : {flowtable::LinkFraming::ethernet, flowtable::LinkFraming::network}) {
     flowtable::Segment segment;
     for (const auto verify : {flowtable::Verify::none, flowtable::Verify::ip_and_transport}) {
-      static_cast<void>(flowtable::decode(link, verify, frame, segment));
+      const flowtable::DecodeRules rules{verify, flowtable::Tunnels::all()};
+      static_cast<void>(flowtable::decode(link, rules, frame, segment));
     }
   }
 }

@@ -30,6 +30,11 @@ void expect_bounds_of_numbers(const Options& o) {
   EXPECT_TRUE(o.threads.value_or(1) >= 1 && o.threads.value_or(1) <= 256);
   EXPECT_TRUE(o.max_sessions.value_or(1) >= 1 && o.max_sessions.value_or(1) <= 100'000'000);
   EXPECT_FALSE(o.no_socket && o.socket_path != Options().socket_path);
+  if (o.decap) {
+    const auto& vxlan = o.decap->vxlan_ports;
+    EXPECT_FALSE(o.decap->geneve_port != 0 &&
+                 (o.decap->geneve_port == vxlan[0] || o.decap->geneve_port == vxlan[1]));
+  }
   EXPECT_TRUE(o.log_level >= 0 && o.log_level <= 7);
   EXPECT_LE(o.cpus.size(), 256U);
   EXPECT_TRUE(std::is_sorted(o.cpus.begin(), o.cpus.end()));

@@ -149,12 +149,14 @@ void write_texts(Seeds& seeds) {
     seeds.write("filters", octets(text));
   }
   using namespace std::string_view_literals;
-  for (const std::string_view text :
-       {"-u\0nobody\0-i\0eth0\0-U\0/tmp/s\0-c\0002\0-t\0005\0-B\00064\0-l\0debug\0-q"sv,
-        "--interface=any\0--promisc\0--icmp\0--syslog\0--threads=4\0--cpus=0-3,8\0web:RX@%:80"sv,
-        "-r\0a.pcap\0--read=-\0--local=10.1.2.3/8\0--copy-window=0\0--bpf=net 10.0.0.0/8"sv,
-        "--capture\0tcp\0--output=json\0--max-sessions\0005000\0--\0-a:RX@%:1"sv, "--help"sv,
-        "-v"sv, "--timeut=3"sv, "--timeout="sv, "--quiet=1"sv, "-t"sv, "-zz"sv, "-ieth0\0-t5"sv}) {
+  for (
+      const std::string_view text :
+      {"-u\0nobody\0-i\0eth0\0-U\0/tmp/s\0-c\0002\0-t\0005\0-B\00064\0-l\0debug\0-q"sv,
+       "--interface=any\0--promisc\0--icmp\0--syslog\0--threads=4\0--cpus=0-3,8\0web:RX@%:80"sv,
+       "-r\0a.pcap\0--read=-\0--local=10.1.2.3/8\0--copy-window=0\0--bpf=net 10.0.0.0/8"sv,
+       "--capture\0tcp\0--decap=vxlan:1,gre\0--output=json\0--max-sessions\0005000\0--\0-a:RX@%:1"sv,
+       "--help"sv, "-v"sv, "--timeut=3"sv, "--timeout="sv, "--quiet=1"sv, "-t"sv, "-zz"sv,
+       "-ieth0\0-t5"sv}) {
     seeds.write("options", octets(text));
   }
   for (const std::string_view text : {"GET\r\n"sv, "REFRESH\n"sv, " STATS \t"sv, ""sv}) {

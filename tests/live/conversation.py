@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import frames
@@ -77,6 +77,7 @@ class Dressing:
     trailer: bytes = b""
     wrong_ip_checksum: bool = False
     wrong_tcp_checksum: bool = False
+    tunnel: Callable[[bytes], bytes] | None = None  # from an IP packet to the one that carries it
 
 
 class Conversation:
@@ -205,6 +206,8 @@ class Conversation:
         )
 
     def _send(self, packet: bytes, *, from_initiator: bool) -> None:
+        if self.dressing.tunnel is not None:
+            packet = self.dressing.tunnel(packet)
         frame = frames.ethernet(packet, tags=self.dressing.tags, trailer=self.dressing.trailer)
         if from_initiator == (self.position.direction == "RX"):
             self.wire.from_peer(frame)

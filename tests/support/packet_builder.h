@@ -146,6 +146,11 @@ class PacketBuilder {
     return protocol(number);
   }
 
+  PacketBuilder& carrying(std::uint8_t number, const Octets& payload) {
+    parts_.quote = payload;
+    return raw(number, 0);
+  }
+
   PacketBuilder& wrong_transport_checksum() {
     return set(parts_.transport_error, std::uint16_t{1});
   }

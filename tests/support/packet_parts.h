@@ -111,8 +111,8 @@ struct PacketParts {
       put8(bytes, icmp_code);
       put16(bytes, 0);  // checksum
       put32(bytes, 0);
-      append(bytes, quote);
     }
+    if (kind != Kind::tcp) append(bytes, quote);
     for (std::size_t i = 0; i < data; ++i) put8(bytes, (i * 7 + 3) & 0xff);
     if (kind != Kind::raw) {
       const std::uint16_t checksum = transport_checksum(bytes);

@@ -66,7 +66,7 @@ TEST(Options, missing_values) {
             "--user: its value is missing before --buffer=\\x1b[2J\\x0d: a user name or number");
   for (const char* option :
        {"-u", "-i", "-U", "-c", "-t", "-B", "-l", "--threads", "--cpus", "--max-sessions",
-        "--local", "--copy-window", "--bpf", "--capture", "--output"}) {
+        "--local", "--copy-window", "--bpf", "--capture", "--decap", "--output"}) {
     EXPECT_THAT(message_of({option}), HasSubstr(": its value is missing: ")) << option;
   }
 }
@@ -82,7 +82,7 @@ TEST(Options, given_more_than_once) {
             "--timeout: given more than once ('5', then '6'); give it once");
   for (const char* option :
        {"-u1", "-Ux", "-c1", "-t1", "-B1", "-l1", "--threads=1", "--cpus=1", "--max-sessions=1",
-        "--copy-window=1", "--bpf=tcp", "--capture=tcp", "--output=json"}) {
+        "--copy-window=1", "--bpf=tcp", "--capture=tcp", "--decap=gre", "--output=json"}) {
     EXPECT_EQ(message_of({option}), "accepted");
     EXPECT_THAT(message_of({option, option}), HasSubstr(": given more than once (")) << option;
   }

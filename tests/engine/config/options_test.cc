@@ -13,6 +13,8 @@
 namespace tcpeek::engine {
 namespace {
 
+using flowtable::TunnelKind;
+using flowtable::Tunnels;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -43,6 +45,7 @@ TEST(Options, defaults) {
   EXPECT_EQ(options.copy_window, std::chrono::milliseconds(2));
   EXPECT_EQ(options.bpf, "");
   EXPECT_EQ(options.capture, CaptureMode::handshake);
+  EXPECT_EQ(options.decap, std::nullopt);
   EXPECT_EQ(options.output, OutputFormat::text);
   EXPECT_THAT(options.filters, SizeIs(2));
   EXPECT_THAT(options.warnings, IsEmpty());
@@ -87,6 +90,7 @@ TEST(Options, long_forms) {
                                       "--bpf=net 10.0.0.0/8",
                                       "--capture",
                                       "tcp",
+                                      "--decap=vxlan,ipip",
                                       "--output=json",
                                       "web:RX@%:80"});
   EXPECT_EQ(options.user, "1000");
@@ -107,6 +111,8 @@ TEST(Options, long_forms) {
   EXPECT_EQ(options.copy_window, std::chrono::microseconds(0));
   EXPECT_EQ(options.bpf, "net 10.0.0.0/8");
   EXPECT_EQ(options.capture, CaptureMode::tcp);
+  EXPECT_TRUE(options.decap && options.decap->has(TunnelKind::vxlan) &&
+              options.decap->has(TunnelKind::ipip));
   EXPECT_EQ(options.output, OutputFormat::json);
   ASSERT_THAT(options.filters, SizeIs(3));
   EXPECT_EQ(options.filters[2].name, "web");
@@ -194,6 +200,56 @@ TEST(Options, numbers_beyond_their_bounds_and_no_numbers) {
       const std::string expected = c.option + ": '" + value + "' is not " + c.allowed;
       EXPECT_EQ(message_of({c.option.c_str(), value.c_str()}), expected);
     }
+  }
+}
+
+std::string kinds(const Tunnels& tunnels) {
+  std::string kinds;
+  if (tunnels.has(TunnelKind::vxlan)) kinds += 'v';
+  if (tunnels.has(TunnelKind::geneve)) kinds += 'e';
+  if (tunnels.has(TunnelKind::gre)) kinds += 'g';
+  if (tunnels.has(TunnelKind::ipip)) kinds += 'i';
+  return kinds;
+}
+
+Tunnels decap(const char* list) {
+  return options_of({"--decap", list}).decap.value();
+}
+
+TEST(Options, tunnels_to_look_into) {
+  EXPECT_EQ(kinds(decap("none")), "");
+  EXPECT_EQ(kinds(decap("all")), "vegi");
+  EXPECT_EQ(kinds(decap("gre")), "g");
+  EXPECT_EQ(kinds(decap("ipip,vxlan")), "vi");
+  EXPECT_EQ(kinds(decap("geneve:7000,geneve")), "e");
+  EXPECT_EQ(decap("all"), Tunnels::all());
+  EXPECT_EQ(kinds(decap("all,vxlan:4790")), "vegi");
+  // By default all of a file and none of an interface.
+  EXPECT_EQ(options_of({"-i", "eth0"}).decoding().tunnels, Tunnels{});
+  EXPECT_EQ(options_of({"-r", "a.pcap"}).decoding().tunnels, Tunnels::all());
+  EXPECT_EQ(options_of({"-r", "a.pcap", "--decap=none"}).decoding().tunnels, Tunnels{});
+}
+
+TEST(Options, ports_of_tunnels) {
+  const auto vxlan = [](const Tunnels& t, std::uint16_t port) { return t.is_vxlan(port); };
+  EXPECT_TRUE(vxlan(decap("vxlan"), 4789) && vxlan(decap("vxlan"), 8472));
+  EXPECT_TRUE(vxlan(decap("vxlan:4790"), 4790) && !vxlan(decap("vxlan:4790"), 4789));
+  EXPECT_FALSE(vxlan(decap("vxlan:4790"), 8472));
+  EXPECT_TRUE(decap("geneve:1").is_geneve(1) && !decap("geneve:1").is_geneve(6081));
+  EXPECT_TRUE(decap("geneve:65535").is_geneve(65535));
+  // The one that was named last has it.
+  EXPECT_TRUE(decap("geneve:4789").is_geneve(4789) && !vxlan(decap("geneve:4789"), 4789));
+  EXPECT_TRUE(vxlan(decap("vxlan:6081"), 6081) && !decap("vxlan:6081").is_geneve(6081));
+}
+
+TEST(Options, tunnels_that_are_none) {
+  for (const char* list : {"", ",", "vxlan,", ",gre", "gre,,ipip", "VXLAN", "vxlan:", "vxlan:0",
+                           "vxlan:65536", "gre:1", "ipip:4", "all:1", "none,gre", "all,none",
+                           "vxlan 4789", " gre", "erspan", "vxlan:1:2"}) {
+    EXPECT_EQ(message_of({"--decap", list}),
+              std::string("--decap: '") + list +
+                  "' is not none, all, or a list of vxlan, geneve, gre and ipip, such as "
+                  "vxlan:4790,gre with a port from 1 to 65535");
   }
 }
 

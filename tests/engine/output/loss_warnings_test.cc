@@ -48,6 +48,19 @@ TEST_F(LossWarningsTest, DropsAreToldAtOnceThenOnceAMinute) {
   EXPECT_THAT(told(), ElementsAre(HasSubstr("dropped 1 packet (ring full)")));
 }
 
+TEST_F(LossWarningsTest, TunnelsAreToldOnce) {
+  snapshot_.packets.ignored = {{"not_ip", 3}, {"tunnel", 0}};
+  EXPECT_THAT(told(), IsEmpty());
+  EXPECT_EQ(tunnel_warning(snapshot_), std::nullopt);
+  snapshot_.packets.ignored[1].count = 2;
+  EXPECT_THAT(told(),
+              ElementsAre("passed over 2 packets with TCP inside a tunnel: --decap says which "
+                          "tunnels are looked into, at most four deep"));
+  snapshot_.packets.ignored[1].count = 900;
+  now_ += 1h;
+  EXPECT_THAT(told(), IsEmpty());
+}
+
 TEST_F(LossWarningsTest, EachKindByItself) {
   snapshot_.packets.dropped = 1;
   EXPECT_THAT(told(), ElementsAre(HasSubstr("dropped 1")));
