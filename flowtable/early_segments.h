@@ -1,7 +1,7 @@
-// Answers that were captured before the SYN they answer: taps and queues reorder the two directions by
-// microseconds. Kept for two milliseconds, by 4-tuple and the number they acknowledge, so a forger would
-// have to know the ISN before it is sent. Four places for each of 256 values of a keyed hash; the oldest
-// of them is displaced.
+// Answers that came before the SYN they answer: taps and queues reorder the two directions by
+// microseconds, and a SYN may come by another reader's mail. Kept by 4-tuple and the number they
+// acknowledge, so a forger would have to know the ISN before it is sent. Four places for each of 256
+// values of a keyed hash; the oldest of them is displaced.
 //
 // Thread contract: owned by one reader. Nothing here allocates after construction.
 #pragma once
@@ -18,8 +18,9 @@ namespace tcpeek::flowtable {
 
 class EarlySegments {
  public:
-  // How long before its SYN an answer may be captured.
+  // How long before its SYN an answer may be captured, and how much later than a SYN that comes by mail.
   static constexpr std::chrono::milliseconds kAhead{2};
+  static constexpr std::chrono::milliseconds kBehind{100};
   static constexpr std::size_t kMost = 1024;
 
   EarlySegments() : places_(kMost, never()) {}
@@ -78,7 +79,7 @@ class EarlySegments {
       const Segment& kept = places_[i];
       if (!is_about(kept, syn.key, acknowledgment)) continue;
       const auto ahead = syn.time - kept.time;
-      if (kept.sender == syn.sender || ahead < -kAhead || ahead > kAhead) return nullptr;
+      if (kept.sender == syn.sender || ahead < -kBehind || ahead > kAhead) return nullptr;
       taken_ = kept;
       places_[i] = never();
       return &taken_;

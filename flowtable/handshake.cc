@@ -98,7 +98,10 @@ Event on_initiator_syn(Handshake& h, const Step& s, std::uint32_t window_us) noe
 
 // Once the responder has answered, its SYN may begin an attempt of its own; before that the SYNs cross.
 Event on_responder_syn(Handshake& h, const Step& s) noexcept {
-  if (is_crossed(h.phase) && s.sequence == h.responder_isn) return Event::progressed;
+  if (is_crossed(h.phase) && s.sequence == h.responder_isn) {
+    h.answer_payload = std::max(h.answer_payload, s.payload);
+    return Event::progressed;
+  }
   if (is_answered(h.phase)) return Event::candidate;
   h.phase = Phase::crossed;
   h.responder_isn = s.sequence;
@@ -179,8 +182,7 @@ Event responder_acknowledged(Handshake& h, const Step& s) noexcept {
 Event on_initiator_synack(Handshake& h, const Step& s) noexcept {
   if (s.sequence != h.isn) return Event::does_not_fit;
   if (h.phase == Phase::syn_sent) {
-    // Only an end that is connected to itself acknowledges its own SYN.
-    if (!acknowledges_syn(h, s.acknowledgment)) return Event::does_not_fit;
+    if (!s.ends_are_one || !acknowledges_syn(h, s.acknowledgment)) return Event::does_not_fit;
     first_answer(h, s, Phase::answered);
     return succeed(h, Event::success);
   }
@@ -193,7 +195,7 @@ Event on_unanswered_ack(Handshake& h, const Step& s) noexcept {
   const std::uint32_t sent = beyond(h.isn, s.sequence);
   if (sent != 0 && sent != h.syn_payload) return misfit(h, Event::does_not_fit);
   if (!s.synack_may_be_unseen) return Event::unanswered_ack;
-  h.phase = Phase::succeeded_half_seen;
+  h.phase = is_crossed(h.phase) ? Phase::succeeded_crossed : Phase::succeeded_half_seen;
   h.syn_repeated = false;
   return Event::success_half_seen;
 }
@@ -286,13 +288,17 @@ Event on_late_syn(Handshake& h, const Step& s, std::uint32_t window_us) noexcept
   const bool same = s.from_initiator ? s.sequence == h.isn
                                      : knows_responder(h.phase) && is_responder_isn(h, s.sequence);
   if (!same) return Event::reopened;
-  if (!s.from_initiator) return Event::late_syn;
+  if (!s.from_initiator || s.interface != h.syn_interface) return Event::late_syn;
   const bool copy = s.print == h.syn_print && is_near(h.last_syn_us, s.at_us, window_us);
   h.last_syn_us = stored(s.at_us);
   if (copy) return Event::syn_copy;
+  // After a failure no answer is waited for, and this is when an attempt of its own would begin.
+  if (h.phase == Phase::failed || h.phase == Phase::failed_unanswered) {
+    h.last_answer_us = stored(s.at_us);
+  }
   h.syn_print = s.print;
   h.syn_payload = std::max(h.syn_payload, s.payload);
-  h.syn_repeated = h.syn_repeated || s.interface == h.syn_interface;
+  h.syn_repeated = true;
   return Event::late_syn;
 }
 

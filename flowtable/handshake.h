@@ -30,6 +30,7 @@ enum class Phase : std::uint8_t {
   crossed_responder_acked,  // ... the initiator has acknowledged the responder's
   succeeded,                // from here on the attempt has its outcome and is only remembered
   succeeded_half_seen,      // no SYN/ACK was captured: the responder's ISN is not known
+  succeeded_crossed,        // ... but for that of a SYN that crossed
   failed,                   // the responder's ISN is known
   failed_unanswered,
 };
@@ -87,8 +88,9 @@ struct Handshake {
   std::uint32_t responder_isn = 0;  // of the first SYN/ACK or the crossing SYN
   // If two_responders, the ISN of the latest differing SYN/ACK; if error_noted, when the error came.
   std::uint32_t other_isn_or_error_us = 0;
-  std::uint32_t last_syn_us = 0;     // as captured last, modulo 2^32
-  std::uint32_t last_answer_us = 0;  // the same of what moved the attempt other than its SYN
+  std::uint32_t last_syn_us = 0;  // as captured last, modulo 2^32
+  // The same of what moved the attempt other than its SYN; after a failure, of a repeated SYN.
+  std::uint32_t last_answer_us = 0;
   std::uint16_t syn_payload = 0;     // most data that a SYN of this attempt carried
   std::uint16_t answer_payload = 0;  // the same of its SYN/ACKs, or of the crossing SYN
   std::uint8_t syn_interface = 0;
@@ -128,6 +130,7 @@ struct Step {
   bool from_initiator = true;
   // Whether an ACK to a SYN/ACK that was not captured is proof: not where it would have been captured.
   bool synack_may_be_unseen = true;
+  bool ends_are_one = false;  // of a SYN/ACK: it is connected to itself
   SegmentKind kind = SegmentKind::tcp;
   std::uint8_t flags = 0;
   std::uint8_t interface = 0;

@@ -109,6 +109,7 @@ class Tracker {
   [[nodiscard]] bool repeats(Candidate& candidate, const Segment& syn) noexcept;
   [[nodiscard]] bool ends(const Attempt& attempt, Candidate& candidate,
                           const Segment& segment) noexcept;
+  void decide(Candidate& candidate, PacketTime now) noexcept;
   void supersede(Slot slot, const Candidate& candidate) noexcept;
   void give_up_candidate(Slot slot, const Home& home) noexcept;
   void settle_candidate(Slot slot, bool success) noexcept;

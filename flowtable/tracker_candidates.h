@@ -17,6 +17,7 @@ void Tracker<Observer>::add_candidate(Slot slot, const Segment& syn, const Home&
   }
   ++counts_.used;
   Candidate& candidate = candidates_.place(home.hash, syn.time);
+  if (candidate.taken && candidate.decided_at() <= syn.time) decide(candidate, syn.time);
   counts_.stray_syns += candidate.taken;
   candidate.taken = true;
   candidate.outcome.reset();
@@ -94,6 +95,15 @@ bool Tracker<Observer>::ends(const Attempt& attempt, Candidate& candidate,
   candidate.attempt.handshake = next;
   candidate.outcome = outcome_of(event, candidate.attempt, segment.time);
   return true;
+}
+
+// A candidate whose time is up, and gives its place back.
+template <class Observer>
+void Tracker<Observer>::decide(Candidate& candidate, PacketTime now) noexcept {
+  const FlowKey key = candidate.attempt.key;
+  const Slot slot = table_.find(key, table_.home(key));
+  if (slot && table_[slot].pending()) bring_up_to_date(slot, now);
+  candidate.taken = false;
 }
 
 template <class Observer>

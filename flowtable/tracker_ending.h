@@ -6,12 +6,7 @@ namespace tcpeek::flowtable {
 
 template <class Observer>
 void Tracker<Observer>::sweep(PacketTime now, std::size_t groups) noexcept {
-  candidates_.for_each_due(now, [&](Candidate& candidate) {
-    const FlowKey key = candidate.attempt.key;
-    const Slot slot = table_.find(key, table_.home(key));
-    if (slot && table_[slot].pending()) bring_up_to_date(slot, now);
-    candidate.taken = false;
-  });
+  candidates_.for_each_due(now, [&](Candidate& candidate) { decide(candidate, now); });
   // Rounded up, so that nothing that is due is missed; what is not quite due is left.
   const Tick tick = Tick::not_before(now);
   next_groups(groups, [&](std::size_t first, std::size_t part) {

@@ -150,7 +150,7 @@ void Tracker<Observer>::apply_early(const Segment& syn, const Home& home) noexce
   if (early == nullptr) [[likely]]
     return;
   Segment answer = *early;
-  answer.time = syn.time;
+  answer.time = std::max(answer.time, syn.time);
   on_segment(answer, home);
   --counts_.used;
 }
@@ -171,7 +171,7 @@ template <class Observer>
 void Tracker<Observer>::open_again(Slot slot, const Home& home, PacketTime now) noexcept {
   const Attempt& failed = table_[slot];
   const Handshake& last = failed.handshake;
-  Attempt again{.key = failed.key, .first_syn = failed.last_syn(), .handshake = {}};
+  Attempt again{.key = failed.key, .first_syn = failed.repeated_syn(), .handshake = {}};
   again.handshake.isn = last.isn;
   again.handshake.syn_payload = last.syn_payload;
   again.handshake.syn_interface = last.syn_interface;

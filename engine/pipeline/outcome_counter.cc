@@ -134,7 +134,7 @@ void OutcomeCounter::ended(const Attempt& attempt, const Outcome& outcome) noexc
   const bool success = outcome.result() == Result::success;
   const bool known = outcome.result() != Result::evicted;
   const bool repeated = known && (attempt.handshake.dup_syns | attempt.handshake.dup_synacks) != 0;
-  const bool timed = success && !outcome.late_proof;
+  const bool timed = success && !outcome.late_proof && !outcome.half_seen;
   const ipc::LatencyHistogram::Sample latency(
       std::chrono::duration_cast<std::chrono::microseconds>(duration(attempt, outcome)));
   const bool matched = for_each_counts(attempt.tag, [&](ipc::Counts& counts) {

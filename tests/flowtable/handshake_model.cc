@@ -15,6 +15,7 @@ constexpr std::int64_t kHourUs = 3'600'000'000;    // an attempt lives no longer
 constexpr std::int64_t kDecidedUs = 1'000'000;     // a candidate waits no longer
 constexpr std::int64_t kErrorFinalUs = 3'000'000;  // without a repeated SYN
 constexpr std::int64_t kEarlyUs = 2'000;           // before its SYN
+constexpr std::int64_t kByMailUs = 100'000;        // after it, by another way
 constexpr std::int64_t kMostDuplicates = 255;      // as far as the tracker counts
 constexpr std::int64_t kFastOpenAnswer = 65'536;   // what a server may send first
 
@@ -137,9 +138,10 @@ void HandshakeModel::apply_early(const Packet& syn) {
     const auto it = early_.find({pair_of(syn), number});
     if (it == early_.end()) continue;
     Packet answer = it->second;
-    if (answer.source == syn.source || std::abs(syn.at_us - answer.at_us) > kEarlyUs) continue;
+    const std::int64_t ahead_us = syn.at_us - answer.at_us;
+    if (answer.source == syn.source || ahead_us > kEarlyUs || ahead_us < -kByMailUs) continue;
     early_.erase(it);
-    answer.at_us = syn.at_us;
+    answer.at_us = std::max(answer.at_us, syn.at_us);
     on_packet(answer);
     --used;
     return;
@@ -160,7 +162,11 @@ void HandshakeModel::pending_syn(Entry& e, const Packet& p, bool from_initiator)
   const bool again = m.crossing_isn == p.sequence;
   if (!again && m.first_responder_isn) return new_candidate(e, p);
   ++used;
-  if (again) return;
+  if (again) {
+    m.crossing_data = std::max<std::int64_t>(m.crossing_data, p.payload);
+    if (m.first_responder_isn) m.answer_data = std::max<std::int64_t>(m.answer_data, p.payload);
+    return;
+  }
   m.crossing_isn = p.sequence;
   m.crossing_data = p.payload;
   m.crossing_acknowledged = false;
@@ -220,7 +226,8 @@ void HandshakeModel::initiators_synack(Entry& e, const Packet& p) {
     return end(e, Cause::none, p.at_us);
   }
   if (!m.crossing_isn) {
-    if (!acknowledges_syn(m, p)) return ignore(Ignored::does_not_fit, p);
+    if (m.initiator != m.responder || !acknowledges_syn(m, p))
+      return ignore(Ignored::does_not_fit, p);
     ++used;
     m.first_responder_isn = m.isn;
     m.synack_interface = p.interface;
@@ -283,7 +290,6 @@ void HandshakeModel::pending_ack(Entry& e, const Packet& p, bool from_initiator)
   if (past != 0 && past != m.syn_data) return misfit(m, p, Ignored::does_not_fit);
   if (would_have_been_seen(m, p.at_us)) return ignore(Ignored::unanswered_ack, p);
   ++used;
-  m.crossing_isn.reset();
   end(e, Cause::none, p.at_us, false, true);
 }
 

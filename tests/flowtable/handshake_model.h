@@ -87,6 +87,7 @@ class HandshakeModel {
 
     std::optional<Cause> cause;
     bool repeated_since_outcome = false;
+    std::int64_t repeated_us = 0;  // ... the last time, copies aside
     std::int64_t forget_at_tick = 0;
   };
 
@@ -113,7 +114,8 @@ class HandshakeModel {
   void pending_rst(Entry& e, const Packet& p, bool from_initiator);
   void pending_error(Entry& e, const Packet& p, bool from_initiator);
   void after_outcome(Entry& e, const Packet& p, bool from_initiator);
-  void late_syn(Entry& e, const Packet& p, bool from_initiator);
+  void syn_after_outcome(Entry& e, const Packet& p, bool from_initiator);
+  void late_syn(Model& m, const Packet& p);
   void late_synack(Entry& e, const Packet& p);
 
   void open(const Packet& p);

@@ -8,12 +8,12 @@
 namespace tcpeek::flowtable::test {
 
 void HandshakeModel::after_outcome(Entry& e, const Packet& p, bool from_initiator) {
-  if (is_syn(p)) return late_syn(e, p, from_initiator);
+  if (is_syn(p)) return syn_after_outcome(e, p, from_initiator);
   if (is_synack(p) && !from_initiator) return late_synack(e, p);
   ignore(Ignored::after_outcome, p);
 }
 
-void HandshakeModel::late_syn(Entry& e, const Packet& p, bool from_initiator) {
+void HandshakeModel::syn_after_outcome(Entry& e, const Packet& p, bool from_initiator) {
   Model& m = e.attempt;
   if (!from_initiator) {
     const bool known = p.sequence == m.first_responder_isn ||
@@ -24,16 +24,24 @@ void HandshakeModel::late_syn(Entry& e, const Packet& p, bool from_initiator) {
     return;
   }
   if (p.sequence != m.isn) return open(p);
+  late_syn(m, p);
+}
+
+// The same SYN after the outcome opens nothing; after a failure it may be answered yet.
+void HandshakeModel::late_syn(Model& m, const Packet& p) {
   ++used;
-  if (p.print == m.syn_print && is_copy(p.at_us, m.last_syn_us)) {
+  if (p.interface != m.syn_interface) {
+    ++late_syns;
+  } else if (p.print == m.syn_print && is_copy(p.at_us, m.last_syn_us)) {
     ++syn_copies;
   } else {
     ++late_syns;
     m.syn_print = p.print;
     m.syn_data = std::max<std::int64_t>(m.syn_data, p.payload);
-    if (p.interface == m.syn_interface) m.repeated_since_outcome = true;
+    m.repeated_since_outcome = true;
+    m.repeated_us = p.at_us;
   }
-  m.last_syn_us = p.at_us;
+  if (p.interface == m.syn_interface) m.last_syn_us = p.at_us;
 }
 
 void HandshakeModel::late_synack(Entry& e, const Packet& p) {
@@ -47,7 +55,7 @@ void HandshakeModel::late_synack(Entry& e, const Packet& p) {
     syn.destination = m.responder;
     syn.sequence = static_cast<std::uint32_t>(m.isn);
     syn.payload = static_cast<std::uint16_t>(m.syn_data);
-    syn.at_us = m.last_syn_us;
+    syn.at_us = m.repeated_us;
     syn.interface = m.syn_interface;
     syn.print = m.syn_print;
     e.attempt = begun(syn);

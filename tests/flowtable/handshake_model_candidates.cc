@@ -36,13 +36,7 @@ bool HandshakeModel::about_candidate(Entry& e, const Packet& p) {
         ignore(Ignored::other_interface, p);
       }
     } else {
-      ++used;
-      const bool copy = p.print == c.syn_print && is_copy(p.at_us, c.last_syn_us);
-      ++(copy ? syn_copies : late_syns);
-      if (!copy) c.syn_print = p.print;
-      if (!copy) c.syn_data = std::max<std::int64_t>(c.syn_data, p.payload);
-      if (!copy && p.interface == c.syn_interface) c.repeated_since_outcome = true;
-      c.last_syn_us = p.at_us;
+      late_syn(c, p);
     }
     return true;
   }

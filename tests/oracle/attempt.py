@@ -50,6 +50,8 @@ class Row(enum.StrEnum):
     CANDIDATE_AFTER_END = "candidate opens as the old attempt ended"
     CANDIDATE_AT_END_OF_FILE = "candidate opens at the end of the file"
     CANDIDATE_RESET = "RST that fits only the candidate"
+    CANDIDATE_HALF_SEEN = "ACK to a SYN/ACK of the candidate that was never captured"
+    CANDIDATE_ERROR = "ICMP error that quotes the candidate"
     STRAY_SYN = "the candidate was nothing"
     ANSWERED = "SYN/ACK acknowledges the SYN"
     SYNACK_AGAIN = "same SYN/ACK again"
@@ -130,7 +132,7 @@ class Attempt:
     syn: Opening
     syn_interface: int
     first_ns: int
-    moved_ns: int  # latest segment of the handshake
+    moved_ns: int  # the last segment of the handshake but for the SYNs
     last_syn: Segment
     last_synack: Segment | None = None
     syn_repeated: bool = False  # since the last SYN/ACK
@@ -192,14 +194,15 @@ class Attempt:
         return not self.pending and self.ended_ns + REMEMBERED_NS <= now_ns
 
     def moved(self, s: Segment) -> None:
-        self.moved_ns = max(self.moved_ns, s.time_ns)
+        self.moved_ns = s.time_ns
 
     # Ends.
 
     @property
     def due_ns(self) -> int:
         timeout = min(self.rules.timeout_s * SECOND_NS, LONGEST_NS)
-        due = min(self.moved_ns + timeout, self.first_ns + LONGEST_NS)
+        latest = max(self.first_ns, self.last_syn.time_ns, self.moved_ns)
+        due = min(latest + timeout, self.first_ns + LONGEST_NS)
         return due if self.error_ns is None else min(due, self.error_ns + ERROR_NS)
 
     def end_if_due(self, now_ns: int) -> None:

@@ -19,13 +19,14 @@ class Candidate:
     syn: Segment  # the first
     last_syn: Segment
     opening: Opening
-    moved_ns: int
     dup_syns: int = 0
-    reset: Segment | None = None  # the first that fits it alone
+    error_ns: int | None = None  # of an ICMP error that was not taken back
+    repeated: Segment | None = None  # after its end
+    end: Segment | None = None  # the first that fits it alone: a RST, or an ACK to an unseen SYN/ACK
 
     @classmethod
     def of(cls, rules: Rules, syn: Segment) -> Candidate:
-        return cls(rules, syn, syn, Opening(syn.seq, syn.data), syn.time_ns)
+        return cls(rules, syn, syn, Opening(syn.seq, syn.data))
 
     @property
     def due_ns(self) -> int:
@@ -38,10 +39,15 @@ class Candidate:
         if syn.interface != self.syn.interface:
             return False
         self.opening = self.opening.grown(syn.data)
-        if not self.rules.is_copy(self.last_syn, syn):
-            self.dup_syns += 1
+        copy = self.rules.is_copy(self.last_syn, syn)
         self.last_syn = syn
-        self.moved_ns = max(self.moved_ns, syn.time_ns)
+        if copy:
+            return True
+        if self.end is not None:  # it has its outcome: this may be answered yet
+            self.repeated = syn
+            return True
+        self.dup_syns += 1
+        self.error_ns = None
         return True
 
     def is_answered_by(self, synack: Segment) -> bool:
@@ -52,15 +58,22 @@ class Candidate:
             return self.opening.exactly(rst.seq)
         return bool(rst.flags & ACK) and self.opening.exactly(rst.ack)
 
-    def keep(self, rst: Segment) -> None:
-        if self.reset is None:
-            self.reset = rst
+    def is_proved_by(self, ack: Segment) -> bool:
+        """Its SYN/ACK was never captured."""
+        return ack.source == self.syn.source and self.opening.beyond(ack.seq) in (0, self.opening.data)
+
+    def is_quoted_by(self, error: Segment) -> bool:
+        return (error.source, error.seq) == (self.syn.source, self.syn.seq) and self.end is None
+
+    def keep(self, end: Segment) -> None:
+        if self.end is None:
+            self.end = end
 
     def opened(self, row: Row) -> Attempt:
         """With the time of its own SYN."""
         attempt = Attempt.begun_by(self.rules, self.syn)
         attempt.rows.append(row)
-        attempt.syn, attempt.last_syn, attempt.moved_ns = self.opening, self.last_syn, self.moved_ns
+        attempt.syn, attempt.last_syn, attempt.error_ns = self.opening, self.last_syn, self.error_ns
         attempt.dup_syns = self.dup_syns
         attempt.syn_repeated = self.dup_syns > 0
         return attempt

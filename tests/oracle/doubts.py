@@ -53,7 +53,8 @@ def soon(t: Talk) -> None:
         for _ in range(t.rng.randrange(1, 3)):
             t.wait(t.rng.choice(EARLY))
             if t.rng.random() < 0.6:
-                t.another_sending(t.rng.randrange(65536), t.rng.choice((None, t.rng.randrange(1 << 32))))
+                number = t.rng.randrange(1, 60)  # so near that eight bits made of them differ
+                t.another_sending(*t.rng.choice(((0x4242 + number, None), (None, 1000 + number))))
             send()
         t.travel()
     t.ack()

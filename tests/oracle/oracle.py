@@ -18,6 +18,7 @@ from candidate import Candidate
 from dissect import ACK, RST, Capture, End, Segment
 
 EARLY_NS = 2 * MILLISECOND_NS  # by which taps put an answer before its SYN
+LATER_NS = 100 * MILLISECOND_NS  # that its stamp may be later all the same
 
 
 @dataclass
@@ -53,13 +54,13 @@ class Pair:
 
     def _to_pending(self, a: Attempt, s: Segment) -> bool:
         if s.quoted:
-            return rows.icmp_error(a, s)
+            return self._error(a, s)
         if s.flags & RST:
             return self._reset(a, s)
         if is_synack(s):
             return self._synack(a, s)
         if rows.is_plain_ack(s):
-            return rows.initiators_ack(a, s) if s.source == a.initiator else rows.responders_ack(a, s)
+            return self._ack(a, s)
         return False
 
     # Beginnings.
@@ -109,19 +110,21 @@ class Pair:
     def _supersede(self, a: Attempt, candidate: Candidate, row: Row) -> None:
         """The old attempt ends with the time of the candidate's SYN, as timeout or unreachable."""
         a.give_up(candidate.syn.time_ns)
+        self._open_candidate(candidate, row)
+
+    def _open_candidate(self, candidate: Candidate, row: Row) -> None:
         self._begin(candidate.opened(row))
-        if candidate.reset is not None and self.attempt is not None:
-            rows.reset(self.attempt, candidate.reset)
+        if candidate.end is not None and self.attempt is not None:
+            end = rows.reset if candidate.end.flags & RST else rows.initiators_ack
+            end(self.attempt, candidate.end)
+            self.attempt.again = candidate.repeated if self.attempt.failed else None
 
     def _note_end_of(self, a: Attempt) -> None:
         """A success shows that the candidate was nothing; any other end opens it."""
         if self.candidate is None or a.pending or a is not self.attempt:
             return
         if a.failed:
-            candidate = self.candidate
-            self._begin(candidate.opened(Row.CANDIDATE_AFTER_END))
-            if candidate.reset is not None and self.attempt is not None:
-                rows.reset(self.attempt, candidate.reset)
+            self._open_candidate(self.candidate, Row.CANDIDATE_AFTER_END)
         else:
             self._drop_candidate(a)
 
@@ -149,6 +152,21 @@ class Pair:
         candidate.keep(s)
         return True
 
+    def _ack(self, a: Attempt, s: Segment) -> bool:
+        candidate = self.candidate
+        if candidate is not None and candidate.is_proved_by(s) and not rows.ack_counts(a, s):
+            a.rows.append(Row.CANDIDATE_HALF_SEEN)
+            candidate.keep(s)
+            return True
+        return rows.initiators_ack(a, s) if s.source == a.initiator else rows.responders_ack(a, s)
+
+    def _error(self, a: Attempt, s: Segment) -> bool:
+        if self.candidate is None or not self.candidate.is_quoted_by(s):
+            return rows.icmp_error(a, s)
+        a.rows.append(Row.CANDIDATE_ERROR)
+        self.candidate.error_ns = s.time_ns
+        return True
+
     # Early segments.
 
     def _keep_early(self, s: Segment) -> None:
@@ -162,10 +180,11 @@ class Pair:
         """
         opening = Candidate.of(self.rules, syn).opening
         for key, early in reversed(self.early.items()):
-            near = abs(syn.time_ns - early.time_ns) <= EARLY_NS
-            if near and early.source == syn.destination and opening.exactly(early.ack):
+            near = -LATER_NS <= syn.time_ns - early.time_ns <= EARLY_NS
+            acknowledges = opening.beyond(early.ack) in (0, opening.data)  # none of its data, or all
+            if near and early.source == syn.destination and acknowledges:
                 del self.early[key]
-                return replace(early, time_ns=syn.time_ns)
+                return replace(early, time_ns=max(early.time_ns, syn.time_ns))
         return None
 
     def _apply_early(self, early: Segment) -> None:
@@ -177,7 +196,7 @@ class Pair:
 
     def _after_the_outcome(self, a: Attempt, s: Segment) -> bool:
         if s.quoted:
-            return rows.icmp_error_about_another(a, s)
+            return False
         if opens(s):
             if s.source == a.initiator and s.seq == a.syn.isn:
                 return rows.late_syn(a, s)

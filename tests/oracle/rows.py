@@ -7,6 +7,8 @@ is no business of these: see candidate.py.
 
 from __future__ import annotations
 
+import copy
+
 from attempt import MOST_MISFITS, Attempt, Cause, Result, Row
 from dissect import ACK, FIN, RST, SYN, Segment
 from sequence import Opening
@@ -19,7 +21,6 @@ def same_syn_again(a: Attempt, s: Segment) -> bool:
     if s.interface != a.syn_interface:
         return False
     a.syn = a.syn.grown(s.data)
-    a.moved(s)
     if not _syn_is_copy(a, s):
         a.dup_syns += 1
         a.rows.append(Row.SYN_AGAIN)
@@ -117,7 +118,11 @@ def synack_is_copy(a: Attempt, s: Segment) -> bool:
 
 def initiators_synack(a: Attempt, s: Segment) -> bool:
     """Only where SYNs crossed does the initiator send one: its SYN, with an acknowledgment."""
-    if a.crossing is None or s.seq != a.syn.isn or not a.crossing.exactly(s.ack):
+    if s.seq != a.syn.isn:
+        return False
+    if any(answer.exactly(s.ack) for answer in a.answers):  # the SYN that crossed was not captured
+        return a.succeed(s, Row.CROSSED_SUCCESS)
+    if a.crossing is None or not a.crossing.exactly(s.ack):
         return False
     return _crossing_acknowledged(a, s)
 
@@ -217,6 +222,13 @@ def _proves_by_reset(a: Attempt, s: Segment, from_initiator: bool) -> bool:
     )  # fmt: skip
 
 
+def ack_counts(a: Attempt, s: Segment) -> bool:
+    """It is a success of this attempt."""
+    trial = copy.deepcopy(a)
+    used = initiators_ack(trial, s) if s.source == a.initiator else responders_ack(trial, s)
+    return used and not trial.pending
+
+
 def reset_counts(a: Attempt, s: Segment) -> bool:
     """It ends the attempt in one way or the other."""
     proves = bool(s.flags & ACK) and _proves_by_reset(a, s, s.source == a.initiator)
@@ -260,7 +272,7 @@ def icmp_error(a: Attempt, s: Segment) -> bool:
 
 
 def icmp_error_about_another(a: Attempt, s: Segment) -> bool:
-    """No outcome; one that quotes the SYN/ACK, also after the outcome, is evidence for the way back."""
+    """No outcome; one that quotes the SYN/ACK is evidence for the way back."""
     about_synack = s.source == a.responder and s.seq in [answer.isn for answer in a.answers]
     a.rows.append(Row.ERROR_ABOUT_SYNACK if about_synack else Row.ERROR_FOREIGN)
     return False

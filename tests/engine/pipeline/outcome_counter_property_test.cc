@@ -63,7 +63,7 @@ class Shadow {
   void ended(const Attempt& a, const Outcome& e) noexcept {
     counter_.ended(a, e);
     ++results.at(static_cast<std::size_t>(e.cause));
-    exact += e.cause == Cause::none && !e.late_proof;
+    exact += e.cause == Cause::none && !e.late_proof && !e.half_seen;
     dup_syns += e.cause == Cause::none ? a.handshake.dup_syns : 0;
   }
   void late_synack(const Attempt& a) noexcept {
