@@ -17,6 +17,11 @@ constexpr std::uint8_t kMobility = 135;
 constexpr std::uint8_t kHostIdentity = 139;
 constexpr std::uint8_t kShim6 = 140;
 
+constexpr std::uint8_t kEndOfOptions = 0;
+constexpr std::uint8_t kNoOperation = 1;
+constexpr std::uint8_t kLooseSourceRoute = 131;
+constexpr std::uint8_t kStrictSourceRoute = 137;
+
 constexpr std::size_t kMaxExtensionHeaders = 8;
 constexpr std::size_t kShortestExtension = 8;
 constexpr std::size_t kAddress = 16;  // bytes of an IPv6 address
@@ -172,9 +177,44 @@ Stop measure_ipv4(Bytes bytes, std::size_t& header) noexcept {
   return std::nullopt;
 }
 
+// A list of addresses, whose next one the pointer names; it counts from 1, for the option's first byte.
+// Where some are left, the packet is under way and the last one is the connection's. A route that
+// lies is refused by every host.
+Stop follow_source_route(Bytes option, IpPacket& out) noexcept {
+  constexpr std::size_t kList = 3;
+  constexpr std::size_t kAddressV4 = 4;
+  if (option.size() < kList) return Ignored::bad_ip_header;
+  const std::size_t pointer = byte_at(option, 2);
+  if (pointer > option.size()) return std::nullopt;
+  const bool whole = (option.size() - kList) % kAddressV4 == 0;
+  if (!whole || pointer <= kList || pointer % kAddressV4 != 0) return Ignored::bad_ip_header;
+  out.destination = ipv4_at(option, option.size() - kAddressV4);
+  return std::nullopt;
+}
+
+// Of the options only a source route matters. One of an impossible length ends them.
+Stop take_options(Bytes options, IpPacket& out) noexcept {
+  for (std::size_t at = 0; at < options.size() && byte_at(options, at) != kEndOfOptions;) {
+    const std::uint8_t type = byte_at(options, at);
+    if (type == kNoOperation) {
+      ++at;
+      continue;
+    }
+    if (at + 2 > options.size()) return std::nullopt;
+    const std::size_t length = byte_at(options, at + 1);
+    if (length < 2 || at + length > options.size()) return std::nullopt;
+    if (type == kLooseSourceRoute || type == kStrictSourceRoute) {
+      return follow_source_route(options.subspan(at, length), out);
+    }
+    at += length;
+  }
+  return std::nullopt;
+}
+
 Stop take_ipv4(Bytes bytes, std::size_t header, std::size_t total, IpPacket& out) noexcept {
   out.source = ipv4_at(bytes, 12);
   out.destination = ipv4_at(bytes, 16);
+  if (const Stop stop = take_options(bytes.first(header).subspan(kIpv4Header), out)) return stop;
   out.payload = rest_of(bytes, header, total);
   out.payload_length = total - header;
   return skip_extensions(Family::ipv4, byte_at(bytes, 9), out);

@@ -2,9 +2,9 @@
 //
 // Thread contract: pure functions. Nothing here allocates or throws.
 // Invariants: `payload` lies within the bytes given, and `payload_length` may exceed it where less was
-// captured. The addresses are the connection's: the last segment of a routing header, the home address
-// of a mobile node.
-// Source: RFC 791, RFC 8200 (4.4: routing headers), RFC 2675, RFC 4302 (AH), RFC 5095 (type 0), RFC 6275
+// captured. The addresses are the connection's: the last one of a source route or a routing header, the
+// home address of a mobile node.
+// Source: RFC 791 (3.1: source routes), RFC 8200 (4.4: routing headers), RFC 2675, RFC 4302 (AH), RFC 5095 (type 0), RFC 6275
 // (mobility), RFC 6554 (RPL), RFC 8754 (SRH), RFC 7401 (HIP), RFC 5533 (Shim6).
 #pragma once
 

@@ -3,8 +3,9 @@
 //
 // Scope `handshake` lets through SYN, RST, FIN, segments without payload and, if asked for, the ICMP
 // errors that end an attempt; `tcp` every TCP segment. libpcap's tcp[] never matches IPv6: those terms
-// are written with ip6[]; behind IPv6 extension headers a filter cannot look far, so such packets
-// pass unless the first of those headers says that something else follows.
+// are written with ip6[]. Behind AH and IPv6 extension headers a filter cannot look far, so such packets
+// pass unless the first of those headers says that something else follows. A first fragment that ends
+// inside the TCP header passes too, so that it is counted.
 //
 // Thread contract: pure functions.
 #pragma once

@@ -4,6 +4,7 @@
 #include <linux/if_packet.h>
 #include <pcap/pcap.h>
 
+#include <initializer_list>
 #include <memory>
 
 #include "ring/bpf_code.h"
@@ -14,6 +15,8 @@ namespace tcpeek::ring {
 namespace {
 
 using Program = std::vector<sock_filter>;
+
+constexpr std::initializer_list<std::uint32_t> kTagTypes = {ETH_P_8021Q, ETH_P_8021AD, ETH_P_QINQ1};
 
 constexpr std::uint32_t ancillary(std::uint32_t what) {
   return static_cast<std::uint32_t>(SKF_AD_OFF) + what;
@@ -84,18 +87,23 @@ Program if_ip(const Program& program) {
 }
 
 // Without a link header the ethertype comes from the kernel's metadata; a tag that is left in the
-// bytes precedes the network header.
-void network_layer_filter(BpfCode& code, const std::string& expression) {
+// bytes precedes the network header. Behind another one it does not look: such packets pass, as there are
+// hardly any, unless they had to match the user's expression.
+void network_layer_filter(BpfCode& code, const std::string& expression, bool pass_more_tags) {
   const Program plain = compile(DLT_RAW, expression);
   BpfCode behind_tag;
+  const auto more_tags = behind_tag.new_label();
   behind_tag.add(BPF_LD | BPF_H | BPF_ABS, 2);
+  for (const std::uint32_t type : kTagTypes) behind_tag.if_equal(type, more_tags);
+  behind_tag.add(BPF_JMP | BPF_JA, 1);
+  behind_tag.place(more_tags);
+  behind_tag.add(BPF_RET | BPF_K, pass_more_tags ? kSnapLength : 0);
   behind_tag.append(if_ip(moved(plain, 4)));
   const Program tagged_program = behind_tag.finish();
 
   const auto tagged = code.new_label();
   code.add(BPF_LD | BPF_W | BPF_ABS, ancillary(SKF_AD_PROTOCOL));
-  code.if_equal(ETH_P_8021Q, tagged);
-  code.if_equal(ETH_P_8021AD, tagged);
+  for (const std::uint32_t type : kTagTypes) code.if_equal(type, tagged);
   code.add(BPF_JMP | BPF_JA, static_cast<std::uint32_t>(tagged_program.size()));
   code.place(tagged);
   code.append(tagged_program);
@@ -120,7 +128,7 @@ void tunnel_filter(BpfCode& code, const CaptureFilter& filter, Access access) {
   if (filter.narrowed_by.empty()) {
     then.add(BPF_RET | BPF_K, kSnapLength);
   } else if (access == Access::network_layer) {
-    network_layer_filter(then, filter.narrowed_by);
+    network_layer_filter(then, filter.narrowed_by, false);
   } else {
     then.append(compile(DLT_EN10MB, behind_tags_too(filter.narrowed_by)));
   }
@@ -181,12 +189,12 @@ void judge_plain_segments(BpfCode& code) {
 }
 
 // Each data packet of the host runs through the filter, so it should reject them early. Testing the
-// ethertype once, instead of once for each term as libpcap would, halves what is executed.
+// ethertype once, instead of once for each term as libpcap would, halves what is executed. Behind a third
+// tag it does not look: such frames pass, as there are hardly any.
 void ethernet_filter(BpfCode& code, const CaptureFilter& filter) {
   constexpr std::uint32_t kTypeAt = 12;
   constexpr std::uint32_t kTag = 4;
   constexpr std::uint32_t kMostTags = 2;
-  constexpr std::uint32_t kOldQinQ = 0x9100;
   const CaptureTerms terms = capture_terms(filter);
   const Program v4 = compile(DLT_RAW, terms.v4);
   const Program v6 = compile(DLT_RAW, terms.v6);
@@ -199,12 +207,7 @@ void ethernet_filter(BpfCode& code, const CaptureFilter& filter) {
     code.add(BPF_LD | BPF_H | BPF_ABS, kTypeAt + tags * kTag);
     code.if_equal(ETH_P_IP, is_v4);
     code.if_equal(ETH_P_IPV6, is_v6);
-    if (tags < kMostTags) {
-      for (const std::uint32_t type :
-           {std::uint32_t{ETH_P_8021Q}, std::uint32_t{ETH_P_8021AD}, kOldQinQ}) {
-        code.if_equal(type, tagged);
-      }
-    }
+    for (const std::uint32_t type : kTagTypes) code.if_equal(type, tagged);
     code.add(BPF_RET | BPF_K, 0);
     code.place(is_v4);
     code.append(moved(v4, kEthernetHeader + tags * kTag));
@@ -212,6 +215,7 @@ void ethernet_filter(BpfCode& code, const CaptureFilter& filter) {
     code.append(moved(v6, kEthernetHeader + tags * kTag));
     code.place(tagged);
   }
+  code.add(BPF_RET | BPF_K, kSnapLength);
 }
 
 }  // namespace
@@ -227,16 +231,15 @@ std::vector<sock_filter> capture_program(const CaptureFilter& filter, Access acc
   if (!filter.narrowed_by.empty()) static_cast<void>(compile(link_type, filter.narrowed_by));
   BpfCode code;
   reject_leaving_loopback(code, access, loopback_index);
-  const std::string expression = capture_expression(filter);
   if (access == Access::network_layer) {
     tunnel_filter(code, filter, access);
-    network_layer_filter(code, expression);
+    network_layer_filter(code, capture_expression(filter), filter.narrowed_by.empty());
   } else if (filter.narrowed_by.empty()) {
     ethernet_filter(code, filter);
   } else {
     // The user's terms may test the link layer: libpcap compiles the whole.
     tunnel_filter(code, filter, access);
-    code.append(compile(DLT_EN10MB, behind_tags_too(expression)));
+    code.append(compile(DLT_EN10MB, behind_tags_too(capture_expression(filter))));
   }
   std::vector<sock_filter> program = code.finish();
   if (program.size() > BPF_MAXINSNS) {

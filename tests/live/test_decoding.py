@@ -129,6 +129,10 @@ class Wrappings(ScenarioCase):
         after = self.monitor.wait_counts({"success": before.totals["success"] + len(POSITIONS)})
         self.assertEqual(after.totals["attempts"], before.totals["attempts"] + len(POSITIONS))
         self.assertEqual(after.totals["pending"], 0)
+        # One of each family's three is let through: it might hide a SYN.
+        cut = after.ignored["cut_first_fragment"] - before.ignored["cut_first_fragment"]
+        self.assertEqual(cut, 2 * len(POSITIONS))
+        self.assertEqual(after.ignored["later_fragment"], before.ignored["later_fragment"])
         after.check_accounting()
 
     def test_truncated_packets(self) -> None:
@@ -145,6 +149,62 @@ class Wrappings(ScenarioCase):
         after = self.monitor.wait_counts({"success": before.totals["success"] + len(POSITIONS)})
         self.assertEqual(after.totals["attempts"], before.totals["attempts"] + len(POSITIONS))
         after.check_accounting()
+
+
+class ManyTags(ScenarioCase):
+    """Further in than the kernel filter looks. One reader, as no program steers these."""
+
+    options = ("--timeout", "60", "--threads", "1")
+
+    def test_up_to_eight_are_read(self) -> None:
+        for count in range(3, 9):
+
+            def scenario(c: Conversation, count: int = count) -> None:
+                c.dressing.tags = [Tag(7)] * count
+                c.succeed()
+
+            with self.subTest(tags=count):
+                self.play(scenario, SUCCESS, unused=0)
+
+    def test_more_are_counted(self) -> None:
+        def scenario(c: Conversation) -> None:
+            c.dressing.tags = [Tag(7)] * 10
+            c.syn()
+
+        before = self.monitor.stats()
+        after = self.play(scenario, {}, unused=1)
+        self.assertEqual(after.ignored["not_ip"] - before.ignored["not_ip"], len(POSITIONS))
+
+
+class ManyTagsNarrowed(ScenarioCase):
+    options = ("--timeout", "60", "--bpf", "tcp")
+
+    def test_an_expression_is_matched_behind_two_tags_in_the_bytes(self) -> None:
+        def scenario(c: Conversation) -> None:
+            c.dressing.tags = [Tag(7)] * 2
+            c.succeed()
+            c.dressing.tags = [Tag(7)] * 4
+            c.abort()
+
+        self.play(scenario, SUCCESS, unused=0, not_captured=1)
+
+
+class OtherLinkHeaders(ScenarioCase):
+    def test_they_are_read_from_files_alone(self) -> None:
+        def scenario(c: Conversation) -> None:
+            plain = frames.ethernet(
+                frames.ip(c.position.peer, c.position.host, frames.PROTOCOL_TCP, b"\0" * 13 + b"\x02" + b"\0" * 6)
+            )
+            for header in (
+                bytes.fromhex("8847 00001140"),  # MPLS
+                bytes.fromhex("8864 11000001002a0021"),  # PPPoE
+                bytes.fromhex("0030 aaaa030000000800"),  # LLC and SNAP
+                bytes.fromhex("8926 000000000800"),  # VN-Tag
+                bytes.fromhex("893f 0000000000000800"),  # E-Tag
+            ):
+                c.wire.from_peer(plain[:12] + header + plain[14:])
+
+        self.play(scenario, {}, unused=0, not_captured=5, positions=V4)
 
 
 class NoVerification(ScenarioCase):

@@ -6,6 +6,7 @@ what was played. The seed is in every failure message; TCPEEK_LIVE_SEED plays it
 """
 
 import contextlib
+import ipaddress
 import os
 import random
 import unittest
@@ -13,7 +14,7 @@ from collections.abc import Callable
 
 import frames
 import lab
-from conversation import POSITIONS, RX6, TX6, Conversation, Dressing, positions
+from conversation import POSITIONS, RX4, RX6, TX6, Conversation, Dressing, pause, positions
 from frames import ACK, FIN, RST, SYN
 from lab import Lab, Wire
 from monitor import ICMP, Counts, Monitor, Stats, difference
@@ -209,6 +210,23 @@ class Crowd:
                 self._waiting.pop()
 
 
+def source_routed(talk: Conversation, flags: int) -> None:
+    """A segment of the initiator's on its way to a hop."""
+    ends = (talk.position.initiator, talk.position.responder)
+    past = int(flags == ACK)
+    segment = frames.tcp(
+        *ends,
+        talk.initiator_port,
+        talk.responder_port,
+        seq=talk.isn + past,
+        ack=(talk.responder_isn + 1) * past,
+        flags=flags,
+    )
+    route = bytes((131, 7, 4)) + ends[1].packed
+    hop = ipaddress.ip_address("192.0.2.77")
+    talk.wire.from_peer(frames.ethernet(frames.ipv4(ends[0], hop, frames.PROTOCOL_TCP, segment, options=route)))
+
+
 class Readers(unittest.TestCase):
     def test_same_counts_with_any_number(self) -> None:
         seed = int(os.environ.get("TCPEEK_LIVE_SEED", random.randrange(1 << 32)))
@@ -259,6 +277,25 @@ class Readers(unittest.TestCase):
             self.assertEqual(after.packets("misrouted"), 0)
             self.assertEqual(after.totals["success"], 100)
             self.assertEqual(after.totals["unreachable"], 100)
+            after.check_accounting()
+
+    def test_source_routes_find_the_owner(self) -> None:
+        """Steering goes by the next hop, the decoder by the end of the route: by mailbox, each in its time."""
+        with Lab() as network, Monitor(network, "--threads", "4", "-c", "2", "-q") as monitor:
+            wire = network.wire()
+            talks = [Conversation(wire, RX4) for _ in range(40)]
+            steps: list[Callable[[Conversation], object]] = [
+                lambda c: source_routed(c, SYN), Conversation.synack, lambda c: source_routed(c, ACK)
+            ]  # fmt: skip
+            for step in steps:
+                for talk in talks:
+                    step(talk)
+                pause()
+            after = monitor.wait_delivered(3 * len(talks))
+            self.assertEqual(after.totals["attempts"], len(talks))
+            self.assertEqual(after.totals["success"], len(talks))
+            self.assertEqual(after.totals["timed_handshakes"], len(talks))
+            self.assertGreater(after.packets("misrouted"), 0)
             after.check_accounting()
 
     def test_what_steering_cannot_see_keeps_its_place(self) -> None:

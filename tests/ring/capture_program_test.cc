@@ -113,9 +113,19 @@ std::vector<Case> cases() {
   add("ACK with data behind IP options", v4(bit::ack).ip_options(40).data(1), all_tcp);
   add("first fragment of a SYN", v4(bit::syn).fragment(0, true), all);
   add("first fragment of data", v4(bit::ack).data(64).fragment(0, true), all_tcp);
+  for (std::size_t kept = 0; kept < 20; ++kept) {
+    const auto cut = v4(bit::ack).data(64).fragment(0, true).keep(kept);
+    add("first fragment cut in the TCP header", cut, all);
+    add("padded first fragment cut there", PacketBuilder(cut).padding(40), all);
+    add("first fragment cut there behind IP options", PacketBuilder(cut).ip_options(40), all);
+    add("first IPv6 fragment cut there", v6(bit::ack).fragment_header(0, true).keep(kept), all);
+  }
+  add("first fragment cut in the TCP options",
+      v4(bit::ack).tcp_options(40).fragment(0, true).keep(56), all);
+  add("TCP header cut, but no fragment", v4(bit::ack).tcp_options(12).keep(24), all_tcp);
   add("later fragment that looks like a SYN", v4(bit::syn).fragment(1, false), none);
   add("fragment in the middle", v4(bit::syn).fragment(0x1fff, true), none);
-  for (const unsigned kind : {0U, 43U, 51U, 60U}) {
+  for (const unsigned kind : {0U, 43U, 51U, 60U, 135U, 139U, 140U}) {
     const auto type = static_cast<std::uint8_t>(kind);
     const std::string behind = " behind extension header " + std::to_string(kind);
     result.push_back({"SYN" + behind, v6(bit::syn).extension(type), all});
@@ -127,6 +137,13 @@ std::vector<Case> cases() {
     result.push_back(
         {"chain" + behind, v6(bit::syn).extension(type).extension(60).extension(43), all});
   }
+  add("SYN behind AH", v4(bit::syn).extension(51, 24), all);
+  add("SYN behind AH and IP options", v4(bit::syn).ip_options(40).extension(51, 24), all);
+  // Too far to look: let through.
+  add("data behind AH", v4(bit::ack).data(9).extension(51, 24), all);
+  add("UDP behind AH", test::udp(kA4, kB4).extension(51, 24), none);
+  add("ICMP error behind AH", icmp(false, 3, 1).extension(51, 24), with_icmp);
+  add("later fragment of AH", v4(bit::syn).extension(51, 24).fragment(1, false), none);
   add("atomic fragment", v6(bit::syn).fragment_header(0, false), all);
   add("first IPv6 fragment", v6(bit::syn).fragment_header(0, true), all);
   add("later IPv6 fragment", v6(bit::syn).fragment_header(1, true), none);
@@ -255,6 +272,30 @@ TEST(CaptureProgramEthernetTest, JudgesNearlyPlainSegmentsAsLibpcapDoes) {
     const bool passes = test::run_bpf(program, {.bytes = bytes}) != 0;
     ASSERT_EQ(passes, libpcap.matches(bytes, static_cast<std::uint32_t>(bytes.size())));
   });
+}
+
+// As deep as the filter does not look, it cannot know what follows; with an expression to match, it
+// must not let it through.
+TEST_P(CaptureProgramLayerTest, PacketsBehindMoreTagsPassUnlessNarrowed) {
+  CaptureFilter narrowed;
+  narrowed.narrowed_by = "port 80";
+  for (const std::uint16_t type : {kVlan, kQinQ, std::uint16_t{0x9100}}) {
+    for (auto packet : {segment(kA4, kB4, bit::syn), segment(kA6, kB6, bit::ack).data(9)}) {
+      const unsigned looked_behind = GetParam() == Access::link_layer ? 2 : 1;
+      for (unsigned tags = 1; tags <= 9; ++tags) {
+        packet.vlan(type, 7);
+        KernelPacket view = test::all_in_bytes(packet.parts());
+        if (GetParam() == Access::network_layer) view.data_at = view.network_at;
+        const bool deep = tags > looked_behind;
+        const bool data = packet.parts().data != 0;
+        EXPECT_EQ(test::run_bpf(capture_program({}, GetParam(), 0), view) != 0, deep || !data)
+            << tags;
+        EXPECT_EQ(test::run_bpf(capture_program(narrowed, GetParam(), 0), view) != 0,
+                  !deep && !data)
+            << tags;
+      }
+    }
+  }
 }
 
 TEST_P(CaptureProgramLayerTest, TruncatedPacketsDoNotPassForWhatTheyAreNot) {

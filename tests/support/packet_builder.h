@@ -40,6 +40,21 @@ class PacketBuilder {
   }
   PacketBuilder& ip_version(std::uint8_t version) { return set(parts_.version, version); }
   PacketBuilder& ip_options(std::size_t bytes) { return set(parts_.ip_options, bytes); }
+  // An option of IPv4, padded.
+  PacketBuilder& ip_option(const Octets& option) {
+    parts_.ip_option = option;
+    return ip_options((option.size() + 3) / 4 * 4);
+  }
+  // A loose (131) or strict (137) source route; `pointer` counts bytes from 1.
+  PacketBuilder& source_route(std::uint8_t type, std::size_t pointer,
+                              const std::vector<Address>& addresses) {
+    Octets option;
+    for (const std::size_t byte : {std::size_t{type}, 3 + 4 * addresses.size(), pointer}) {
+      put8(option, byte);
+    }
+    for (const Address& address : addresses) address.put(option);
+    return ip_option(option);
+  }
   PacketBuilder& ip_header_words(std::uint8_t words) { return set(parts_.ip_header_words, words); }
   // The total length of IPv4, the payload length of IPv6.
   PacketBuilder& ip_length(std::size_t bytes) { return set(parts_.ip_length, bytes); }

@@ -24,6 +24,7 @@ struct PacketParts {
   Address destination;
   std::optional<std::uint8_t> version;
   std::size_t ip_options = 0;
+  Octets ip_option;  // the first of them; the others do nothing
   std::optional<std::size_t> ip_header_words;
   std::optional<std::size_t> ip_length;
   std::optional<std::uint8_t> protocol;
@@ -145,6 +146,7 @@ struct PacketParts {
     put16(header, 0);
     source.put(header);
     destination.put(header);
+    append(header, ip_option);
     header.resize(length, std::byte{1});
     set16(header, 10, internet_checksum(header) ^ ip_error);
     append_extensions(header);
