@@ -89,8 +89,7 @@ Program if_ip(const Program& program) {
 // Without a link header the ethertype comes from the kernel's metadata; a tag that is left in the
 // bytes precedes the network header. Behind another one it does not look: such packets pass, as there are
 // hardly any, unless they had to match the user's expression.
-void network_layer_filter(BpfCode& code, const CaptureFilter& filter,
-                          const std::string& expression) {
+void network_layer_filter(BpfCode& code, const std::string& expression, bool pass_more_tags) {
   const Program plain = compile(DLT_RAW, expression);
   BpfCode behind_tag;
   const auto more_tags = behind_tag.new_label();
@@ -98,7 +97,7 @@ void network_layer_filter(BpfCode& code, const CaptureFilter& filter,
   for (const std::uint32_t type : kTagTypes) behind_tag.if_equal(type, more_tags);
   behind_tag.add(BPF_JMP | BPF_JA, 1);
   behind_tag.place(more_tags);
-  behind_tag.add(BPF_RET | BPF_K, filter.narrowed_by.empty() ? kSnapLength : 0);
+  behind_tag.add(BPF_RET | BPF_K, pass_more_tags ? kSnapLength : 0);
   behind_tag.append(if_ip(moved(plain, 4)));
   const Program tagged_program = behind_tag.finish();
 
@@ -129,7 +128,7 @@ void tunnel_filter(BpfCode& code, const CaptureFilter& filter, Access access) {
   if (filter.narrowed_by.empty()) {
     then.add(BPF_RET | BPF_K, kSnapLength);
   } else if (access == Access::network_layer) {
-    network_layer_filter(then, filter, filter.narrowed_by);
+    network_layer_filter(then, filter.narrowed_by, false);
   } else {
     then.append(compile(DLT_EN10MB, behind_tags_too(filter.narrowed_by)));
   }
@@ -234,7 +233,7 @@ std::vector<sock_filter> capture_program(const CaptureFilter& filter, Access acc
   reject_leaving_loopback(code, access, loopback_index);
   if (access == Access::network_layer) {
     tunnel_filter(code, filter, access);
-    network_layer_filter(code, filter, capture_expression(filter));
+    network_layer_filter(code, capture_expression(filter), filter.narrowed_by.empty());
   } else if (filter.narrowed_by.empty()) {
     ethernet_filter(code, filter);
   } else {

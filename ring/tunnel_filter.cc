@@ -142,7 +142,7 @@ void TunnelFilter::outer() {
   from(at);
   set_beyond_x(at, kHeader);
   byte_from(6);
-  if_any({0, 43, 44, kAuthentication, 60}, extensions);
+  if_any({0, 43, 44, kAuthentication, 60, 135, 139, 140}, extensions);
 
   code_.place(protocol);
   code_.if_equal(kUdp, udp_);

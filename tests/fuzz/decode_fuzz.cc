@@ -1,5 +1,5 @@
 // One frame of any link type through the decoder: nothing is read beyond what was captured, what comes
-// out is well formed, and different ways to the same answer agree.
+// out is well formed, and different ways to the same answer agree. Any set of tunnels is looked into.
 
 #include "tests/flowtable/decode_checks.h"
 #include "tests/fuzz/frame_input.h"
@@ -19,8 +19,12 @@ Frame frame_with(const FrameInput& input) {
   return frame;
 }
 
+Decoded decoded(const FrameInput& input, const DecodeRules& rules, std::size_t captured = kAll) {
+  return decode_copy(input.link, rules, frame_with(input), input.bytes, captured);
+}
+
 Decoded decoded(const FrameInput& input, Verify verify, std::size_t captured = kAll) {
-  return decode_copy(input.link, verify, frame_with(input), input.bytes, captured);
+  return decoded(input, {verify, input.tunnels}, captured);
 }
 
 void expect_same(const Decoded& a, const Decoded& b) {
@@ -46,6 +50,17 @@ void expect_checksums_to_refuse_only(const FrameInput& input, const Decoded& unv
     const bool by_sum = d.what == "ip_checksum" || d.what == "transport_checksum";
     if (!by_sum) expect_same(d, unverified);
   }
+}
+
+// Looking into more tunnels only adds segments and reasons to what was passed over.
+void expect_tunnels_to_add(const FrameInput& input) {
+  const Decoded some = decoded(input, Verify::none);
+  const Decoded every = decoded(input, {Verify::none, Tunnels::all()});
+  const Decoded none = decoded(input, DecodeRules{});
+  if (some.what != "tunnel" && some.what != "not_tcp") expect_same(every, some);
+  if (none.what != "tunnel" && none.what != "not_tcp") expect_same(some, none);
+  // One level: TCP was there, and whether it makes a segment is for its own header to say.
+  if (none.what == "tunnel") EXPECT_NE(every.what, "not_tcp");
 }
 
 // The IP packet of a plain frame, for which there is a short cut.
@@ -79,6 +94,7 @@ void run(const FrameInput& input) {
   if (cut.what == "segment") expect_same(cut, whole);
   expect_well_formed(decoded(input, input.verify, input.snap_length), input.bytes);
   expect_checksums_to_refuse_only(input, whole);
+  expect_tunnels_to_add(input);
   expect_short_cut_to_agree(input);
 }
 

@@ -26,6 +26,7 @@ struct FrameInput {
   std::uint16_t ethertype = 0;
   std::uint32_t beyond = 0;     // bytes on the wire that were not captured
   std::size_t snap_length = 0;  // of `bytes`
+  flowtable::Tunnels tunnels = flowtable::Tunnels::all();
   Octets bytes;
 };
 
@@ -33,7 +34,12 @@ inline FrameInput read_frame(FuzzedDataProvider& input) {
   FrameInput frame;
   frame.link = pick(input, kLinks);
   frame.verify = pick(input, kVerify);
-  frame.checksum_waived = input.ConsumeBool();
+  // One bit, and one for each kind of tunnel that is not looked into.
+  const auto flags = input.ConsumeIntegral<std::uint8_t>();
+  frame.checksum_waived = (flags & 1U) != 0;
+  for (std::size_t kind = 0; kind < flowtable::kTunnelKinds; ++kind) {
+    frame.tunnels.wanted[kind] = (flags >> (kind + 1) & 1U) == 0;
+  }
   frame.ethertype = input.ConsumeIntegral<std::uint16_t>();
   frame.beyond = input.ConsumeIntegral<std::uint16_t>();
   frame.snap_length = input.ConsumeIntegral<std::uint16_t>();
@@ -47,7 +53,11 @@ inline Octets written(const FrameInput& frame) {
   const auto link = std::find(kLinks.begin(), kLinks.end(), frame.link);
   test::put8(choices, static_cast<std::size_t>(link - kLinks.begin()));
   test::put8(choices, static_cast<std::size_t>(frame.verify));
-  test::put8(choices, frame.checksum_waived ? 1 : 0);
+  unsigned flags = frame.checksum_waived ? 1 : 0;
+  for (std::size_t kind = 0; kind < flowtable::kTunnelKinds; ++kind) {
+    flags |= frame.tunnels.wanted[kind] ? 0U : 2U << kind;
+  }
+  test::put8(choices, flags);
   test::put16(choices, frame.ethertype);
   test::put16(choices, frame.beyond);
   test::put16(choices, frame.snap_length);

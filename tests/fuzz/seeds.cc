@@ -13,6 +13,7 @@
 #include "tests/flowtable/random_packets.h"
 #include "tests/fuzz/frame_input.h"
 #include "tests/ring/ways_in.h"
+#include "tests/support/tunnel_headers.h"
 
 namespace tcpeek::fuzz {
 namespace {
@@ -102,6 +103,23 @@ void write_made_frames(Seeds& seeds) {
   }
 }
 
+// Each kind of tunnel, alone and in another one.
+void write_tunnels(Seeds& seeds) {
+  for (const bool v6 : {false, true}) {
+    const auto ends = [&](bool inner) {
+      return inner != v6 ? test::PacketBuilder().ip("192.0.2.1", "192.0.2.2")
+                         : test::PacketBuilder().ip("2001:db8::1", "2001:db8::2");
+    };
+    for (const auto& [name, what] : test::every_tunnel(ends(true).tcp(40000, 80).flags(2))) {
+      const auto once = test::carried(ends(false), what);
+      write_frame(seeds, LinkFraming::ethernet, test::frame_of_ip(once), 0);
+      const auto twice =
+          test::carried(ends(false), test::gre(v6 ? 0x86dd : 0x0800, once.network()));
+      write_frame(seeds, LinkFraming::ethernet, test::frame_of_ip(twice), 0);
+    }
+  }
+}
+
 void write_file(Seeds& seeds, const Octets& file) {
   using namespace ring::savefile_test;
   seeds.write("savefiles", file);
@@ -176,6 +194,7 @@ int main(int count, char** arguments) {
   try {
     Seeds seeds(arguments[1]);
     write_made_frames(seeds);
+    write_tunnels(seeds);
     write_made_files(seeds);
     write_texts(seeds);
     for (int i = 2; i < count; ++i) {

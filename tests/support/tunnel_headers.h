@@ -95,7 +95,7 @@ inline Carried erspan_i(const Octets& frame) {
 }
 inline Octets erspan_ii_header(std::uint8_t version = 1) {
   Octets header = gre_header(0x88be, gre_flag::sequence);
-  put16(header, version << 12U | 100U);
+  put16(header, unsigned{version} << 12U | 100U);
   put16(header, 7);
   put32(header, 3);
   return header;
@@ -107,11 +107,11 @@ inline Carried erspan_ii(const Octets& frame) {
 inline Octets erspan_iii_header(std::uint8_t frame_type = 0, bool platform = false,
                                 std::uint8_t version = 2) {
   Octets header = gre_header(0x22eb, gre_flag::sequence);
-  put16(header, version << 12U | 100U);
+  put16(header, unsigned{version} << 12U | 100U);
   put16(header, 7);
   put32(header, 123'456);  // its timestamp
   put16(header, 0);
-  put16(header, frame_type << 10U | (platform ? 1U : 0U));
+  put16(header, unsigned{frame_type} << 10U | (platform ? 1U : 0U));
   header.resize(header.size() + (platform ? 8 : 0), std::byte{0x55});
   return header;
 }
