@@ -106,6 +106,7 @@ Event on_responder_syn(Handshake& h, const Step& s) noexcept {
   h.phase = Phase::crossed;
   h.responder_isn = s.sequence;
   h.answer_payload = s.payload;
+  h.synack_interface = s.interface;
   return Event::progressed;
 }
 
@@ -232,7 +233,10 @@ Event on_responder_ack(Handshake& h, const Step& s) noexcept {
     // SYNs crossed, and now both are acknowledged.
     const bool exact = acknowledges_syn(h, s.acknowledgment) &&
                        s.sequence - h.responder_isn <= std::uint32_t{h.answer_payload} + 1;
-    return exact ? succeed(h, Event::success) : misfit(h, Event::does_not_fit);
+    if (!exact) return misfit(h, Event::does_not_fit);
+    succeed(h, Event::success);
+    h.syn_repeated = true;  // a SYN/ACK that comes now has none before it
+    return Event::success;
   }
   const bool fits =
       beyond(h.isn, s.acknowledgment) < kLateProof && beyond_responder(h, s.sequence) < kLateProof;

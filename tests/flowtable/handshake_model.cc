@@ -169,6 +169,7 @@ void HandshakeModel::pending_syn(Entry& e, const Packet& p, bool from_initiator)
   }
   m.crossing_isn = p.sequence;
   m.crossing_data = p.payload;
+  m.synack_interface = p.interface;
   m.crossing_acknowledged = false;
 }
 
@@ -275,6 +276,7 @@ void HandshakeModel::pending_ack(Entry& e, const Packet& p, bool from_initiator)
     ++used;
     m.first_responder_isn = m.crossing_isn;
     m.answer_data = m.crossing_data;
+    m.repeated_since_outcome = true;
     return end(e, Cause::none, p.at_us);
   }
   const std::int64_t past = ahead(m.isn + 1, p.sequence);

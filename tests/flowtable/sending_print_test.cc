@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -21,7 +22,7 @@ std::vector<std::byte> tcp_with(std::initializer_list<int> options) {
   return tcp;
 }
 
-std::uint32_t value_in(std::initializer_list<int> options) {
+std::optional<std::uint32_t> value_in(std::initializer_list<int> options) {
   const auto tcp = tcp_with(options);
   return timestamp_value(tcp, tcp.size());
 }
@@ -32,19 +33,19 @@ TEST(TimestampValue, IsFoundAmongTheOptions) {
   EXPECT_EQ(value_in({2, 4, 5, 180, 4, 2, 8, 10, 9, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7}), 0x09000001U);
 }
 
-TEST(TimestampValue, IsZeroWithoutOne) {
-  EXPECT_EQ(value_in({}), 0U);
-  EXPECT_EQ(value_in({1, 1, 1, 1}), 0U);
-  EXPECT_EQ(value_in({0, 0, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0}), 0U) << "behind the end";
-  EXPECT_EQ(value_in({2, 0, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0}), 0U) << "a length that lies";
-  EXPECT_EQ(value_in({2, 1, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0}), 0U);
-  EXPECT_EQ(value_in({2, 200, 8, 10}), 0U) << "a length that leads out";
+TEST(TimestampValue, IsAbsentWithoutOne) {
+  EXPECT_EQ(value_in({}), std::nullopt);
+  EXPECT_EQ(value_in({1, 1, 1, 1}), std::nullopt);
+  EXPECT_EQ(value_in({0, 0, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0}), std::nullopt) << "behind the end";
+  EXPECT_EQ(value_in({2, 0, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0}), std::nullopt) << "a length that lies";
+  EXPECT_EQ(value_in({2, 1, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0}), std::nullopt);
+  EXPECT_EQ(value_in({2, 200, 8, 10}), std::nullopt) << "a length that leads out";
 }
 
 TEST(TimestampValue, IsReadNoFurtherThanThereAreBytes) {
   const auto tcp = tcp_with({1, 1, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0});
   for (std::size_t captured = 0; captured <= tcp.size(); ++captured) {
-    const std::uint32_t expected = captured < 28 ? 0 : 0x01020304U;
+    const auto expected = captured < 28 ? std::nullopt : std::optional(0x01020304U);
     EXPECT_EQ(timestamp_value(Bytes(tcp).first(captured), tcp.size()), expected) << captured;
     EXPECT_EQ(timestamp_value(tcp, captured), expected) << captured;
   }
@@ -70,6 +71,12 @@ TEST(SendingPrint, DiffersBetweenSendingsOneAfterTheOther) {
     }
     EXPECT_EQ(same, 0U);
   }
+}
+
+TEST(SendingPrint, DiffersBetweenNoTimestampAndZero) {
+  const auto none = tcp_with({1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1});
+  const auto zero = tcp_with({1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0});
+  EXPECT_NE(sending_print(0, none, none.size()), sending_print(0, zero, zero.size()));
 }
 
 TEST(SendingPrint, IsThatOfTheFrame) {

@@ -116,7 +116,7 @@ class Early(StoryCase):
 
     def test_reset(self) -> None:
         self.tell([refuse, after(WINDOW), syn], REFUSED, lasting=[0])
-        self.tell([refuse, after(-30), syn], REFUSED, lasting=[0])
+        self.tell([refuse, after(-30), syn], REFUSED, lasting=[30])
         self.tell([refuse, after(WINDOW + 1), syn], ONE_PENDING)
         self.tell([responders(RST, 1), after(30), syn], ONE_PENDING)
         self.tell([doing(refuse, 2), after(30), syn], ONE_PENDING)
