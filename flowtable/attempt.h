@@ -58,8 +58,8 @@ struct Attempt {
   static constexpr std::uint32_t kTagMask = 0xff'ffff;
 
   [[nodiscard]] bool pending() const noexcept { return is_pending(handshake.phase); }
-  // Of a SYN that was repeated after a failure.
-  [[nodiscard]] PacketTime repeated_syn() const noexcept {
+  // Of a SYN that was repeated after a failure, or that crossed.
+  [[nodiscard]] PacketTime other_syn() const noexcept {
     return after(Handshake::since_syn(handshake.last_answer_us));
   }
   [[nodiscard]] PacketTime last_segment() const noexcept { return after(handshake.last_us()); }

@@ -103,10 +103,14 @@ Event on_responder_syn(Handshake& h, const Step& s) noexcept {
     return Event::progressed;
   }
   if (is_answered(h.phase)) return Event::candidate;
+  // The initiator has said which of them it takes.
+  if (h.phase == Phase::crossed_responder_acked) return Event::does_not_fit;
   h.phase = Phase::crossed;
   h.responder_isn = s.sequence;
   h.answer_payload = s.payload;
   h.synack_interface = s.interface;
+  h.synack_print = s.print;
+  h.last_answer_us = stored(s.at_us);
   return Event::progressed;
 }
 
@@ -181,7 +185,11 @@ Event responder_acknowledged(Handshake& h, const Step& s) noexcept {
 }
 
 Event on_initiator_synack(Handshake& h, const Step& s) noexcept {
-  if (s.sequence != h.isn) return Event::does_not_fit;
+  if (s.sequence != h.isn) {
+    // The SYN that crossed was the first true one: the one before it was forged.
+    const bool answers = h.phase == Phase::crossed && acknowledges_responder(h, s.acknowledgment);
+    return answers ? Event::turned_round : Event::does_not_fit;
+  }
   if (h.phase == Phase::syn_sent) {
     if (!s.ends_are_one || !acknowledges_syn(h, s.acknowledgment)) return Event::does_not_fit;
     first_answer(h, s, Phase::answered);

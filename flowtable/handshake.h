@@ -62,6 +62,7 @@ enum class Event : std::uint8_t {
   candidate,       // a SYN with another ISN while this one is pending
   reopened,        // the same after the outcome
   answered_again,  // after a failure the SYN was repeated, and now answered
+  turned_round,    // the SYN that crossed is answered as if none had been before it
   // After the outcome.
   late_syn,     // the SYN once more
   late_synack,  // the SYN/ACK once more after success: the responder drops ACKs
@@ -89,13 +90,14 @@ struct Handshake {
   // If two_responders, the ISN of the latest differing SYN/ACK; if error_noted, when the error came.
   std::uint32_t other_isn_or_error_us = 0;
   std::uint32_t last_syn_us = 0;  // as captured last, modulo 2^32
-  // The same of what moved the attempt other than its SYN; after a failure, of a repeated SYN.
+  // The same of what moved the attempt other than its SYN; of a SYN that crosses, until one is acknowledged;
+  // after a failure, of a repeated SYN.
   std::uint32_t last_answer_us = 0;
   std::uint16_t syn_payload = 0;     // most data that a SYN of this attempt carried
   std::uint16_t answer_payload = 0;  // the same of its SYN/ACKs, or of the crossing SYN
   std::uint8_t syn_interface = 0;
-  std::uint8_t synack_interface = 0;
-  std::uint8_t dup_syns = 0;  // saturate at 255
+  std::uint8_t synack_interface = 0;  // or of the SYN that crossed
+  std::uint8_t dup_syns = 0;          // saturate at 255
   std::uint8_t dup_synacks = 0;
   std::uint8_t syn_print = 0;  // of the latest SYN, as Step has it
   std::uint8_t synack_print = 0;
@@ -118,7 +120,9 @@ struct Handshake {
     return us < kRound - kMostBefore_us ? us : us - kRound;
   }
   [[nodiscard]] std::int64_t last_us() const noexcept {
-    return std::max({std::int64_t{0}, since_syn(last_syn_us), since_syn(last_answer_us)});
+    // A SYN that crosses is anybody's.
+    const std::int64_t answer = phase == Phase::crossed ? 0 : since_syn(last_answer_us);
+    return std::max({std::int64_t{0}, since_syn(last_syn_us), answer});
   }
 };
 

@@ -110,6 +110,7 @@ class Tracker {
   [[nodiscard]] bool ends(const Attempt& attempt, Candidate& candidate,
                           const Segment& segment) noexcept;
   void decide(Candidate& candidate, PacketTime now) noexcept;
+  void turn_round(Slot slot, const Home& home, const Segment& answer) noexcept;
   void supersede(Slot slot, const Candidate& candidate) noexcept;
   void give_up_candidate(Slot slot, const Home& home) noexcept;
   void settle_candidate(Slot slot, bool success) noexcept;

@@ -135,4 +135,24 @@ void Tracker<Observer>::settle_candidate(Slot slot, bool success) noexcept {
   if (next.outcome) conclude(slot, *next.outcome);
 }
 
+// The SYN that crossed begins an attempt in the other direction; the one before it was nobody's.
+template <class Observer>
+void Tracker<Observer>::turn_round(Slot slot, const Home& home, const Segment& answer) noexcept {
+  const Attempt& older = table_[slot];
+  const Handshake& crossed = older.handshake;
+  Attempt next{.key = older.key, .first_syn = older.other_syn(), .handshake = {}};
+  next.handshake.isn = crossed.responder_isn;
+  next.handshake.syn_payload = crossed.answer_payload;
+  next.handshake.syn_interface = crossed.synack_interface;
+  next.handshake.syn_print = crossed.synack_print;
+  next.set_initiator(other(older.initiator()));
+  next.set_interface(answer.interface);
+  if (folded(answer.interface) != crossed.synack_interface) {
+    next.interface_high = older.interface_high;
+  }
+  if (older.has_candidate()) give_up_candidate(slot, home);
+  time_out(slot, next.first_syn);
+  put(slot, home, next);
+}
+
 }  // namespace tcpeek::flowtable

@@ -145,6 +145,7 @@ Outcome Tracker<Observer>::outcome_of(Event event, const Attempt& attempt, Packe
     case Event::candidate:
     case Event::reopened:
     case Event::answered_again:
+    case Event::turned_round:
     case Event::late_syn:
     case Event::late_synack:
     case Event::does_not_fit:

@@ -87,6 +87,9 @@ void Tracker<Observer>::on_event(Slot slot, const Home& home, Event event,
     case Event::answered_again:
       open_again(slot, home, segment.time);
       return on_segment(segment, home);
+    case Event::turned_round:
+      turn_round(slot, home, segment);
+      return on_segment(segment, home);
     case Event::late_syn:
       ++counts_.late_syns;
       return moved(slot, attempt);
@@ -171,7 +174,7 @@ template <class Observer>
 void Tracker<Observer>::open_again(Slot slot, const Home& home, PacketTime now) noexcept {
   const Attempt& failed = table_[slot];
   const Handshake& last = failed.handshake;
-  Attempt again{.key = failed.key, .first_syn = failed.repeated_syn(), .handshake = {}};
+  Attempt again{.key = failed.key, .first_syn = failed.other_syn(), .handshake = {}};
   again.handshake.isn = last.isn;
   again.handshake.syn_payload = last.syn_payload;
   again.handshake.syn_interface = last.syn_interface;

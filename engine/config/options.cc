@@ -86,8 +86,11 @@ class Grammar {
   // The positional arguments. Throws for an option that does not exist.
   [[nodiscard]] Values expressions() const;
   void apply_to(Options& options) const;
+  // Not by get_option(), which allocates under noexcept.
   [[nodiscard]] bool given(const std::string& name) const {
-    return app_.get_option(name)->count() > 0;
+    return std::ranges::any_of(app_.get_options(), [&](const CLI::Option* option) {
+      return option->check_name(name) && option->count() > 0;
+    });
   }
 
  private:

@@ -44,6 +44,17 @@ TEST(Forgery, ACrossingSynChangesNothingThatIsAccepted) {
           up(kSynAck, 0, 1, Event::success)});
 }
 
+TEST(Forgery, ASynBeforeTheTrueOneIsFoundOut) {
+  const Line answer = up(kSynAck, 500, 1, Event::turned_round);
+  expect("the true SYN crosses, and is answered with another number", {kCrossing, answer});
+  expect("all of its data", {kCrossing.data(5), up(kSynAck, 500, 6, Event::turned_round)});
+  expect("more than that", {kCrossing.data(5), up(kSynAck, 500, 7, Event::does_not_fit)});
+  expect(
+      "not once either has acknowledged the other",
+      {kCrossing, up(kSynAck, 0, 1, Event::progressed), up(kSynAck, 500, 1, Event::does_not_fit)});
+  expect("nor where none crossed", {up(kSynAck, 500, 1, Event::does_not_fit)});
+}
+
 TEST(Forgery, CrossedSynsNeedExactNumbers) {
   expect("ACK 0 and ACK 2^31",
          {kForgedCrossing, down(ack, kForged + 1, -1000, Event::does_not_fit),

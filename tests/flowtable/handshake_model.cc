@@ -161,6 +161,7 @@ void HandshakeModel::pending_syn(Entry& e, const Packet& p, bool from_initiator)
   }
   const bool again = m.crossing_isn == p.sequence;
   if (!again && m.first_responder_isn) return new_candidate(e, p);
+  if (!again && m.crossing_acknowledged) return ignore(Ignored::does_not_fit, p);
   ++used;
   if (again) {
     m.crossing_data = std::max<std::int64_t>(m.crossing_data, p.payload);
@@ -169,6 +170,7 @@ void HandshakeModel::pending_syn(Entry& e, const Packet& p, bool from_initiator)
   }
   m.crossing_isn = p.sequence;
   m.crossing_data = p.payload;
+  m.crossing = p;
   m.synack_interface = p.interface;
   m.crossing_acknowledged = false;
 }
@@ -218,7 +220,11 @@ void HandshakeModel::pending_synack(Entry& e, const Packet& p, bool from_initiat
 // Where SYNs crossed, and where an end is connected to itself.
 void HandshakeModel::initiators_synack(Entry& e, const Packet& p) {
   Model& m = e.attempt;
-  if (p.sequence != m.isn) return ignore(Ignored::does_not_fit, p);
+  if (p.sequence != m.isn) {
+    const bool turned = !m.first_responder_isn && m.crossing_isn && !m.crossing_acknowledged &&
+                        ahead(*m.crossing_isn + 1, p.acknowledgment) <= m.crossing_data;
+    return turned ? turn_round(e, p) : ignore(Ignored::does_not_fit, p);
+  }
   if (m.first_responder_isn) {
     if (past_responder(m, p.acknowledgment) > m.answer_data) {
       return ignore(Ignored::does_not_fit, p);

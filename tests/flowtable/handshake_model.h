@@ -70,6 +70,7 @@ class HandshakeModel {
     // Of a SYN of the responder, which nobody has vouched for.
     std::optional<std::int64_t> crossing_isn;
     std::int64_t crossing_data = 0;
+    Packet crossing;                     // that SYN
     bool crossing_acknowledged = false;  // by the initiator
 
     // Of SYN/ACKs that acknowledge the initiator's SYN.
@@ -107,6 +108,7 @@ class HandshakeModel {
 
   void pending_syn(Entry& e, const Packet& p, bool from_initiator);
   void pending_synack(Entry& e, const Packet& p, bool from_initiator);
+  void turn_round(Entry& e, const Packet& synack);
   void initiators_synack(Entry& e, const Packet& p);
   void pending_ack(Entry& e, const Packet& p, bool from_initiator);
   void initiator_ack(Entry& e, const Packet& p);

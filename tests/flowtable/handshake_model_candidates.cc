@@ -87,4 +87,17 @@ void HandshakeModel::next_turn(Entry& e) {
   if (ending) end(e, ending->cause, ending->at_us, false, ending->half_seen);
 }
 
+// A SYN/ACK of the first sender, with another number than its SYN's, acknowledges the SYN that crossed:
+// the first SYN was forged.
+void HandshakeModel::turn_round(Entry& e, const Packet& synack) {
+  Packet syn = e.attempt.crossing;
+  syn.payload = static_cast<std::uint16_t>(e.attempt.crossing_data);
+  if (e.candidate) ++stray_syns;
+  e.candidate.reset();
+  time_out(e, syn.at_us);
+  e.attempt = begun(syn);
+  tell(about(e.attempt, Told::What::opened));
+  on_packet(synack);
+}
+
 }  // namespace tcpeek::flowtable::test

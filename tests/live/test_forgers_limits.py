@@ -58,13 +58,13 @@ class Blind(ForgerCase):
         self.play(attack, SUPERSEDED)
 
     def test_a_syn_from_the_responder_before_the_true_one(self) -> None:
-        """The true SYN crosses it then, and whoever answers it acknowledges what nobody began."""
+        """The true SYN crosses it then; its answer, with another number, shows which of them was forged."""
 
         def attack(c: Conversation, forger: Forger) -> None:
             forger.syn_as_responder()
             c.succeed()
 
-        self.play(attack, PENDING)
+        self.play(attack, counts(attempts=2, success=1, timed_handshakes=1, no_answer=1))
 
     def test_guesses_spoil_late_proofs(self) -> None:
         """After four of them only the completing ACK itself counts; without it the attempt times out, uncertain."""

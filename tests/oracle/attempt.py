@@ -73,6 +73,7 @@ class Row(enum.StrEnum):
     CROSSING_FORGOTTEN = "SYN/ACK with another seq than the crossing SYN"
     CROSSING_ANSWERED = "SYN/ACK of the crossing SYN's seq"
     CROSSING_ACKNOWLEDGED = "the initiator acknowledges the crossing SYN"
+    TURNED_ROUND = "the crossing SYN is answered with another number"
     CROSSED_SUCCESS = "crossed, and both acknowledged"
     CROSSING_RESET = "RST that fits only an unconfirmed crossing SYN"
     SELF_CONNECT = "both ends are one"
@@ -142,6 +143,7 @@ class Attempt:
     answers: list[Opening] = field(default_factory=list)
     data_acknowledged: bool = False  # that of the SYN, by a SYN/ACK
     crossing: Opening | None = None  # the responder's SYN, while nobody disproves it
+    crossing_syn: Segment | None = None  # the first of those
     crossing_acknowledged: bool = False  # ... by the initiator
     error_ns: int | None = None  # an ICMP error that was not taken back
     misfits: int = 0

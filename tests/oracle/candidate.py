@@ -37,7 +37,7 @@ class Candidate:
 
     def again(self, syn: Segment) -> bool:
         if syn.interface != self.syn.interface:
-            return False
+            return self.end is not None  # a late copy
         self.opening = self.opening.grown(syn.data)
         copy = self.rules.is_copy(self.last_syn, syn)
         self.last_syn = syn

@@ -142,7 +142,17 @@ class Pair:
         if self.candidate is not None and self.candidate.is_answered_by(s):
             self._supersede(a, self.candidate, Row.CANDIDATE_ANSWERED)
             return self._take(s)
+        if s.source == a.initiator and rows.turns_round(a, s):
+            return self._turn_round(a, s)
         return s.source == a.initiator and rows.initiators_synack(a, s)
+
+    def _turn_round(self, a: Attempt, s: Segment) -> bool:
+        assert a.crossing is not None and a.crossing_syn is not None
+        self._drop_candidate(a)
+        a.give_up(a.crossing_syn.time_ns)
+        self._begin(Attempt.begun_by(self.rules, replace(a.crossing_syn, data=a.crossing.data)))
+        self.attempts[-1].rows.append(Row.TURNED_ROUND)
+        return self._take_now(s)
 
     def _reset(self, a: Attempt, s: Segment) -> bool:
         candidate = self.candidate
@@ -207,6 +217,11 @@ class Pair:
             return rows.late_synack(a, s)
         self._begin(Attempt.begun_by(self.rules, replace(a.again, data=a.syn.data)))
         self.attempts[-1].rows.append(Row.OWN_ATTEMPT)
+        return self._take_now(s)
+
+    def _take_now(self, s: Segment) -> bool:
+        """By an attempt that opens with an earlier time, and may be due."""
+        self.pass_time(s.time_ns)
         return self._take(s)
 
     # Time.

@@ -52,8 +52,11 @@ def crossing_syn(a: Attempt, s: Segment) -> bool:
     if a.crossing is not None and a.crossing.isn == s.seq:
         a.crossing = a.crossing.grown(s.data)
         return True
+    if a.crossing_acknowledged:  # the initiator has said which of them it takes
+        return False
     a.rows.append(Row.CROSSED if a.crossing is None else Row.CROSSING_REPLACED)
     a.crossing, a.crossing_acknowledged = Opening(s.seq, s.data), False
+    a.crossing_syn = s
     a.answer_interface = s.interface
     return True
 
@@ -78,8 +81,14 @@ def synack(a: Attempt, s: Segment) -> bool:
     return _crossing_answered(a, s, a.crossing)
 
 
+def _take_answers(a: Attempt, answers: list[Opening]) -> None:
+    """Of two, the most data that either carried counts for both."""
+    most = max(each.data for each in answers)
+    a.answers = [each.grown(most) for each in answers]
+
+
 def _ordinary_answer(a: Attempt, s: Segment) -> bool:
-    a.answers = [*a.answers[:1], Opening(s.seq, s.data)]
+    _take_answers(a, [*a.answers[:1], Opening(s.seq, s.data)])
     if a.crossing is not None:
         a.crossing, a.crossing_acknowledged = None, False
         a.rows.append(Row.CROSSING_FORGOTTEN)
@@ -87,7 +96,7 @@ def _ordinary_answer(a: Attempt, s: Segment) -> bool:
 
 
 def _crossing_answered(a: Attempt, s: Segment, crossing: Opening) -> bool:
-    a.answers = [*a.answers[:1], crossing.grown(s.data)]
+    _take_answers(a, [*a.answers[:1], crossing.grown(s.data)])
     a.rows.append(Row.CROSSING_ANSWERED)
     return a.succeed(s, Row.CROSSED_SUCCESS) if a.crossing_acknowledged else True
 
@@ -95,7 +104,7 @@ def _crossing_answered(a: Attempt, s: Segment, crossing: Opening) -> bool:
 def _same_synack_again(a: Attempt, s: Segment) -> bool:
     if s.interface != a.answer_interface:
         return False
-    a.answers = [each.grown(s.data) if each.isn == s.seq else each for each in a.answers]
+    _take_answers(a, [each.grown(s.data) for each in a.answers])
     if not synack_is_copy(a, s):
         a.dup_synacks += 1
         a.rows.append(Row.SYNACK_AGAIN)
@@ -114,6 +123,12 @@ def synack_is_copy(a: Attempt, s: Segment) -> bool:
         return True
     _note_near(a, before, s, Row.SYNACK_SOON)
     return False
+
+
+def turns_round(a: Attempt, s: Segment) -> bool:
+    """It answers the SYN that crossed as if its own had not been: that was forged."""
+    unproved = a.crossing is not None and not a.crossing_acknowledged and not a.answered
+    return unproved and s.seq != a.syn.isn and a.crossing is not None and a.crossing.exactly(s.ack)
 
 
 def initiators_synack(a: Attempt, s: Segment) -> bool:
@@ -215,11 +230,11 @@ def reset(a: Attempt, s: Segment) -> bool:
 def _proves_by_reset(a: Attempt, s: Segment, from_initiator: bool) -> bool:
     """Its numbers fit both sides, and lie past the SYN and its data on one: the handshake was over."""
     for_initiator, for_responder = (s.seq, s.ack) if from_initiator else (s.ack, s.seq)
-    return any(
-        a.syn.near(for_initiator) and answer.near(for_responder)
-        and (a.syn.past_data(for_initiator) or answer.past_data(for_responder))
-        for answer in a.answers
-    )  # fmt: skip
+    if not a.answered or not a.syn.near(for_initiator):
+        return False
+    nearest = min(a.answers, key=lambda answer: answer.beyond(for_responder))
+    past = a.syn.past_data(for_initiator) or nearest.past_data(for_responder)
+    return past and nearest.near(for_responder)
 
 
 def ack_counts(a: Attempt, s: Segment) -> bool:

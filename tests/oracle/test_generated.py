@@ -1,7 +1,7 @@
 """Random traffic: tcpeek counts in each generated capture what the oracle does.
 
 Ten seeds, or the one that TCPEEK_SEED names; TCPEEK_SEEDS_PERCENT plays that share of the ten, at
-least two. All ten together come under each row of the rules a hundred times. A difference is told
+least two. All ten together come under each row of the rules fifty times. A difference is told
 with its seed, the filter and the outcomes concerned; generator.py writes the capture of a seed to a
 file.
 """
@@ -22,7 +22,7 @@ import oracle
 from attempt import Row
 
 SEEDS = 10
-EACH_ROW = 100  # times at least, by all seeds
+EACH_ROW = 50  # times at least, by all seeds
 
 setUpModule = compare.require
 

@@ -263,7 +263,7 @@ class Simultaneous(StoryCase):
             self.tell([*opened, doing(ack, 5, acknowledged), doing(reply, 6, 11)], SUCCEEDED)
         for acknowledged in (0, 7):
             self.tell([*opened, initiators(SYN | ACK, 0, acknowledged), doing(synack, 11)], ONE_PENDING)
-        self.tell([*opened, initiators(SYN | ACK, 1, 1), doing(synack, 11)], ONE_PENDING)
+        self.tell([*opened, initiators(SYN | ACK, 1, 7), doing(synack, 11)], ONE_PENDING)
         for last in (doing(reply, 7, 11), doing(reply, 6, 12), doing(reply, 6, 0)):
             self.tell([*opened, initiators(SYN | ACK, 0, 1), last], ONE_PENDING)
 
