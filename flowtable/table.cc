@@ -47,7 +47,7 @@ Slot AttemptTable::victim(std::uint32_t a, std::uint32_t b) const noexcept {
   const std::uint32_t pending_b = kAllSlots & ~(match(groups_[b], 0) | groups_[b].remembered);
   const std::uint32_t pending = pending_a != 0 ? pending_a : pending_b;
   if (pending == 0) return {};
-  std::array<std::uint32_t, 2 * kGroupSlots> words;
+  std::array<std::uint32_t, std::size_t{2} * kGroupSlots> words;
   std::ranges::copy(groups_[a].deadlines, words.begin());
   std::ranges::copy(groups_[b].deadlines, words.begin() + kGroupSlots);
   const std::uint32_t candidates = pending_a | pending_b << kGroupSlots;
