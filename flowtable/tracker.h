@@ -109,6 +109,7 @@ class Tracker {
   [[nodiscard]] bool repeats(Candidate& candidate, const Segment& syn) noexcept;
   [[nodiscard]] bool ends(const Attempt& attempt, Candidate& candidate,
                           const Segment& segment) noexcept;
+  [[nodiscard]] Slot pending_slot(const Candidate& candidate) const noexcept;
   void decide(Candidate& candidate, PacketTime now) noexcept;
   void turn_round(Slot slot, const Home& home, const Segment& answer) noexcept;
   void supersede(Slot slot, const Candidate& candidate) noexcept;

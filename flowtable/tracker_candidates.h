@@ -100,10 +100,16 @@ bool Tracker<Observer>::ends(const Attempt& attempt, Candidate& candidate,
 // A candidate whose time is up, and gives its place back.
 template <class Observer>
 void Tracker<Observer>::decide(Candidate& candidate, PacketTime now) noexcept {
-  const FlowKey key = candidate.attempt.key;
-  const Slot slot = table_.find(key, table_.home(key));
-  if (slot && table_[slot].pending()) bring_up_to_date(slot, now);
+  if (const Slot slot = pending_slot(candidate)) bring_up_to_date(slot, now);
   candidate.taken = false;
+}
+
+// Of the older attempt.
+template <class Observer>
+Slot Tracker<Observer>::pending_slot(const Candidate& candidate) const noexcept {
+  const FlowKey& key = candidate.attempt.key;
+  const Slot slot = table_.find(key, table_.home(key));
+  return slot && table_[slot].pending() ? slot : Slot();
 }
 
 template <class Observer>
@@ -141,10 +147,10 @@ void Tracker<Observer>::turn_round(Slot slot, const Home& home, const Segment& a
   const Attempt& older = table_[slot];
   const Handshake& crossed = older.handshake;
   Attempt next{.key = older.key, .first_syn = older.other_syn(), .handshake = {}};
-  next.handshake.isn = crossed.responder_isn;
-  next.handshake.syn_payload = crossed.answer_payload;
-  next.handshake.syn_interface = crossed.synack_interface;
-  next.handshake.syn_print = crossed.synack_print;
+  begin(next.handshake, {.interface = crossed.synack_interface,
+                         .print = crossed.synack_print,
+                         .payload = crossed.answer_payload,
+                         .sequence = crossed.responder_isn});
   next.set_initiator(other(older.initiator()));
   next.set_interface(answer.interface);
   if (folded(answer.interface) != crossed.synack_interface) {

@@ -33,9 +33,8 @@ template <class Observer>
 template <class Fn>
 void Tracker<Observer>::finish(PacketTime now, std::size_t groups, Fn&& still_pending) noexcept {
   candidates_.for_each_due(PacketTime::max(), [&](Candidate& candidate) {
-    const FlowKey key = candidate.attempt.key;
-    const Slot slot = table_.find(key, table_.home(key));
-    if (slot && table_[slot].pending()) bring_up_to_date(slot, now);
+    const Slot slot = pending_slot(candidate);
+    if (slot) bring_up_to_date(slot, now);
     if (slot && candidate.taken && table_[slot].pending()) supersede(slot, candidate);
     candidate.taken = false;
   });

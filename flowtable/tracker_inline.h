@@ -175,10 +175,10 @@ void Tracker<Observer>::open_again(Slot slot, const Home& home, PacketTime now) 
   const Attempt& failed = table_[slot];
   const Handshake& last = failed.handshake;
   Attempt again{.key = failed.key, .first_syn = failed.other_syn(), .handshake = {}};
-  again.handshake.isn = last.isn;
-  again.handshake.syn_payload = last.syn_payload;
-  again.handshake.syn_interface = last.syn_interface;
-  again.handshake.syn_print = last.syn_print;
+  begin(again.handshake, {.interface = last.syn_interface,
+                          .print = last.syn_print,
+                          .payload = last.syn_payload,
+                          .sequence = last.isn});
   again.set_initiator(failed.initiator());
   again.interface_high = failed.interface_high;
   table_.erase(slot);
