@@ -60,7 +60,8 @@ void SocketCloser::make_helpers(std::size_t count, const Sandbox& sandbox) noexc
   may_make_threads_ = false;
   try {
     for (std::size_t i = 0; i < count; ++i) {
-      helpers_.emplace_back([this, &sandbox] { run_helper(sandbox); });
+      // A copy each: a helper may first run when the caller's is gone.
+      helpers_.emplace_back([this, sandbox] { run_helper(sandbox); });
     }
   } catch (const std::exception&) {
     // With fewer it takes longer.
