@@ -127,7 +127,9 @@ std::uint64_t insert_and_find(AttemptTable& table, const Keys& keys) {
         homes[i] = table.home(rest[i]);
         table.prefetch(homes[i]);
       }
-      for (const auto& home : homes) table.prefetch_slot(home, opening);
+      for (const auto& home : homes) {
+        if (!table.prefetch_found(home) && opening) table.prefetch_room(home);
+      }
       for (std::size_t i = 0; i < kBatch; ++i) {
         if (table.find(rest[i], homes[i]) || !opening) continue;
         const auto place = table.place(homes[i], table.full());

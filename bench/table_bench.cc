@@ -34,7 +34,9 @@ void in_batches(const AttemptTable& table, std::span<const FlowKey> keys, bool o
       homes[i] = table.home(keys[i]);
       table.prefetch(homes[i]);
     }
-    for (const auto& home : homes) table.prefetch_slot(home, opening);
+    for (const auto& home : homes) {
+      if (!table.prefetch_found(home) && opening) table.prefetch_room(home);
+    }
     for (std::size_t i = 0; i < kBatch; ++i) fn(keys[i], homes[i]);
   }
 }

@@ -25,6 +25,9 @@ struct Attempt {
   }
   [[nodiscard]] Endpoint initiator_end() const noexcept { return key.end(initiator()); }
   [[nodiscard]] Endpoint responder_end() const noexcept { return key.end(other(initiator())); }
+  [[nodiscard]] const IpAddress& responder_address() const noexcept {
+    return initiator() == Sender::low ? key.high_address : key.low_address;
+  }
 
   // Of an attempt that begins: clears the other marks.
   void set_initiator(Sender s) noexcept {

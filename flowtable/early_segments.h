@@ -45,10 +45,14 @@ class EarlySegments {
     places_[oldest] = answer;
   }
 
+  // Whether any may answer a SYN of that time.
+  [[nodiscard]] bool may_hold(PacketTime syn_time) const noexcept {
+    return newest_ + kAhead >= syn_time;
+  }
+
   // Takes out the answer to `syn` that came before it, or nullptr: valid until the next call.
   [[nodiscard]] const Segment* take(const Segment& syn, std::uint64_t hash) noexcept {
-    if (newest_ + kAhead < syn.time) [[likely]]
-      return nullptr;
+    if (!may_hold(syn.time)) return nullptr;
     const std::uint32_t next = syn.sequence + 1;
     if (const Segment* answer = take(syn, hash, next); answer != nullptr) return answer;
     return syn.payload != 0 ? take(syn, hash, next + syn.payload) : nullptr;

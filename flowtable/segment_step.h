@@ -22,7 +22,8 @@ namespace tcpeek::flowtable {
 [[nodiscard]] inline Step as_step(const Segment& s, bool from_initiator,
                                   std::int64_t at_us) noexcept {
   return {.from_initiator = from_initiator,
-          .ends_are_one = s.answers() && s.key.end(Sender::low) == s.key.end(Sender::high),
+          .ends_are_one = from_initiator && (s.flags & tcp_flag::syn) != 0 &&
+                          s.key.end(Sender::low) == s.key.end(Sender::high),
           .kind = s.kind,
           .flags = s.flags,
           .interface = folded(s.interface),

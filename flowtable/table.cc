@@ -3,10 +3,11 @@
 #include "flowtable/table.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstddef>
 #include <utility>
+
+#include "flowtable/victim_search.h"
 
 namespace tcpeek::flowtable {
 namespace {
@@ -39,36 +40,15 @@ std::uint32_t AttemptTable::second_group(std::uint64_t hash) const noexcept {
   return first + 1 < groups_.size() ? first + 1 : 0;
 }
 
-// By deadlines, which are in the index: the attempt silent longest is due soonest. Free of branches, as
-// which of twenty slots is the oldest cannot be predicted.
+// By deadlines, which are in the index.
 Slot AttemptTable::victim(std::uint32_t a, std::uint32_t b) const noexcept {
-  constexpr std::uint32_t kNone = ~std::uint32_t{0};
-  const std::uint32_t pending_a = kAllSlots & ~(match(groups_[a], 0) | groups_[a].remembered);
-  const std::uint32_t pending_b = kAllSlots & ~(match(groups_[b], 0) | groups_[b].remembered);
-  const std::uint32_t pending = pending_a != 0 ? pending_a : pending_b;
-  if (pending == 0) return {};
-  std::array<std::uint32_t, std::size_t{2} * kGroupSlots> words;
-  std::ranges::copy(groups_[a].deadlines, words.begin());
-  std::ranges::copy(groups_[b].deadlines, words.begin() + kGroupSlots);
-  const std::uint32_t candidates = pending_a | pending_b << kGroupSlots;
-  std::uint32_t answered = 0;
-  for (std::uint32_t i = 0; i < words.size(); ++i) answered += words[i] & candidates >> i & 1U;
-  const auto count = static_cast<std::uint32_t>(std::popcount(candidates));
-  const std::uint32_t spared = 2 * answered > count ? 0 : 1;  // the kind that is not more
-  // Deadlines modulo 2^31 are put in order from half a round before one of them: a pending one's, as that
-  // of another slot may be from any time.
-  const std::uint32_t known = words[static_cast<std::size_t>(std::countr_zero(candidates))];
-  const std::uint32_t begin = (known >> 1) - Tick::kMask / 2;
-  std::uint32_t least = kNone;
-  std::uint32_t oldest = 0;
-  for (std::uint32_t i = 0; i < words.size(); ++i) {
-    const std::uint32_t age = ((words[i] >> 1) - begin) & Tick::kMask;
-    const std::uint32_t kind = (words[i] & 1U) ^ spared ^ 1U;
-    const std::uint32_t rank = (candidates >> i & 1U) != 0 ? age | kind << 31 : kNone;
-    oldest = rank < least ? i : oldest;
-    least = rank < least ? rank : least;
-  }
-  return oldest < kGroupSlots ? Slot{a, oldest} : Slot{b, oldest - kGroupSlots};
+  static_assert(kGroupSlots == VictimSearch::kGroupSlots);
+  const std::uint32_t in_a = pending_slots(a);
+  const std::uint32_t candidates = in_a | pending_slots(b) << kGroupSlots;
+  if (candidates == 0) return {};
+  const std::uint32_t found =
+      VictimSearch::find(groups_[a].deadlines, groups_[b].deadlines, candidates);
+  return found < kGroupSlots ? Slot{a, found} : Slot{b, found - kGroupSlots};
 }
 
 // Frees a slot of a group full of pending attempts by moving one to its other group, into a free slot or

@@ -90,14 +90,14 @@ class AttemptTable {
     return {hash, first_group(hash)};
   }
 
-  void prefetch(const Home& home) const noexcept {
-    __builtin_prefetch(&groups_[home.group]);
-    if (full()) [[unlikely]]
-      prefetch_index(second_group(home.hash));
-  }
-  // Second step, once the line of prefetch() has arrived: the attempt that a look-up will read; if
-  // none, and `opening`, the slot that a new one will take.
-  void prefetch_slot(const Home& home, bool opening) const noexcept;
+  void prefetch(const Home& home) const noexcept { __builtin_prefetch(&groups_[home.group]); }
+  // Of a full table: a new attempt may need a slot of either group.
+  void prefetch_second(const Home& home) const noexcept { prefetch_index(second_group(home.hash)); }
+  // Second step, once the lines of the first have arrived: the attempt that a look-up will read. False if
+  // there is none.
+  [[nodiscard]] bool prefetch_found(const Home& home) const noexcept;
+  // ... and if a new one begins, the slot that it will take.
+  void prefetch_room(const Home& home) const noexcept;
 
   [[nodiscard]] Slot find(const FlowKey& key, const Home& home) const noexcept {
     const std::uint16_t tag = tag_of(home.hash);
@@ -208,6 +208,10 @@ class AttemptTable {
 
   // The slots of a group whose tag is `tag`, a bit for each.
   [[nodiscard]] static std::uint32_t match(const Group& group, std::uint16_t tag) noexcept;
+
+  [[nodiscard]] std::uint32_t pending_slots(std::uint32_t group) const noexcept {
+    return kAllSlots & ~(match(groups_[group], 0) | groups_[group].remembered);
+  }
 
   [[nodiscard]] static std::uint16_t tag_of(std::uint64_t hash) noexcept {
     const auto tag = static_cast<std::uint16_t>(hash);

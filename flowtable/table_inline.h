@@ -44,7 +44,7 @@ inline Slot AttemptTable::find_in(std::uint32_t group, std::uint16_t tag,
 template <class Fn>
 void AttemptTable::for_each_pending(std::size_t start, std::size_t groups, Fn&& fn) noexcept {
   for (std::size_t g = start; g < start + groups; ++g) {
-    std::uint32_t slots = kAllSlots & ~(match(groups_[g], 0) | groups_[g].remembered);
+    std::uint32_t slots = pending_slots(static_cast<std::uint32_t>(g));
     for (; slots != 0; slots &= slots - 1) {
       fn(Slot{static_cast<std::uint32_t>(g), static_cast<std::uint32_t>(std::countr_zero(slots))});
     }
@@ -63,15 +63,19 @@ inline Slot AttemptTable::free_or_remembered(std::uint32_t group) const noexcept
   return Slot{group, static_cast<std::uint32_t>(std::countr_zero(bits))};
 }
 
-inline void AttemptTable::prefetch_slot(const Home& home, bool opening) const noexcept {
+inline bool AttemptTable::prefetch_found(const Home& home) const noexcept {
   const Group& g = groups_[home.group];
   const std::uint32_t bits = match(g, tag_of(home.hash));
   if (bits != 0) {
-    return prefetch_attempt({home.group, static_cast<std::uint32_t>(std::countr_zero(bits))});
+    prefetch_attempt({home.group, static_cast<std::uint32_t>(std::countr_zero(bits))});
+    return true;
   }
   if (g.away != 0) [[unlikely]]
-    prefetch_index(second_group(home.hash));
-  if (!opening) return;
+    prefetch_second(home);
+  return false;
+}
+
+inline void AttemptTable::prefetch_room(const Home& home) const noexcept {
   const Slot slot =
       full() ? victim(home.group, second_group(home.hash)) : free_or_remembered(home.group);
   if (slot) prefetch_attempt(slot);

@@ -63,8 +63,11 @@ class Tracker {
       homes[i] = table_.home(segments[i].key);
       table_.prefetch(homes[i]);
     }
+    if (table_.full()) [[unlikely]] {
+      for (const Home& home : std::span(homes).first(segments.size())) table_.prefetch_second(home);
+    }
     for (std::size_t i = 0; i < segments.size(); ++i) {
-      table_.prefetch_slot(homes[i], segments[i].opens());
+      if (!table_.prefetch_found(homes[i]) && segments[i].opens()) table_.prefetch_room(homes[i]);
     }
     for (std::size_t i = 0; i < segments.size(); ++i) on_segment(segments[i], homes[i]);
   }
@@ -92,16 +95,18 @@ class Tracker {
 
   // tracker_inline.h.
   void on_segment(const Segment& segment, const Home& home) noexcept;
-  [[nodiscard]] Event step_own(Attempt& attempt, const Segment& segment) noexcept;
+  void note_own(const Attempt& attempt, PacketTime now, Step& s) const noexcept;
+  void bear_witness(const Attempt& attempt, const Segment& segment, Event event) noexcept;
   void on_unknown(const Segment& segment, const Home& home) noexcept;
-  void on_event(Slot slot, const Home& home, Event event, const Segment& segment) noexcept;
+  [[gnu::cold]] void on_event(Slot slot, const Home& home, Event event,
+                              const Segment& segment) noexcept;
   void ignore(Ignored reason, const Segment& segment, const Home& home) noexcept;
-  void moved(Slot slot, const Attempt& attempt) noexcept;
+  inline void moved(Slot slot, const Attempt& attempt) noexcept;
   void open(const Segment& syn, const Home& home) noexcept;
-  [[nodiscard]] Slot room(const Home& home, PacketTime now) noexcept;
+  [[nodiscard]] inline Slot room(const Home& home, PacketTime now) noexcept;
   void put(Slot slot, const Home& home, const Attempt& begun) noexcept;
-  void apply_early(const Segment& syn, const Home& home) noexcept;
-  void open_again(Slot slot, const Home& home, PacketTime now) noexcept;
+  [[gnu::cold]] void apply_early(const Segment& syn, const Home& home) noexcept;
+  [[gnu::cold]] void open_again(Slot slot, const Home& home, PacketTime now) noexcept;
 
   // tracker_candidates.h.
   void add_candidate(Slot slot, const Segment& syn, const Home& home) noexcept;
@@ -122,7 +127,7 @@ class Tracker {
   void evict(Slot slot, PacketTime now) noexcept;
   void bring_up_to_date(Slot slot, PacketTime now) noexcept;
   void time_out(Slot slot, PacketTime at) noexcept;
-  void conclude(Slot slot, const Outcome& outcome) noexcept;
+  inline void conclude(Slot slot, const Outcome& outcome) noexcept;
   [[nodiscard]] static Outcome outcome_of(Event event, const Attempt& attempt,
                                           PacketTime at) noexcept;
   [[nodiscard]] Outcome unanswered(const Attempt& attempt, PacketTime at) const noexcept;
@@ -132,6 +137,11 @@ class Tracker {
     if (!attempt.handshake.error_noted) [[likely]]
       return due;
     return std::min(due, attempt.error_time() + kErrorSettles);
+  }
+
+  // False of most: nothing falls due within a timeout of the first SYN, but for a noted error.
+  [[nodiscard]] bool may_be_due(const Attempt& attempt, PacketTime now) const noexcept {
+    return now - attempt.first_syn >= timeout_ || attempt.handshake.error_noted;
   }
 
   PacketClock::duration timeout_;

@@ -10,35 +10,46 @@ void Tracker<Observer>::on_segment(const Segment& segment, const Home& home) noe
   const Slot slot = table_.find(segment.key, home);
   if (!slot) return on_unknown(segment, home);
   Attempt& attempt = table_[slot];
-  if (attempt.pending()) {
-    if (attempt.has_candidate() || due_at(attempt) <= segment.time) [[unlikely]]
-      bring_up_to_date(slot, segment.time);
+  bool pending = attempt.pending();
+  if (pending && (attempt.has_candidate() || may_be_due(attempt, segment.time))) [[unlikely]] {
+    bring_up_to_date(slot, segment.time);
+    pending = attempt.pending();
   }
-  if (!attempt.pending() && table_.deadline(slot).reached_at(Tick::at(segment.time))) {
+  if (!pending && table_.deadline(slot).reached_at(Tick::at(segment.time))) {
     // A remembered attempt whose time is up counts as gone, though the sweep has not erased it yet.
     table_.erase(slot);
     return on_unknown(segment, home);
   }
-  if (attempt.has_candidate() && candidate_takes(slot, segment, home)) return;
-  const Event event = attempt.has_own_responder()
-                          ? step_own(attempt, segment)
-                          : step(attempt.handshake, as_step(attempt, segment), copy_window_us_);
+  if (attempt.has_candidate() && candidate_takes(slot, segment, home)) [[unlikely]]
+    return;
+  Step s = as_step(attempt, segment);
+  if (attempt.has_own_responder()) note_own(attempt, segment.time, s);
+  const Event event = step(attempt.handshake, s, copy_window_us_);
+  if (attempt.has_own_responder()) bear_witness(attempt, segment, event);
+  if (event == Event::success) {
+    ++counts_.used;
+    return conclude(slot, {.cause = Cause::none, .at = segment.time});
+  }
+  if (event == Event::progressed) return moved(slot, attempt);
   on_event(slot, home, event, segment);
 }
 
-// Where this host is the responder: its SYN/ACKs are captured, unless they leave by another interface or
+// Where this host is the responder, its SYN/ACKs are captured, unless they leave by another interface or
 // packets were lost.
 template <class Observer>
-Event Tracker<Observer>::step_own(Attempt& attempt, const Segment& segment) noexcept {
-  Step s = as_step(attempt, segment);
-  const bool acks = (s.flags & tcp_flag::ack) != 0;
-  s.synack_may_be_unseen = !acks || last_loss_ >= attempt.first_syn ||
-                           !witness_.has_seen(attempt.responder_end().address, segment.time);
-  const Event event = step(attempt.handshake, s, copy_window_us_);
-  const bool taken = !is_ignored(event) && event != Event::answered_again;
-  if (segment.answers() && !s.from_initiator && taken)
-    witness_.saw(attempt.responder_end().address, segment.time);
-  return event;
+void Tracker<Observer>::note_own(const Attempt& attempt, PacketTime now, Step& s) const noexcept {
+  const bool acks = s.from_initiator && (s.flags & tcp_flag::ack) != 0;
+  if (!acks || is_answered(attempt.handshake.phase)) return;
+  s.synack_may_be_unseen =
+      last_loss_ >= attempt.first_syn || !witness_.has_seen(attempt.responder_address(), now);
+}
+
+template <class Observer>
+void Tracker<Observer>::bear_witness(const Attempt& attempt, const Segment& segment,
+                                     Event event) noexcept {
+  if (!segment.answers() || segment.sender == attempt.initiator()) return;
+  if (is_ignored(event) || event == Event::answered_again) return;
+  witness_.saw(attempt.responder_address(), segment.time);
 }
 
 template <class Observer>
@@ -143,15 +154,15 @@ void Tracker<Observer>::open(const Segment& syn, const Home& home) noexcept {
   attempt.set_interface(syn.interface);
   table_.set_deadline(slot, Tick::not_before(syn.time + timeout_));
   observer_.opened(attempt);
-  apply_early(syn, home);
+  if (early_.may_hold(syn.time)) [[unlikely]]
+    apply_early(syn, home);
 }
 
 // An answer that was captured before its SYN, as if in order. It is counted already.
 template <class Observer>
 void Tracker<Observer>::apply_early(const Segment& syn, const Home& home) noexcept {
   const Segment* early = early_.take(syn, home.hash);
-  if (early == nullptr) [[likely]]
-    return;
+  if (early == nullptr) return;
   Segment answer = *early;
   answer.time = std::max(answer.time, syn.time);
   on_segment(answer, home);

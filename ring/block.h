@@ -29,9 +29,11 @@ struct RingPacket {
 
 namespace detail {
 
-// The link-layer address follows the packet's header, aligned (TPACKET_ALIGN).
-inline constexpr std::size_t kAddressOffset =
-    (sizeof(tpacket3_hdr) + TPACKET_ALIGNMENT - 1) / TPACKET_ALIGNMENT * TPACKET_ALIGNMENT;
+// The link-layer address follows the packet's header, aligned.
+struct PacketHead {
+  tpacket3_hdr header;
+  alignas(TPACKET_ALIGNMENT) sockaddr_ll address;
+};
 
 template <class Header>
 [[nodiscard]] bool copy_at(std::span<const std::byte> block, std::size_t at, Header& out) noexcept {
@@ -57,11 +59,11 @@ class BlockWalker {
   // False at the end of the block, or where it stops making sense.
   [[nodiscard]] bool next(RingPacket& out) noexcept {
     if (remaining_ == 0) return false;
-    tpacket3_hdr header;
-    sockaddr_ll address;
-    const bool readable = detail::copy_at(block_, at_, header) &&
-                          detail::copy_at(block_, at_ + detail::kAddressOffset, address) &&
-                          std::size_t{header.tp_mac} + header.tp_snaplen <= block_.size() - at_;
+    detail::PacketHead head;
+    const bool whole = detail::copy_at(block_, at_, head);
+    const auto& [header, address] = head;
+    const bool readable =
+        whole && std::size_t{header.tp_mac} + header.tp_snaplen <= block_.size() - at_;
     if (!readable) {
       give_up();
       return false;

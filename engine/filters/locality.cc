@@ -51,19 +51,20 @@ unsigned Locality::by_network(const Address& initiator, const Address& responder
   return bits_of(is_ours(responder), is_ours(initiator));
 }
 
-std::uint8_t Locality::directions(const Address& initiator, const Address& responder,
-                                  std::uint32_t interface) const noexcept {
-  if (everywhere_) return static_cast<std::uint8_t>(bits_of(true, true));
+bool Locality::is_loopback(std::uint32_t interface) const noexcept {
   for (const std::uint32_t looped : loopback_interfaces_) {
-    if (looped == interface) return static_cast<std::uint8_t>(bits_of(true, true));
+    if (looped == interface) return true;
   }
-  unsigned bits = by_address(initiator, responder);
-  if (!networks_.empty()) bits |= by_network(initiator, responder);
-  return static_cast<std::uint8_t>(bits);
+  return false;
 }
 
-bool Locality::is_own(const Address& address) const noexcept {
-  return std::binary_search(addresses_.begin(), addresses_.end(), address);
+Locality::Sides Locality::sides(const Address& initiator, const Address& responder,
+                                std::uint32_t interface) const noexcept {
+  const unsigned ours = by_address(initiator, responder);
+  unsigned bits = ours;
+  if (!networks_.empty()) bits |= by_network(initiator, responder);
+  if (everywhere_ || is_loopback(interface)) bits = bits_of(true, true);
+  return {static_cast<std::uint8_t>(bits), (ours & bits_of(true, false)) != 0};
 }
 
 }  // namespace tcpeek::engine

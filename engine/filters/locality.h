@@ -26,16 +26,17 @@ class Locality {
   // Every address is local: for capture files without --local.
   [[nodiscard]] static Locality everywhere();
 
-  // Bits of Direction.
-  [[nodiscard]] std::uint8_t directions(const Address& initiator, const Address& responder,
-                                        std::uint32_t interface) const noexcept;
-
-  // Whether it is the address of a monitored interface.
-  [[nodiscard]] bool is_own(const Address& address) const noexcept;
+  struct Sides {
+    std::uint8_t directions = 0;  // bits of Direction
+    bool own_responder = false;   // its address is that of a monitored interface
+  };
+  [[nodiscard]] Sides sides(const Address& initiator, const Address& responder,
+                            std::uint32_t interface) const noexcept;
 
   bool operator==(const Locality&) const = default;
 
  private:
+  [[nodiscard]] bool is_loopback(std::uint32_t interface) const noexcept;
   // Bits of Direction by our addresses, and by --local networks.
   [[nodiscard]] unsigned by_address(const Address& initiator,
                                     const Address& responder) const noexcept;

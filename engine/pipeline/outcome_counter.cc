@@ -111,9 +111,9 @@ void OutcomeCounter::opened(Attempt& attempt) noexcept {
   const Address initiator = to_address(attempt.initiator_end());
   const flowtable::Endpoint responder_end = attempt.responder_end();
   const Address responder = to_address(responder_end);
-  const std::uint8_t directions =
-      rules.locality().directions(initiator, responder, attempt.interface());
-  if (rules.locality().is_own(responder)) attempt.set_own_responder();
+  const auto [directions, own_responder] =
+      rules.locality().sides(initiator, responder, attempt.interface());
+  if (own_responder) attempt.set_own_responder();
   attempt.tag = Attempt::kTagMask &
                 sets_.open(rules, rules.matcher().classify(initiator, responder, responder_end.port,
                                                            directions));

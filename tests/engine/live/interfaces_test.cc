@@ -127,8 +127,8 @@ TEST(InterfacesTest, LoopbackIndexOfWhatSeesIt) {
 // Bits of Direction for a connection from `initiator` to `responder`.
 int directions(const Locality& locality, const char* initiator, const char* responder,
                std::uint32_t index) {
-  return locality.directions(parse_address(initiator).value(), parse_address(responder).value(),
-                             index);
+  return locality.sides(parse_address(initiator).value(), parse_address(responder).value(), index)
+      .directions;
 }
 
 TEST(InterfacesTest, LocalAreTheAddressesOfWatchedInterfaces) {

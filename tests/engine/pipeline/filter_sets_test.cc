@@ -1,6 +1,7 @@
 // Sets of filters: what is in one stays in it until the attempt has ended, whatever comes meanwhile.
 #include "engine/pipeline/filter_sets.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -75,7 +76,7 @@ TEST(FilterSetsTest, AnAttemptEndsInTheSetItBeganIn) {
 TEST(FilterSetsTest, LargeNumbersAreKeptInTheirWords) {
   std::vector<std::string> texts;
   for (int i = 0; i < 1000; ++i) {
-    texts.push_back("f" + std::to_string(i) + ":RX@%:" + std::to_string(i + 1));
+    texts.push_back(fmt::format("f{}:RX@%:{}", i, i + 1));
   }
   texts.push_back("all:RX@%:%");
   const FilterRegistry registry(parse_filters(texts));
@@ -96,7 +97,7 @@ std::vector<std::string> bit_filters(unsigned bits) {
     for (unsigned port = 1; port < 1U << bits; ++port) {
       if ((port >> bit & 1U) == 0) continue;
       const unsigned run = (1U << bit) - 1;  // ports beside it that have the bit as well
-      ports += ":" + std::to_string(port) + (run > 0 ? "-" + std::to_string(port + run) : "");
+      ports += run > 0 ? fmt::format(":{}-{}", port, port + run) : fmt::format(":{}", port);
       port += run;
     }
     texts.push_back("bit" + std::to_string(bit) + ":RX@%" + ports);
@@ -163,8 +164,9 @@ TEST(FilterSetsTest, RandomAttemptsUnderChangingRules) {
       std::vector<std::string> texts;
       for (int f = 0; f < 6; ++f) {
         if (random() % 3 == 0) continue;
-        texts.push_back((f == 5 ? "" : "f" + std::to_string(f)) + ":RX@%:" +
-                        std::to_string(random() % 4 + 1) + "-" + std::to_string(random() % 4 + 5));
+        const std::string name = f == 5 ? "" : fmt::format("f{}", f);
+        const auto first = random() % 4 + 1;
+        texts.push_back(fmt::format("{}:RX@%:{}-{}", name, first, random() % 4 + 5));
       }
       registry.settle(registry.generation(), [&](FilterId id) { return pending[id]; });
       registry.exchange(parse_filters(texts));

@@ -1,5 +1,6 @@
 // From the tracker to the counters and into the queue nothing is allocated, also when the queue is
 // full.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -65,8 +66,7 @@ TEST(OutcomeAllocation, CountingAndTellingAllocateNothing) {
 TEST(OutcomeAllocation, PickingUpRulesAllocatesAndFreesNothingInTheReader) {
   CountingRig rig;
   std::vector<std::string> more;
-  for (int i = 0; i < 100; ++i)
-    more.push_back("f" + std::to_string(i) + ":RX@%:" + std::to_string(i + 1));
+  for (int i = 0; i < 100; ++i) more.push_back(fmt::format("f{}:RX@%:{}", i, i + 1));
   rig.filters.exchange(parse_filters(more));
   OutcomeCounts report;
   rig.counter.report_to(report);

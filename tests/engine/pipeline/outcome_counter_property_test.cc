@@ -50,8 +50,11 @@ class Shadow {
 
   void opened(Attempt& a) noexcept {
     counter_.opened(a);
-    const std::uint8_t directions = rules_.current().rules.locality().directions(
-        {a.initiator_end().address}, {a.responder_end().address}, a.interface());
+    const std::uint8_t directions =
+        rules_.current()
+            .rules.locality()
+            .sides({a.initiator_end().address}, {a.responder_end().address}, a.interface())
+            .directions;
     const bool rx = (directions & 1) != 0;
     const bool tx = (directions & 2) != 0;
     const auto in = naive(a, rx, tx);
