@@ -89,7 +89,9 @@ enum class Event : std::uint8_t {
 
 struct Handshake {
   std::uint32_t isn = 0;
-  std::uint32_t responder_isn = 0;  // of the first SYN/ACK or the crossing SYN
+  // Of the first SYN/ACK or the crossing SYN. Until one is seen, the tracker's number of what an ICMP error
+  // said that is noted.
+  std::uint32_t responder_isn = 0;
   // If two_responders, the ISN of the latest differing SYN/ACK; if error_noted, when the error came.
   std::uint32_t other_isn_or_error_us = 0;
   std::uint32_t last_syn_us = 0;  // as captured last, modulo 2^32

@@ -132,6 +132,9 @@ class Tracker {
   void time_out(Slot slot, PacketTime at) noexcept;
   void end_superseded(Slot slot, PacketTime at) noexcept;
   inline void conclude(Slot slot, const Outcome& outcome) noexcept;
+  void note_error(Attempt& attempt, const Segment& error, const Home& home) noexcept;
+  void keep_error(const Attempt& attempt, const Home& home, std::uint32_t number) noexcept;
+  [[nodiscard]] const IcmpError* error_of(const Attempt& attempt) const noexcept;
   void note_retry(const Attempt& attempt) noexcept;
   [[nodiscard]] Outcome outcome_of(Event event, const Attempt& attempt,
                                    const Segment& segment) const noexcept;
@@ -157,6 +160,7 @@ class Tracker {
   Candidates candidates_;
   EarlySegments early_;
   NotedErrors errors_;
+  AnsweredErrors answered_errors_;
   HopWitness hops_;
   SynackWitness witness_;
   TrackerCounts counts_;

@@ -47,7 +47,7 @@ bool Tracker<Observer>::candidate_takes(Slot slot, const Segment& segment,
     if (!from_its_initiator || segment.sequence != next.isn || !is_pending(next.phase))
       return false;
     step(candidate->attempt.handshake, as_step(candidate->attempt, segment), copy_window_us_);
-    errors_.note(segment, home.hash);
+    note_error(candidate->attempt, segment, home);
     ++counts_.used;
     return true;
   }

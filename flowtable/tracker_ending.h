@@ -115,8 +115,7 @@ void Tracker<Observer>::conclude(Slot slot, const Outcome& outcome) noexcept {
   if (outcome.cause == Cause::unreachable) [[unlikely]] {
     const Attempt& attempt = table_[slot];
     Outcome detailed = outcome;
-    detailed.error =
-        errors_.find(attempt.key, attempt.handshake.isn, table_.home(attempt.key).hash);
+    detailed.error = error_of(attempt);
     observer_.ended(attempt, detailed);
   } else {
     observer_.ended(table_[slot], outcome);

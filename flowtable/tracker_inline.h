@@ -24,7 +24,12 @@ void Tracker<Observer>::on_segment(const Segment& segment, const Home& home) noe
     return;
   Step s = as_step(attempt, segment);
   if (attempt.has_own_responder()) note_own(attempt, segment.time, s);
+  const bool has_error = attempt.handshake.error_noted;
+  const std::uint32_t error = attempt.handshake.responder_isn;
+  const bool unanswered = !attempt.handshake.responder_was_seen();
   const Event event = step(attempt.handshake, s, copy_window_us_);
+  if (has_error && unanswered) [[unlikely]]
+    keep_error(attempt, home, error);
   if (segment.answers()) bear_witness(attempt, segment, event);
   if (event == Event::success) {
     ++counts_.used;
@@ -52,6 +57,35 @@ void Tracker<Observer>::bear_witness(const Attempt& attempt, const Segment& segm
   if (is_ignored(event) || event == Event::answered_again) return;
   hops_.saw_synack(attempt.responder_address(), segment.hop_limit);
   if (attempt.has_own_responder()) witness_.saw(attempt.responder_address(), segment.time);
+}
+
+// What it said is kept in the attempt itself where there is room.
+template <class Observer>
+void Tracker<Observer>::note_error(Attempt& attempt, const Segment& error,
+                                   const Home& home) noexcept {
+  Handshake& h = attempt.handshake;
+  const std::uint32_t number = errors_.note(error.icmp_error());
+  if (!h.responder_was_seen()) {
+    h.responder_isn = number;
+  } else {
+    answered_errors_.note(attempt.key, h.isn, home.hash, number);
+  }
+}
+
+// A segment that was no end of it has taken the room.
+template <class Observer>
+void Tracker<Observer>::keep_error(const Attempt& attempt, const Home& home,
+                                   std::uint32_t number) noexcept {
+  const Handshake& h = attempt.handshake;
+  if (h.error_noted && h.responder_was_seen())
+    answered_errors_.note(attempt.key, h.isn, home.hash, number);
+}
+
+template <class Observer>
+const IcmpError* Tracker<Observer>::error_of(const Attempt& attempt) const noexcept {
+  const Handshake& h = attempt.handshake;
+  if (!h.responder_was_seen()) return errors_.find(h.responder_isn);
+  return errors_.find(answered_errors_.find(attempt.key, h.isn, table_.home(attempt.key).hash));
 }
 
 // The first repetition of all makes it an attempt that is retrying.
@@ -86,7 +120,7 @@ void Tracker<Observer>::on_event(Slot slot, const Home& home, Event event,
       note_retry(attempt);
       return moved(slot, attempt);
     case Event::error_noted:
-      errors_.note(segment, home.hash);
+      note_error(table_[slot], segment, home);
       return moved(slot, attempt);
     case Event::syn_copy:
       ++counts_.syn_copies;

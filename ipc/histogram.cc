@@ -22,7 +22,7 @@ std::uint64_t LatencyHistogram::rank(double q) const noexcept {
   return std::clamp<std::uint64_t>(rank, 1, std::max<std::uint64_t>(count_, 1));
 }
 
-// Calls fn(middle of the bucket) for each of the ranks, which ascend.
+// Calls fn(middle of the bucket) for each of the ranks, which ascend. None is beyond the largest value.
 template <std::size_t N, typename Fn>
 void LatencyHistogram::for_ranks(const std::array<std::uint64_t, N>& ranks,
                                  Fn&& fn) const noexcept {
@@ -32,7 +32,8 @@ void LatencyHistogram::for_ranks(const std::array<std::uint64_t, N>& ranks,
   for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
     passed += buckets_[bucket];
     while (next < N && (passed >= ranks[next] || bucket + 1 == kBuckets)) {
-      fn(next++, std::chrono::microseconds{static_cast<std::int64_t>(middle_us(bucket))});
+      const std::uint64_t us = std::min(middle_us(bucket), max_us_);
+      fn(next++, std::chrono::microseconds{static_cast<std::int64_t>(us)});
     }
     if (next == N) return;
   }

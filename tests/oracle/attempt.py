@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from dissect import ACK, FIN, RST, SYN, End, Segment
+from dissect import ACK, FIN, RST, SYN, End, Said, Segment
 from sequence import Opening
 
 SECOND_NS = 1_000_000_000
@@ -150,6 +150,7 @@ class Attempt:
     crossing_syn: Segment | None = None  # the first of those
     crossing_acknowledged: bool = False  # ... by the initiator
     error_ns: int | None = None  # an ICMP error that was not taken back
+    error: Said | None = None
     misfits: int = 0
     dup_syns: int = 0
     dup_synacks: int = 0
@@ -160,6 +161,7 @@ class Attempt:
     late_proof: bool = False
     uncertain: bool = False
     ended_ns: int = 0
+    last_try_ns: int = 0  # before the outcome
     rows: list[Row] = field(default_factory=list)  # that it came under
 
     @classmethod
@@ -251,3 +253,4 @@ class Attempt:
 
     def _end(self, result: Result, cause: Cause, at_ns: int) -> None:
         self.result, self.cause, self.ended_ns = result, cause, at_ns
+        self.last_try_ns = self.last_syn.time_ns

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from attempt import SECOND_NS, Attempt, Row, Rules
-from dissect import ACK, Segment
+from dissect import ACK, Said, Segment
 from sequence import Opening
 
 DECIDED_NS = SECOND_NS  # from its SYN on
@@ -21,6 +21,7 @@ class Candidate:
     opening: Opening
     dup_syns: int = 0
     error_ns: int | None = None  # of an ICMP error that was not taken back
+    error: Said | None = None
     repeated: Segment | None = None  # after its end
     end: Segment | None = None  # the first that fits it alone: a RST, or an ACK to an unseen SYN/ACK
 
@@ -73,7 +74,8 @@ class Candidate:
         """With the time of its own SYN."""
         attempt = Attempt.begun_by(self.rules, self.syn)
         attempt.rows.append(row)
-        attempt.syn, attempt.last_syn, attempt.error_ns = self.opening, self.last_syn, self.error_ns
+        attempt.syn, attempt.last_syn = self.opening, self.last_syn
+        attempt.error_ns, attempt.error = self.error_ns, self.error
         attempt.dup_syns = self.dup_syns
         attempt.syn_repeated = self.dup_syns > 0
         return attempt

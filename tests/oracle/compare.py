@@ -23,7 +23,7 @@ from typing import Any
 
 import filters
 import oracle
-from attempt import Attempt, Result, Row, Rules
+from attempt import Attempt, Cause, Result, Row, Rules
 from dissect import Capture, End
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -32,6 +32,8 @@ MOST_LINES = 20
 
 _RULE = re.compile(r"^-{36}$")
 _COUNT = re.compile(r"^ {3,7}(?P<label>\S.*?) *: +(?P<count>\d+)(?: session)?$")
+# Quantiles, which the events tell more exactly.
+_TIMES = re.compile(r"^ {7}(handshake|SYN to S/A|S/A to ACK) *: p50 .*, p99 .*, max .*$")
 _IGNORED = re.compile(r"^   ignored: (?P<count>\d+) (?P<reason>\S+)$")
 # Of those why a packet is ignored: the evidence. The others tell why it was none.
 _REASONS = {"icmp_about_synack": Row.ERROR_ABOUT_SYNACK}
@@ -135,7 +137,7 @@ def _counts(lines: Iterable[str]) -> Counter[str]:
                 counts[ignored["reason"]] += int(ignored["count"])
         elif count := _COUNT.match(line):
             counts[count["label"]] += int(count["count"])
-        else:
+        elif not _TIMES.match(line):
             raise AssertionError(f"not understood in the summary: {line!r}")
     return counts
 
@@ -209,7 +211,7 @@ def _describe_attempt(attempt: Attempt, names: Sequence[str]) -> str:
         attempt.initiator, attempt.responder, attempt.result, attempt.cause,
         (attempt.uncertain, attempt.half_seen, attempt.late_proof), attempt.dup_syns, attempt.dup_synacks,
         attempt.first_ns // 1000, max(attempt.ended_ns - attempt.first_ns, 0) // 1000, names,
-    )  # fmt: skip
+    ) + _evidence_of_attempt(attempt)  # fmt: skip
 
 
 def _describe_event(event: dict[str, Any]) -> str:
@@ -217,7 +219,24 @@ def _describe_event(event: dict[str, Any]) -> str:
         _end(event["initiator"]), _end(event["responder"]), event["result"], event["cause"],
         (event["uncertain"], event["half_seen"], event["late_proof"]), event["dup_syn"], event["dup_synack"],
         _microseconds(event["time"]), round(event["duration_seconds"] * 1_000_000), event["filters"],
-    )  # fmt: skip
+    ) + _evidence_of_event(event)  # fmt: skip
+
+
+def _evidence_of_attempt(attempt: Attempt) -> str:
+    last_ns = attempt.last_syn.time_ns if attempt.pending else attempt.last_try_ns
+    tried_us = max(last_ns - attempt.first_ns, 0) // 1000
+    isns = f", ISN {attempt.syn.isn}, {attempt.dup_syns + 1} tries in {_seconds(tried_us)} s"
+    if attempt.cause is not Cause.UNREACHABLE or attempt.error is None:
+        return isns
+    return f"{isns}, {filters.says(attempt.error).replace(' ', '_')} by {attempt.error.router}"
+
+
+def _evidence_of_event(event: dict[str, Any]) -> str:
+    tried_us = round(event["tried_seconds"] * 1_000_000)
+    isns = f", ISN {event['isn']['initiator']}, {event['tries']} tries in {_seconds(tried_us)} s"
+    if "icmp" not in event:
+        return isns
+    return f"{isns}, {event['icmp']['reason']} by {ipaddress.ip_address(event['icmp']['router'])}"
 
 
 def _describe(

@@ -35,7 +35,7 @@ _FIELDS = (
     "ip.hdr_len", "ip.len", "ip.id", "ip.src", "ip.dst",
     "ipv6.plen", "ipv6.src", "ipv6.dst",
     "ipv6.hopopts.len_oct", "ipv6.routing.len_oct", "ipv6.dstopts.len_oct", "ah.length",
-    "icmp.type", "icmp.code", "icmpv6.type",
+    "icmp.type", "icmp.code", "icmpv6.type", "icmpv6.code",
     "tcp.srcport", "tcp.dstport", "tcp.seq", "tcp.ack_raw", "tcp.hdr_len", "tcp.len", "tcp.flags",
     "tcp.options.timestamp.tsval",
 )  # fmt: skip
@@ -59,6 +59,15 @@ _CHAIN = re.compile(
 
 
 @dataclass(frozen=True)
+class Said:
+    """What an ICMP error says, and who sent it."""
+
+    router: Address
+    kind: int
+    code: int
+
+
+@dataclass(frozen=True)
 class Segment:
     time_ns: int
     interface: int
@@ -72,6 +81,7 @@ class Segment:
     ip_id: int | None = None
     tsval: int | None = None
     quoted: bool = False  # by an ICMP error: nothing but the ends and `seq` is known
+    error: Said | None = None  # that quotes it
 
 
 @dataclass(frozen=True)
@@ -215,8 +225,13 @@ def _quoted(row: Row, family: str, inner: str | None) -> Segment | None:
         return None
     return Segment(
         _time_ns(row), _interface(row), _end(row, family, "src", 1), _end(row, family, "dst", 1),
-        int(row["tcp.seq"][0]), quoted=True,
+        int(row["tcp.seq"][0]), quoted=True, error=_said(row, family),
     )  # fmt: skip
+
+
+def _said(row: Row, family: str) -> Said:
+    icmp = "icmpv6" if family == "ipv6" else "icmp"
+    return Said(_address(row[f"{family}.src"][0]), int(row[f"{icmp}.type"][0]), int(row[f"{icmp}.code"][0]))
 
 
 def _tells_unreachable(row: Row, family: str) -> bool:

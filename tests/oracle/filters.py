@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from attempt import Attempt, Cause, Result
-from dissect import Address, End
+from dissect import Said, Address, End
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 ANY = ("%", "*")
@@ -36,6 +36,7 @@ PROBE = "of those, probes"
 FAILURE_DUP_SYN = "failed with SYN dup."
 FAILURE_DUP_SYNACK = "failed with S/A dup."
 PENDING = "Pending"
+RETRYING = "retrying"
 
 _BY_CAUSE = {
     Cause.REFUSED: (REJECTED,),
@@ -48,6 +49,27 @@ _BY_CAUSE = {
     Cause.SUPERSEDED: (TIMED_OUT, SUPERSEDED),
     Cause.UNREACHABLE: (UNREACHABLE,),
 }
+
+
+# RFC 792, RFC 1812 and RFC 4443, by type and code; of other types every code.
+_SAYS_4 = {
+    (3, 0): "no route", (3, 6): "no route", (3, 11): "no route",
+    (3, 1): "host", (3, 7): "host", (3, 8): "host", (3, 12): "host",
+    (3, 2): "protocol", (3, 3): "port", (3, 5): "source route",
+    **{(3, code): "prohibited" for code in (9, 10, 13, 14, 15)},
+}  # fmt: skip
+_SAYS_6 = {
+    (1, 0): "no route", (1, 3): "host", (1, 4): "port", (1, 7): "source route",
+    **{(1, code): "prohibited" for code in (1, 2, 5, 6)},
+}  # fmt: skip
+_OTHER_4 = {11: "hop limit", 12: "bad header"}
+_OTHER_6 = {3: "hop limit", 4: "bad header"}
+
+
+def says(error: Said) -> str:
+    six = error.router.version == 6
+    other = (_OTHER_6 if six else _OTHER_4).get(error.kind, "other")
+    return (_SAYS_6 if six else _SAYS_4).get((error.kind, error.code), other)
 
 
 @dataclass(frozen=True)
@@ -140,6 +162,7 @@ def _count(counts: Counter[str], attempt: Attempt) -> None:
     counts[LATE_SYNACK] += attempt.late_synacks
     if attempt.pending:
         counts[PENDING] += 1
+        counts[RETRYING] += attempt.dup_syns + attempt.dup_synacks > 0
         return
     success = attempt.result is Result.SUCCESS
     counts[SUCCESS if success else FAILURE] += 1
@@ -150,3 +173,5 @@ def _count(counts: Counter[str], attempt: Attempt) -> None:
     counts[UNCERTAIN] += attempt.uncertain
     for label in _BY_CAUSE.get(attempt.cause, ()):
         counts[label] += 1
+    if attempt.cause is Cause.UNREACHABLE and attempt.error is not None:
+        counts[f"unreach, {says(attempt.error)}"] += 1

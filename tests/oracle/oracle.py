@@ -174,7 +174,7 @@ class Pair:
         if self.candidate is None or not self.candidate.is_quoted_by(s):
             return rows.icmp_error(a, s)
         a.rows.append(Row.CANDIDATE_ERROR)
-        self.candidate.error_ns = s.time_ns
+        self.candidate.error_ns, self.candidate.error = s.time_ns, s.error
         return True
 
     # Early segments.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import capturefile
 from capturefile import Packet
-from dissect import MAX_EXTENSION_HEADERS, TCP_HEADER, Address, Capture, Segment
+from dissect import MAX_EXTENSION_HEADERS, TCP_HEADER, Address, Capture, Said, Segment
 from plain_links import IPV4, Linked, Unreadable, find_ip, unpack
 
 _ICMP, _TCP, _ICMPV6 = 1, 6, 58
@@ -152,4 +152,4 @@ def _error(time_ns: int, interface: int, ip: _Ip) -> Segment:
         raise Unreadable
     source, destination, seq = unpack("!HHI", inner.payload)
     ends = (inner.source, source), (inner.destination, destination)
-    return Segment(time_ns, interface, *ends, seq, quoted=True)
+    return Segment(time_ns, interface, *ends, seq, quoted=True, error=Said(ip.source, kind, code))

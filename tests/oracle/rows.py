@@ -292,7 +292,7 @@ def icmp_error(a: Attempt, s: Segment) -> bool:
     if len(a.answers) > 1:
         a.rows.append(Row.ERROR_OF_TWO)
         return False
-    a.error_ns = s.time_ns
+    a.error_ns, a.error = s.time_ns, s.error
     a.rows.append(Row.ERROR)
     return True
 

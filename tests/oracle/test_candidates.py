@@ -9,7 +9,7 @@ from compare import Setting
 from filters import FAILURE_DUP_SYN, SUCCESS_DUP_SYN
 from frames import ACK, RST, SYN
 from story import (
-    ABORTED, HALF, LATE, NO_ACK, NO_ANSWER, ONE_PENDING, REFUSED, SUCCEEDED, TIMEOUT, UNCERTAIN, Step, Steps, StoryCase,
+    ABORTED, HALF, LATE, NO_ACK, NO_ANSWER, ONE_PENDING, REFUSED, RESET, SUCCEEDED, SUPERSEDED, TIMEOUT, UNCERTAIN, Step, Steps, StoryCase,
     abort, ack, after, again_with, clock, doing, forged, initiators, on, refuse, reply, responders, sums, syn, synack,
 )  # fmt: skip
 from talk import MS, SECOND, Talk
@@ -33,9 +33,9 @@ class OfTheInitiator(StoryCase):
     both: Steps = (syn, new(syn))
 
     def test_the_new_one_is_answered(self) -> None:
-        self.tell([*self.both, new(synack), new(ack)], sums(NO_ANSWER, SUCCEEDED), lasting=[10 * MS, 20 * MS])
+        self.tell([*self.both, new(synack), new(ack)], sums(SUPERSEDED, SUCCEEDED), lasting=[10 * MS, 20 * MS])
         answered: Steps = (syn, synack, new(syn))
-        self.tell([*answered, new(synack), new(ack)], sums(NO_ACK, SUCCEEDED), lasting=[20 * MS, 20 * MS])
+        self.tell([*answered, new(synack), new(ack)], sums(SUPERSEDED, SUCCEEDED), lasting=[20 * MS, 20 * MS])
 
     def test_the_old_one_is_answered(self) -> None:
         self.tell([*self.both, synack, ack], SUCCEEDED)
@@ -47,27 +47,27 @@ class OfTheInitiator(StoryCase):
         true_handshake = (synack, ack)
         self.tell([*self.both, after(SECOND - 1), *true_handshake], SUCCEEDED)
         late: Steps = [*self.both, after(SECOND), *true_handshake]
-        self.tell(late, sums(NO_ANSWER, ONE_PENDING), lasting=[10 * MS])
+        self.tell(late, sums(SUPERSEDED, ONE_PENDING), lasting=[10 * MS])
         mine: Steps = [*self.both, after(2 * SECOND), new(synack), new(ack)]
-        self.tell(mine, sums(NO_ANSWER, SUCCEEDED), lasting=[10 * MS, 2 * SECOND + 10 * MS])
+        self.tell(mine, sums(SUPERSEDED, SUCCEEDED), lasting=[10 * MS, 2 * SECOND + 10 * MS])
 
     def test_a_third_number(self) -> None:
         third = forged(2000, syn)
-        self.tell([*self.both, third, new(synack), new(ack)], sums(NO_ANSWER, SUCCEEDED))
+        self.tell([*self.both, third, new(synack), new(ack)], sums(SUPERSEDED, SUCCEEDED))
         steps: Steps = [*self.both, third, forged(2000, synack), forged(2000, ack)]
-        self.tell(steps, sums(NO_ANSWER, NO_ANSWER, SUCCEEDED), lasting=[10 * MS, 10 * MS, 20 * MS])
+        self.tell(steps, sums(SUPERSEDED, SUPERSEDED, SUCCEEDED), lasting=[10 * MS, 10 * MS, 20 * MS])
 
     def test_the_end_of_the_file(self) -> None:
-        self.tell([*self.both], sums(NO_ANSWER, ONE_PENDING), lasting=[10 * MS])
-        self.tell([syn, synack, new(syn)], sums(NO_ACK, ONE_PENDING), lasting=[20 * MS])
+        self.tell([*self.both], sums(SUPERSEDED, ONE_PENDING), lasting=[10 * MS])
+        self.tell([syn, synack, new(syn)], sums(SUPERSEDED, ONE_PENDING), lasting=[20 * MS])
 
     def test_repeated(self) -> None:
         again: Steps = (*self.both, new(syn), new(synack), new(ack))
-        self.tell(again, sums(NO_ANSWER, SUCCEEDED, {SUCCESS_DUP_SYN: 1}), lasting=[10 * MS, 30 * MS])
+        self.tell(again, sums(SUPERSEDED, SUCCEEDED, {SUCCESS_DUP_SYN: 1}), lasting=[10 * MS, 30 * MS])
         copied: Steps = (*self.both, after(WINDOW), new(syn), new(synack), new(ack))
-        self.tell(copied, sums(NO_ANSWER, SUCCEEDED))
+        self.tell(copied, sums(SUPERSEDED, SUCCEEDED))
         elsewhere: Steps = (*self.both, on(1, new(syn)), new(synack), new(ack))
-        self.tell(elsewhere, sums(NO_ANSWER, SUCCEEDED))
+        self.tell(elsewhere, sums(SUPERSEDED, SUCCEEDED))
 
     def test_the_old_one_repeated(self) -> None:
         self.tell([*self.both, syn, synack, ack], SUCCEEDED | {SUCCESS_DUP_SYN: 1})
@@ -81,19 +81,19 @@ class OfTheInitiator(StoryCase):
 
     def test_both_fall_due(self) -> None:
         steps: Steps = [*self.both, after(2 * TIMEOUT), clock]
-        self.tell(steps, sums(NO_ANSWER, NO_ANSWER), lasting=[10 * MS, TIMEOUT])
+        self.tell(steps, sums(SUPERSEDED, NO_ANSWER), lasting=[10 * MS, TIMEOUT])
 
     def test_knocking_with_ever_new_numbers(self) -> None:
         """Attempts each, and each refused, though the first refusal was lost."""
         knocks: list[Step] = [again_with(1000), syn, refuse]
-        self.tell([syn, *knocks, *knocks], sums(NO_ANSWER, REFUSED, REFUSED))
-        self.tell([syn, *knocks, after(SECOND), clock], sums(NO_ANSWER, REFUSED), lasting=[10 * MS, 10 * MS])
+        self.tell([syn, *knocks, *knocks], sums(SUPERSEDED, REFUSED, REFUSED))
+        self.tell([syn, *knocks, after(SECOND), clock], sums(SUPERSEDED, REFUSED), lasting=[10 * MS, 10 * MS])
 
     def test_a_reset_that_fits_only_the_candidate(self) -> None:
         self.tell([*self.both, new(refuse), synack, ack], SUCCEEDED)
         for end, counts in ((refuse, REFUSED), (abort, ABORTED)):
             kept: Steps = [*self.both, new(end), after(MS), new(refuse), after(SECOND), clock]
-            self.tell(kept, sums(NO_ANSWER, counts), lasting=[10 * MS, 10 * MS])
+            self.tell(kept, sums(SUPERSEDED, counts), lasting=[10 * MS, 10 * MS])
         self.tell([*self.both, new(responders(RST, 1)), synack, ack], SUCCEEDED)
 
 
@@ -108,19 +108,19 @@ class OfTheResponder(StoryCase):
 
     def test_the_new_one_is_answered(self) -> None:
         swapped: Steps = (*self.both, initiators(SYN | ACK, 77, 6), responders(ACK, 6, 78))
-        self.tell(swapped, sums(NO_ACK, SUCCEEDED), lasting=[20 * MS, 20 * MS])
+        self.tell(swapped, sums(SUPERSEDED, SUCCEEDED), lasting=[20 * MS, 20 * MS])
 
     def test_neither(self) -> None:
-        self.tell([*self.both], sums(NO_ACK, ONE_PENDING), lasting=[20 * MS])
-        self.tell([*self.both, after(SECOND), clock], sums(NO_ACK, ONE_PENDING), lasting=[20 * MS])
+        self.tell([*self.both], sums(SUPERSEDED, ONE_PENDING), lasting=[20 * MS])
+        self.tell([*self.both, after(SECOND), clock], sums(SUPERSEDED, ONE_PENDING), lasting=[20 * MS])
 
     def test_resets(self) -> None:
         self.tell([*self.both, responders(RST, 6), ack], SUCCEEDED)
         refused: Steps = (*self.both, initiators(RST | ACK, 0, 6), after(SECOND), clock)
-        self.tell(refused, sums(NO_ACK, REFUSED), lasting=[20 * MS, 10 * MS])
+        self.tell(refused, sums(SUPERSEDED, REFUSED), lasting=[20 * MS, 10 * MS])
 
     def test_it_may_have_the_number_of_the_answer(self) -> None:
-        self.tell([syn, synack, responders(SYN)], sums(NO_ACK, ONE_PENDING))
+        self.tell([syn, synack, responders(SYN)], sums(SUPERSEDED, ONE_PENDING))
 
 
 class Misfits(StoryCase):
@@ -139,7 +139,7 @@ class Misfits(StoryCase):
     def test_what_counts_after_four(self) -> None:
         misfits: Steps = (syn, synack, *[ODD] * 4)
         self.tell([*misfits, ack], SUCCEEDED)
-        self.tell([*misfits, refuse], REFUSED)
+        self.tell([*misfits, refuse], RESET)
         for late in (doing(reply, data=9), doing(reply, 1, 2), responders(ACK | 1, 1, 1), initiators(RST | ACK, 9, 9)):
             self.tell([*misfits, late, ack], SUCCEEDED)
 
@@ -165,8 +165,8 @@ class Forgers(StoryCase):
     def test_pairs_of_syns(self) -> None:
         """Two numbers within a second end an attempt: that is all they do, and it is told."""
         pair: Steps = (forged(12345, syn), forged(54321, syn))
-        self.tell([syn, *pair], sums(NO_ANSWER, NO_ANSWER, ONE_PENDING))
-        self.tell([*pair, syn, *self.handshake], sums(NO_ANSWER, NO_ANSWER, SUCCEEDED))
+        self.tell([syn, *pair], sums(SUPERSEDED, SUPERSEDED, ONE_PENDING))
+        self.tell([*pair, syn, *self.handshake], sums(SUPERSEDED, SUPERSEDED, SUCCEEDED))
 
     def test_a_syn_every_now_and_then_keeps_nothing_waiting(self) -> None:
         wait = after(1500 * MS)
@@ -202,7 +202,7 @@ class Forgers(StoryCase):
 
     def test_repeated_candidates(self) -> None:
         steps: Steps = [syn, *[new(syn)] * 3, after(SECOND), clock, after(TIMEOUT), clock]
-        self.tell(steps, sums(NO_ANSWER, NO_ANSWER, {FAILURE_DUP_SYN: 1}))
+        self.tell(steps, sums(SUPERSEDED, NO_ANSWER, {FAILURE_DUP_SYN: 1}))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ S, HALF, DUP_SYN, DUP_SYNACK = (
 
 # Of all attempts, ICMP errors taken: what is not 0.
 OUTCOMES: Mapping[str, Mapping[str, int]] = {
-    "arkime__ospf.pcap": {filters.FAILURE: 17, filters.UNREACHABLE: 17},
+    "arkime__ospf.pcap": {filters.FAILURE: 17, filters.UNREACHABLE: 17, "unreach, no route": 17},
     "filesamples__simple_http_sll2.pcap": {S: 2},
     "PcapPlusPlus__nanosecs_big_endian.pcap": {S: 1},
     "PcapPlusPlus__pcapng-example.pcapng": {
@@ -48,7 +48,7 @@ OUTCOMES: Mapping[str, Mapping[str, int]] = {
     "rst-acks-client-data.pcap": {S: 1, filters.LATE_PROOF: 1},
     "rst-before-syn.pcap": {filters.FAILURE: 1, filters.REJECTED: 1},
     "selfconnect-linux.pcap": {S: 1},
-    "icmp-ttl-exceeded.pcap": {filters.FAILURE: 1, filters.UNREACHABLE: 1},
+    "icmp-ttl-exceeded.pcap": {filters.FAILURE: 1, filters.UNREACHABLE: 1, "unreach, hop limit": 1},
     "nflog.pcap": {S: 1},
     "pppoe-pfc.pcap": {S: 1},
     "tso-length-zero-v6.pcap": {S: 1},
@@ -58,7 +58,7 @@ OUTCOMES: Mapping[str, Mapping[str, int]] = {
     "zeek__ipv6.pcap": {S: 6},
     "zeek__mixed-vlan-mpls.pcap": {S: 3, HALF: 1},
     "zeek__modbus-and-non-modbus-p502.pcap": {
-        S: 6, filters.FAILURE: 1, filters.REJECTED: 1, filters.ABORTED: 1,
+        S: 6, filters.FAILURE: 1, filters.REJECTED: 1, filters.ABORTED: 1, filters.HALF_OPEN: 1,
     },
     "zeek__pppoe-over-qinq.pcap": {S: 1},
     "zeek__rotation.pcap": {
@@ -74,7 +74,7 @@ OUTCOMES: Mapping[str, Mapping[str, int]] = {
 # The same of captures that tshark or the picking of its fields cannot read as tcpeek does: a length in
 # a quotation is believed, and a fraction above a second; tunnels are not picked.
 BEYOND_TSHARK: Mapping[str, Mapping[str, int]] = {
-    "icmp-quote-total-minus-header.pcap": {filters.FAILURE: 1, filters.UNREACHABLE: 1},
+    "icmp-quote-total-minus-header.pcap": {filters.FAILURE: 1, filters.UNREACHABLE: 1, "unreach, host": 1},
     "pcap-fraction-over-a-second.pcap": {S: 1},
     "tunnel-geneve.pcap": {S: 1},
     "tunnel-gre.pcap": {S: 1},

@@ -26,8 +26,13 @@ setUpModule = compare.require
 
 class WhichCount(StoryCase):
     def test_codes(self) -> None:
-        for step in (error(0), error(3), error(9), error(13)):
-            self.tell([syn, step], UNREACHABLE)
+        for code, four, six in (
+            (0, "no route", "no route"), (1, "host", "prohibited"), (3, "port", "host"), (5, "source route", "prohibited"),
+            (7, "host", "source route"), (13, "prohibited", "other"), (99, "other", "other"),
+        ):  # fmt: skip
+            step = error(code)
+            wanted = [UNREACHABLE | {f"unreach, {says}": 1} for says in (four, six)]
+            self.tell([syn, step], wanted[0], wanted_six=wanted[1])
             self.tell([syn, step], ONE_PENDING, NO_ICMP)
 
     def test_each_kind_that_ends_an_attempt(self) -> None:

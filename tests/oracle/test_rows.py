@@ -10,8 +10,8 @@ from compare import Setting
 from filters import LATE_SYNACK, SUCCESS_DUP_SYN, SUCCESS_DUP_SYNACK
 from frames import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG
 from story import (
-    ABORTED, HALF, LATE, NO_ACK, NO_ANSWER, ONE_PENDING, REFUSED, SUCCEEDED, TIMEOUT, UNCERTAIN,
-    Step, Steps, StoryCase, abort, ack, after, again_with, clock, doing, error, forged, initiators, on,
+    ABORTED, HALF, HALF_OPEN, LATE, NO_ACK, NO_ANSWER, ONE_PENDING, PROBE, REFUSED, RESET, SUCCEEDED,
+    SUPERSEDED, TIMEOUT, UNCERTAIN, Step, Steps, StoryCase, abort, ack, after, again_with, clock, doing, error, forged, initiators, on,
     refuse, reply, responders, sent_anew, sums, syn, synack,
 )  # fmt: skip
 from talk import MS, SECOND, Talk
@@ -131,11 +131,11 @@ class Early(StoryCase):
         self.tell([synack, after(10), refuse, after(10), syn], REFUSED)
 
     def test_before_a_candidate(self) -> None:
-        superseded = NO_ANSWER | UNCERTAIN
+        superseded = SUPERSEDED | UNCERTAIN
         early: Steps = (syn, forged(1000, refuse), after(30), forged(1000, syn))
         self.tell([*early, after(SECOND), clock], sums(superseded, REFUSED), lasting=[10 * MS + 30, 0])
         answered: Steps = (syn, forged(1000, synack), after(30), forged(1000, syn), forged(1000, ack))
-        self.tell(answered, sums(NO_ANSWER, SUCCEEDED), lasting=[10 * MS + 30, 10 * MS])
+        self.tell(answered, sums(SUPERSEDED, SUCCEEDED), lasting=[10 * MS + 30, 10 * MS])
 
 
 class Success(StoryCase):
@@ -181,7 +181,7 @@ class Success(StoryCase):
             self.tell([syn, synack, responders(flags, seq, acknowledged)], LATE)
             self.tell([syn, synack, initiators(flags, acknowledged, seq)], LATE)
         with_data = (doing(syn, 10), responders(SYN | ACK, 0, 11, data=7))
-        for seq, acknowledged, counts in ((8, 11, REFUSED), (9, 11, LATE), (8, 12, LATE)):
+        for seq, acknowledged, counts in ((8, 11, RESET), (9, 11, LATE), (8, 12, LATE)):
             self.tell([*with_data, responders(RST | ACK, seq, acknowledged)], counts)
 
     def test_resets_that_prove_nothing(self) -> None:
@@ -211,8 +211,8 @@ class Success(StoryCase):
 class Failure(StoryCase):
     def test_reset_by_the_responder(self) -> None:
         self.tell([syn, refuse], REFUSED)
-        self.tell([syn, synack, responders(RST, 1)], REFUSED)
-        self.tell([syn, synack, refuse], REFUSED)
+        self.tell([syn, synack, responders(RST, 1)], RESET)
+        self.tell([syn, synack, refuse], RESET)
         self.tell([doing(syn, 10), doing(refuse, 11)], REFUSED)
 
     def test_blind_resets(self) -> None:
@@ -222,7 +222,9 @@ class Failure(StoryCase):
 
     def test_reset_by_the_initiator(self) -> None:
         self.tell([syn, abort], ABORTED)
-        self.tell([syn, synack, abort], ABORTED)
+        self.tell([syn, synack, initiators(RST, 1)], HALF_OPEN)
+        self.tell([syn, synack, initiators(RST | ACK, 1, 1)], PROBE)
+        self.tell([syn, synack, initiators(RST | ACK, 1, 1 << 25)], ABORTED)
 
     def test_reset_that_answers_a_challenge(self) -> None:
         challenge = [doing(reply, 5000, 70_000), doing(abort, 70_000)]
@@ -282,7 +284,7 @@ class Simultaneous(StoryCase):
         crossing = responders(SYN, 5)
         self.tell([syn, crossing, responders(RST, 6), synack, ack], SUCCEEDED)
         self.tell([syn, crossing, synack, responders(RST, 6), ack], SUCCEEDED)
-        self.tell([syn, crossing, synack, responders(RST, 1)], REFUSED)
+        self.tell([syn, crossing, synack, responders(RST, 1)], RESET)
         self.tell([syn, after(TIMEOUT - 1), crossing, after(1), clock], NO_ANSWER)
         self.tell([syn, crossing, synack, initiators(SYN | ACK, 0, 6)], ONE_PENDING)
 
