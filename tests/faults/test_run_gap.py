@@ -45,7 +45,7 @@ class Gap(unittest.TestCase):
 
             end.check_accounting()
             seen, delivered, dropped = (end.packets(name) for name in ("seen", "delivered", "dropped"))
-            timeouts = end.totals["no_answer"] + end.totals["no_ack"]
+            timeouts = end.totals["no_answer"] + end.totals["no_ack"] + end.totals["superseded"]
             live.told(
                 f"gap of {GAP_S:g} s, {readers} reader(s): sent {sent} = delivered {delivered} + dropped "
                 f"{dropped}; {timeouts} timeouts, {end.totals['uncertain']} uncertain, "

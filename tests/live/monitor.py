@@ -34,6 +34,7 @@ COUNT_PATHS: Mapping[str, str] = {
     "aborted": "failure.aborted",
     "no_answer": "failure.timed_out.no_answer",
     "no_ack": "failure.timed_out.no_ack",
+    "superseded": "failure.timed_out.superseded",
     "uncertain": "failure.timed_out.uncertain",
     "unreachable": "failure.unreachable",
     "failed_dup_syn": "failure.dup_syn",
@@ -61,10 +62,17 @@ def _at(tree: Any, path: str) -> Any:
 
 def _counts(tree: Any) -> Counts:
     counts = {name: int(_at(tree, path)) for name, path in COUNT_PATHS.items()}
-    timed_out = counts["no_answer"] + counts["no_ack"]
+    timed_out = counts["no_answer"] + counts["no_ack"] + counts["superseded"]
     assert _at(tree, "failure.timed_out.total") == timed_out, tree
     failures = timed_out + counts["refused"] + counts["aborted"] + counts["unreachable"]
     assert _at(tree, "failure.total") == failures, tree
+    causes = _at(tree, "failure.causes")
+    assert sum(causes["unreachable"].values()) == counts["unreachable"], tree
+    assert sum(n for n in causes.values() if isinstance(n, int)) == failures - counts["unreachable"], tree
+    assert 0 <= _at(tree, "retrying") <= counts["pending"], tree
+    legs = _at(tree, "legs_seconds")
+    assert legs["responder"]["count"] == legs["initiator"]["count"], tree
+    assert legs["responder"]["count"] + legs["ambiguous"] == counts["timed_handshakes"], tree
     return counts
 
 
@@ -110,7 +118,8 @@ class Stats:
             accounted = sum(
                 counts[outcome]
                 for outcome in (
-                    "success", "refused", "aborted", "no_answer", "no_ack", "unreachable", "evicted", "pending",
+                    "success", "refused", "aborted", "no_answer", "no_ack", "superseded", "unreachable",
+                    "evicted", "pending",
                 )
             )  # fmt: skip
             assert counts["attempts"] == accounted, f"{name}: {counts}"

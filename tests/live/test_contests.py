@@ -145,7 +145,7 @@ class Killed(unittest.TestCase):
             self.peer.ip("neighbour", "replace", HOST_V4, "lladdr", mac, "dev", "veth0")
             with self.from_port(5555) as second:
                 second.connect(listener.getsockname())
-                expected = plus(SUCCESS, attempts=1, no_answer=1)
+                expected = plus(SUCCESS, attempts=1, superseded=1)
                 self.assert_counts(both, "RX", expected)
 
     def from_port(self, port: int) -> socket.socket:

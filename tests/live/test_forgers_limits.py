@@ -14,7 +14,7 @@ from monitor import difference
 from scenario import SUCCESS, counts
 
 PENDING = counts(attempts=1, pending=1)
-SUPERSEDED = counts(attempts=2, no_answer=1, pending=1)
+SUPERSEDED = counts(attempts=2, superseded=1, pending=1)
 
 setUpModule = lab.require
 
@@ -64,7 +64,7 @@ class Blind(ForgerCase):
             forger.syn_as_responder()
             c.succeed()
 
-        self.play(attack, counts(attempts=2, success=1, timed_handshakes=1, no_answer=1))
+        self.play(attack, counts(attempts=2, success=1, timed_handshakes=1, superseded=1))
 
     def test_guesses_spoil_late_proofs(self) -> None:
         """After four of them only the completing ACK itself counts; without it the attempt times out, uncertain."""
@@ -89,7 +89,7 @@ class Blind(ForgerCase):
                 Forger(c, self.number()).syn_as_initiator()
 
         began = time.monotonic()
-        expected = {"attempts": 2 * attempts, "no_answer": attempts, "pending": attempts}
+        expected = {"attempts": 2 * attempts, "superseded": attempts, "pending": attempts}
         for monitor, (before, _) in zip(self.monitors, self.observed(attacks), strict=True):
             after = monitor.wait_counts({name: before.totals[name] + count for name, count in expected.items()})
             self.assertEqual(difference(after.totals, before.totals), expected)

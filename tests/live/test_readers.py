@@ -145,7 +145,7 @@ PLAYS: list[tuple[Play, Counts]] = [
             "failed_dup_synack_segments": 1,
         },
     ),
-    (given_up, plus(SUCCESS, attempts=1, no_answer=1)),
+    (given_up, plus(SUCCESS, attempts=1, superseded=1)),
     (simultaneous, SUCCESS),
     (fast_open, SUCCESS),
     (unanswered, {"attempts": 1, "no_answer": 1}),

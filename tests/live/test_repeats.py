@@ -143,8 +143,8 @@ class ReusedPorts(ScenarioCase):
             c.responder_isn += 99999
             c.succeed()
 
-        self.play(unanswered, plus(SUCCESS, attempts=1, no_answer=1), unused=0)
-        self.play(answered, plus(SUCCESS, attempts=1, no_ack=1), unused=0)
+        self.play(unanswered, plus(SUCCESS, attempts=1, superseded=1), unused=0)
+        self.play(answered, plus(SUCCESS, attempts=1, superseded=1), unused=0)
 
     def test_new_syn_after_an_outcome(self) -> None:
         def after_success(c: Conversation) -> None:
@@ -168,7 +168,7 @@ class ReusedPorts(ScenarioCase):
             c.synack()
             c.reversed(isn=0x30000000, responder_isn=0x40000000).succeed()
 
-        self.play(scenario, counts(attempts=1, no_ack=1), reverse=SUCCESS, unused=0)
+        self.play(scenario, counts(attempts=1, superseded=1), reverse=SUCCESS, unused=0)
 
     def test_syn_from_the_responder_after_success(self) -> None:
         def scenario(c: Conversation) -> None:

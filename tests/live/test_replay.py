@@ -180,7 +180,7 @@ def ends(finished: Finished) -> list[str]:
     return re.findall(r"^ +(?:from|to) : (.+)$", finished.stderr, re.MULTILINE)
 
 
-Event = tuple[str, float, float]
+Event = tuple[str, float, float, list[float]]
 
 
 def events(finished: Finished) -> list[Event]:
@@ -195,8 +195,12 @@ def events(finished: Finished) -> list[Event]:
             continue
         stamp = datetime.datetime.fromisoformat(event.pop("time")).timestamp()
         duration = float(event.pop("duration_seconds"))
+        times = [float(event.pop("tried_seconds"))]
+        # Whether there are legs must agree.
+        legs = event["legs_seconds"]
+        times += [legs.pop(name) or 0.0 for name in ("responder", "initiator") if legs[name] is not None]
         del event["interface"]
-        told.append((json.dumps(event, sort_keys=True), stamp, duration))
+        told.append((json.dumps(event, sort_keys=True), stamp, duration, times))
     return sorted(told)
 
 
@@ -269,7 +273,8 @@ class Agreement(unittest.TestCase):
         self.assertEqual([event[0] for event in got], [event[0] for event in expected])
         for ours, theirs in zip(got, expected, strict=True):
             self.assertAlmostEqual(ours[1], theirs[1], delta=STAMP_TOLERANCE_S, msg=ours[0])
-            self.assertAlmostEqual(ours[2], theirs[2], delta=STAMP_TOLERANCE_S, msg=ours[0])
+            for our_time, their_time in zip([ours[2], *ours[3]], [theirs[2], *theirs[3]], strict=True):
+                self.assertAlmostEqual(our_time, their_time, delta=STAMP_TOLERANCE_S, msg=ours[0])
 
     def test_the_play_has_everything(self) -> None:
         """A comparison of nothing with nothing would say nothing."""

@@ -81,14 +81,14 @@ def repeated(port: int) -> list[Packet]:
     return [Packet(START_NS + at, frame) for at, frame in zip(times, (syn, syn, synack, synack, ack), strict=True)]
 
 
-def aborted(port: int) -> list[Packet]:
-    """The initiator resets at the last moment."""
+def half_open(port: int) -> list[Packet]:
+    """The initiator's host knows nothing of it at the last moment."""
     reset = segment(True, port, RST, 101, 0)
     return [*handshake(port)[:2], Packet(START_NS + 2 * MS_NS, reset)]
 
 
 STORIES: Mapping[str, Callable[[int], list[Packet]]] = {
-    "success": handshake, "repeated": repeated, "refused": refusal, "aborted": aborted,
+    "success": handshake, "repeated": repeated, "refused": refusal, "half_open": half_open,
 }  # fmt: skip
 
 
