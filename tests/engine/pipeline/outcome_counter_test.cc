@@ -238,18 +238,6 @@ TEST(OutcomeCounterTest, LatencyOfExactSuccesses) {
   EXPECT_EQ(rig.filter(kTx).latency.count(), 0U);
 }
 
-TEST(OutcomeCounterTest, ALateProofIsNoLatency) {
-  CountingRig rig;
-  rig.see(kIn.syn(10));
-  rig.see(kIn.synack(20, 11).at(1000));
-  rig.see(kIn.down(flag::ack, 21, 11).data(5).at(9'000'000));
-  const ipc::Counts& c = rig.filter(kRx);
-  EXPECT_EQ(c[Tally::success], 1U);
-  EXPECT_EQ(c[Tally::late_proof], 1U);
-  EXPECT_EQ(c.latency.count(), 0U);
-  EXPECT_TRUE(rig.told().at(0).outcome.late_proof);
-}
-
 TEST(OutcomeCounterTest, HalfSeen) {
   CountingRig rig;
   rig.see(kIn.syn(10));

@@ -174,5 +174,17 @@ TEST(OutcomeEvidenceTest, WhoARstSeemsToBeFrom) {
   EXPECT_EQ(rig.filter(kRx)[Tally::refused], 3U);
 }
 
+TEST(OutcomeEvidenceTest, ALateProofIsNoLatency) {
+  CountingRig rig;
+  rig.see(kIn.syn(10));
+  rig.see(kIn.synack(20, 11).at(1000));
+  rig.see(kIn.down(flag::ack, 21, 11).data(5).at(9'000'000));
+  const ipc::Counts& c = rig.filter(kRx);
+  EXPECT_EQ(c[Tally::success], 1U);
+  EXPECT_EQ(c[Tally::late_proof], 1U);
+  EXPECT_EQ(c.latency.count(), 0U);
+  EXPECT_TRUE(rig.told().at(0).outcome.late_proof);
+}
+
 }  // namespace
 }  // namespace tcpeek::engine
