@@ -28,12 +28,13 @@ std::string in_words(const HealthFigures& figures) {
   return text;
 }
 
+// To two digits, more or less.
 std::string in_words(std::chrono::milliseconds duration) {
-  const auto seconds = std::chrono::round<std::chrono::seconds>(duration).count();
-  if (seconds < 2 * 60) return fmt::format("{} s", seconds);
-  if (seconds < 2 * 60 * 60) return fmt::format("{} min", seconds / 60);
-  if (seconds < 2 * 24 * 60 * 60) return fmt::format("{} h", seconds / (60 * 60));
-  return fmt::format("{} days", seconds / (24 * 60 * 60));
+  using namespace std::chrono;
+  if (duration < minutes(2)) return fmt::format("{} s", round<seconds>(duration).count());
+  if (duration < hours(2)) return fmt::format("{} min", floor<minutes>(duration).count());
+  if (duration < days(2)) return fmt::format("{} h", floor<hours>(duration).count());
+  return fmt::format("{} days", floor<days>(duration).count());
 }
 
 std::string by_what(const HealthChange& change) {

@@ -30,7 +30,7 @@ class History {
  public:
   static constexpr std::size_t kMostFilters = 64;
   static constexpr std::size_t kSeconds = 600;
-  static constexpr std::size_t kMinutes = 24 * 60;
+  static constexpr std::size_t kMinutes = 1440;
   static constexpr std::size_t kMostBytes = std::size_t{8} << 20;
 
   History();

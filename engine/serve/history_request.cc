@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view kWord = "HISTORY";
 constexpr std::string_view kBlanks = " \t\r\v\f";
-constexpr std::uint64_t kMostSeconds = std::uint64_t{24} * 60 * 60;
+constexpr std::uint64_t kMostSeconds = 86'400;  // a day
 constexpr std::size_t kQuotedBytes = 32;
 
 std::string shortened(std::string_view text) {

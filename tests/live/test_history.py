@@ -45,6 +45,14 @@ def state(monitor: Monitor, name: str) -> Any:
     return next(entry for entry in monitor.stats().json["filters"] if entry["name"] == name)
 
 
+def wait_state(monitor: Monitor, name: str, *expected: str) -> None:
+    lab.wait_for(lambda: bool(state(monitor, name)["state"]["is"] in expected), f"{name} is {' or '.join(expected)}")
+
+
+def wait_rows(monitor: Monitor, count: int) -> None:
+    lab.wait_for(lambda: len(series(history(monitor), None, "seconds")["rows"]) >= count, f"{count} seconds")
+
+
 def unix_time(text: str) -> float:
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
@@ -72,13 +80,13 @@ class History(unittest.TestCase):
         with Monitor(self.network, WEB) as monitor:
             worked = time.time()
             self.succeed(5)
-            lab.wait_for(lambda: state(monitor, "web")["state"]["is"] == "ok", "web is ok")
+            wait_state(monitor, "web", "ok")
             self.assert_between(state(monitor, "web")["last_success"], worked, time.time())
             self.assertIsNone(state(monitor, "web")["failing_since"])
 
             failed = time.time()
             self.be_refused(4)
-            lab.wait_for(lambda: state(monitor, "web")["state"]["is"] == "failing", "web is failing")
+            wait_state(monitor, "web", "failing")
             told = state(monitor, "web")
             for moment in (told["state"]["since"], told["failing_since"], told["last_failure"]):
                 self.assert_between(moment, failed, failed)
@@ -105,15 +113,15 @@ class History(unittest.TestCase):
 
             self.assertRegex(monitor.stderr(), r"web is failing: 4 failures in a row, last success 20\S+Z; ok for ")
             self.succeed(4)
-            lab.wait_for(lambda: state(monitor, "web")["state"]["is"] in ("degraded", "ok"), "web is better")
-            lab.wait_for(lambda: series(history(monitor), "web")["failing_since"] is None, "it fails no longer")
+            wait_state(monitor, "web", "degraded", "ok")
+            lab.wait_for(lambda: bool(series(history(monitor), "web")["failing_since"] is None), "it fails no longer")
             monitor.stats().check_accounting()
 
     def test_what_never_worked_is_not_failing_since(self) -> None:
         with Monitor(self.network, WEB) as monitor:
             began = time.time()
             self.be_refused(5)
-            lab.wait_for(lambda: state(monitor, "web")["state"]["is"] == "never_succeeded", "it never succeeded")
+            wait_state(monitor, "web", "never_succeeded")
             told = state(monitor, "web")
             self.assertIsNone(told["failing_since"])
             self.assertIsNone(told["last_success"])
@@ -124,7 +132,7 @@ class History(unittest.TestCase):
 
     def test_how_far_back(self) -> None:
         with Monitor(self.network) as monitor:
-            lab.wait_for(lambda: len(series(history(monitor), None, "seconds")["rows"]) >= 4, "four seconds")
+            wait_rows(monitor, 4)
             reply = history(monitor, "2")
             rows = series(reply, None, "seconds")["rows"]
             self.assertIn(len(rows), (1, 2))
@@ -136,7 +144,7 @@ class History(unittest.TestCase):
     def test_memory_is_bounded_and_told(self) -> None:
         filters = [f"f{number}:RX@%:{number + 1}" for number in range(70)]
         with Monitor(self.network, *filters) as monitor:
-            lab.wait_for(lambda: monitor.stats().json["history"]["filters"] > 0, "a second")
+            wait_rows(monitor, 1)
             told = monitor.stats().json["history"]
             self.assertLessEqual(told["bytes"], 8 << 20)
             self.assertEqual((told["filters"], told["filters_not_kept"]), (64, 8))
@@ -164,9 +172,9 @@ class History(unittest.TestCase):
         with Monitor(self.network, "--failing-ratio", "80", "--degraded-ratio", "80", "--failing-run", "2",
                      "--alert-min-attempts", "5", WEB) as monitor:  # fmt: skip
             self.succeed(1)
-            lab.wait_for(lambda: state(monitor, "web")["state"]["is"] == "ok", "web is ok")
+            wait_state(monitor, "web", "ok")
             self.be_refused(2)
-            lab.wait_for(lambda: state(monitor, "web")["state"]["is"] == "failing", "two in a row are enough")
+            wait_state(monitor, "web", "failing")
 
 
 class Schema(unittest.TestCase):
@@ -174,7 +182,7 @@ class Schema(unittest.TestCase):
 
     def test_what_it_refuses(self) -> None:
         with Lab() as network, Monitor(network) as monitor:
-            lab.wait_for(lambda: series(history(monitor), None, "seconds")["rows"], "a second")
+            wait_rows(monitor, 1)
             good = history(monitor)
         self.assertEqual(violations(SCHEMA, good), [])
         for path, value in (

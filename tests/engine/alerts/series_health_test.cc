@@ -318,6 +318,7 @@ TEST_F(SeriesHealthTest, RandomLoadsKeepTheRules) {
       ended.retried = random() % (ended.succeeded + 1) / 4;
       const std::int64_t second = now / 1s;
       all.emplace_back(second, ended);
+      while (all.front().first <= second - 60) all.pop_front();
       run = ended.succeeded != 0 ? 0 : run + ended.failed;
       succeeded = succeeded || ended.succeeded != 0;
       const auto sum = [&](std::int64_t window) {

@@ -4,6 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
+#include "engine/base/text.h"
+#include "tests/support/seeds.h"
+
 namespace tcpeek::engine {
 namespace {
 
@@ -43,6 +48,28 @@ TEST(HistoryRequest, ALongArgumentIsQuotedInPart) {
   // Cut within a character: what is left of it is escaped.
   const auto cut = parse_history_request("HISTORY " + std::string(31, 'a') + "\xc3\xa4\xc3\xa4");
   EXPECT_THAT(cut->error, HasSubstr("aaa\\xc3'..."));
+}
+
+// Whatever bytes come: another word, a number within its bounds, or one line that says what is wrong.
+TEST(HistoryRequest, AnyBytes) {
+  tcpeek::test::for_each_seed(2000, [](std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    const std::string_view alphabet = "0123456789 -+\t.ex\x1b\n\xc3\xa4\xe2\x80\xa8";
+    std::string request = "HISTORY";
+    for (std::size_t left = random() % 60; left > 0; --left) {
+      request +=
+          random() % 4 == 0 ? static_cast<char>(random()) : alphabet[random() % alphabet.size()];
+    }
+    const auto parsed = parse_history_request(request);
+    if (!parsed) return;
+    if (parsed->back) {
+      EXPECT_GE(*parsed->back, 1s);
+      EXPECT_LE(*parsed->back, 86400s);
+      EXPECT_EQ(parsed->error, "");
+    }
+    EXPECT_EQ(printable(parsed->error), parsed->error);
+    EXPECT_LE(parsed->error.size(), 4 * 32 + 100);
+  });
 }
 
 TEST(HistoryRequest, OtherWordsAreNot) {

@@ -323,11 +323,15 @@ TEST(History, KeepsTheFirst64AndCountsTheOthers) {
 TEST(History, ADayOfMinutesAndTenMinutesOfSeconds) {
   History history;
   Counts totals;
-  for (int second = 1; second <= 90'000; ++second) {
-    ++totals[Tally::attempts];
-    history.on_second(snapshot_at(std::chrono::seconds(second), totals, {}));
-  }
-  const Snapshot now = snapshot_at(90'000s, totals, {});
+  milliseconds uptime{0};
+  const auto feed = [&](std::chrono::seconds after) {
+    uptime += after;
+    totals[Tally::attempts] += static_cast<std::uint64_t>(after.count());
+    history.on_second(snapshot_at(uptime, totals, {}));
+  };
+  for (int minute = 0; minute < 1500; ++minute) feed(60s);
+  for (int second = 0; second < 660; ++second) feed(1s);
+  const Snapshot now = snapshot_at(uptime, totals, {});
   const HistoryReport report = history.report(now, std::nullopt);
   ASSERT_EQ(report.seconds.size(), 600U);
   ASSERT_EQ(report.minutes.size(), 1440U);
