@@ -1,7 +1,7 @@
 // The replies to HISTORY. A full one takes megabytes and several milliseconds, so that what clients ask
 // costs the reactor and the memory a bounded share: one text is made in a round of replies, for all who
 // asked for the same, and none while kMostTexts are still on their way to slow clients (each of which the
-// server closes at its deadline). Who has to wait asks again in the next round.
+// server closes at its deadline). What has to wait is asked again in the next round.
 //
 // Thread contract: the reactor's thread. The history outlives this object.
 #pragma once
@@ -25,7 +25,8 @@ class HistoryReplies {
 
   explicit HistoryReplies(const History& history) : history_(history) {}
 
-  void begin_round() { text_ = {}; }
+  // The next round has a text of its own.
+  void end_round() { text_ = {}; }
 
   // None: it has to wait.
   [[nodiscard]] std::optional<ipc::ReplyText> reply(const HistoryRequest& request,

@@ -36,7 +36,6 @@ void RequestHandler::begin_round() {
 void RequestHandler::answer(const ipc::Snapshot& snapshot) {
   ipc::ReplyText get;
   ipc::ReplyText stats;
-  if (history_replies_) history_replies_->begin_round();
   std::vector<Request> postponed;
   for (const Request& request : std::exchange(current_, {})) {
     if (!request.reply.wanted()) continue;
@@ -51,6 +50,7 @@ void RequestHandler::answer(const ipc::Snapshot& snapshot) {
       request.reply(shared(get, [&] { return ipc::get_reply(snapshot); }));
     }
   }
+  if (history_replies_) history_replies_->end_round();
   waiting_.insert(waiting_.begin(), postponed.begin(), postponed.end());
 }
 

@@ -27,20 +27,27 @@ TEST_F(HistoryRepliesTest, OneTextInARoundForAllWhoAskForTheSame) {
   EXPECT_EQ(&*ask(60s).value(), &**first);
   EXPECT_FALSE(ask(61s));
   EXPECT_FALSE(ask(std::nullopt));
-  replies_.begin_round();
+  replies_.end_round();
   EXPECT_TRUE(ask(std::nullopt));
 }
 
 TEST_F(HistoryRepliesTest, NoMoreTextsThanFourAreOnTheirWay) {
   std::vector<ipc::ReplyText> on_their_way;
   for (std::size_t i = 0; i < HistoryReplies::kMostTexts; ++i) {
-    replies_.begin_round();
+    replies_.end_round();
     on_their_way.push_back(ask(60s).value());
   }
-  replies_.begin_round();
+  replies_.end_round();
   EXPECT_FALSE(ask(60s));
   on_their_way.pop_back();
   EXPECT_TRUE(ask(60s));
+}
+
+TEST_F(HistoryRepliesTest, ATextLivesNoLongerThanItsClients) {
+  const auto weak = ask(60s).value().weak();
+  EXPECT_FALSE(weak.expired());
+  replies_.end_round();
+  EXPECT_TRUE(weak.expired());
 }
 
 TEST_F(HistoryRepliesTest, MistakesAreAnsweredAtOnce) {
@@ -69,7 +76,7 @@ TEST_F(HistoryRepliesTest, WhatIsMoreThanAReplyMayHoldIsRefusedWithAdvice) {
   EXPECT_EQ(
       *ask(std::nullopt).value(),
       R"({"error":"HISTORY: all of it is more than a reply may hold: ask for fewer SECONDS"})");
-  replies_.begin_round();
+  replies_.end_round();
   EXPECT_THAT(*ask(3600s).value(), StartsWith(R"({"schema":1,)"));
 }
 
