@@ -18,6 +18,7 @@ struct Ignore {
   void opened(Attempt&) noexcept {}
   void ended(const Attempt&, const Outcome&) noexcept { ++ended_; }
   void late_synack(const Attempt&) noexcept {}
+  void retrying(const Attempt&) noexcept {}
   std::uint64_t ended_ = 0;
 };
 

@@ -8,6 +8,7 @@
 #include "flowtable/decode.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "flowtable/checksum.h"
@@ -61,8 +62,9 @@ std::size_t tcp_header_length(Bytes tcp) noexcept {
 }
 
 void take_tcp(Bytes tcp, std::size_t header, std::size_t data, std::uint16_t identification,
-              Segment& segment) noexcept {
+              std::uint8_t hop_limit, Segment& segment) noexcept {
   segment.kind = SegmentKind::tcp;
+  segment.hop_limit = hop_limit;
   segment.sequence = u32_at(tcp, 4);
   segment.acknowledgment = u32_at(tcp, 8);
   segment.flags = byte_at(tcp, 13);
@@ -81,7 +83,8 @@ Stop parse_tcp(const IpPacket& packet, Segment& segment) noexcept {
   if (header < kTcpHeader) return Ignored::bad_tcp_header;
   if (header > packet.payload_length) return short_header;
   take_ends(packet.source, packet.destination, packet.payload, segment);
-  take_tcp(packet.payload, header, packet.payload_length - header, packet.identification, segment);
+  take_tcp(packet.payload, header, packet.payload_length - header, packet.identification,
+           packet.hop_limit, segment);
   return std::nullopt;
 }
 
@@ -100,7 +103,6 @@ Stop parse_quote(Bytes quote, bool v6, bool cut, Segment& segment) noexcept {
   segment.kind = SegmentKind::unreachable;
   segment.sequence = u32_at(packet.payload, 4);
   segment.acknowledgment = 0;
-  segment.flags = 0;
   segment.payload = 0;
   return std::nullopt;
 }
@@ -118,9 +120,12 @@ Stop parse_icmp(const IpPacket& packet, Segment& segment) noexcept {
   constexpr std::size_t kHeader = 8;
   if (packet.payload_length < kHeader) return Ignored::other_icmp;
   if (packet.payload.size() < kHeader) return Ignored::truncated;
-  if (!is_unreachable(packet.protocol, byte_at(packet.payload, 0), byte_at(packet.payload, 1))) {
-    return Ignored::other_icmp;
-  }
+  const std::uint8_t type = byte_at(packet.payload, 0);
+  const std::uint8_t code = byte_at(packet.payload, 1);
+  if (!is_unreachable(packet.protocol, type, code)) return Ignored::other_icmp;
+  segment.router = std::bit_cast<IpAddress>(packet.source);
+  segment.flags = type;
+  segment.print = code;
   const bool cut = packet.payload.size() < packet.payload_length;
   return parse_quote(packet.payload.subspan(kHeader), packet.protocol == kProtocolIcmpv6, cut,
                      segment);
@@ -234,7 +239,7 @@ bool plain_ipv4(Bytes bytes, Segment& segment) noexcept {
   const std::size_t header = tcp_header_length(tcp);
   if (!plain || header < kTcpHeader || kHeader + header > total) return false;
   take_ends(ipv4_at(bytes, 12), ipv4_at(bytes, 16), tcp, segment);
-  take_tcp(tcp, header, total - kHeader - header, u16_at(bytes, 4), segment);
+  take_tcp(tcp, header, total - kHeader - header, u16_at(bytes, 4), byte_at(bytes, 8), segment);
   return true;
 }
 
@@ -251,7 +256,7 @@ bool plain_ipv6(Bytes bytes, Segment& segment) noexcept {
   if (!plain || header < kTcpHeader || header > length) return false;
   if (is_mapped(source) || is_mapped(destination)) return false;
   take_ends(source, destination, tcp, segment);
-  take_tcp(tcp, header, length - header, 0, segment);
+  take_tcp(tcp, header, length - header, 0, byte_at(bytes, 7), segment);
   return true;
 }
 

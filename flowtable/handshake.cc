@@ -38,12 +38,8 @@ std::uint32_t beyond_responder(const Handshake& h, std::uint32_t number) noexcep
   return std::min(first, beyond(h.other_isn_or_error_us, number));
 }
 
-bool knows_responder(Phase p) noexcept {
-  return p != Phase::syn_sent && p != Phase::succeeded_half_seen && p != Phase::failed_unanswered;
-}
-
 void close(Handshake& h, Phase known, Phase unknown) noexcept {
-  h.phase = knows_responder(h.phase) ? known : unknown;
+  h.phase = h.responder_was_seen() ? known : unknown;
   h.syn_repeated = false;
 }
 
@@ -266,18 +262,27 @@ bool ends_a_connection(const Handshake& h, const Step& s) noexcept {
          (sent > h.syn_payload || answered > h.answer_payload);
 }
 
+// The initiator's RST, once answered. A host that knows of no such connection answers a SYN/ACK with a RST
+// that does not acknowledge (RFC 9293 section 3.10.7.1); a socket that is connected and closed acknowledges.
+Event initiator_reset(const Handshake& h, const Step& s) noexcept {
+  if (!is_answered(h.phase)) return Event::aborted;
+  if ((s.flags & tcp_flag::ack) == 0) return Event::half_open;
+  return beyond_responder(h, s.acknowledgment) <= h.answer_payload ? Event::probe : Event::aborted;
+}
+
 // RFC 9293 3.10.7.3: a RST answers the SYN if it acknowledges it; later it must sit at the next
 // sequence number exactly (RFC 5961 section 3), or anyone could end attempts blindly.
 Event on_rst(Handshake& h, const Step& s) noexcept {
   if (ends_a_connection(h, s)) return succeed(h, Event::success_late);
   const bool acks = (s.flags & tcp_flag::ack) != 0;
   if (s.from_initiator) {
-    if (acknowledges_syn(h, s.sequence)) return fail(h, Event::aborted);
+    if (acknowledges_syn(h, s.sequence)) return fail(h, initiator_reset(h, s));
   } else {
-    if (acks && acknowledges_syn(h, s.acknowledgment)) return fail(h, Event::refused);
+    const Event refusal = is_answered(h.phase) ? Event::reset : Event::refused;
+    if (acks && acknowledges_syn(h, s.acknowledgment)) return fail(h, refusal);
     // Behind the data of its SYN/ACK, if there was any.
     if (is_answered(h.phase) && beyond_responder(h, s.sequence) <= h.answer_payload) {
-      return fail(h, Event::refused);
+      return fail(h, Event::reset);
     }
   }
   return acks ? misfit(h, Event::blind_rst) : Event::blind_rst;
@@ -298,7 +303,7 @@ Event on_icmp_error(Handshake& h, const Step& s) noexcept {
 
 Event on_late_syn(Handshake& h, const Step& s, std::uint32_t window_us) noexcept {
   const bool same = s.from_initiator ? s.sequence == h.isn
-                                     : knows_responder(h.phase) && is_responder_isn(h, s.sequence);
+                                     : h.responder_was_seen() && is_responder_isn(h, s.sequence);
   if (!same) return Event::reopened;
   if (!s.from_initiator || s.interface != h.syn_interface) return Event::late_syn;
   const bool copy = s.print == h.syn_print && is_near(h.last_syn_us, s.at_us, window_us);

@@ -56,7 +56,10 @@ enum class Event : std::uint8_t {
   success_half_seen,  // the SYN/ACK was never captured
   success_late,       // proved by a segment after the completing ACK
   refused,
+  reset,  // after the SYN/ACK
   aborted,
+  half_open,    // by a host that knows no such connection
+  probe,        // by an initiator that was connected
   unreachable,  // the error noted before was final
   // Another attempt may have begun; the caller decides.
   candidate,       // a SYN with another ISN while this one is pending
@@ -112,6 +115,11 @@ struct Handshake {
   // Segments with numbers that fit nothing; after the last one only exact numbers count.
   static constexpr unsigned kMostMisfits = 4;
 
+  // The responder's ISN is known: of a SYN/ACK, or of a SYN that crossed.
+  [[nodiscard]] bool responder_was_seen() const noexcept {
+    return phase != Phase::syn_sent && phase != Phase::succeeded_half_seen &&
+           phase != Phase::failed_unanswered;
+  }
   [[nodiscard]] std::uint32_t error_us() const noexcept { return other_isn_or_error_us; }
   // Clocks step back, so a time may be before the first SYN: by five minutes at most.
   static constexpr std::int64_t kMostBefore_us = 300'000'000;

@@ -251,6 +251,7 @@ std::optional<Ignored> parse_ipv4(Bytes bytes, std::size_t wire_length, IpPacket
   if (total == 0) total = wire_length;
   if (total < header) return Ignored::bad_ip_header;
   out.identification = u16_at(bytes, 4);
+  out.hop_limit = byte_at(bytes, 8);
   const std::uint16_t fragment = u16_at(bytes, 6);
   if ((fragment & 0x1fffU) != 0) return Ignored::later_fragment;
   out.first_fragment = (fragment & 0x2000U) != 0;
@@ -264,6 +265,7 @@ std::optional<Ignored> parse_ipv6(Bytes bytes, std::size_t wire_length, IpPacket
     if (wire_length <= kIpv6Header) return Ignored::jumbogram;
     length = wire_length - kIpv6Header;
   }
+  out.hop_limit = byte_at(bytes, 7);
   return take_ipv6(bytes, length, out);
 }
 

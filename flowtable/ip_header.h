@@ -31,6 +31,7 @@ struct IpPacket {
   Bytes payload;                     // captured part
   std::size_t payload_length = 0;    // by the headers' word
   std::uint16_t identification = 0;  // of IPv4
+  std::uint8_t hop_limit = 0;        // time to live
   std::uint8_t protocol = 0;
   bool first_fragment = false;  // more follow
   // The sender computed its checksum over addresses that the packet does not tell.

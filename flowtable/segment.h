@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "flowtable/flow_key.h"
+#include "flowtable/icmp_error.h"
 #include "flowtable/time.h"
 
 namespace tcpeek::flowtable {
@@ -22,7 +23,7 @@ inline constexpr std::uint8_t ack = 0x10;
 enum class SegmentKind : std::uint8_t {
   tcp,
   unreachable,  // quoted by an ICMP error that ends the attempt (destination unreachable, time
-                // exceeded, parameter problem); only key, sender and sequence are known
+                // exceeded, parameter problem): key, sender and sequence are the quoted SYN's
 };
 
 struct Segment {
@@ -35,9 +36,16 @@ struct Segment {
   std::uint8_t flags = 0;
   SegmentKind kind = SegmentKind::tcp;
   Sender sender = Sender::low;
+  std::uint8_t hop_limit = 0;  // or time to live; of a tunnel's inner header
   // Of a SYN: mixed from IP identification and TCP timestamp, which differ between two sendings and
   // agree between copies that the capture made of one.
   std::uint8_t print = 0;
+  // Of an ICMP error: its sender. Its type is in `flags`, its code in `print`.
+  IpAddress router{};
+
+  [[nodiscard]] IcmpError icmp_error() const noexcept {
+    return {.router = router, .type = flags, .code = print, .v6 = !is_v4(key.low_address)};
+  }
 
   // SPEC section 1: this opens an attempt, whatever other flags are set.
   [[nodiscard]] bool opens() const noexcept {
@@ -51,7 +59,7 @@ struct Segment {
   }
 };
 
-static_assert(std::is_trivially_copyable_v<Segment> && sizeof(Segment) <= 72,
+static_assert(std::is_trivially_copyable_v<Segment> && sizeof(Segment) <= 80,
               "segments are batched and mailed by copying");
 
 }  // namespace tcpeek::flowtable

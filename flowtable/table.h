@@ -161,7 +161,7 @@ class AttemptTable {
 
   // Calls fn(slot) for each pending attempt; fn may put another of its key there.
   template <class Fn>
-  void for_each_pending(std::size_t start, std::size_t groups, Fn&& fn) noexcept;
+  void for_each_pending(std::size_t start, std::size_t groups, Fn&& fn) const noexcept;
 
   [[nodiscard]] std::size_t group_count() const noexcept { return groups_.size(); }
   [[nodiscard]] std::uint64_t pending() const noexcept { return pending_; }

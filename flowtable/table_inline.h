@@ -42,7 +42,7 @@ inline Slot AttemptTable::find_in(std::uint32_t group, std::uint16_t tag,
 }
 
 template <class Fn>
-void AttemptTable::for_each_pending(std::size_t start, std::size_t groups, Fn&& fn) noexcept {
+void AttemptTable::for_each_pending(std::size_t start, std::size_t groups, Fn&& fn) const noexcept {
   for (std::size_t g = start; g < start + groups; ++g) {
     std::uint32_t slots = pending_slots(static_cast<std::uint32_t>(g));
     for (; slots != 0; slots &= slots - 1) {

@@ -12,6 +12,7 @@
 //   void opened(Attempt&)                    may set the tag, and that it is this host's own
 //   void ended(const Attempt&, const Outcome&)
 //   void late_synack(const Attempt&)         a SYN/ACK repeated after success
+//   void retrying(const Attempt&)            its SYN or SYN/ACK was repeated for the first time
 //
 // Thread contract: owned by one reader. Nothing here allocates, locks or throws after construction.
 #pragma once
@@ -25,7 +26,9 @@
 #include "flowtable/attempt.h"
 #include "flowtable/candidates.h"
 #include "flowtable/early_segments.h"
+#include "flowtable/hop_witness.h"
 #include "flowtable/ignored.h"
+#include "flowtable/noted_errors.h"
 #include "flowtable/outcome.h"
 #include "flowtable/segment_step.h"
 #include "flowtable/synack_witness.h"
@@ -127,9 +130,11 @@ class Tracker {
   void evict(Slot slot, PacketTime now) noexcept;
   void bring_up_to_date(Slot slot, PacketTime now) noexcept;
   void time_out(Slot slot, PacketTime at) noexcept;
+  void end_superseded(Slot slot, PacketTime at) noexcept;
   inline void conclude(Slot slot, const Outcome& outcome) noexcept;
-  [[nodiscard]] static Outcome outcome_of(Event event, const Attempt& attempt,
-                                          PacketTime at) noexcept;
+  void note_retry(const Attempt& attempt) noexcept;
+  [[nodiscard]] Outcome outcome_of(Event event, const Attempt& attempt,
+                                   const Segment& segment) const noexcept;
   [[nodiscard]] Outcome unanswered(const Attempt& attempt, PacketTime at) const noexcept;
 
   [[nodiscard]] PacketTime due_at(const Attempt& attempt) const noexcept {
@@ -151,6 +156,8 @@ class Tracker {
   AttemptTable table_;
   Candidates candidates_;
   EarlySegments early_;
+  NotedErrors errors_;
+  HopWitness hops_;
   SynackWitness witness_;
   TrackerCounts counts_;
   std::size_t sweep_at_ = 0;

@@ -47,6 +47,7 @@ bool Tracker<Observer>::candidate_takes(Slot slot, const Segment& segment,
     if (!from_its_initiator || segment.sequence != next.isn || !is_pending(next.phase))
       return false;
     step(candidate->attempt.handshake, as_step(candidate->attempt, segment), copy_window_us_);
+    errors_.note(segment, home.hash);
     ++counts_.used;
     return true;
   }
@@ -93,7 +94,7 @@ bool Tracker<Observer>::ends(const Attempt& attempt, Candidate& candidate,
   ++counts_.used;
   if (candidate.outcome) return true;
   candidate.attempt.handshake = next;
-  candidate.outcome = outcome_of(event, candidate.attempt, segment.time);
+  candidate.outcome = outcome_of(event, candidate.attempt, segment);
   return true;
 }
 
@@ -114,7 +115,7 @@ Slot Tracker<Observer>::pending_slot(const Candidate& candidate) const noexcept 
 
 template <class Observer>
 void Tracker<Observer>::supersede(Slot slot, const Candidate& candidate) noexcept {
-  time_out(slot, candidate.attempt.first_syn);
+  end_superseded(slot, candidate.attempt.first_syn);
 }
 
 template <class Observer>
@@ -157,7 +158,7 @@ void Tracker<Observer>::turn_round(Slot slot, const Home& home, const Segment& a
     next.interface_high = older.interface_high;
   }
   if (older.has_candidate()) give_up_candidate(slot, home);
-  time_out(slot, next.first_syn);
+  end_superseded(slot, next.first_syn);
   put(slot, home, next);
 }
 

@@ -99,10 +99,28 @@ void Tracker<Observer>::time_out(Slot slot, PacketTime at) noexcept {
   conclude(slot, outcome);
 }
 
+// Another attempt takes its place.
+template <class Observer>
+void Tracker<Observer>::end_superseded(Slot slot, PacketTime at) noexcept {
+  Attempt& attempt = table_[slot];
+  Outcome outcome = unanswered(attempt, at);
+  if (outcome.result() == Result::timeout) outcome.cause = Cause::superseded;
+  expire(attempt.handshake);
+  conclude(slot, outcome);
+}
+
 // The handshake is already in a phase with an outcome.
 template <class Observer>
 void Tracker<Observer>::conclude(Slot slot, const Outcome& outcome) noexcept {
-  observer_.ended(table_[slot], outcome);
+  if (outcome.cause == Cause::unreachable) [[unlikely]] {
+    const Attempt& attempt = table_[slot];
+    Outcome detailed = outcome;
+    detailed.error =
+        errors_.find(attempt.key, attempt.handshake.isn, table_.home(attempt.key).hash);
+    observer_.ended(attempt, detailed);
+  } else {
+    observer_.ended(table_[slot], outcome);
+  }
   table_.set_remembered(slot);
   table_.set_deadline(slot, Tick::not_before(outcome.at + remember_));
   if (table_[slot].has_candidate()) [[unlikely]]
@@ -121,18 +139,31 @@ Outcome Tracker<Observer>::unanswered(const Attempt& attempt, PacketTime at) con
 
 // Of an event that decides an attempt.
 template <class Observer>
-Outcome Tracker<Observer>::outcome_of(Event event, const Attempt& attempt, PacketTime at) noexcept {
+Outcome Tracker<Observer>::outcome_of(Event event, const Attempt& attempt,
+                                      const Segment& segment) const noexcept {
+  const auto by_rst = [&](Cause cause) {
+    return Outcome{.cause = cause,
+                   .at = segment.time,
+                   .rst_sender = hops_.sender_of(attempt.responder_address(), segment.hop_limit),
+                   .rst_hop_limit = segment.hop_limit};
+  };
   switch (event) {
     case Event::success:
-      return {.cause = Cause::none, .at = at};
+      return {.cause = Cause::none, .at = segment.time};
     case Event::success_half_seen:
-      return {.cause = Cause::none, .at = at, .half_seen = true};
+      return {.cause = Cause::none, .at = segment.time, .half_seen = true};
     case Event::success_late:
-      return {.cause = Cause::none, .at = at, .late_proof = true};
+      return {.cause = Cause::none, .at = segment.time, .late_proof = true};
     case Event::refused:
-      return {.cause = Cause::refused, .at = at};
+      return by_rst(Cause::refused);
+    case Event::reset:
+      return by_rst(Cause::reset);
     case Event::aborted:
-      return {.cause = Cause::aborted, .at = at};
+      return {.cause = Cause::aborted, .at = segment.time};
+    case Event::half_open:
+      return {.cause = Cause::half_open, .at = segment.time};
+    case Event::probe:
+      return {.cause = Cause::probe, .at = segment.time};
     case Event::unreachable:
       return {.cause = Cause::unreachable, .at = attempt.error_time()};
     case Event::progressed:

@@ -25,7 +25,7 @@ void Tracker<Observer>::on_segment(const Segment& segment, const Home& home) noe
   Step s = as_step(attempt, segment);
   if (attempt.has_own_responder()) note_own(attempt, segment.time, s);
   const Event event = step(attempt.handshake, s, copy_window_us_);
-  if (attempt.has_own_responder()) bear_witness(attempt, segment, event);
+  if (segment.answers()) bear_witness(attempt, segment, event);
   if (event == Event::success) {
     ++counts_.used;
     return conclude(slot, {.cause = Cause::none, .at = segment.time});
@@ -44,12 +44,20 @@ void Tracker<Observer>::note_own(const Attempt& attempt, PacketTime now, Step& s
       last_loss_ >= attempt.first_syn || !witness_.has_seen(attempt.responder_address(), now);
 }
 
+// Of a SYN/ACK.
 template <class Observer>
 void Tracker<Observer>::bear_witness(const Attempt& attempt, const Segment& segment,
                                      Event event) noexcept {
-  if (!segment.answers() || segment.sender == attempt.initiator()) return;
+  if (segment.sender == attempt.initiator()) return;
   if (is_ignored(event) || event == Event::answered_again) return;
-  witness_.saw(attempt.responder_address(), segment.time);
+  hops_.saw_synack(attempt.responder_address(), segment.hop_limit);
+  if (attempt.has_own_responder()) witness_.saw(attempt.responder_address(), segment.time);
+}
+
+// The first repetition of all makes it an attempt that is retrying.
+template <class Observer>
+void Tracker<Observer>::note_retry(const Attempt& attempt) noexcept {
+  if (attempt.handshake.dup_syns + attempt.handshake.dup_synacks == 1) observer_.retrying(attempt);
 }
 
 template <class Observer>
@@ -72,9 +80,13 @@ void Tracker<Observer>::on_event(Slot slot, const Home& home, Event event,
   const Attempt& attempt = table_[slot];
   switch (event) {
     case Event::progressed:
+      return moved(slot, attempt);
     case Event::dup_syn:
     case Event::dup_synack:
+      note_retry(attempt);
+      return moved(slot, attempt);
     case Event::error_noted:
+      errors_.note(segment, home.hash);
       return moved(slot, attempt);
     case Event::syn_copy:
       ++counts_.syn_copies;
@@ -86,10 +98,13 @@ void Tracker<Observer>::on_event(Slot slot, const Home& home, Event event,
     case Event::success_half_seen:
     case Event::success_late:
     case Event::refused:
+    case Event::reset:
     case Event::aborted:
+    case Event::half_open:
+    case Event::probe:
     case Event::unreachable:
       ++counts_.used;
-      return conclude(slot, outcome_of(event, attempt, segment.time));
+      return conclude(slot, outcome_of(event, attempt, segment));
     case Event::candidate:
       return add_candidate(slot, segment, home);
     case Event::reopened:

@@ -15,26 +15,47 @@ std::uint64_t middle_us(std::size_t bucket) noexcept {
 
 }  // namespace
 
-std::chrono::microseconds LatencyHistogram::quantile(double q) const noexcept {
-  if (count_ == 0) return std::chrono::microseconds{0};
-  // The nearest-rank definition: the smallest value with at least q of all values at or below it.
+// The nearest-rank definition: the smallest value with at least q of all values at or below it.
+std::uint64_t LatencyHistogram::rank(double q) const noexcept {
   const double share = q > 0.0 ? std::min(q, 1.0) : 0.0;  // a NaN counts as 0
   const auto rank = static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(count_)));
-  const std::uint64_t wanted = std::clamp<std::uint64_t>(rank, 1, count_);
+  return std::clamp<std::uint64_t>(rank, 1, std::max<std::uint64_t>(count_, 1));
+}
 
+// Calls fn(middle of the bucket) for each of the ranks, which ascend.
+template <std::size_t N, typename Fn>
+void LatencyHistogram::for_ranks(const std::array<std::uint64_t, N>& ranks,
+                                 Fn&& fn) const noexcept {
+  if (count_ == 0) return;
   std::uint64_t passed = 0;
-  std::size_t bucket = 0;
-  for (; bucket + 1 < kBuckets; ++bucket) {
+  std::size_t next = 0;
+  for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
     passed += buckets_[bucket];
-    if (passed >= wanted) break;
+    while (next < N && (passed >= ranks[next] || bucket + 1 == kBuckets)) {
+      fn(next++, std::chrono::microseconds{static_cast<std::int64_t>(middle_us(bucket))});
+    }
+    if (next == N) return;
   }
-  return std::chrono::microseconds{static_cast<std::int64_t>(middle_us(bucket))};
+}
+
+std::chrono::microseconds LatencyHistogram::quantile(double q) const noexcept {
+  std::chrono::microseconds found{0};
+  for_ranks(std::array{rank(q)}, [&](std::size_t, std::chrono::microseconds us) { found = us; });
+  return found;
+}
+
+LatencyHistogram::Quantiles LatencyHistogram::quantiles() const noexcept {
+  std::array<std::chrono::microseconds, 4> found{};
+  for_ranks(std::array{rank(0.5), rank(0.9), rank(0.99), rank(0.999)},
+            [&](std::size_t i, std::chrono::microseconds us) { found.at(i) = us; });
+  return {found[0], found[1], found[2], found[3]};
 }
 
 LatencyHistogram& LatencyHistogram::operator+=(const LatencyHistogram& other) noexcept {
   for (std::size_t i = 0; i < kBuckets; ++i) buckets_[i] += other.buckets_[i];
   count_ += other.count_;
   sum_us_ += other.sum_us_;
+  max_us_ = std::max(max_us_, other.max_us_);
   return *this;
 }
 

@@ -1,14 +1,15 @@
 // A latency histogram of fixed size with bounded relative error.
 //
-// How it works: values are microseconds. Below 8 each value has its own bucket; above, every power
-// of two is split in 8 equal steps, so a bucket is at most 1/8 of its value wide and a quantile
-// read from it is off by 6.25% at most (the bucket's middle is reported). Values beyond the last
-// bucket (about 71 minutes, longer than any attempt lives) count in the last one.
+// How it works: values are microseconds. Below 16 each value has its own bucket; above, every power
+// of two is split in 16 equal steps, so a bucket is at most 1/16 of its value wide and a quantile
+// read from it is off by 3.2% at most (the bucket's middle is reported). Values beyond the last
+// bucket (134 seconds) count in the last one; the largest value is kept beside.
 //
 // Thread contract: a plain value, written by one thread; others get copies.
 // Invariant: count() is the sum of all buckets.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <chrono>
@@ -19,8 +20,8 @@ namespace tcpeek::ipc {
 
 class LatencyHistogram {
  public:
-  static constexpr std::size_t kSteps = 8;     // per power of two
-  static constexpr std::size_t kOctaves = 30;  // 8 us .. 2^32 us
+  static constexpr std::size_t kSteps = 16;    // per power of two
+  static constexpr std::size_t kOctaves = 24;  // 16 us .. 2^27 us
   static constexpr std::size_t kBuckets = kSteps + (kOctaves - 1) * kSteps;
 
   // A value prepared for being added to several histograms.
@@ -37,11 +38,13 @@ class LatencyHistogram {
     ++buckets_[sample.bucket];
     ++count_;
     sum_us_ += sample.us;
+    max_us_ = std::max(max_us_, sample.us);
   }
   void add(std::chrono::microseconds value) noexcept { add(Sample(value)); }
 
   [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
   [[nodiscard]] std::uint64_t sum_us() const noexcept { return sum_us_; }
+  [[nodiscard]] std::uint64_t max_us() const noexcept { return max_us_; }
   [[nodiscard]] const std::array<std::uint64_t, kBuckets>& buckets() const noexcept {
     return buckets_;
   }
@@ -50,8 +53,15 @@ class LatencyHistogram {
   // error named above; 0 when the histogram is empty.
   [[nodiscard]] std::chrono::microseconds quantile(double q) const noexcept;
 
+  struct Quantiles {
+    std::chrono::microseconds p50{0}, p90{0}, p99{0}, p999{0};
+  };
+  // The usual ones in one pass.
+  [[nodiscard]] Quantiles quantiles() const noexcept;
+
   LatencyHistogram& operator+=(const LatencyHistogram& other) noexcept;
-  // What was added since `earlier`, an older copy of this histogram. Never below zero.
+  // What was added since `earlier`, an older copy of this histogram. Never below zero. The largest value
+  // stays that of all.
   LatencyHistogram& operator-=(const LatencyHistogram& earlier) noexcept;
 
   // Smallest value of a bucket; the bucket ends where the next one begins.
@@ -63,19 +73,24 @@ class LatencyHistogram {
 
   [[nodiscard]] static constexpr std::size_t bucket_of(std::uint64_t us) noexcept {
     if (us < kSteps) return static_cast<std::size_t>(us);
-    const auto octave = static_cast<std::size_t>(std::bit_width(us)) - 4;
+    const auto octave = static_cast<std::size_t>(std::bit_width(us)) - 5;
     const std::size_t bucket = (octave + 1) * kSteps + ((us >> octave) & (kSteps - 1));
     return bucket < kBuckets ? bucket : kBuckets - 1;
   }
 
  private:
+  [[nodiscard]] std::uint64_t rank(double q) const noexcept;
+  template <std::size_t N, typename Fn>
+  void for_ranks(const std::array<std::uint64_t, N>& ranks, Fn&& fn) const noexcept;
+
   std::array<std::uint64_t, kBuckets> buckets_{};
   std::uint64_t count_ = 0;
   std::uint64_t sum_us_ = 0;
+  std::uint64_t max_us_ = 0;
 };
 
-static_assert(LatencyHistogram::bucket_of(7) == 7 && LatencyHistogram::bucket_of(8) == 8);
+static_assert(LatencyHistogram::bucket_of(15) == 15 && LatencyHistogram::bucket_of(16) == 16);
 static_assert(LatencyHistogram::lower_bound_us(LatencyHistogram::bucket_of(1024)) == 1024);
-static_assert(LatencyHistogram::lower_bound_us(LatencyHistogram::bucket_of(1151)) == 1024);
+static_assert(LatencyHistogram::lower_bound_us(LatencyHistogram::bucket_of(1087)) == 1024);
 
 }  // namespace tcpeek::ipc

@@ -2,7 +2,7 @@
 // totals and one for each filter. engine/serve/history.h keeps them, ipc/history_json.h writes them.
 //
 // Precision: counts of an interval in 32 bits are exact and stop at 2^32 - 1; a CompactCount is exact up
-// to 4,095 and within 0.025% beyond. Latency is the bucket of the histogram, within 6.25%.
+// to 4,095 and within 0.025% beyond. Latency is the bucket of the histogram, within 3.2%.
 //
 // Thread contract: plain values.
 #pragma once
@@ -59,34 +59,39 @@ static_assert(CompactCount(~std::uint64_t{0}).value() == CompactCount::kLargest)
 
 // What happened within one interval.
 struct HistorySample {
-  static constexpr std::uint8_t kNoLatency = 255;
+  static constexpr std::uint16_t kNoLatency = 0x7fff;
   static_assert(LatencyHistogram::kBuckets <= kNoLatency);
 
   std::uint32_t attempts = 0;
   std::uint32_t success = 0;
   std::uint32_t pending = 0;  // at its end
-  CompactCount refused;
-  CompactCount aborted;
+  CompactCount refused;       // after a SYN/ACK, too
+  CompactCount aborted;       // half-open ones and probes, too
   CompactCount timed_out_no_answer;
   CompactCount timed_out_no_ack;
+  CompactCount timed_out_superseded;
   CompactCount unreachable;
   CompactCount evicted;
+  CompactCount retrying;          // at its end
   CompactCount dup_syn_segments;  // of attempts that ended within the interval
   CompactCount dup_synack_segments;
-  std::uint8_t p50 = kNoLatency;  // bucket of LatencyHistogram
-  std::uint8_t p99 = kNoLatency;
-  bool kept = false;  // false: there is no sample of this series for this interval
+  std::uint16_t p50 : 15 = kNoLatency;  // bucket of LatencyHistogram
+  bool kept : 1 = false;  // false: there is no sample of this series for this interval
+  std::uint16_t p99 = kNoLatency;
 
   friend bool operator==(const HistorySample&, const HistorySample&) = default;
 };
-static_assert(sizeof(HistorySample) == 32);
+static_assert(sizeof(HistorySample) == 36);
 
-// The sample of what `grown` counts: an interval's difference, but `pending` as it is at the end.
+// The sample of what `grown` counts: an interval's difference, but gauges as they are at its end.
 [[nodiscard]] HistorySample sample_of(const Counts& grown) noexcept;
 
-// What was counted from `before` to `now`; `pending` as it is now. If counting began anew in between
+// What was counted from `before` to `now`; gauges as they are now. If counting began anew in between
 // (a tally fell), all of `now`.
 [[nodiscard]] Counts growth(const Counts& now, const Counts& before) noexcept;
+
+// Adds an interval to a sum of earlier ones; gauges as they are at its end.
+void append_growth(Counts& sum, const Counts& grown) noexcept;
 
 // An interval: neighbours touch unless snapshots were late, when one covers more.
 struct HistoryMoment {

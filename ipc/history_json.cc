@@ -1,4 +1,4 @@
-// All but the rows is written by JsonWriter. A full history has 132,600 rows of 15 numbers, so these
+// All but the rows is written by JsonWriter. A full history has 132,600 rows of 17 numbers, so these
 // are copied from texts that are made once: the two columns of time for each interval, the latency of
 // each bucket, a row in which nothing happened.
 #include "ipc/history_json.h"
@@ -15,7 +15,7 @@
 namespace tcpeek::ipc {
 namespace {
 
-constexpr std::array<std::string_view, 15> kColumns{"unix_time",
+constexpr std::array<std::string_view, 17> kColumns{"unix_time",
                                                     "span_seconds",
                                                     "attempts",
                                                     "success",
@@ -23,16 +23,18 @@ constexpr std::array<std::string_view, 15> kColumns{"unix_time",
                                                     "aborted",
                                                     "timed_out_no_answer",
                                                     "timed_out_no_ack",
+                                                    "timed_out_superseded",
                                                     "unreachable",
                                                     "evicted",
                                                     "pending",
+                                                    "retrying",
                                                     "dup_syn_segments",
                                                     "dup_synack_segments",
                                                     "p50_seconds",
                                                     "p99_seconds"};
 constexpr std::size_t kUsualBytes = 4096;
 constexpr std::size_t kUsualRowBytes = 64;
-constexpr std::string_view kNothing = "0,0,0,0,0,0,0,0,0,0,0,null,null]";
+constexpr std::string_view kNothing = "0,0,0,0,0,0,0,0,0,0,0,0,0,null,null]";
 
 // Seconds with three decimals.
 std::string decimals(std::chrono::milliseconds duration) {
@@ -96,22 +98,24 @@ class Rows {
   void append_counts(const HistorySample& sample) {
     append_number(sample.attempts);
     append_number(sample.success);
-    for (const CompactCount count : {sample.refused, sample.aborted, sample.timed_out_no_answer,
-                                     sample.timed_out_no_ack, sample.unreachable, sample.evicted}) {
+    for (const CompactCount count :
+         {sample.refused, sample.aborted, sample.timed_out_no_answer, sample.timed_out_no_ack,
+          sample.timed_out_superseded, sample.unreachable, sample.evicted}) {
       append_number(count.value());
     }
     append_number(sample.pending);
+    append_number(sample.retrying.value());
     append_number(sample.dup_syn_segments.value());
     append_number(sample.dup_synack_segments.value());
   }
 
-  void append_latency(std::uint8_t bucket, char next) {
+  void append_latency(std::uint16_t bucket, char next) {
     append(bucket < latencies_.size() ? std::string_view(latencies_[bucket]) : "null");
     *end_++ = next;
   }
 
   std::array<std::string, LatencyHistogram::kBuckets> latencies_;
-  // 13 numbers of at most 20 digits, and the two of time.
+  // 15 numbers of at most 20 digits, and the two of time.
   std::array<char, 512> row_{};
   char* end_ = row_.data();
 };

@@ -6,9 +6,9 @@
 //   bytes, filters, filters_not_kept   the memory it is kept in; filters kept; in force but not kept
 //   columns[]           what the numbers of a row are, in their order:
 //     unix_time, span_seconds   the end of the interval, and how long it is
-//     attempts, success, refused, aborted, timed_out_no_answer, timed_out_no_ack, unreachable, evicted
-//                       within the interval, as in STATS
-//     pending           at its end
+//     attempts, success, refused, aborted, timed_out_no_answer, timed_out_no_ack, timed_out_superseded,
+//     unreachable, evicted   within the interval, as in STATS
+//     pending, retrying   at its end
 //     dup_syn_segments, dup_synack_segments   of attempts that ended within it
 //     p50_seconds, p99_seconds   of its handshakes; null if there was none
 //   series[]            kind (totals or filter), name (null for the totals), removed (no longer in

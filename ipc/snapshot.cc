@@ -6,6 +6,8 @@ namespace tcpeek::ipc {
 Counts& Counts::operator+=(const Counts& other) noexcept {
   for (std::size_t i = 0; i < kTallies; ++i) values[i] += other.values[i];
   latency += other.latency;
+  responder_leg += other.responder_leg;
+  initiator_leg += other.initiator_leg;
   return *this;
 }
 

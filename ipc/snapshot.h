@@ -3,7 +3,8 @@
 //
 // Thread contract: plain values, copied or moved between threads, never shared.
 // Invariant, for the totals and for every filter (SPEC section 1):
-//   attempts = success + refused + aborted + timed_out_* + unreachable + evicted + pending
+//   attempts = success + rejected() + timed_out() + unreachable + evicted + pending
+//   retrying <= pending
 // and for packets:
 //   seen = delivered + dropped + in_ring,  delivered = used + sum(ignored) + in_mailboxes
 #pragma once
@@ -27,13 +28,18 @@ namespace tcpeek::ipc {
 enum class Tally : std::uint8_t {
   attempts,
   success,
-  refused,  // RST from the responder
-  aborted,  // RST from the initiator
+  refused,    // RST from the responder
+  reset,      // ... after its SYN/ACK
+  aborted,    // RST from the initiator
+  half_open,  // ... whose host knew nothing of the attempt
+  probe,      // ... instead of the completing ACK
   timed_out_no_answer,
   timed_out_no_ack,
+  superseded,  // timed out as the initiator began another attempt in its place
   unreachable,
   evicted,
   pending,             // a gauge: attempts without an outcome yet
+  retrying,            // a gauge: of those, the ones whose SYN or SYN/ACK had to be repeated
   uncertain,           // of the timed out: the kernel dropped packets meanwhile
   half_seen,           // of the successes: the SYN/ACK was never captured
   late_proof,          // of the successes: proved by a segment later than the completing ACK
@@ -46,13 +52,33 @@ enum class Tally : std::uint8_t {
   success_dup_synack_segments,
   failure_dup_syn_segments,
   failure_dup_synack_segments,
+  success_second_syn,  // of the successes with a repeated SYN: sent twice
+  success_third_syn,
+  success_later_syn,
+  rst_suspect,     // of the refused and reset: a RST unlike the responder's SYN/ACKs
+  legs_ambiguous,  // of the timed successes: a repetition blurs where the time went
+  // Of the unreachable, what the ICMP error said.
+  unreachable_no_route,
+  unreachable_host,
+  unreachable_protocol,
+  unreachable_port,
+  unreachable_prohibited,
+  unreachable_hop_limit,
+  unreachable_bad_header,
+  unreachable_source_route,
+  unreachable_other,
+  unreachable_unknown,  // too many at once to be remembered
 };
-inline constexpr std::size_t kTallies =
-    static_cast<std::size_t>(Tally::failure_dup_synack_segments) + 1;
+inline constexpr std::size_t kTallies = static_cast<std::size_t>(Tally::unreachable_unknown) + 1;
 
 struct Counts {
   std::array<std::uint64_t, kTallies> values{};
-  LatencyHistogram latency;  // first SYN to completing ACK, successes without late proof
+  // Of successes neither proved late nor half-seen. The whole handshake, as the initiator felt it: first SYN
+  // to completing ACK. Its legs, where no repetition makes them ambiguous: SYN to SYN/ACK, the way to the
+  // responder and back, and SYN/ACK to ACK, to the initiator and back.
+  LatencyHistogram latency;
+  LatencyHistogram responder_leg;
+  LatencyHistogram initiator_leg;
 
   [[nodiscard]] std::uint64_t& operator[](Tally t) noexcept {
     return values[static_cast<std::size_t>(t)];
@@ -63,12 +89,17 @@ struct Counts {
 
   Counts& operator+=(const Counts& other) noexcept;
 
-  // The members of the original's reply.
-  [[nodiscard]] std::uint64_t rejected() const noexcept {
-    return (*this)[Tally::refused] + (*this)[Tally::aborted];
+  [[nodiscard]] std::uint64_t refused() const noexcept {
+    return (*this)[Tally::refused] + (*this)[Tally::reset];
   }
+  [[nodiscard]] std::uint64_t aborted() const noexcept {
+    return (*this)[Tally::aborted] + (*this)[Tally::half_open] + (*this)[Tally::probe];
+  }
+  // The members of the original's reply.
+  [[nodiscard]] std::uint64_t rejected() const noexcept { return refused() + aborted(); }
   [[nodiscard]] std::uint64_t timed_out() const noexcept {
-    return (*this)[Tally::timed_out_no_answer] + (*this)[Tally::timed_out_no_ack];
+    return (*this)[Tally::timed_out_no_answer] + (*this)[Tally::timed_out_no_ack] +
+           (*this)[Tally::superseded];
   }
   [[nodiscard]] std::uint64_t failures() const noexcept {
     return rejected() + timed_out() + (*this)[Tally::unreachable];
@@ -78,7 +109,7 @@ struct Counts {
     const std::uint64_t repeats =
         (*this)[Tally::success_dup_syn] + (*this)[Tally::success_dup_synack];
     return {.succeeded = (*this)[Tally::success],
-            .failed = failures() - (*this)[Tally::aborted],
+            .failed = failures() - aborted(),
             .retried = std::min(repeats, (*this)[Tally::success])};
   }
 

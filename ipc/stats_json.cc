@@ -13,7 +13,7 @@ namespace {
 
 // Of a reply without filters, and of each filter; a longer one grows once more.
 constexpr std::size_t kUsualBytes = 8192;
-constexpr std::size_t kUsualFilterBytes = 900;
+constexpr std::size_t kUsualFilterBytes = 2000;
 
 std::string_view word(InterfaceState state) noexcept {
   switch (state) {
@@ -30,16 +30,57 @@ std::string_view word(InterfaceState state) noexcept {
 }
 
 void write_latency(JsonWriter& json, const LatencyHistogram& latency) {
-  const auto quantile = [&](std::string_view name, double q) {
+  const auto member = [&](std::string_view name, std::chrono::microseconds value) {
     if (latency.count() == 0) return json.null_member(name);
-    json.member(name, latency.quantile(q));
+    json.member(name, value);
   };
+  const auto [p50, p90, p99, p999] = latency.quantiles();
   json.member("count", latency.count());
   json.member("sum", Elapsed(latency.sum_us()));
-  quantile("p50", 0.5);
-  quantile("p90", 0.9);
-  quantile("p99", 0.99);
-  quantile("p999", 0.999);
+  member("p50", p50);
+  member("p90", p90);
+  member("p99", p99);
+  member("p999", p999);
+  member("max", std::chrono::microseconds(static_cast<std::int64_t>(latency.max_us())));
+}
+
+void write_legs(JsonWriter& json, const Counts& counts) {
+  json.object("responder", [&] { write_latency(json, counts.responder_leg); });
+  json.object("initiator", [&] { write_latency(json, counts.initiator_leg); });
+  json.member("ambiguous", counts[Tally::legs_ambiguous]);
+}
+
+// Which SYN of the successes got through; what is left of them had no repeated one.
+void write_syns(JsonWriter& json, const Counts& counts) {
+  json.member("second", counts[Tally::success_second_syn]);
+  json.member("third", counts[Tally::success_third_syn]);
+  json.member("later", counts[Tally::success_later_syn]);
+}
+
+void write_unreachable(JsonWriter& json, const Counts& counts) {
+  json.member("no_route", counts[Tally::unreachable_no_route]);
+  json.member("host", counts[Tally::unreachable_host]);
+  json.member("protocol", counts[Tally::unreachable_protocol]);
+  json.member("port", counts[Tally::unreachable_port]);
+  json.member("prohibited", counts[Tally::unreachable_prohibited]);
+  json.member("hop_limit", counts[Tally::unreachable_hop_limit]);
+  json.member("bad_header", counts[Tally::unreachable_bad_header]);
+  json.member("source_route", counts[Tally::unreachable_source_route]);
+  json.member("other", counts[Tally::unreachable_other]);
+  json.member("unknown", counts[Tally::unreachable_unknown]);
+}
+
+// One for each cause of failure, and nothing twice.
+void write_causes(JsonWriter& json, const Counts& counts) {
+  json.member("refused", counts[Tally::refused]);
+  json.member("reset", counts[Tally::reset]);
+  json.member("aborted", counts[Tally::aborted]);
+  json.member("half_open", counts[Tally::half_open]);
+  json.member("probe", counts[Tally::probe]);
+  json.member("no_answer", counts[Tally::timed_out_no_answer]);
+  json.member("no_ack", counts[Tally::timed_out_no_ack]);
+  json.member("superseded", counts[Tally::superseded]);
+  json.object("unreachable", [&] { write_unreachable(json, counts); });
 }
 
 void write_success(JsonWriter& json, const Counts& counts) {
@@ -50,16 +91,18 @@ void write_success(JsonWriter& json, const Counts& counts) {
   json.member("dup_synack", counts[Tally::success_dup_synack]);
   json.member("dup_syn_segments", counts[Tally::success_dup_syn_segments]);
   json.member("dup_synack_segments", counts[Tally::success_dup_synack_segments]);
+  json.object("by_syn", [&] { write_syns(json, counts); });
 }
 
 void write_failure(JsonWriter& json, const Counts& counts) {
   json.member("total", counts.failures());
-  json.member("refused", counts[Tally::refused]);
-  json.member("aborted", counts[Tally::aborted]);
+  json.member("refused", counts.refused());
+  json.member("aborted", counts.aborted());
   json.object("timed_out", [&] {
     json.member("total", counts.timed_out());
     json.member("no_answer", counts[Tally::timed_out_no_answer]);
     json.member("no_ack", counts[Tally::timed_out_no_ack]);
+    json.member("superseded", counts[Tally::superseded]);
     json.member("uncertain", counts[Tally::uncertain]);
   });
   json.member("unreachable", counts[Tally::unreachable]);
@@ -67,16 +110,20 @@ void write_failure(JsonWriter& json, const Counts& counts) {
   json.member("dup_synack", counts[Tally::failure_dup_synack]);
   json.member("dup_syn_segments", counts[Tally::failure_dup_syn_segments]);
   json.member("dup_synack_segments", counts[Tally::failure_dup_synack_segments]);
+  json.object("causes", [&] { write_causes(json, counts); });
+  json.member("rst_suspect", counts[Tally::rst_suspect]);
 }
 
 void write_counts(JsonWriter& json, const Counts& counts) {
   json.member("attempts", counts[Tally::attempts]);
   json.member("pending", counts[Tally::pending]);
+  json.member("retrying", counts[Tally::retrying]);
   json.object("success", [&] { write_success(json, counts); });
   json.object("failure", [&] { write_failure(json, counts); });
   json.member("evicted", counts[Tally::evicted]);
   json.member("late_synack", counts[Tally::late_synack]);
   json.object("latency_seconds", [&] { write_latency(json, counts.latency); });
+  json.object("legs_seconds", [&] { write_legs(json, counts); });
 }
 
 void write_interface(JsonWriter& json, const InterfaceStats& interface) {

@@ -2,7 +2,7 @@
 // their order; new ones may be added anywhere, so readers go by name. Counts are integers of 64
 // bits, durations are seconds as decimals, times are RFC 3339 in UTC.
 //
-//   schema                1; raised when a member changes its meaning or goes
+//   schema                2; raised when a member changes its meaning or goes
 //   version               of tcpeek
 //   started, time         when counting began, when this was taken
 //   uptime_seconds        by the steady clock
@@ -17,13 +17,16 @@
 //     failing_since, last_failure, last_success   null: none
 //                         then the members of `totals`
 //   totals                every attempt, matched by a filter or not:
-//     attempts, pending
+//     attempts, pending, retrying (of those pending)
 //     success             total, half_seen, late_proof, dup_syn, dup_synack (attempts with at least
-//                         one), dup_syn_segments, dup_synack_segments (the segments)
-//     failure             total, refused, aborted, timed_out {total, no_answer, no_ack, uncertain},
-//                         unreachable, and the four dup_ members
+//                         one), dup_syn_segments, dup_synack_segments (the segments), by_syn {second,
+//                         third, later} (which SYN got through)
+//     failure             total, refused, aborted, timed_out {total, no_answer, no_ack, superseded,
+//                         uncertain}, unreachable, the four dup_ members, causes {one for each, and
+//                         unreachable by reason}, rst_suspect
 //     evicted, late_synack
-//     latency_seconds     count, sum, p50, p90, p99, p999 (null while count is 0; within 6.25%)
+//     latency_seconds     count, sum, p50, p90, p99, p999 (within 3.2%), max; null while count is 0
+//     legs_seconds        responder {the same}, initiator {the same}, ambiguous (handshakes left out)
 //   attempts_excluded, attempts_not_local
 //   copies                syn, synack: made by the capture
 //   late_syns, stray_syns
@@ -47,7 +50,7 @@
 
 namespace tcpeek::ipc {
 
-inline constexpr int kStatsSchema = 1;
+inline constexpr int kStatsSchema = 2;
 
 [[nodiscard]] std::string stats_reply(const Snapshot& snapshot);
 

@@ -33,6 +33,24 @@ void Reporter::begin() {
   if (format_ == OutputFormat::text) standard_error_.line(live_header());
 }
 
+namespace {
+
+// Where a result or its cause comes from a segment that tells more.
+void add_evidence(ipc::OutcomeEvent& event, const OutcomeRecord& o) {
+  using flowtable::Cause;
+  if (o.legs) event.legs = {o.legs->responder, o.legs->initiator};
+  if (o.outcome.cause == Cause::refused || o.outcome.cause == Cause::reset)
+    event.rst = {word(o.outcome.rst_sender), o.outcome.rst_hop_limit};
+  if (o.error) {
+    event.icmp = {.type = o.error->type,
+                  .code = o.error->code,
+                  .reason = word(flowtable::reason_of(*o.error)),
+                  .router = to_string(Address{o.error->router})};
+  }
+}
+
+}  // namespace
+
 ipc::OutcomeEvent Reporter::to_event(const Collected& collected) const {
   const OutcomeRecord& o = collected.record;
   ipc::OutcomeEvent event{
@@ -43,15 +61,22 @@ ipc::OutcomeEvent Reporter::to_event(const Collected& collected) const {
       .responder = to_text(o.responder),
       .result = word(o.outcome.result()),
       .cause = word(o.outcome.cause),
+      .tried = o.tried,
       .uncertain = o.outcome.uncertain,
       .half_seen = o.outcome.half_seen,
       .late_proof = o.outcome.late_proof,
       .dup_syn = o.dup_syns,
       .dup_synack = o.dup_synacks,
+      .legs = {},
+      .isn = o.isn,
+      .responder_isn = o.responder_isn,
+      .rst = {},
+      .icmp = {},
       .interface = {},
       .filters = {},
   };
   if (format_ == OutputFormat::text) return event;
+  add_evidence(event, o);
   event.interface = interface_name_(o.interface);
   for (const FilterId filter : collected.filters) event.filters.push_back(filters_.name(filter));
   return event;

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cstdint>
 #include <iterator>
+#include <string>
 
 #include "engine/base/text.h"
 
@@ -28,6 +30,34 @@ void detail(Out out, const char* label, std::uint64_t count) {
   if (count != 0) fmt::format_to(out, "       {:<24}: {:6}\n", label, count);
 }
 
+void unreachable_details(Out out, const ipc::Counts& c) {
+  detail(out, "unreach, no route", c[Tally::unreachable_no_route]);
+  detail(out, "unreach, host", c[Tally::unreachable_host]);
+  detail(out, "unreach, protocol", c[Tally::unreachable_protocol]);
+  detail(out, "unreach, port", c[Tally::unreachable_port]);
+  detail(out, "unreach, prohibited", c[Tally::unreachable_prohibited]);
+  detail(out, "unreach, hop limit", c[Tally::unreachable_hop_limit]);
+  detail(out, "unreach, bad header", c[Tally::unreachable_bad_header]);
+  detail(out, "unreach, source route", c[Tally::unreachable_source_route]);
+  detail(out, "unreach, other", c[Tally::unreachable_other]);
+  detail(out, "unreach, unknown", c[Tally::unreachable_unknown]);
+}
+
+std::string in_words(std::chrono::microseconds time) {
+  const auto us = time.count();
+  if (us < 1000) return fmt::format("{} us", us);
+  if (us < 1'000'000) return fmt::format("{:.3g} ms", static_cast<double>(us) / 1e3);
+  return fmt::format("{:.3g} s", static_cast<double>(us) / 1e6);
+}
+
+void times(Out out, const char* label, const ipc::LatencyHistogram& latency) {
+  if (latency.count() == 0) return;
+  const auto q = latency.quantiles();
+  const std::chrono::microseconds most(static_cast<std::int64_t>(latency.max_us()));
+  fmt::format_to(out, "       {:<24}: p50 {}, p99 {}, max {}\n", label, in_words(q.p50),
+                 in_words(q.p99), in_words(most));
+}
+
 void filter_block(Out out, const ipc::FilterStats& filter) {
   const ipc::Counts& c = filter.counts;
   fmt::format_to(out, "{}\n {}\n   Success: {} session\n", kRule, printable(filter.name),
@@ -43,11 +73,21 @@ void filter_block(Out out, const ipc::FilterStats& filter) {
   detail(out, "success, S/A afterwards", c[Tally::late_synack]);
   detail(out, "timed out, no answer", c[Tally::timed_out_no_answer]);
   detail(out, "timed out, no ACK", c[Tally::timed_out_no_ack]);
+  detail(out, "timed out, superseded", c[Tally::superseded]);
   detail(out, "timed out, uncertain", c[Tally::uncertain]);
-  detail(out, "rejected by initiator", c[Tally::aborted]);
+  detail(out, "rejected after S/A", c[Tally::reset]);
+  detail(out, "rejected, RST suspect", c[Tally::rst_suspect]);
+  detail(out, "rejected by initiator", c.aborted());
+  detail(out, "of those, half-open", c[Tally::half_open]);
+  detail(out, "of those, probes", c[Tally::probe]);
+  unreachable_details(out, c);
   detail(out, "failed with SYN dup.", c[Tally::failure_dup_syn]);
   detail(out, "failed with S/A dup.", c[Tally::failure_dup_synack]);
+  times(out, "handshake", c.latency);
+  times(out, "SYN to S/A", c.responder_leg);
+  times(out, "S/A to ACK", c.initiator_leg);
   if (c[Tally::pending] != 0) fmt::format_to(out, "   Pending: {} session\n", c[Tally::pending]);
+  detail(out, "retrying", c[Tally::retrying]);
   if (c[Tally::evicted] != 0) fmt::format_to(out, "   Evicted: {} session\n", c[Tally::evicted]);
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <span>
 
 #include "engine/base/bits.h"
@@ -26,12 +28,20 @@ Tally tally_of(Cause cause) noexcept {
       return Tally::success;
     case Cause::refused:
       return Tally::refused;
+    case Cause::reset:
+      return Tally::reset;
     case Cause::aborted:
       return Tally::aborted;
+    case Cause::half_open:
+      return Tally::half_open;
+    case Cause::probe:
+      return Tally::probe;
     case Cause::no_answer:
       return Tally::timed_out_no_answer;
     case Cause::no_ack:
       return Tally::timed_out_no_ack;
+    case Cause::superseded:
+      return Tally::superseded;
     case Cause::unreachable:
       return Tally::unreachable;
     case Cause::evicted:
@@ -42,6 +52,41 @@ Tally tally_of(Cause cause) noexcept {
   __builtin_unreachable();
 }
 
+Tally tally_of(const flowtable::IcmpError* error) noexcept {
+  if (error == nullptr) return Tally::unreachable_unknown;
+  switch (flowtable::reason_of(*error)) {
+    case flowtable::Unreachable::no_route:
+      return Tally::unreachable_no_route;
+    case flowtable::Unreachable::host:
+      return Tally::unreachable_host;
+    case flowtable::Unreachable::protocol:
+      return Tally::unreachable_protocol;
+    case flowtable::Unreachable::port:
+      return Tally::unreachable_port;
+    case flowtable::Unreachable::prohibited:
+      return Tally::unreachable_prohibited;
+    case flowtable::Unreachable::hop_limit:
+      return Tally::unreachable_hop_limit;
+    case flowtable::Unreachable::bad_header:
+      return Tally::unreachable_bad_header;
+    case flowtable::Unreachable::source_route:
+      return Tally::unreachable_source_route;
+    case flowtable::Unreachable::other:
+      return Tally::unreachable_other;
+  }
+  __builtin_unreachable();
+}
+
+bool was_repeated(const Attempt& attempt) noexcept {
+  return (attempt.handshake.dup_syns | attempt.handshake.dup_synacks) != 0;
+}
+
+Tally tally_of_syn(std::uint8_t dup_syns) noexcept {
+  if (dup_syns == 1) return Tally::success_second_syn;
+  return dup_syns == 2 ? Tally::success_third_syn : Tally::success_later_syn;
+}
+
+// Of an attempt that counted as retrying until now.
 void count_duplicates(ipc::Counts& counts, const Attempt& attempt, bool success) noexcept {
   const auto& h = attempt.handshake;
   counts[success ? Tally::success_dup_syn : Tally::failure_dup_syn] += h.dup_syns != 0;
@@ -49,10 +94,29 @@ void count_duplicates(ipc::Counts& counts, const Attempt& attempt, bool success)
   counts[success ? Tally::success_dup_syn_segments : Tally::failure_dup_syn_segments] += h.dup_syns;
   counts[success ? Tally::success_dup_synack_segments : Tally::failure_dup_synack_segments] +=
       h.dup_synacks;
+  if (success && h.dup_syns != 0) ++counts[tally_of_syn(h.dup_syns)];
+  --counts[Tally::retrying];
+}
+
+// What only failures have.
+void count_details(ipc::Counts& counts, const Outcome& outcome) noexcept {
+  if (outcome.cause == Cause::unreachable) ++counts[tally_of(outcome.error)];
+  if (outcome.rst_sender == flowtable::RstSender::suspect) ++counts[Tally::rst_suspect];
 }
 
 std::chrono::nanoseconds duration(const Attempt& attempt, const Outcome& outcome) noexcept {
   return std::max(outcome.at - attempt.first_syn, std::chrono::nanoseconds{0});
+}
+
+std::chrono::microseconds since_syn(std::uint32_t us) noexcept {
+  return std::chrono::microseconds(std::max<std::int64_t>(flowtable::Handshake::since_syn(us), 0));
+}
+
+// Of a success whose SYN/ACK was seen and where nothing was repeated, as it would be ambiguous which SYN was
+// answered. Copies that the capture made blur it by their distance.
+Legs legs_of(const Attempt& attempt, std::chrono::microseconds whole) noexcept {
+  const auto responder = std::min(since_syn(attempt.handshake.last_answer_us), whole);
+  return {responder, whole - responder};
 }
 
 // Everything but duplicates and latency.
@@ -117,9 +181,11 @@ void OutcomeCounter::opened(Attempt& attempt) noexcept {
   attempt.tag = Attempt::kTagMask &
                 sets_.open(rules, rules.matcher().classify(initiator, responder, responder_end.port,
                                                            directions));
-  const bool matched = for_each_counts(attempt.tag, [](ipc::Counts& counts) {
+  const std::uint64_t retrying = was_repeated(attempt) ? 1 : 0;
+  const bool matched = for_each_counts(attempt.tag, [&](ipc::Counts& counts) {
     ++counts[Tally::attempts];
     ++counts[Tally::pending];
+    counts[Tally::retrying] += retrying;
   });
   if (directions == 0) {
     ++counts_.not_local;
@@ -128,23 +194,92 @@ void OutcomeCounter::opened(Attempt& attempt) noexcept {
   }
 }
 
-// What is the same for every filter is computed once, and rare cases are tested once.
+namespace {
+
+// The times of a success, each prepared for the histograms of several filters.
+struct Times {
+  using Sample = ipc::LatencyHistogram::Sample;
+  Sample whole;
+  Sample responder;
+  Sample initiator;
+
+  Times(const Legs& legs, std::chrono::microseconds lasted) noexcept
+      : whole(lasted), responder(legs.responder), initiator(legs.initiator) {}
+};
+
+void count_times(ipc::Counts& counts, const Times& times, bool repeated) noexcept {
+  counts.latency.add(times.whole);
+  if (repeated) [[unlikely]] {
+    ++counts[Tally::legs_ambiguous];
+    return;
+  }
+  counts.responder_leg.add(times.responder);
+  counts.initiator_leg.add(times.initiator);
+}
+
+}  // namespace
+
 void OutcomeCounter::ended(const Attempt& attempt, const Outcome& outcome) noexcept {
+  switch (outcome.result()) {
+    case Result::success:
+      return succeeded(attempt, outcome);
+    case Result::evicted:
+      return evicted(attempt);
+    case Result::reject:
+    case Result::timeout:
+    case Result::unreach:
+    case Result::pending:
+      return failed(attempt, outcome);
+  }
+  __builtin_unreachable();
+}
+
+// What is the same for every filter is computed once, and rare cases are tested once.
+void OutcomeCounter::succeeded(const Attempt& attempt, const Outcome& outcome) noexcept {
+  const bool repeated = was_repeated(attempt);
+  const bool timed = !outcome.late_proof && !outcome.half_seen;
+  const auto lasted =
+      std::chrono::duration_cast<std::chrono::microseconds>(duration(attempt, outcome));
+  const Times times(legs_of(attempt, lasted), lasted);
+  const bool matched = for_each_counts(attempt.tag, [&](ipc::Counts& counts) {
+    count_outcome(counts, Tally::success, outcome);
+    if (timed) count_times(counts, times, repeated);
+    if (repeated) [[unlikely]]
+      count_duplicates(counts, attempt, true);
+  });
+  close(attempt, outcome, matched);
+}
+
+void OutcomeCounter::failed(const Attempt& attempt, const Outcome& outcome) noexcept {
   const Tally tally = tally_of(outcome.cause);
-  const bool success = outcome.result() == Result::success;
-  const bool known = outcome.result() != Result::evicted;
-  const bool repeated = known && (attempt.handshake.dup_syns | attempt.handshake.dup_synacks) != 0;
-  const bool timed = success && !outcome.late_proof && !outcome.half_seen;
-  const ipc::LatencyHistogram::Sample latency(
-      std::chrono::duration_cast<std::chrono::microseconds>(duration(attempt, outcome)));
+  const bool repeated = was_repeated(attempt);
   const bool matched = for_each_counts(attempt.tag, [&](ipc::Counts& counts) {
     count_outcome(counts, tally, outcome);
-    if (timed) counts.latency.add(latency);
-    if (repeated) [[unlikely]]
-      count_duplicates(counts, attempt, success);
+    count_details(counts, outcome);
+    if (repeated) count_duplicates(counts, attempt, false);
   });
-  if (matched && known && queue_.listening()) print(attempt, outcome);
+  close(attempt, outcome, matched);
+}
+
+// Nobody knows what would have become of it. In a flood this runs for every SYN.
+void OutcomeCounter::evicted(const Attempt& attempt) noexcept {
+  const std::uint64_t retrying = was_repeated(attempt) ? 1 : 0;
+  static_cast<void>(for_each_counts(attempt.tag, [&](ipc::Counts& counts) {
+    --counts[Tally::pending];
+    ++counts[Tally::evicted];
+    counts[Tally::retrying] -= retrying;
+  }));
   sets_.close(attempt.tag);
+}
+
+void OutcomeCounter::close(const Attempt& attempt, const Outcome& outcome, bool matched) noexcept {
+  if (matched && queue_.listening()) print(attempt, outcome);
+  sets_.close(attempt.tag);
+}
+
+void OutcomeCounter::retrying(const Attempt& attempt) noexcept {
+  static_cast<void>(
+      for_each_counts(attempt.tag, [](ipc::Counts& counts) { ++counts[Tally::retrying]; }));
 }
 
 void OutcomeCounter::late_synack(const Attempt& attempt) noexcept {
@@ -160,17 +295,30 @@ void OutcomeCounter::show_pending(const Attempt& attempt, flowtable::PacketTime 
 
 void OutcomeCounter::print(const Attempt& attempt, const Outcome& outcome) noexcept {
   const std::uint64_t summary = sets_.summary(attempt.tag);
-  const OutcomeRecord record{
+  const flowtable::Handshake& h = attempt.handshake;
+  const bool timed = outcome.cause == Cause::none && !outcome.late_proof && !outcome.half_seen;
+  const auto lasted = duration(attempt, outcome);
+  OutcomeRecord record{
       .initiator = attempt.initiator_end(),
       .responder = attempt.responder_end(),
       .first_syn = timeline_.wall(attempt.first_syn),
-      .duration = duration(attempt, outcome),
+      .duration = lasted,
+      .tried = since_syn(h.last_syn_us),
       .outcome = outcome,
+      .error = {},
+      .legs = {},
+      .isn = h.isn,
+      .responder_isn = {},
       .filters = sets_.word(attempt.tag, 0),
-      .dup_syns = attempt.handshake.dup_syns,
-      .dup_synacks = attempt.handshake.dup_synacks,
+      .dup_syns = h.dup_syns,
+      .dup_synacks = h.dup_synacks,
       .interface = attempt.interface(),
   };
+  if (outcome.error != nullptr) record.error = *outcome.error;
+  record.outcome.error = nullptr;
+  if (timed && !was_repeated(attempt))
+    record.legs = legs_of(attempt, std::chrono::duration_cast<std::chrono::microseconds>(lasted));
+  if (h.responder_was_seen()) record.responder_isn = h.responder_isn;
   std::array<FilterWord, kFilterWords> words;
   std::size_t count = 0;
   for_each_bit(summary & ~std::uint64_t{1}, [&](std::size_t word) {

@@ -26,6 +26,7 @@ class OutcomeCounter {
   void opened(flowtable::Attempt& attempt) noexcept;
   void ended(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
   void late_synack(const flowtable::Attempt& attempt) noexcept;
+  void retrying(const flowtable::Attempt& attempt) noexcept;
 
   // Shows an attempt that is pending still where a capture file ends; counts nothing.
   void show_pending(const flowtable::Attempt& attempt, flowtable::PacketTime now) noexcept;
@@ -40,6 +41,12 @@ class OutcomeCounter {
   [[nodiscard]] std::uint32_t generation() const noexcept { return generation_; }
 
  private:
+  void succeeded(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
+  void failed(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
+  void evicted(const flowtable::Attempt& attempt) noexcept;
+  void close(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
+             bool matched) noexcept;
+
   // Calls fn(Counts&) for the totals and for each filter that the attempt counts in; true if any.
   template <class Fn>
   bool for_each_counts(FilterSets::Tag tag, Fn&& fn) noexcept;

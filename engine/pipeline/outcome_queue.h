@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <variant>
 #include <vector>
@@ -28,12 +29,23 @@
 
 namespace tcpeek::engine {
 
+// Where the time of a handshake went, where no repetition makes that ambiguous.
+struct Legs {
+  std::chrono::microseconds responder{0};  // SYN to SYN/ACK: to the responder and back
+  std::chrono::microseconds initiator{0};  // SYN/ACK to ACK: to the initiator and back
+};
+
 struct OutcomeRecord {
   flowtable::Endpoint initiator;
   flowtable::Endpoint responder;
   std::chrono::nanoseconds first_syn{0};  // wall clock
   std::chrono::nanoseconds duration{0};
-  flowtable::Outcome outcome;
+  std::chrono::microseconds tried{0};  // first SYN to the last one
+  flowtable::Outcome outcome;          // without what it points to
+  std::optional<flowtable::IcmpError> error;
+  std::optional<Legs> legs;
+  std::uint32_t isn = 0;
+  std::optional<std::uint32_t> responder_isn;
   std::uint64_t filters = 0;  // a bit for each of the first 64 filters it counts in
   std::uint16_t dup_syns = 0;
   std::uint16_t dup_synacks = 0;

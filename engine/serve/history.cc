@@ -114,8 +114,7 @@ void History::sample(std::size_t place, const ipc::Counts& now, Uptime at) {
   const ipc::Counts grown = ipc::growth(now, std::exchange(series.before, now));
   series.times.add(grown.health(), at);
   seconds_.put(place, ipc::sample_of(grown));
-  series.minute += grown;
-  series.minute[ipc::Tally::pending] = grown[ipc::Tally::pending];
+  ipc::append_growth(series.minute, grown);
   series.in_minute = true;
 }
 

@@ -30,7 +30,8 @@ inline void expect_well_formed(const Decoded& d, const Octets& bytes) {
   EXPECT_LE(s.key.end(Sender::low), s.key.end(Sender::high)) << in_hex(bytes);
   EXPECT_EQ(is_v4(s.key.low_address), is_v4(s.key.high_address)) << in_hex(bytes);
   if (s.kind == SegmentKind::unreachable) {
-    EXPECT_TRUE(s.flags == 0 && s.acknowledgment == 0 && s.payload == 0) << in_hex(bytes);
+    EXPECT_TRUE(s.acknowledgment == 0 && s.payload == 0) << in_hex(bytes);
+    EXPECT_FALSE(s.opens() || s.answers()) << in_hex(bytes);
   } else {
     EXPECT_EQ(s.kind, SegmentKind::tcp);
   }

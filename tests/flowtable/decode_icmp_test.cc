@@ -66,6 +66,17 @@ TEST(DecodeIcmp, Type3OfIcmpv4AllCodesButFragmentationNeeded) {
   }
 }
 
+TEST(DecodeIcmp, SaysWhoSentItAndWhat) {
+  for (const Family& f : kBoth) {
+    const Segment s = decode_packet(error_about(f, syn(f)).icmp(f.type, 3)).segment;
+    const IcmpError expected{.router = endpoint(f.router, 0).address,
+                             .type = f.type,
+                             .code = 3,
+                             .v6 = f.ip_header == 40};
+    EXPECT_EQ(s.icmp_error(), expected) << f.router;
+  }
+}
+
 TEST(DecodeIcmp, AllCodesOfTheOtherErrorsThatEndAttempts) {
   for (unsigned code = 0; code < 256; ++code) {
     const auto c = static_cast<std::uint8_t>(code);

@@ -50,10 +50,12 @@ struct Seen {
   bool operator==(const Seen&) const = default;
 };
 
+// An ICMP error quotes no flags.
 inline Seen seen(const Segment& s) {
-  return {
-      s.key.end(s.sender), s.key.end(other(s.sender)),        s.sequence, s.acknowledgment, s.flags,
-      s.payload,           s.kind == SegmentKind::unreachable};
+  const bool unreachable = s.kind == SegmentKind::unreachable;
+  return {s.key.end(s.sender), s.key.end(other(s.sender)), s.sequence,
+          s.acknowledgment,    unreachable ? 0U : s.flags, s.payload,
+          unreachable};
 }
 
 // What a builder's packet must decode to, without a word of the decoder's; `payload` bytes of data.

@@ -86,7 +86,7 @@ TEST(Forgery, AfterFourMisfitsOnlyExactNumbersCount) {
   after("a RST past the handshake", down(kRstAck, 2, 2, Event::blind_rst));
   after("the exact numbers", up(ack, 1, 1, Event::success));
   after("a bare repeat", down(ack, 1, 1, Event::proves_nothing));
-  after("the exact RST", down(rst, 1, 0, Event::refused));
+  after("the exact RST", down(rst, 1, 0, Event::reset));
   expect("counted before the answer, of either side",
          {up(ack, 7, 7, Event::does_not_fit), down(ack, 7, 7, Event::does_not_fit),
           down(kRstAck, 7, 7, Event::blind_rst), up(kRstAck, 7, 7, Event::blind_rst), kAnswer,
@@ -122,14 +122,14 @@ TEST(RstAsProof, NumbersPastTheHandshake) {
   one("has read some", up(kRstAck, 1, 500, Event::success_late));
   one("the last within the bound", up(kRstAck, kLateProof, kLateProof, Event::success_late));
   one("beyond it", up(kRstAck, kLateProof + 1, 1, Event::blind_rst));
-  one("exact on both sides", up(kRstAck, 1, 1, Event::aborted));
-  one("exact on both sides, the other way", down(kRstAck, 1, 1, Event::refused));
+  one("exact on both sides", up(kRstAck, 1, 1, Event::probe));
+  one("exact on both sides, the other way", down(kRstAck, 1, 1, Event::reset));
   one("without ACK", up(rst, 2, 2, Event::blind_rst));
   expect("before the answer", {down(kRstAck, 1, 500, Event::blind_rst)});
   const Line taken = down(kSynAck, 0, 11, Event::progressed);
-  expect_tfo("data of the SYN is no data", {taken, down(kRstAck, 1, 11, Event::refused)});
+  expect_tfo("data of the SYN is no data", {taken, down(kRstAck, 1, 11, Event::reset)});
   expect_tfo("more is", {taken, down(kRstAck, 1, 12, Event::success_late)});
-  expect("data of the SYN/ACK is no data", {kAnswer.data(5), up(kRstAck, 1, 6, Event::aborted)});
+  expect("data of the SYN/ACK is no data", {kAnswer.data(5), up(kRstAck, 1, 6, Event::probe)});
   expect("more is", {kAnswer.data(5), up(kRstAck, 1, 7, Event::success_late)});
 }
 

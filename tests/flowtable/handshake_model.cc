@@ -54,7 +54,7 @@ void HandshakeModel::up_to_date(Entry& e, std::int64_t now_us) {
     const std::int64_t due = due_us(e.attempt);
     if (e.candidate && e.candidate->first_syn_us + kDecidedUs <= due &&
         e.candidate->first_syn_us + kDecidedUs <= now_us) {
-      time_out(e, e.candidate->first_syn_us);
+      supersede(e, e.candidate->first_syn_us);
     } else if (due <= now_us) {
       time_out(e, due);
     } else {
@@ -75,7 +75,7 @@ void HandshakeModel::bring_up_to_date(std::int64_t now_us) {
 void HandshakeModel::finish(std::int64_t now_us) {
   for (auto& [pair, e] : attempts_) {
     up_to_date(e, now_us);
-    if (!e.attempt.cause && e.candidate) time_out(e, e.candidate->first_syn_us);
+    if (!e.attempt.cause && e.candidate) supersede(e, e.candidate->first_syn_us);
     up_to_date(e, now_us);
     if (!e.attempt.cause && e.attempt.error_us) time_out(e, now_us);
   }
@@ -155,7 +155,9 @@ void HandshakeModel::pending_syn(Entry& e, const Packet& p, bool from_initiator)
   if (from_initiator) {
     if (p.sequence == m.isn) {
       if (p.interface != m.syn_interface) return ignore(Ignored::other_interface, p);
-      return repeat_syn(m, p);
+      const std::int64_t before = m.dup_syns + m.dup_synacks;
+      repeat_syn(m, p);
+      return tell_if_first_repetition(m, before);
     }
     return new_candidate(e, p);
   }
@@ -254,6 +256,7 @@ void HandshakeModel::repeat_synack(Model& m, const Packet& p) {
   if (p.interface != m.synack_interface) return ignore(Ignored::other_interface, p);
   if (is_own(m.responder)) own_synack_us_[m.responder.address] = p.at_us;
   ++used;
+  const std::int64_t before = m.dup_syns + m.dup_synacks;
   const bool copy =
       !m.repeated_since_answer && p.print == m.synack_print && is_copy(p.at_us, m.last_answer_us);
   if (copy) {
@@ -261,9 +264,16 @@ void HandshakeModel::repeat_synack(Model& m, const Packet& p) {
   } else {
     m.dup_synacks = std::min(m.dup_synacks + 1, kMostDuplicates);
   }
+  tell_if_first_repetition(m, before);
   m.synack_print = p.print;
   m.repeated_since_answer = false;
   m.last_answer_us = p.at_us;
+}
+
+// "a pending attempt whose SYN or SYN/ACK had to be repeated is retrying"
+void HandshakeModel::tell_if_first_repetition(const Model& m, std::int64_t repetitions_before) {
+  const bool repeated = m.dup_syns + m.dup_synacks > 0;
+  if (repetitions_before == 0 && repeated) tell(about(m, Told::What::retrying));
 }
 
 void HandshakeModel::misfit(Model& m, const Packet& p, Ignored reason) {
@@ -331,12 +341,16 @@ void HandshakeModel::responder_ack(Entry& e, const Packet& p) {
 
 // "RST or RST/ACK from the responder whose ack or seq fits", "RST from the initiator, seq fitting".
 bool HandshakeModel::rst_decides(const Model& m, const Packet& p, Cause& cause) const {
+  const bool acks = has(p, tcp_flag::ack);
   if (p.source == m.initiator) {
     cause = Cause::aborted;
+    if (m.first_responder_isn && !acks) cause = Cause::half_open;
+    if (m.first_responder_isn && acks && past_responder(m, p.acknowledgment) <= m.answer_data)
+      cause = Cause::probe;
     return ahead(m.isn + 1, p.sequence) <= m.syn_data;
   }
-  cause = Cause::refused;
-  if (has(p, tcp_flag::ack) && acknowledges_syn(m, p)) return true;
+  cause = m.first_responder_isn ? Cause::reset : Cause::refused;
+  if (acks && acknowledges_syn(m, p)) return true;
   return m.first_responder_isn && past_responder(m, p.sequence) <= m.answer_data;
 }
 

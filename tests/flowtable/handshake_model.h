@@ -124,10 +124,12 @@ class HandshakeModel {
   void apply_early(const Packet& syn);
   void repeat_syn(Model& m, const Packet& p);
   void repeat_synack(Model& m, const Packet& p);
+  void tell_if_first_repetition(const Model& m, std::int64_t repetitions_before);
   void misfit(Model& m, const Packet& p, Ignored reason);
   void end(Entry& e, Cause cause, std::int64_t at_us, bool late_proof = false,
            bool half_seen = false);
   void time_out(Entry& e, std::int64_t at_us);
+  void supersede(Entry& e, std::int64_t at_us);
   void ignore(Ignored reason, const Packet& p);
   void tell(const Told& told);
 

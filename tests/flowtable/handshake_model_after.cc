@@ -85,6 +85,12 @@ void HandshakeModel::time_out(Entry& e, std::int64_t at_us) {
   end(e, m.first_responder_isn ? Cause::no_ack : Cause::no_answer, at_us);
 }
 
+void HandshakeModel::supersede(Entry& e, std::int64_t at_us) {
+  const Model& m = e.attempt;
+  if (m.error_us) return end(e, Cause::unreachable, *m.error_us);
+  end(e, Cause::superseded, at_us);
+}
+
 void HandshakeModel::end(Entry& e, Cause cause, std::int64_t at_us, bool late_proof,
                          bool half_seen) {
   Model& m = e.attempt;
@@ -95,7 +101,8 @@ void HandshakeModel::end(Entry& e, Cause cause, std::int64_t at_us, bool late_pr
   told.at_us = at_us;
   told.half_seen = half_seen;
   told.late_proof = late_proof;
-  const bool timeout = cause == Cause::no_answer || cause == Cause::no_ack;
+  const bool timeout =
+      cause == Cause::no_answer || cause == Cause::no_ack || cause == Cause::superseded;
   const bool lost = loss_until_us_ && *loss_until_us_ >= m.first_syn_us;
   told.uncertain = timeout && (lost || m.misfits > 0);
   told.dup_syns = m.dup_syns;

@@ -9,7 +9,7 @@ namespace tcpeek::flowtable::test {
 
 void HandshakeModel::new_candidate(Entry& e, const Packet& p) {
   if (e.candidate) {  // a third ISN
-    time_out(e, e.candidate->first_syn_us);
+    supersede(e, e.candidate->first_syn_us);
     return on_packet(p);
   }
   ++used;
@@ -45,7 +45,7 @@ bool HandshakeModel::about_candidate(Entry& e, const Packet& p) {
     e.candidate.reset();
     ++stray_syns;
   } else if (!from_its_initiator && acknowledges_syn(c, p)) {
-    time_out(e, c.first_syn_us);
+    supersede(e, c.first_syn_us);
   }
   return false;
 }
@@ -94,7 +94,7 @@ void HandshakeModel::turn_round(Entry& e, const Packet& synack) {
   syn.payload = static_cast<std::uint16_t>(e.attempt.crossing_data);
   if (e.candidate) ++stray_syns;
   e.candidate.reset();
-  time_out(e, syn.at_us);
+  supersede(e, syn.at_us);
   e.attempt = begun(syn);
   tell(about(e.attempt, Told::What::opened));
   on_packet(synack);

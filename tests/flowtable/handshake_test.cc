@@ -120,10 +120,10 @@ TEST(HandshakeRow, SynAckWithAnotherSeq) {
   expect("a third: the first and the latest",
          {kAnswer, down(kSynAck, -100, 1, Event::progressed),
           down(kSynAck, -200, 1, Event::progressed), down(rst, -99, 0, Event::blind_rst),
-          down(rst, -199, 0, Event::refused)});
+          down(rst, -199, 0, Event::reset)});
   expect("the first is kept",
          {kAnswer, down(kSynAck, -100, 1, Event::progressed),
-          down(kSynAck, -200, 1, Event::progressed), down(rst, 1, 0, Event::refused)});
+          down(kSynAck, -200, 1, Event::progressed), down(rst, 1, 0, Event::reset)});
   expect("another one seen on another interface does not move where repetitions count",
          {kAnswer, other.on(2), down(kSynAck, 0, 1, Event::dup_synack),
           down(kSynAck, 100, 1, Event::other_interface).on(2)});
@@ -203,13 +203,13 @@ TEST(HandshakeRow, RstFromTheResponder) {
   expect("ack without the flag", {down(rst, 0, 1, Event::blind_rst)});
   expect_tfo("with the data", {down(kRstAck, 0, 11, Event::refused)});
   expect_tfo("and beyond", {down(kRstAck, 0, 12, Event::blind_rst)});
-  expect("after the answer", {kAnswer, down(rst, 1, 0, Event::refused)});
+  expect("after the answer", {kAnswer, down(rst, 1, 0, Event::reset)});
   expect("seq = ISN", {kAnswer, down(rst, 0, 0, Event::blind_rst)});
   expect("seq = ISN + 2", {kAnswer, down(rst, 2, 0, Event::blind_rst)});
-  expect("ack fits, seq does not", {kAnswer, down(kRstAck, -99, 1, Event::refused)});
-  expect("seq fits, ack does not", {kAnswer, down(kRstAck, 1, -99, Event::refused)});
+  expect("ack fits, seq does not", {kAnswer, down(kRstAck, -99, 1, Event::reset)});
+  expect("seq fits, ack does not", {kAnswer, down(kRstAck, 1, -99, Event::reset)});
   expect("crossed, and acknowledged",
-         {kCrossing, down(kSynAck, 0, 1, Event::progressed), down(rst, 1, 0, Event::refused)});
+         {kCrossing, down(kSynAck, 0, 1, Event::progressed), down(rst, 1, 0, Event::reset)});
   expect("SYN is no help", {down(kRstAck | syn, 0, 1, Event::refused)});
   // No SYN/ACK was seen: a responder's ISN of 0 must not be taken for known.
   Handshake h = begun({1000, 0}, 0);
@@ -219,7 +219,10 @@ TEST(HandshakeRow, RstFromTheResponder) {
 
 TEST(HandshakeRow, RstFromTheInitiator) {
   expect("seq = ISN + 1", {up(rst, 1, 0, Event::aborted)});
-  expect("after the answer", {kAnswer, up(kRstAck, 1, 1, Event::aborted)});
+  expect("of a host that does not know it", {kAnswer, up(rst, 1, 0, Event::half_open)});
+  expect("of a connected socket", {kAnswer, up(kRstAck, 1, 1, Event::probe)});
+  expect("acknowledging something else", {kAnswer, up(kRstAck, 1, -99, Event::aborted)});
+  expect("before the answer", {up(kRstAck, 1, 0, Event::aborted)});
   expect("seq = ISN", {up(rst, 0, 0, Event::blind_rst)});
   expect("seq = ISN + 2", {up(rst, 2, 0, Event::blind_rst)});
   expect_tfo("behind the data", {up(rst, 11, 0, Event::aborted)});
@@ -249,7 +252,7 @@ TEST(HandshakeRow, IcmpError) {
   expect("success all the same", {error, kAnswer, up(ack, 1, 1, Event::success)});
   const Line other = down(kSynAck, 100, 1, Event::progressed);
   expect("two responders answered", {kAnswer, other, quoted(true, 0, Event::foreign_icmp)});
-  expect("and answer after it", {error, kAnswer, other, up(rst, 1, 0, Event::aborted)});
+  expect("and answer after it", {error, kAnswer, other, up(rst, 1, 0, Event::half_open)});
 }
 
 TEST(HandshakeRow, NoSegmentForTheTimeout) {

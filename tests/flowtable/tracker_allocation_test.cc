@@ -20,6 +20,7 @@ struct Silent {
   void opened(Attempt&) noexcept { ++events; }
   void ended(const Attempt&, const Outcome&) noexcept { ++events; }
   void late_synack(const Attempt&) noexcept { ++events; }
+  void retrying(const Attempt&) noexcept { ++events; }
 };
 
 TEST(TrackerAllocation, PacketsAllocateNothing) {

@@ -62,16 +62,17 @@ TEST(Tracker, TellsOfOneHandshake) {
   w.see(kEnds.synack(20, 11).at(2'000'000));
   w.see(kEnds.ack(11, 21).at(2'000'500));
   const auto told = w.take();
-  ASSERT_EQ(told.size(), 2U) << text(told);
+  ASSERT_EQ(told.size(), 3U) << text(told);
   EXPECT_EQ(told[0].what, Told::What::opened);
   EXPECT_EQ(told[0].initiator, kEnds.client);
   EXPECT_EQ(told[0].responder, kEnds.server);
   EXPECT_EQ(told[0].first_syn_us, 1000);
-  EXPECT_EQ(told[1].what, Told::What::ended);
-  EXPECT_EQ(told[1].cause, Cause::none);
-  EXPECT_EQ(told[1].at_us, 2'000'500);
-  EXPECT_EQ(told[1].dup_syns, 1);
-  EXPECT_EQ(told[1].dup_synacks, 0);
+  EXPECT_EQ(told[1].what, Told::What::retrying);
+  EXPECT_EQ(told[2].what, Told::What::ended);
+  EXPECT_EQ(told[2].cause, Cause::none);
+  EXPECT_EQ(told[2].at_us, 2'000'500);
+  EXPECT_EQ(told[2].dup_syns, 1);
+  EXPECT_EQ(told[2].dup_synacks, 0);
   EXPECT_EQ(w.tracker.counts().used, 4U);
   EXPECT_EQ(w.tracker.table().pending(), 0U);
   EXPECT_EQ(w.tracker.table().remembered(), 1U);
@@ -99,7 +100,7 @@ TEST(Tracker, FallsDueToTheMicrosecond) {
   Watch w;
   w.see(kEnds.syn(10).at(0));
   w.see(kEnds.syn(10).at(60 * kSecond - 1));
-  EXPECT_EQ(w.take().size(), 1U)
+  EXPECT_EQ(w.take().back().what, Told::What::retrying)
       << "a microsecond early: a duplicate, and the timeout starts again";
   w.see(kEnds.syn(10).at(120 * kSecond - 1));
   EXPECT_EQ(w.ending().at_us, 120 * kSecond - 1);
@@ -131,7 +132,7 @@ TEST(Tracker, NobodyLivesLongerThanAnHour) {
     config.timeout = timeout;
     Watch w(config);
     for (std::int64_t s = 0; s < 3600; s += 59) w.see(kEnds.syn(10).at(5 + s * kSecond));
-    EXPECT_EQ(w.take().size(), 1U);
+    EXPECT_EQ(w.take().back().what, Told::What::retrying);
     w.tracker.sweep_all(at_us(3600 * kSecond - 2000));
     EXPECT_EQ(w.take().size(), 0U);
     w.see(kEnds.syn(10).at(5 + 3600 * kSecond));
@@ -204,7 +205,7 @@ TEST(Tracker, ASynWithAnotherIsnBeginsAnew) {
   auto told = w.take();
   ASSERT_EQ(told.size(), 3U) << text(told);
   EXPECT_EQ(told[1].what, Told::What::ended);
-  EXPECT_EQ(told[1].cause, Cause::no_answer);
+  EXPECT_EQ(told[1].cause, Cause::superseded);
   EXPECT_EQ(told[1].at_us, 5 * kSecond);
   EXPECT_EQ(told[2].what, Told::What::opened);
   EXPECT_EQ(told[2].isn, 99);
@@ -223,7 +224,7 @@ TEST(Tracker, ASynWithAnotherIsnBeginsAnew) {
   w.tracker.sweep_all(at_us(10 * kSecond));
   told = w.take();
   ASSERT_EQ(told.size(), 2U) << text(told);
-  EXPECT_EQ(told[0].cause, Cause::no_ack);
+  EXPECT_EQ(told[0].cause, Cause::superseded);
   EXPECT_EQ(told[1].initiator, kEnds.client);
   EXPECT_EQ(w.tracker.table().pending(), 1U);
   EXPECT_TRUE(w.tracker.table().consistent());
@@ -363,6 +364,7 @@ struct Tagging {
     initiator = a.initiator_end();
   }
   void late_synack(const Attempt&) noexcept {}
+  void retrying(const Attempt&) noexcept {}
 };
 
 TEST(Tracker, CarriesTheObserversTag) {

@@ -29,14 +29,14 @@ TEST(Histogram, BucketsAreContiguousAndNarrow) {
     EXPECT_EQ(LatencyHistogram::bucket_of(lower), bucket);
     EXPECT_EQ(LatencyHistogram::bucket_of(upper - 1), bucket);
     if (bucket >= LatencyHistogram::kSteps) {
-      EXPECT_LE(upper - lower, lower / 8);
+      EXPECT_LE(upper - lower, lower / 16);
     }
   }
 }
 
 TEST(Histogram, TheLastBucketTakesEverythingBeyond) {
   constexpr std::size_t kLast = LatencyHistogram::kBuckets - 1;
-  const std::uint64_t end = std::uint64_t{1} << 32;
+  const std::uint64_t end = std::uint64_t{1} << 27;
   EXPECT_EQ(LatencyHistogram::lower_bound_us(kLast + 1), end);
   EXPECT_EQ(LatencyHistogram::bucket_of(end - 1), kLast);
   EXPECT_EQ(LatencyHistogram::bucket_of(end), kLast);
@@ -45,7 +45,8 @@ TEST(Histogram, TheLastBucketTakesEverythingBeyond) {
   LatencyHistogram histogram;
   histogram.add(microseconds::max());
   EXPECT_EQ(histogram.buckets()[kLast], 1U);
-  EXPECT_GE(histogram.quantile(1.0).count(), std::int64_t{1} << 31);
+  EXPECT_GE(histogram.quantile(1.0).count(), std::int64_t{1} << 26);
+  EXPECT_EQ(histogram.max_us(), static_cast<std::uint64_t>(microseconds::max().count()));
 }
 
 TEST(Histogram, AnEmptyOneHasOnlyZeros) {
@@ -87,8 +88,8 @@ class HistogramAgainstSorted : public testing::TestWithParam<unsigned> {};
 
 TEST_P(HistogramAgainstSorted, QuantilesStayWithinTheBound) {
   std::mt19937_64 random(GetParam());
-  // Magnitudes from 1 us to an hour, evenly on the logarithmic scale.
-  std::uniform_real_distribution<double> magnitude(0.0, std::log(3.6e9));
+  // Magnitudes from 1 us to two minutes, evenly on the logarithmic scale.
+  std::uniform_real_distribution<double> magnitude(0.0, std::log(1.2e8));
   const std::size_t size = 1 + random() % 5000;
 
   LatencyHistogram histogram;
@@ -105,10 +106,16 @@ TEST_P(HistogramAgainstSorted, QuantilesStayWithinTheBound) {
   EXPECT_EQ(histogram.count(), size);
   EXPECT_EQ(sum_of_buckets(histogram), size);
   EXPECT_EQ(histogram.sum_us(), sum);
+  EXPECT_EQ(histogram.max_us(), static_cast<std::uint64_t>(values.back()));
+  const auto [p50, p90, p99, p999] = histogram.quantiles();
+  EXPECT_EQ(p50, histogram.quantile(0.5));
+  EXPECT_EQ(p90, histogram.quantile(0.9));
+  EXPECT_EQ(p99, histogram.quantile(0.99));
+  EXPECT_EQ(p999, histogram.quantile(0.999));
   for (const double q : {0.0, 0.001, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1.0}) {
     const auto exact = static_cast<double>(exact_quantile(values, q));
     const auto read = static_cast<double>(histogram.quantile(q).count());
-    EXPECT_LE(std::abs(read - exact), exact * 0.0625) << "q=" << q << " size=" << size;
+    EXPECT_LE(std::abs(read - exact), exact * 0.032) << "q=" << q << " size=" << size;
   }
 }
 

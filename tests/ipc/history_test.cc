@@ -53,10 +53,12 @@ TEST(HistorySample, HoldsWhatAnIntervalCounts) {
   EXPECT_EQ(sample.attempts, grown[Tally::attempts]);
   EXPECT_EQ(sample.success, grown[Tally::success]);
   EXPECT_EQ(sample.pending, grown[Tally::pending]);
-  EXPECT_EQ(sample.refused.value(), grown[Tally::refused]);
-  EXPECT_EQ(sample.aborted.value(), grown[Tally::aborted]);
+  EXPECT_EQ(sample.refused.value(), grown.refused());
+  EXPECT_EQ(sample.aborted.value(), grown.aborted());
   EXPECT_EQ(sample.timed_out_no_answer.value(), grown[Tally::timed_out_no_answer]);
   EXPECT_EQ(sample.timed_out_no_ack.value(), grown[Tally::timed_out_no_ack]);
+  EXPECT_EQ(sample.timed_out_superseded.value(), grown[Tally::superseded]);
+  EXPECT_EQ(sample.retrying.value(), grown[Tally::retrying]);
   EXPECT_EQ(sample.unreachable.value(), grown[Tally::unreachable]);
   EXPECT_EQ(sample.evicted.value(), grown[Tally::evicted]);
   EXPECT_EQ(sample.dup_syn_segments.value(),
@@ -76,21 +78,23 @@ TEST(HistorySample, StopsAtItsLargest) {
   EXPECT_EQ(sample.p50, HistorySample::kNoLatency);
 }
 
-TEST(Growth, IsTheDifferenceButOfPendingWhatIsNow) {
+TEST(Growth, IsTheDifferenceButOfGaugesWhatIsNow) {
   Counts before;
   before.values.fill(10);
   before.latency.add(1ms);
   Counts now = before;
   for (std::size_t i = 0; i < kTallies; ++i) now.values[i] += i;
   now[Tally::pending] = 3;
+  now[Tally::retrying] = 2;
   now.latency.add(9ms);
   const Counts grown = growth(now, before);
   for (std::size_t i = 0; i < kTallies; ++i) {
-    if (i != static_cast<std::size_t>(Tally::pending)) {
-      EXPECT_EQ(grown.values[i], i);
-    }
+    const auto tally = static_cast<Tally>(i);
+    if (tally == Tally::pending || tally == Tally::retrying) continue;
+    EXPECT_EQ(grown.values[i], i);
   }
   EXPECT_EQ(grown[Tally::pending], 3U);
+  EXPECT_EQ(grown[Tally::retrying], 2U);
   EXPECT_EQ(grown.latency.count(), 1U);
 }
 
@@ -158,6 +162,8 @@ TEST(HealthFigures, LeaveOutWhatTheInitiatorAborted) {
   counts[Tally::success] = 10;
   counts[Tally::refused] = 1;
   counts[Tally::aborted] = 100;
+  counts[Tally::half_open] = 100;
+  counts[Tally::probe] = 100;
   counts[Tally::timed_out_no_answer] = 2;
   counts[Tally::timed_out_no_ack] = 3;
   counts[Tally::unreachable] = 4;

@@ -30,13 +30,17 @@ TEST(OutcomeEvent, Success) {
   OutcomeEvent e = event();
   e.half_seen = true;
   e.dup_syn = 2;
-  EXPECT_EQ(to_json_line(e),
-            R"({"time":"2012-07-02T16:48:33.000042Z","duration_seconds":1.000250,)"
-            R"("initiator":{"address":"192.0.2.1","port":40000},)"
-            R"("responder":{"address":"2001:db8::1","port":443},)"
-            R"("result":"success","cause":"",)"
-            R"("uncertain":false,"half_seen":true,"late_proof":false,)"
-            R"("dup_syn":2,"dup_synack":0,"interface":"eth0","filters":["RX","web"]})");
+  e.tried = microseconds{3'000'001};
+  e.isn = 4'294'967'295;
+  EXPECT_EQ(to_json_line(e), R"({"time":"2012-07-02T16:48:33.000042Z","duration_seconds":1.000250,)"
+                             R"("initiator":{"address":"192.0.2.1","port":40000},)"
+                             R"("responder":{"address":"2001:db8::1","port":443},)"
+                             R"("result":"success","cause":"",)"
+                             R"("uncertain":false,"half_seen":true,"late_proof":false,)"
+                             R"("tries":3,"tried_seconds":3.000001,"dup_syn":2,"dup_synack":0,)"
+                             R"("legs_seconds":{"responder":null,"initiator":null},)"
+                             R"("isn":{"initiator":4294967295,"responder":null},)"
+                             R"("interface":"eth0","filters":["RX","web"]})");
 }
 
 TEST(OutcomeEvent, Timeout) {
@@ -54,7 +58,23 @@ TEST(OutcomeEvent, Timeout) {
             R"("responder":{"address":"2001:db8::1","port":443},)"
             R"("result":"timeout","cause":"no_ack",)"
             R"("uncertain":true,"half_seen":false,"late_proof":true,)"
-            R"("dup_syn":0,"dup_synack":4294967295,"interface":"eth0","filters":[]})");
+            R"("tries":1,"tried_seconds":0.000000,"dup_syn":0,"dup_synack":4294967295,)"
+            R"("legs_seconds":{"responder":null,"initiator":null},)"
+            R"("isn":{"initiator":0,"responder":null},"interface":"eth0","filters":[]})");
+}
+
+TEST(OutcomeEvent, WhatOnlySomeHave) {
+  OutcomeEvent e = event();
+  e.legs = EventLegs{microseconds{1000}, microseconds{250}};
+  e.responder_isn = 0;
+  e.rst = EventRst{"suspect", 254};
+  e.icmp = EventIcmp{.type = 3, .code = 13, .reason = "prohibited", .router = "192.0.2.254"};
+  const auto parsed = nlohmann::ordered_json::parse(to_json_line(e));
+  EXPECT_EQ(parsed["legs_seconds"].dump(), R"({"responder":0.001,"initiator":0.00025})");
+  EXPECT_EQ(parsed["isn"]["responder"], 0);
+  EXPECT_EQ(parsed["rst"].dump(), R"({"sender":"suspect","hop_limit":254})");
+  EXPECT_EQ(parsed["icmp"].dump(),
+            R"({"type":3,"code":13,"reason":"prohibited","router":"192.0.2.254"})");
 }
 
 TEST(OutcomeEvent, DurationIsNeverNegative) {

@@ -16,14 +16,22 @@ using Json = nlohmann::ordered_json;
 using namespace std::chrono_literals;
 
 constexpr const char* kZeroCounts =
-    R"("attempts":0,"pending":0,)"
+    R"("attempts":0,"pending":0,"retrying":0,)"
     R"("success":{"total":0,"half_seen":0,"late_proof":0,"dup_syn":0,"dup_synack":0,)"
-    R"("dup_syn_segments":0,"dup_synack_segments":0},)"
+    R"("dup_syn_segments":0,"dup_synack_segments":0,)"
+    R"("by_syn":{"second":0,"third":0,"later":0}},)"
     R"("failure":{"total":0,"refused":0,"aborted":0,)"
-    R"("timed_out":{"total":0,"no_answer":0,"no_ack":0,"uncertain":0},"unreachable":0,)"
-    R"("dup_syn":0,"dup_synack":0,"dup_syn_segments":0,"dup_synack_segments":0},)"
+    R"("timed_out":{"total":0,"no_answer":0,"no_ack":0,"superseded":0,"uncertain":0},"unreachable":0,)"
+    R"("dup_syn":0,"dup_synack":0,"dup_syn_segments":0,"dup_synack_segments":0,)"
+    R"("causes":{"refused":0,"reset":0,"aborted":0,"half_open":0,"probe":0,"no_answer":0,"no_ack":0,)"
+    R"("superseded":0,"unreachable":{"no_route":0,"host":0,"protocol":0,"port":0,"prohibited":0,)"
+    R"("hop_limit":0,"bad_header":0,"source_route":0,"other":0,"unknown":0}},"rst_suspect":0},)"
     R"("evicted":0,"late_synack":0,)"
-    R"("latency_seconds":{"count":0,"sum":0.000000,"p50":null,"p90":null,"p99":null,"p999":null}})";
+    R"("latency_seconds":{"count":0,"sum":0.000000,"p50":null,"p90":null,"p99":null,"p999":null,)"
+    R"("max":null},"legs_seconds":{)"
+    R"("responder":{"count":0,"sum":0.000000,"p50":null,"p90":null,"p99":null,"p999":null,"max":null},)"
+    R"("initiator":{"count":0,"sum":0.000000,"p50":null,"p90":null,"p99":null,"p999":null,"max":null},)"
+    R"("ambiguous":0}})";
 
 TEST(StatsReply, MembersAndTheirOrder) {
   Snapshot snapshot;
@@ -37,7 +45,7 @@ TEST(StatsReply, MembersAndTheirOrder) {
   EXPECT_EQ(
       stats_reply(snapshot),
       std::string(
-          R"({"schema":1,"version":"2.0.0","started":"1970-01-01T00:00:00.000000Z",)"
+          R"({"schema":2,"version":"2.0.0","started":"1970-01-01T00:00:00.000000Z",)"
           R"("time":"1970-01-01T00:00:01.500000Z","uptime_seconds":1.500000,)"
           R"("interfaces":[{"name":"eth0","link_type":"EN10MB","up":true,"state":"up","packets":3,)"
           R"("dropped":2,"if_dropped":1}],)"
@@ -63,8 +71,28 @@ const std::map<Tally, const char*>& places() {
       {Tally::attempts, "/attempts"},
       {Tally::pending, "/pending"},
       {Tally::success, "/success/total"},
-      {Tally::refused, "/failure/refused"},
-      {Tally::aborted, "/failure/aborted"},
+      {Tally::refused, "/failure/causes/refused"},
+      {Tally::reset, "/failure/causes/reset"},
+      {Tally::aborted, "/failure/causes/aborted"},
+      {Tally::half_open, "/failure/causes/half_open"},
+      {Tally::probe, "/failure/causes/probe"},
+      {Tally::superseded, "/failure/causes/superseded"},
+      {Tally::retrying, "/retrying"},
+      {Tally::rst_suspect, "/failure/rst_suspect"},
+      {Tally::legs_ambiguous, "/legs_seconds/ambiguous"},
+      {Tally::success_second_syn, "/success/by_syn/second"},
+      {Tally::success_third_syn, "/success/by_syn/third"},
+      {Tally::success_later_syn, "/success/by_syn/later"},
+      {Tally::unreachable_no_route, "/failure/causes/unreachable/no_route"},
+      {Tally::unreachable_host, "/failure/causes/unreachable/host"},
+      {Tally::unreachable_protocol, "/failure/causes/unreachable/protocol"},
+      {Tally::unreachable_port, "/failure/causes/unreachable/port"},
+      {Tally::unreachable_prohibited, "/failure/causes/unreachable/prohibited"},
+      {Tally::unreachable_hop_limit, "/failure/causes/unreachable/hop_limit"},
+      {Tally::unreachable_bad_header, "/failure/causes/unreachable/bad_header"},
+      {Tally::unreachable_source_route, "/failure/causes/unreachable/source_route"},
+      {Tally::unreachable_other, "/failure/causes/unreachable/other"},
+      {Tally::unreachable_unknown, "/failure/causes/unreachable/unknown"},
       {Tally::timed_out_no_answer, "/failure/timed_out/no_answer"},
       {Tally::timed_out_no_ack, "/failure/timed_out/no_ack"},
       {Tally::unreachable, "/failure/unreachable"},
@@ -104,6 +132,15 @@ TEST(StatsReply, EveryTallyIsShownInItsPlaceExactly) {
   }
   EXPECT_EQ(reply["totals"]["failure"]["total"], snapshot.totals.failures());
   EXPECT_EQ(reply["totals"]["failure"]["timed_out"]["total"], snapshot.totals.timed_out());
+  EXPECT_EQ(reply["totals"]["failure"]["timed_out"]["superseded"],
+            snapshot.totals[Tally::superseded]);
+  // The members of schema 1, which knew fewer causes.
+  EXPECT_EQ(reply["totals"]["failure"]["refused"], snapshot.totals.refused());
+  EXPECT_EQ(reply["totals"]["failure"]["aborted"], snapshot.totals.aborted());
+  EXPECT_EQ(reply["totals"]["failure"]["causes"]["no_answer"],
+            snapshot.totals[Tally::timed_out_no_answer]);
+  EXPECT_EQ(reply["totals"]["failure"]["causes"]["no_ack"],
+            snapshot.totals[Tally::timed_out_no_ack]);
 }
 
 TEST(StatsReply, EveryOtherCountIsShownInItsPlace) {
@@ -153,13 +190,14 @@ TEST(StatsReply, LatencyIsInSeconds) {
   const Json latency = Json::parse(stats_reply(snapshot))["totals"]["latency_seconds"];
   EXPECT_EQ(latency["count"], 1001);
   EXPECT_DOUBLE_EQ(latency["sum"].get<double>(), 12.0);
-  EXPECT_NEAR(latency["p50"].get<double>(), 0.002, 0.002 / 16);
-  EXPECT_NEAR(latency["p90"].get<double>(), 0.002, 0.002 / 16);
-  EXPECT_NEAR(latency["p99"].get<double>(), 0.002, 0.002 / 16);
-  EXPECT_NEAR(latency["p999"].get<double>(), 0.002, 0.002 / 16);
+  EXPECT_NEAR(latency["p50"].get<double>(), 0.002, 0.002 * 0.032);
+  EXPECT_NEAR(latency["p90"].get<double>(), 0.002, 0.002 * 0.032);
+  EXPECT_NEAR(latency["p99"].get<double>(), 0.002, 0.002 * 0.032);
+  EXPECT_NEAR(latency["p999"].get<double>(), 0.002, 0.002 * 0.032);
   snapshot.totals.latency.add(10s);
   const Json later = Json::parse(stats_reply(snapshot))["totals"]["latency_seconds"];
-  EXPECT_NEAR(later["p999"].get<double>(), 10.0, 10.0 / 16);
+  EXPECT_NEAR(later["p999"].get<double>(), 10.0, 10.0 * 0.032);
+  EXPECT_DOUBLE_EQ(later["max"].get<double>(), 10.0);
 }
 
 TEST(StatsReply, AccountingHolds) {

@@ -78,7 +78,7 @@ class Stats:
 
     def __init__(self, reply: bytes) -> None:
         self.json: Any = json.loads(reply)
-        if self.json["schema"] != 1:
+        if self.json["schema"] != 2:
             raise AssertionError(f"STATS has schema {self.json['schema']}")
         self.filters: dict[str, Counts] = {
             entry["name"]: _counts(entry) for entry in self.json["filters"]

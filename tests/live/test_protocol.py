@@ -117,7 +117,7 @@ class Replies(unittest.TestCase):
                     self.assertEqual(monitor.ask_raw(request), expected)
             with self.subTest("end of input"):
                 self.assertEqual(monitor.ask_raw(b"GET", end_of_input=True), expected)
-                self.assertTrue(monitor.ask_raw(b" STATS ", end_of_input=True).startswith(b'{"schema":1,'))
+                self.assertTrue(monitor.ask_raw(b" STATS ", end_of_input=True).startswith(b'{"schema":2,'))
 
     def test_stats_names_what_it_watches(self) -> None:
         with Monitor(self.network, "--threads", "2", "web:RX@%:80:443") as monitor:

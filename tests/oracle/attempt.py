@@ -27,9 +27,13 @@ class Result(enum.StrEnum):
 class Cause(enum.StrEnum):
     NONE = ""
     REFUSED = "refused"
+    RESET = "reset"
     ABORTED = "aborted"
+    HALF_OPEN = "half_open"
+    PROBE = "probe"
     NO_ANSWER = "no_answer"
     NO_ACK = "no_ack"
+    SUPERSEDED = "superseded"
     UNREACHABLE = "unreachable"
 
 
@@ -224,9 +228,16 @@ class Attempt:
             self.rows.append(Row.ERROR_AT_RESET)
             self.give_up(s.time_ns)
         else:
-            self.rows.append(Row.ABORTED if cause is Cause.ABORTED else Row.REJECTED)
+            by_responder = cause in (Cause.REFUSED, Cause.RESET)
+            self.rows.append(Row.REJECTED if by_responder else Row.ABORTED)
             self._end(Result.REJECT, cause, s.time_ns)
         return True
+
+    def supersede(self, at_ns: int) -> None:
+        """Another attempt takes its place."""
+        self.give_up(at_ns)
+        if self.result is Result.TIMEOUT:
+            self.cause = Cause.SUPERSEDED
 
     def give_up(self, at_ns: int) -> None:
         """As unreachable if an error was noted, with the time of that; else as timeout."""

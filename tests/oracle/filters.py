@@ -28,16 +28,24 @@ LATE_SYNACK = "success, S/A afterwards"
 NO_ANSWER = "timed out, no answer"
 NO_ACK = "timed out, no ACK"
 UNCERTAIN = "timed out, uncertain"
+SUPERSEDED = "timed out, superseded"
+RESET = "rejected after S/A"
 ABORTED = "rejected by initiator"
+HALF_OPEN = "of those, half-open"
+PROBE = "of those, probes"
 FAILURE_DUP_SYN = "failed with SYN dup."
 FAILURE_DUP_SYNACK = "failed with S/A dup."
 PENDING = "Pending"
 
 _BY_CAUSE = {
     Cause.REFUSED: (REJECTED,),
+    Cause.RESET: (REJECTED, RESET),
     Cause.ABORTED: (REJECTED, ABORTED),
+    Cause.HALF_OPEN: (REJECTED, ABORTED, HALF_OPEN),
+    Cause.PROBE: (REJECTED, ABORTED, PROBE),
     Cause.NO_ANSWER: (TIMED_OUT, NO_ANSWER),
     Cause.NO_ACK: (TIMED_OUT, NO_ACK),
+    Cause.SUPERSEDED: (TIMED_OUT, SUPERSEDED),
     Cause.UNREACHABLE: (UNREACHABLE,),
 }
 

@@ -109,7 +109,7 @@ class Pair:
 
     def _supersede(self, a: Attempt, candidate: Candidate, row: Row) -> None:
         """The old attempt ends with the time of the candidate's SYN, as timeout or unreachable."""
-        a.give_up(candidate.syn.time_ns)
+        a.supersede(candidate.syn.time_ns)
         self._open_candidate(candidate, row)
 
     def _open_candidate(self, candidate: Candidate, row: Row) -> None:
@@ -149,7 +149,7 @@ class Pair:
     def _turn_round(self, a: Attempt, s: Segment) -> bool:
         assert a.crossing is not None and a.crossing_syn is not None
         self._drop_candidate(a)
-        a.give_up(a.crossing_syn.time_ns)
+        a.supersede(a.crossing_syn.time_ns)
         self._begin(Attempt.begun_by(self.rules, replace(a.crossing_syn, data=a.crossing.data)))
         self.attempts[-1].rows.append(Row.TURNED_ROUND)
         return self._take_now(s)

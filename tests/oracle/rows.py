@@ -224,7 +224,18 @@ def reset(a: Attempt, s: Segment) -> bool:
     if not reset_fits(a, s):
         _note_foreign_reset(a, s, from_initiator)
         return False
-    return a.reset(s, Cause.ABORTED if from_initiator else Cause.REFUSED)
+    return a.reset(s, _cause_of_reset(a, s, from_initiator))
+
+
+def _cause_of_reset(a: Attempt, s: Segment, from_initiator: bool) -> Cause:
+    if not from_initiator:
+        return Cause.RESET if a.answered else Cause.REFUSED
+    if not a.answered:
+        return Cause.ABORTED
+    if not s.flags & ACK:  # its host knows nothing of what the SYN/ACK answers
+        return Cause.HALF_OPEN
+    exact = any(answer.exactly(s.ack) for answer in a.answers)
+    return Cause.PROBE if exact else Cause.ABORTED
 
 
 def _proves_by_reset(a: Attempt, s: Segment, from_initiator: bool) -> bool:

@@ -50,6 +50,9 @@ struct Packet {
   std::uint32_t interface = 1;
   std::int64_t at_us = 0;
   std::uint8_t print = 0;  // of IP identification and TCP timestamp
+  std::uint8_t hop_limit = 64;
+  std::uint8_t icmp_type = 3;
+  std::uint8_t icmp_code = 1;
 
   [[nodiscard]] Segment segment() const {
     const DirectedKey directed = make_key(source, destination);
@@ -63,6 +66,11 @@ struct Packet {
     s.payload = payload;
     s.interface = interface;
     s.print = print;
+    s.hop_limit = hop_limit;
+    if (kind == SegmentKind::unreachable) {
+      s.flags = icmp_type;
+      s.print = icmp_code;
+    }
     s.time = time_of(std::chrono::microseconds(at_us));
     return s;
   }
@@ -81,6 +89,17 @@ struct Packet {
   [[nodiscard]] Packet sent_anew(std::uint8_t other_print) const {
     Packet p = *this;
     p.print = other_print;
+    return p;
+  }
+  [[nodiscard]] Packet hops(std::uint8_t limit) const {
+    Packet p = *this;
+    p.hop_limit = limit;
+    return p;
+  }
+  [[nodiscard]] Packet icmp(std::uint8_t type, std::uint8_t code) const {
+    Packet p = *this;
+    p.icmp_type = type;
+    p.icmp_code = code;
     return p;
   }
   [[nodiscard]] Packet data(std::uint16_t bytes) const {

@@ -10,6 +10,7 @@
 #include <ostream>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,7 +22,7 @@ namespace tcpeek::flowtable::test {
 
 // One call to an observer.
 struct Told {
-  enum class What : std::uint8_t { opened, ended, late_synack };
+  enum class What : std::uint8_t { opened, ended, late_synack, retrying };
   What what = What::opened;
   Endpoint initiator;
   Endpoint responder;
@@ -40,15 +41,14 @@ struct Told {
 };
 
 inline std::ostream& operator<<(std::ostream& out, const Told& t) {
-  constexpr std::array<const char*, 3> kWhat{"opened", "ended", "late_synack"};
-  constexpr std::array<const char*, 7> kResult{"success", "refused",     "aborted", "no_answer",
-                                               "no_ack",  "unreachable", "evicted"};
+  constexpr std::array<const char*, 4> kWhat{"opened", "ended", "late_synack", "retrying"};
   out << kWhat[static_cast<std::size_t>(t.what)] << ' ' << text(t.initiator) << " > "
       << text(t.responder) << " isn " << t.isn << " begun " << t.first_syn_us;
   if (t.what != Told::What::ended) return out;
-  return out << ' ' << kResult[static_cast<std::size_t>(t.cause)] << " at " << t.at_us
-             << " half_seen " << t.half_seen << " late_proof " << t.late_proof << " uncertain "
-             << t.uncertain << " dup " << t.dup_syns << '/' << t.dup_synacks;
+  const std::string_view cause = t.cause == Cause::none ? "success" : word(t.cause);
+  return out << ' ' << cause << " at " << t.at_us << " half_seen " << t.half_seen << " late_proof "
+             << t.late_proof << " uncertain " << t.uncertain << " dup " << t.dup_syns << '/'
+             << t.dup_synacks;
 }
 
 inline std::string text(const std::vector<Told>& all) {
@@ -97,6 +97,7 @@ struct Recorder {
     add(t);
   }
   void late_synack(const Attempt& a) noexcept { add(told_about(a, Told::What::late_synack)); }
+  void retrying(const Attempt& a) noexcept { add(told_about(a, Told::What::retrying)); }
 
   std::vector<Told> take(const Pair& pair) {
     const auto it = told.find(pair);

@@ -66,20 +66,27 @@ class Shadow {
   void ended(const Attempt& a, const Outcome& e) noexcept {
     counter_.ended(a, e);
     ++results.at(static_cast<std::size_t>(e.cause));
-    exact += e.cause == Cause::none && !e.late_proof && !e.half_seen;
+    const bool is_exact = e.cause == Cause::none && !e.late_proof && !e.half_seen;
+    exact += is_exact;
+    if (is_exact && a.handshake.dup_syns + a.handshake.dup_synacks == 0) {
+      const auto lasted = std::chrono::floor<std::chrono::microseconds>(e.at - a.first_syn);
+      legs_us += static_cast<std::uint64_t>(std::max<std::int64_t>(lasted.count(), 0));
+    }
     dup_syns += e.cause == Cause::none ? a.handshake.dup_syns : 0;
   }
   void late_synack(const Attempt& a) noexcept {
     counter_.late_synack(a);
     ++late_synacks;
   }
+  void retrying(const Attempt& a) noexcept { counter_.retrying(a); }
 
   std::array<std::uint64_t, kCounted> attempts{};
-  std::array<std::uint64_t, 7> results{};
+  std::array<std::uint64_t, flowtable::kCauses> results{};
   std::uint64_t opened_count = 0;
   std::uint64_t not_local = 0;
   std::uint64_t excluded = 0;
   std::uint64_t exact = 0;
+  std::uint64_t legs_us = 0;
   std::uint64_t dup_syns = 0;
   std::uint64_t late_synacks = 0;
 
@@ -101,19 +108,39 @@ void expect_same(const CountingRig& rig, const Shadow& shadow) {
   for (std::size_t i = 0; i < kCounted; ++i) EXPECT_EQ(rig.attempts(i), shadow.attempts.at(i)) << i;
   EXPECT_EQ(rig.counts().not_local, shadow.not_local);
   EXPECT_EQ(rig.counts().excluded, shadow.excluded);
-  constexpr std::array<Tally, 7> kTally{
-      Tally::success,          Tally::refused,     Tally::aborted, Tally::timed_out_no_answer,
-      Tally::timed_out_no_ack, Tally::unreachable, Tally::evicted};
+  constexpr std::array<Tally, 11> kTally{Tally::success,
+                                         Tally::refused,
+                                         Tally::reset,
+                                         Tally::aborted,
+                                         Tally::half_open,
+                                         Tally::probe,
+                                         Tally::timed_out_no_answer,
+                                         Tally::timed_out_no_ack,
+                                         Tally::superseded,
+                                         Tally::unreachable,
+                                         Tally::evicted};
   for (std::size_t i = 0; i < kTally.size(); ++i) {
     EXPECT_EQ(t[kTally.at(i)], shadow.results.at(i)) << "result " << i;
   }
   EXPECT_EQ(t.latency.count(), shadow.exact);
+  EXPECT_EQ(t.responder_leg.count() + t[Tally::legs_ambiguous], shadow.exact);
+  EXPECT_EQ(t.initiator_leg.count(), t.responder_leg.count());
+  EXPECT_EQ(t.responder_leg.sum_us() + t.initiator_leg.sum_us(), shadow.legs_us);
   EXPECT_EQ(t[Tally::success_dup_syn_segments], shadow.dup_syns);
   EXPECT_EQ(t[Tally::late_synack], shadow.late_synacks);
 }
 
+std::uint64_t retrying_in(const flowtable::AttemptTable& table) {
+  std::uint64_t retrying = 0;
+  table.for_each_pending(0, table.group_count(), [&](flowtable::Slot slot) {
+    const flowtable::Handshake& h = table[slot].handshake;
+    retrying += h.dup_syns + h.dup_synacks != 0;
+  });
+  return retrying;
+}
+
 TEST(OutcomeCounterProperty, AccountsForEveryAttemptInEveryFilter) {
-  std::array<std::uint64_t, 7> seen{};
+  std::array<std::uint64_t, flowtable::kCauses> seen{};
   std::array<std::uint64_t, kCounted> matched{};
   std::uint64_t elsewhere = 0;
   for (std::uint64_t seed = 1; seed <= 150; ++seed) {
@@ -140,11 +167,13 @@ TEST(OutcomeCounterProperty, AccountsForEveryAttemptInEveryFilter) {
     expect_identity(rig);
     expect_same(rig, shadow);
     EXPECT_EQ(rig.totals()[Tally::pending], tracker.table().pending());
+    EXPECT_EQ(rig.totals()[Tally::retrying], retrying_in(tracker.table()));
     if (HasFailure()) return;
     for (std::size_t i = 0; i < seen.size(); ++i) seen.at(i) += shadow.results.at(i);
     for (std::size_t i = 0; i < kCounted; ++i) matched.at(i) += shadow.attempts.at(i);
     elsewhere += shadow.excluded;
   }
+  ++seen[static_cast<std::size_t>(Cause::pending)];  // only where a file ends
   for (const std::uint64_t count : seen) EXPECT_GT(count, 0U) << "a result that never came";
   for (const std::uint64_t count : matched) EXPECT_GT(count, 0U) << "a filter that never matched";
   EXPECT_GT(elsewhere, 0U);

@@ -118,13 +118,33 @@ std::vector<Way> ways() {
          r.see(kIn.down(flag::rst | flag::ack, 0, 11).at(1500));
        },
        Tally::refused, Cause::refused},
+      {"reset",
+       [](CountingRig& r) {
+         r.see(kIn.syn(10));
+         r.see(kIn.synack(20, 11).at(1000));
+         r.see(kIn.down(flag::rst, 21).at(1500));
+       },
+       Tally::reset, Cause::reset},
       {"aborted",
+       [](CountingRig& r) {
+         r.see(kIn.syn(10));
+         r.see(kIn.up(flag::rst, 11).at(1500));
+       },
+       Tally::aborted, Cause::aborted},
+      {"half-open scan",
        [](CountingRig& r) {
          r.see(kIn.syn(10));
          r.see(kIn.synack(20, 11).at(1000));
          r.see(kIn.up(flag::rst, 11).at(1500));
        },
-       Tally::aborted, Cause::aborted},
+       Tally::half_open, Cause::half_open},
+      {"probe",
+       [](CountingRig& r) {
+         r.see(kIn.syn(10));
+         r.see(kIn.synack(20, 11).at(1000));
+         r.see(kIn.up(flag::rst | flag::ack, 11, 21).at(1500));
+       },
+       Tally::probe, Cause::probe},
       {"no answer",
        [](CountingRig& r) {
          r.see(kIn.syn(10));
@@ -196,6 +216,154 @@ TEST(OutcomeCounterTest, RepetitionsOfSuccesses) {
   EXPECT_EQ(told[0].dup_syns, 2U);
   EXPECT_EQ(told[0].dup_synacks, 1U);
   EXPECT_EQ(told[1].dup_syns, 0U);
+}
+
+TEST(OutcomeCounterTest, SupersededIsOneOfTheTimeouts) {
+  CountingRig rig;
+  rig.see(kIn.syn(10));
+  rig.see(kIn.syn(99).at(1000));
+  rig.see(kIn.synack(20, 100).at(2000));
+  rig.see(kIn.ack(100, 21).at(3000));
+  const ipc::Counts& c = rig.filter(kRx);
+  EXPECT_EQ(c[Tally::superseded], 1U);
+  EXPECT_EQ(c.timed_out(), 1U);
+  EXPECT_EQ(c[Tally::success], 1U);
+  EXPECT_EQ(rig.told().at(0).outcome.cause, Cause::superseded);
+}
+
+TEST(OutcomeCounterTest, RetryingIsKnownAtTheFirstRepetition) {
+  CountingRig rig;
+  const auto retrying = [&] { return rig.filter(kRx)[Tally::retrying]; };
+  rig.see(kIn.syn(10));
+  EXPECT_EQ(retrying(), 0U);
+  rig.see(kIn.syn(10).at(1'000'000));
+  EXPECT_EQ(retrying(), 1U);
+  EXPECT_EQ(rig.totals()[Tally::retrying], 1U);
+  EXPECT_EQ(rig.filter(kTx)[Tally::retrying], 0U);
+  rig.see(kIn.syn(10).at(3'000'000));
+  rig.see(kIn.synack(20, 11).at(3'100'000));
+  rig.see(kIn.synack(20, 11).at(4'100'000));
+  EXPECT_EQ(retrying(), 1U) << "one attempt, however often";
+  rig.see(kIn.ack(11, 21).at(4'200'000));
+  EXPECT_EQ(retrying(), 0U);
+  EXPECT_EQ(rig.totals()[Tally::retrying], 0U);
+}
+
+TEST(OutcomeCounterTest, ARepeatedSynAckIsRetryingToo) {
+  CountingRig rig;
+  rig.see(kIn.syn(10));
+  rig.see(kIn.synack(20, 11).at(100));
+  rig.see(kIn.synack(20, 11).at(1'000'100));
+  EXPECT_EQ(rig.filter(kRx)[Tally::retrying], 1U);
+  rig.tracker.sweep_all(flowtable::test::time_of(70s));
+  EXPECT_EQ(rig.filter(kRx)[Tally::retrying], 0U);
+}
+
+// A SYN that supersedes another may have been repeated before its turn came.
+TEST(OutcomeCounterTest, AnAttemptMayBeginAsOneThatIsRetrying) {
+  CountingRig rig;
+  rig.see(kIn.syn(10));
+  rig.see(kIn.syn(99).at(1'000'000));
+  rig.see(kIn.syn(99).at(1'500'000));
+  rig.tracker.sweep_all(flowtable::test::time_of(3s));
+  EXPECT_EQ(rig.filter(kRx)[Tally::superseded], 1U);
+  EXPECT_EQ(rig.filter(kRx)[Tally::pending], 1U);
+  EXPECT_EQ(rig.filter(kRx)[Tally::retrying], 1U);
+}
+
+TEST(OutcomeCounterTest, AnEvictedOneIsNoLongerRetrying) {
+  CountingRig rig({}, true, test::small_tracker(1));
+  rig.see(kIn.syn(10));
+  rig.see(kIn.syn(10).at(1'000'000));
+  rig.see(kIn6.syn(20).at(1'000'001));
+  EXPECT_EQ(rig.totals()[Tally::evicted], 1U);
+  EXPECT_EQ(rig.totals()[Tally::retrying], 0U);
+}
+
+TEST(OutcomeCounterTest, WhichSynGotThrough) {
+  CountingRig rig;
+  for (int syns = 1; syns <= 6; ++syns) {
+    const std::int64_t begin = syns * 100'000'000;
+    for (int i = 0; i < syns; ++i) rig.see(kIn.syn(10).at(begin + i * 1'000'000));
+    rig.see(kIn.synack(20, 11).at(begin + 7'000'000));
+    rig.see(kIn.ack(11, 21).at(begin + 7'000'100));
+  }
+  const ipc::Counts& c = rig.filter(kRx);
+  EXPECT_EQ(c[Tally::success], 6U);
+  EXPECT_EQ(c[Tally::success_second_syn], 1U);
+  EXPECT_EQ(c[Tally::success_third_syn], 1U);
+  EXPECT_EQ(c[Tally::success_later_syn], 3U);
+}
+
+TEST(OutcomeCounterTest, LegsOfAHandshakeWithoutRepetitions) {
+  CountingRig rig;
+  rig.see(kIn.syn(10));
+  rig.see(kIn.synack(20, 11).at(1000));
+  rig.see(kIn.ack(11, 21).at(1500));
+  const ipc::Counts& c = rig.filter(kRx);
+  EXPECT_EQ(c.responder_leg.sum_us(), 1000U);
+  EXPECT_EQ(c.initiator_leg.sum_us(), 500U);
+  const auto told = rig.told();
+  ASSERT_TRUE(told.at(0).legs);
+  EXPECT_EQ(told[0].legs->responder, 1000us);
+  EXPECT_EQ(told[0].legs->initiator, 500us);
+  EXPECT_EQ(told[0].isn, 10U);
+  EXPECT_EQ(told[0].responder_isn, 20U);
+}
+
+TEST(OutcomeCounterTest, LegsAreLeftOutWhereARepetitionBlursThem) {
+  CountingRig rig;
+  rig.see(kIn.syn(10));
+  rig.see(kIn.syn(10).at(1'000'000));
+  rig.see(kIn.synack(20, 11).at(1'001'000));
+  rig.see(kIn.ack(11, 21).at(1'001'500));
+  const ipc::Counts& c = rig.filter(kRx);
+  EXPECT_EQ(c.latency.count(), 1U) << "what the initiator felt";
+  EXPECT_EQ(c.latency.max_us(), 1'001'500U);
+  EXPECT_EQ(c.responder_leg.count() + c.initiator_leg.count(), 0U);
+  EXPECT_EQ(c[Tally::legs_ambiguous], 1U);
+  EXPECT_FALSE(rig.told().at(0).legs);
+}
+
+TEST(OutcomeCounterTest, HowLongTheInitiatorTried) {
+  CountingRig rig;
+  for (const std::int64_t s : {0, 1, 3, 7}) rig.see(kIn.syn(10).at(s * 1'000'000));
+  rig.tracker.sweep_all(flowtable::test::time_of(70s));
+  const auto told = rig.told();
+  EXPECT_EQ(told.at(0).tried, 7s);
+  EXPECT_EQ(told[0].dup_syns, 3U);
+  EXPECT_FALSE(told[0].responder_isn);
+}
+
+TEST(OutcomeCounterTest, WhatTheIcmpErrorSaid) {
+  CountingRig rig;
+  rig.see(kIn.syn(10));
+  rig.see(kIn.unreachable(10).icmp(3, 13).at(1500));
+  rig.tracker.sweep_all(flowtable::test::time_of(4s));
+  EXPECT_EQ(rig.filter(kRx)[Tally::unreachable_prohibited], 1U);
+  const auto told = rig.told();
+  ASSERT_TRUE(told.at(0).error);
+  EXPECT_EQ(told[0].error->type, 3);
+  EXPECT_EQ(told[0].error->code, 13);
+}
+
+// A RST that is not as many hops away as the SYN/ACKs of its address.
+TEST(OutcomeCounterTest, WhoARstSeemsToBeFrom) {
+  CountingRig rig;
+  const auto refuse = [&](std::int64_t at_us, std::uint8_t hop_limit) {
+    rig.see(kIn.syn(10).at(at_us));
+    rig.see(kIn.down(flag::rst | flag::ack, 0, 11).hops(hop_limit).at(at_us + 500));
+    return rig.told().back().outcome.rst_sender;
+  };
+  EXPECT_EQ(refuse(0, 60), flowtable::RstSender::unknown);
+  rig.see(kIn.syn(10).at(100'000'000));
+  rig.see(kIn.synack(20, 11).hops(60).at(100'001'000));
+  rig.see(kIn.ack(11, 21).at(100'001'500));
+  static_cast<void>(rig.told());
+  EXPECT_EQ(refuse(200'000'000, 60), flowtable::RstSender::responder);
+  EXPECT_EQ(refuse(300'000'000, 254), flowtable::RstSender::suspect);
+  EXPECT_EQ(rig.filter(kRx)[Tally::rst_suspect], 1U);
+  EXPECT_EQ(rig.filter(kRx)[Tally::refused], 3U);
 }
 
 TEST(OutcomeCounterTest, RepetitionsOfFailures) {

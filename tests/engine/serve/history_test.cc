@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <random>
 #include <set>
@@ -52,6 +53,8 @@ const HistorySeries* find(const HistoryReport& report, const std::string& name) 
 }
 
 // ---- against a model ----
+
+constexpr std::array kGauges{Tally::pending, Tally::retrying};
 
 struct ModelRow {
   milliseconds end{0};
@@ -108,15 +111,15 @@ class Model {
     row.samples[name] = ipc::sample_of(unsampled);
     Counts& sum = sums_[name];
     sum += unsampled;
-    sum[Tally::pending] = unsampled[Tally::pending];
+    for (const Tally gauge : kGauges) sum[gauge] = unsampled[gauge];
     clear(unsampled);
   }
 
-  // All but the gauge.
+  // All but the gauges.
   static void clear(Counts& unsampled) {
-    const std::uint64_t pending = unsampled[Tally::pending];
-    unsampled = {};
-    unsampled[Tally::pending] = pending;
+    Counts cleared;
+    for (const Tally gauge : kGauges) cleared[gauge] = unsampled[gauge];
+    unsampled = cleared;
   }
 
   bool make_room(const std::set<std::string>& in_force) {
@@ -185,7 +188,7 @@ void grow(std::mt19937_64& random, Counts& counts, Counts& unsampled) {
     counts[Tally::attempts] += std::uint64_t{1} << 33;
     unsampled[Tally::attempts] += std::uint64_t{1} << 33;
   }
-  counts[Tally::pending] = unsampled[Tally::pending] = random() % 3;
+  for (const Tally gauge : kGauges) counts[gauge] = unsampled[gauge] = random() % 3;
 }
 
 milliseconds random_step(std::mt19937_64& random) {

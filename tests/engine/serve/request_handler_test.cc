@@ -52,7 +52,7 @@ class RequestHandlerTest : public ipc::test::UnixServerTest {
 TEST_F(RequestHandlerTest, EachWordHasItsReply) {
   readers_.start();
   serve_answers();
-  EXPECT_THAT(ask("STATS\n"), StartsWith(R"({"schema":1,)"));
+  EXPECT_THAT(ask("STATS\n"), StartsWith(R"({"schema":2,)"));
   EXPECT_THAT(ask("REFRESH\n"), StartsWith(R"([{"RX":)"));
   EXPECT_THAT(ask("REFRESH\n"), EndsWith(R"("reject":0}}}])"));
   for (const char* word : {"GET\n", "get\n", "STAT\n", "\n", "STATS STATS\n", "refresh\n"}) {
@@ -96,7 +96,7 @@ TEST_F(RequestHandlerTest, DifferentHistoriesAreToldOneAfterTheOther) {
   readers_.start();
   std::vector<std::string> replies;
   for (const Client& client : clients) replies.push_back(client.receive_all().text);
-  EXPECT_THAT(replies, Each(StartsWith(R"({"schema":1,)")));
+  EXPECT_THAT(replies, Each(StartsWith(R"({"schema":)")));
   EXPECT_EQ(replies[1], replies[6]) << "all but the first came in one round";
   EXPECT_EQ(std::set<std::string>(replies.begin(), replies.end()).size(), 6U);
 }
@@ -111,7 +111,7 @@ TEST_F(RequestHandlerTest, WhoAsksTogetherIsAnsweredTogether) {
   }
   readers_.start();
   const std::string shared = clients[1].receive_all().text;
-  EXPECT_THAT(shared, StartsWith(R"({"schema":1,)"));
+  EXPECT_THAT(shared, StartsWith(R"({"schema":2,)"));
   for (const std::size_t stats : {3U, 4U}) {
     EXPECT_EQ(clients[stats].receive_all().text, shared) << "all share one snapshot";
   }
