@@ -60,6 +60,7 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
                socket_closer_),
       link_watcher_(interfaces_, interfaces_.locality(links_), sockets_, readers_, filters_, log),
       snapshot_collector_(reactor_, readers_, filters_, interfaces_, start_),
+      health_(options.health),
       request_handler_(reactor_,
                        [&collector = snapshot_collector_](SnapshotCollector::Receiver receiver) {
                          collector.collect(std::move(receiver));
@@ -69,6 +70,10 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
           [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); }) {
   snapshot_collector_.include(standard_error);
   snapshot_collector_.include(standard_output);
+  snapshot_collector_.annotate([this](ipc::Snapshot& snapshot) {
+    health_.describe(snapshot);
+    if (history_) snapshot.history = history_->stats();
+  });
   if (!options_.no_socket) open_server();
   sockets_.open_spares(ensure_descriptors(ipc::ServerLimits{}.max_clients + kTransientDescriptors,
                                           sockets_.spares_wanted()));
@@ -122,6 +127,7 @@ void LiveRun::open_server() {
                     request_handler_.ask(std::move(word), std::move(reply));
                   });
   snapshot_collector_.include(*server_);
+  request_handler_.offer(history_.emplace());
 }
 
 void LiveRun::run() {
@@ -202,6 +208,7 @@ void LiveRun::on_second(const ipc::Snapshot& snapshot) {
   systemd_notifier_.alive(snapshot);
   link_watcher_.each_second();
   readers_.settle(filters_);
+  look_back(snapshot);
   for (const std::string& warning : loss_warnings_.warnings(snapshot, LossWarnings::Clock::now())) {
     log_.warning("{}", warning);
   }
@@ -210,6 +217,14 @@ void LiveRun::on_second(const ipc::Snapshot& snapshot) {
     log_.notice(
         "saw attempts between hosts that are both not local, which no filter counts: "
         "on a mirror port say with --local NET what is local");
+  }
+}
+
+void LiveRun::look_back(const ipc::Snapshot& snapshot) {
+  if (history_) history_->on_second(snapshot);
+  for (const HealthMessage& message :
+       health_messages_.of(health_.on_second(snapshot), snapshot.uptime)) {
+    log_.write(message.severity, message.text);
   }
 }
 

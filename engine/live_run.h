@@ -12,6 +12,8 @@
 
 #include <optional>
 
+#include "engine/alerts/health.h"
+#include "engine/alerts/health_messages.h"
 #include "engine/config/options.h"
 #include "engine/config/sizing.h"
 #include "engine/filters/filter_registry.h"
@@ -29,6 +31,7 @@
 #include "engine/process/privileges.h"
 #include "engine/process/sandbox.h"
 #include "engine/process/termination_signals.h"
+#include "engine/serve/history.h"
 #include "engine/serve/request_handler.h"
 #include "ipc/reactor.h"
 #include "ipc/unix_server.h"
@@ -56,6 +59,7 @@ class LiveRun {
   void watch();
   void print_outcomes();
   void on_second(const ipc::Snapshot& snapshot);
+  void look_back(const ipc::Snapshot& snapshot);
   void on_request_signal();
   void finish();
 
@@ -84,6 +88,9 @@ class LiveRun {
   Readers readers_;
   LinkWatcher link_watcher_;
   SnapshotCollector snapshot_collector_;
+  Health health_;
+  HealthMessages health_messages_;
+  std::optional<History> history_;  // none with --no-socket: nobody could ask for it
   RequestHandler request_handler_;
   std::optional<ipc::UnixServer> server_;  // none with --no-socket
   Reporter reporter_;

@@ -66,6 +66,12 @@ class JsonWriter {
     text_ += "null";
   }
 
+  // An item of an array that is JSON text already.
+  void item(std::string_view text) {
+    separate();
+    text_ += text;
+  }
+
   [[nodiscard]] std::string take() && { return std::move(text_); }
 
  private:

@@ -9,14 +9,17 @@
 //   seen = delivered + dropped + in_ring,  delivered = used + sum(ignored) + in_mailboxes
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "ipc/health_stats.h"
 #include "ipc/histogram.h"
 
 namespace tcpeek::ipc {
@@ -101,6 +104,14 @@ struct Counts {
   [[nodiscard]] std::uint64_t failures() const noexcept {
     return rejected() + timed_out() + (*this)[Tally::unreachable];
   }
+  // For judging: what an initiator aborted itself says nothing of who was to answer.
+  [[nodiscard]] HealthFigures health() const noexcept {
+    const std::uint64_t repeats =
+        (*this)[Tally::success_dup_syn] + (*this)[Tally::success_dup_synack];
+    return {.succeeded = (*this)[Tally::success],
+            .failed = failures() - aborted(),
+            .retried = std::min(repeats, (*this)[Tally::success])};
+  }
 
   // The right side of the identity above: what became of the attempts.
   [[nodiscard]] std::uint64_t accounted() const noexcept {
@@ -113,6 +124,7 @@ struct FilterStats {
   std::string expression;
   Counts counts;
   bool removed = false;  // no longer in force; attempts of it have not ended
+  std::optional<FilterHealth> health = std::nullopt;  // filled in live, by the reactor
 };
 
 // A count with the words it is shown under; the words outlive every snapshot.
@@ -194,6 +206,13 @@ struct Snapshot {
   std::uint64_t stray_syns = 0;  // with another ISN than the attempt that went on
   PacketStats packets;
   ServerStats server;
+  std::optional<HistoryStats> history;  // live, if any is kept
+
+  // When the uptime was `at`, by the wall clock as it is set now.
+  [[nodiscard]] std::chrono::system_clock::time_point time_of(
+      std::chrono::milliseconds at) const noexcept {
+    return taken - (uptime - at);
+  }
 };
 
 }  // namespace tcpeek::ipc

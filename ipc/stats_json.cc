@@ -150,10 +150,43 @@ void write_reader(JsonWriter& json, const ReaderStats& reader) {
   json.member("events_lost", reader.events_lost);
 }
 
+void write_time(JsonWriter& json, std::string_view name, const SinceWhen::Time& time) {
+  if (!time) return json.null_member(name);
+  json.member(name, rfc3339_utc(*time));
+}
+
+void write_figures(JsonWriter& json, const HealthFigures& figures) {
+  json.member("ended", figures.ended());
+  json.member("failed", figures.failed);
+  json.member("retried", figures.retried);
+}
+
+void write_health(JsonWriter& json, const FilterHealth& health) {
+  json.object("state", [&] {
+    json.member("is", word(health.is));
+    write_time(json, "since", health.since);
+    write_figures(json, health.figures);
+    json.object("before", [&] {
+      json.member("is", word(health.before));
+      write_figures(json, health.figures_before);
+    });
+  });
+  write_time(json, "failing_since", health.times.failing_since);
+  write_time(json, "last_failure", health.times.last_failure);
+  write_time(json, "last_success", health.times.last_success);
+}
+
+void write_history(JsonWriter& json, const HistoryStats& history) {
+  json.member("bytes", history.bytes);
+  json.member("filters", history.filters);
+  json.member("filters_not_kept", history.filters_not_kept);
+}
+
 void write_filter(JsonWriter& json, const FilterStats& filter) {
   json.member("name", filter.name);
   json.member("expression", filter.expression);
   if (filter.removed) json.member("removed", true);
+  if (filter.health) write_health(json, *filter.health);
   write_counts(json, filter.counts);
 }
 
@@ -240,6 +273,7 @@ void write_snapshot(JsonWriter& json, const Snapshot& snapshot) {
   json.member("stray_syns", snapshot.stray_syns);
   json.object("packets", [&] { write_packets(json, snapshot.packets); });
   json.object("server", [&] { write_server(json, snapshot.server); });
+  if (snapshot.history) json.object("history", [&] { write_history(json, *snapshot.history); });
   json.object("accounting", [&] { write_accounting(json, snapshot); });
 }
 

@@ -10,7 +10,12 @@
 //                         if_dropped
 //   readers[]             id, cpu (-1: not pinned), packets, dropped, freezes, pending, remembered,
 //                         capacity, mailbox_depth, event_queue_depth, events_lost
-//   filters[]             name, expression, then the members of `totals`
+//   filters[]             name, expression, removed (only if it is), then live:
+//     state               is (unknown, never_succeeded, ok, degraded, failing), since (null while
+//                         unknown), ended, failed, retried: by which the change was judged;
+//                         before {is, ended, failed, retried}: while it was so
+//     failing_since, last_failure, last_success   null: none
+//                         then the members of `totals`
 //   totals                every attempt, matched by a filter or not:
 //     attempts, pending, retrying (of those pending)
 //     success             total, half_seen, late_proof, dup_syn, dup_synack (attempts with at least
@@ -29,6 +34,7 @@
 //                         in_mailboxes, misrouted
 //   server                clients_accepted, clients_displaced, accept_failures, requests,
 //                         requests_dropped, replies_dropped, lines_lost
+//   history               live, if there is a socket: bytes, filters, filters_not_kept (HISTORY)
 //   accounting            both sides of each identity, and whether it `holds`:
 //     attempts            attempts, accounted
 //     filters[]           name, attempts, accounted

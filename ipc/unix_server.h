@@ -51,6 +51,8 @@ class ReplyText {
 
   [[nodiscard]] explicit operator bool() const noexcept { return text_ != nullptr; }
   [[nodiscard]] const std::string& operator*() const noexcept { return *text_; }
+  // Expires once the last client has it.
+  [[nodiscard]] std::weak_ptr<const std::string> weak() const noexcept { return text_; }
 
  private:
   std::shared_ptr<const std::string> text_;

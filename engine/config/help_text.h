@@ -47,6 +47,19 @@ Operation:
       --no-seccomp        do not filter system calls (for debugging, or where
                           the kernel has no seccomp)
 
+Health, in STATS and as messages:
+      --failing-ratio=PERCENT
+                          share of failures from which on a filter is failing,
+                          1 to 100 (default: 50)
+      --degraded-ratio=PERCENT
+                          share of failures, or of successes after a repeat,
+                          from which on it is degraded, 1 to 100 (default: 10)
+      --alert-min-attempts=N
+                          attempts ended within ten seconds or a minute without
+                          which no share counts, 1 to 1000000 (default: 20)
+      --failing-run=N     failures in a row that are failing then, 1 to 1000
+                          (default: 3)
+
 Output:
   -U, --socket=PATH       UNIX socket that serves the counts
                           (default: /var/run/tcpeek/tcpeek.sock)

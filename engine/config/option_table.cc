@@ -173,6 +173,22 @@ bool apply_capture(Options& options, const std::string& text) {
   return text == "tcp" || text == "handshake";
 }
 
+bool apply_failing_ratio(Options& options, const std::string& text) {
+  return store_number(options.health.failing_percent, text, 1, 100);
+}
+
+bool apply_degraded_ratio(Options& options, const std::string& text) {
+  return store_number(options.health.degraded_percent, text, 1, 100);
+}
+
+bool apply_alert_min_attempts(Options& options, const std::string& text) {
+  return store_number(options.health.min_attempts, text, 1, 1'000'000);
+}
+
+bool apply_failing_run(Options& options, const std::string& text) {
+  return store_number(options.health.failing_run, text, 1, 1000);
+}
+
 struct TunnelName {
   std::string_view name;
   flowtable::TunnelKind kind;
@@ -251,6 +267,11 @@ constexpr std::array kValueOptions{
         "port from 1 to 65535",
         false, apply_decap},
     ValueOption{"--output", "text or json", false, apply_output},
+    ValueOption{"--failing-ratio", "a percentage from 1 to 100", false, apply_failing_ratio},
+    ValueOption{"--degraded-ratio", "a percentage from 1 to 100", false, apply_degraded_ratio},
+    ValueOption{"--alert-min-attempts", "a number of attempts from 1 to 1000000", false,
+                apply_alert_min_attempts},
+    ValueOption{"--failing-run", "a number of failures from 1 to 1000", false, apply_failing_run},
 };
 static_assert(kMaxInterfaceName == 15 && kMaxSocketPath == 107, "the bounds the texts above name");
 

@@ -240,12 +240,21 @@ void refuse_contradictions(const Grammar& grammar) {
     throw UsageError("--no-socket: contradicts --socket; give one of them");
   }
   if (!grammar.given("--read")) return;
-  constexpr std::array kLiveOnly{"--interface", "--socket",  "--no-socket", "--buffer",
-                                 "--promisc",   "--capture", "--cpus"};
+  constexpr std::array kLiveOnly{
+      "--interface",         "--socket", "--no-socket",     "--buffer",         "--promisc",
+      "--capture",           "--cpus",   "--failing-ratio", "--degraded-ratio", "--failing-run",
+      "--alert-min-attempts"};
   for (const char* name : kLiveOnly) {
     if (!grammar.given(name)) continue;
     throw UsageError(std::string(name) + ": is for live capture and does not go with --read");
   }
+}
+
+void refuse_crossed_limits(const HealthLimits& limits) {
+  if (limits.degraded_percent <= limits.failing_percent) return;
+  throw UsageError("--degraded-ratio: " + std::to_string(limits.degraded_percent) +
+                   " is more than --failing-ratio (" + std::to_string(limits.failing_percent) +
+                   "); give at most as much");
 }
 
 [[noreturn]] void refuse_expression(const Values& expressions, const FilterError& error) {
@@ -275,6 +284,7 @@ CommandLine parse_command_line(std::span<const char* const> arguments) {
   const Values expressions = grammar.expressions();
   grammar.apply_to(options);
   refuse_contradictions(grammar);
+  refuse_crossed_limits(options.health);
   try {
     options.filters = parse_filters(expressions);
   } catch (const FilterError& error) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/health_limits.h"
 #include "engine/base/output_format.h"
 #include "engine/base/usage_error.h"
 #include "engine/filters/address.h"
@@ -47,6 +48,7 @@ struct Options {
   CaptureMode capture = CaptureMode::handshake;
   std::optional<flowtable::Tunnels> decap;  // empty: all for files, none live
   OutputFormat output = OutputFormat::text;
+  HealthLimits health;
   std::vector<FilterExpression> filters;  // RX:RX@%:% and TX:TX@%:% first
   std::vector<std::string> warnings;      // to be logged once the log exists
 

@@ -54,7 +54,9 @@ ipc::Snapshot SnapshotCollector::make(std::span<const ReaderView> readers) const
   frame.interfaces = interfaces_.stats();
   if (server_ != nullptr) frame.server = server_->stats();
   for (const LineWriter* writer : writers_) frame.server.lines_lost += writer->lost();
-  return build_snapshot(std::move(frame), filters_, readers);
+  ipc::Snapshot snapshot = build_snapshot(std::move(frame), filters_, readers);
+  annotate_(snapshot);
+  return snapshot;
 }
 
 ipc::Snapshot SnapshotCollector::last() const {

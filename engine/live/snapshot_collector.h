@@ -34,6 +34,9 @@ class SnapshotCollector {
   void include(const ipc::UnixServer& server) { server_ = &server; }
   void include(const LineWriter& writer) { writers_.push_back(&writer); }
 
+  // Called with each snapshot before anyone receives it, to add what is known beside the readers.
+  void annotate(std::function<void(ipc::Snapshot&)> add) { annotate_ = std::move(add); }
+
   // Calls `receiver` with a snapshot taken from now on.
   void collect(Receiver receiver);
 
@@ -51,6 +54,7 @@ class SnapshotCollector {
   const ClockReading start_;
   const ipc::UnixServer* server_ = nullptr;
   std::vector<const LineWriter*> writers_;
+  std::function<void(ipc::Snapshot&)> annotate_ = [](ipc::Snapshot&) {};
   std::vector<Receiver> asked_;    // for the current round
   std::vector<Receiver> waiting_;  // for the next one
   int rounds_ = 0;                 // of reports, for the current snapshot

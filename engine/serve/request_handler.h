@@ -4,7 +4,8 @@
 // older than any of them; a reply that is the same for all is formatted once. A pause follows each round
 // of replies, so that clients that ask as fast as they can cost only a bounded share of the reactor and
 // of the readers, which copy their counts for each snapshot. Requests of clients that have left are
-// dropped: there are never more requests waiting than the server has clients.
+// dropped: there are never more requests waiting than the server has clients. The pause is at least as
+// long as the round took to answer, so that large replies do not take up the reactor either.
 //
 // An unknown word is answered like GET, as in the original.
 //
@@ -13,9 +14,11 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "engine/serve/history_replies.h"
 #include "ipc/legacy_reply.h"
 #include "ipc/reactor.h"
 #include "ipc/snapshot.h"
@@ -37,6 +40,9 @@ class RequestHandler {
   RequestHandler(ipc::Reactor& reactor, Collect collect)
       : reactor_(reactor), collect_(std::move(collect)) {}
 
+  // Without it HISTORY is a word like any other. It outlives this object.
+  void offer(const History& history) { history_replies_.emplace(history); }
+
   void ask(std::string word, Reply reply);
 
   [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
@@ -49,7 +55,10 @@ class RequestHandler {
 
   void begin_round();
   void answer(const ipc::Snapshot& snapshot);
-  void end_round();
+  // False if it has to wait for the next round.
+  [[nodiscard]] bool answer_history(const HistoryRequest& asked, const ipc::Snapshot& snapshot,
+                                    const Reply& reply);
+  void end_round(std::chrono::steady_clock::duration spent);
   void drop_unwanted();
 
   ipc::Reactor& reactor_;
@@ -58,6 +67,7 @@ class RequestHandler {
   std::vector<Request> waiting_;  // for the next one
   bool busy_ = false;             // with a round or the pause after it
   ipc::RefreshMarks refresh_marks_;
+  std::optional<HistoryReplies> history_replies_;
 };
 
 }  // namespace tcpeek::engine

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "ipc/history_json.h"
 #include "ipc/json_text.h"
 #include "ipc/legacy_reply.h"
 #include "ipc/outcome_event.h"
@@ -104,13 +105,25 @@ std::chrono::system_clock::time_point time(FuzzedDataProvider& input) {
 
 Counts counts(FuzzedDataProvider& input) {
   Counts c;
-  auto choices = input.ConsumeIntegral<std::uint64_t>();
-  static_assert(3 * kTallies < 64);
-  for (std::uint64_t& value : c.values) value = kNumbers[std::exchange(choices, choices >> 3) & 7];
+  constexpr std::size_t kChoices = 64 / 3;
+  std::uint64_t choices = 0;
+  for (std::size_t i = 0; i < c.values.size(); ++i) {
+    if (i % kChoices == 0) choices = input.ConsumeIntegral<std::uint64_t>();
+    c.values[i] = kNumbers[std::exchange(choices, choices >> 3) & 7];
+  }
   for (std::size_t n = input.ConsumeIntegralInRange<std::size_t>(0, 5); n > 0; --n) {
     c.latency.add(std::chrono::microseconds(input.ConsumeIntegral<std::int64_t>()));
   }
   return c;
+}
+
+FilterHealth health(FuzzedDataProvider& input) {
+  FilterHealth h;
+  h.is = static_cast<HealthState>(input.ConsumeIntegralInRange(0, 4));
+  if (h.is != HealthState::unknown) h.since = time(input);
+  h.figures.failed = number(input);
+  if (input.ConsumeBool()) h.times.failing_since = time(input);
+  return h;
 }
 
 Snapshot snapshot(FuzzedDataProvider& input) {
@@ -135,7 +148,56 @@ Snapshot snapshot(FuzzedDataProvider& input) {
   s.packets.seen = number(input);
   s.packets.dropped = number(input);
   s.packets.ignored = {{"not_ip", number(input)}, {"truncated", number(input)}};
+  for (FilterStats& filter : s.filters) {
+    if (input.ConsumeBool()) filter.health = health(input);
+  }
   return s;
+}
+
+void expect_time_or_none(const json& value, const SinceWhen::Time& time) {
+  if (!time) {
+    EXPECT_TRUE(value.is_null());
+  } else {
+    expect_time(value, *time);
+  }
+}
+
+void check_health(const json& filter, const FilterHealth& h) {
+  EXPECT_EQ(filter.at("state").at("is"), word(h.is));
+  expect_time_or_none(filter.at("state").at("since"), h.since);
+  EXPECT_EQ(filter.at("state").at("failed"), h.figures.failed);
+  expect_time_or_none(filter.at("failing_since"), h.times.failing_since);
+}
+
+// The totals and the filters, with one interval in which all of it happened.
+void check_history(const Snapshot& s) {
+  HistoryReport report;
+  report.time = s.taken;
+  report.uptime = s.uptime;
+  report.seconds = {{.end = s.taken, .span = s.uptime}};
+  report.series.push_back({.totals = true, .name = {}, .times = {}, .seconds = {}, .minutes = {}});
+  report.series[0].seconds = {sample_of(s.totals)};
+  for (const FilterStats& filter : s.filters) {
+    report.series.push_back({.totals = false,
+                             .name = filter.name,
+                             .removed = filter.removed,
+                             .times = {},
+                             .seconds = {sample_of(filter.counts)},
+                             .minutes = {}});
+  }
+  const std::string reply = history_reply(report);
+  EXPECT_EQ(reply.find('\n'), std::string::npos);
+  const json parsed = json::parse(reply);
+  ASSERT_EQ(parsed.at("series").size(), report.series.size());
+  for (std::size_t i = 0; i < report.series.size(); ++i) {
+    const HistorySample& sample = report.series[i].seconds[0];
+    if (i > 0) expect_text(parsed.at("series").at(i).at("name"), report.series[i].name);
+    const json& row = parsed.at("seconds").at(i).at("rows").at(0);
+    EXPECT_EQ(row.size(), parsed.at("columns").size());
+    EXPECT_EQ(row.at(2), sample.attempts);
+    EXPECT_EQ(row.at(4), sample.refused.value());
+    EXPECT_EQ(row.at(15).is_null(), sample.p50 == HistorySample::kNoLatency);
+  }
 }
 
 void check_stats(const Snapshot& s) {
@@ -157,6 +219,8 @@ void check_stats(const Snapshot& s) {
     const Counts& c = s.filters[i].counts;
     expect_text(filter.at("name"), s.filters[i].name);
     expect_text(filter.at("expression"), s.filters[i].expression);
+    EXPECT_EQ(filter.contains("state"), s.filters[i].health.has_value());
+    if (s.filters[i].health) check_health(filter, *s.filters[i].health);
     EXPECT_EQ(filter.at("attempts"), c[Tally::attempts]);
     EXPECT_EQ(filter.at("failure").at("total"), c.failures());
     const json& latency = filter.at("latency_seconds");
@@ -241,6 +305,7 @@ void run(FuzzedDataProvider& input) {
   const Snapshot first = snapshot(input);
   check_event(input);
   check_stats(first);
+  check_history(first);
   check_get(first);
   RefreshMarks marks;
   check_refresh(marks, {}, first);

@@ -1,6 +1,7 @@
 // The STATS object: its members and their order as literal text, and every value in its place.
 #include "ipc/stats_json.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -227,6 +228,47 @@ TEST(StatsReply, AccountingThatDoesNotHoldSaysSo) {
             R"("filters":[{"name":"RX","attempts":0,"accounted":1,"holds":false}],)"
             R"("seen":{"seen":1,"accounted":0,"holds":false},)"
             R"("delivered":{"delivered":0,"accounted":1,"holds":false}})");
+}
+
+TEST(StatsReply, HealthOfAFilterAndSinceWhen) {
+  Snapshot s;
+  const auto at = [](std::chrono::seconds seconds) {
+    return std::chrono::system_clock::time_point(seconds);
+  };
+  s.filters.push_back({"web", "x", {}});
+  s.filters[0].health = {
+      .is = HealthState::failing,
+      .since = at(60s),
+      .figures = {.succeeded = 1, .failed = 9, .retried = 1},
+      .before = HealthState::ok,
+      .figures_before = {.succeeded = 90, .failed = 2, .retried = 0},
+      .times = {.failing_since = at(50s), .last_failure = at(61s), .last_success = at(49s)}};
+  EXPECT_THAT(
+      stats_reply(s),
+      testing::HasSubstr(
+          R"({"name":"web","expression":"x","state":{"is":"failing",)"
+          R"("since":"1970-01-01T00:01:00.000000Z","ended":10,"failed":9,"retried":1,)"
+          R"("before":{"is":"ok","ended":92,"failed":2,"retried":0}},)"
+          R"("failing_since":"1970-01-01T00:00:50.000000Z","last_failure":"1970-01-01T00:01:01.000000Z",)"
+          R"("last_success":"1970-01-01T00:00:49.000000Z","attempts":0,)"));
+}
+
+TEST(StatsReply, HealthThatIsNotKnownYet) {
+  Snapshot s;
+  s.filters.push_back({"web", "x", {}});
+  s.filters[0].health.emplace();
+  EXPECT_THAT(stats_reply(s),
+              testing::HasSubstr(
+                  R"("state":{"is":"unknown","since":null,"ended":0,"failed":0,"retried":0,)"
+                  R"("before":{"is":"unknown","ended":0,"failed":0,"retried":0}},)"
+                  R"("failing_since":null,"last_failure":null,"last_success":null,"attempts":0,)"));
+}
+
+TEST(StatsReply, TheHistoryThatIsKept) {
+  Snapshot s;
+  s.history = {.bytes = 4711, .filters = 2, .filters_not_kept = 1};
+  EXPECT_EQ(Json::parse(stats_reply(s))["history"].dump(),
+            R"({"bytes":4711,"filters":2,"filters_not_kept":1})");
 }
 
 TEST(StatsReply, HostileNames) {

@@ -64,9 +64,26 @@ TEST(Options, missing_values) {
             "characters, or any");
   EXPECT_EQ(message_of({"-u", "--buffer=\x1b[2J\r"}),
             "--user: its value is missing before --buffer=\\x1b[2J\\x0d: a user name or number");
-  for (const char* option :
-       {"-u", "-i", "-U", "-c", "-t", "-B", "-l", "--threads", "--cpus", "--max-sessions",
-        "--local", "--copy-window", "--bpf", "--capture", "--decap", "--output"}) {
+  for (const char* option : {"-u",
+                             "-i",
+                             "-U",
+                             "-c",
+                             "-t",
+                             "-B",
+                             "-l",
+                             "--threads",
+                             "--cpus",
+                             "--max-sessions",
+                             "--local",
+                             "--copy-window",
+                             "--bpf",
+                             "--capture",
+                             "--decap",
+                             "--output",
+                             "--failing-ratio",
+                             "--degraded-ratio",
+                             "--alert-min-attempts",
+                             "--failing-run"}) {
     EXPECT_THAT(message_of({option}), HasSubstr(": its value is missing: ")) << option;
   }
 }
@@ -82,7 +99,8 @@ TEST(Options, given_more_than_once) {
             "--timeout: given more than once ('5', then '6'); give it once");
   for (const char* option :
        {"-u1", "-Ux", "-c1", "-t1", "-B1", "-l1", "--threads=1", "--cpus=1", "--max-sessions=1",
-        "--copy-window=1", "--bpf=tcp", "--capture=tcp", "--decap=gre", "--output=json"}) {
+        "--copy-window=1", "--bpf=tcp", "--capture=tcp", "--decap=gre", "--output=json",
+        "--failing-ratio=50", "--degraded-ratio=5", "--alert-min-attempts=1", "--failing-run=1"}) {
     EXPECT_EQ(message_of({option}), "accepted");
     EXPECT_THAT(message_of({option, option}), HasSubstr(": given more than once (")) << option;
   }

@@ -47,6 +47,10 @@ TEST(Options, defaults) {
   EXPECT_EQ(options.capture, CaptureMode::handshake);
   EXPECT_EQ(options.decap, std::nullopt);
   EXPECT_EQ(options.output, OutputFormat::text);
+  EXPECT_EQ(options.health.failing_percent, 50U);
+  EXPECT_EQ(options.health.degraded_percent, 10U);
+  EXPECT_EQ(options.health.min_attempts, 20U);
+  EXPECT_EQ(options.health.failing_run, 3U);
   EXPECT_THAT(options.filters, SizeIs(2));
   EXPECT_THAT(options.warnings, IsEmpty());
 }
@@ -92,6 +96,11 @@ TEST(Options, long_forms) {
                                       "tcp",
                                       "--decap=vxlan,ipip",
                                       "--output=json",
+                                      "--failing-ratio=90",
+                                      "--degraded-ratio",
+                                      "20",
+                                      "--alert-min-attempts=100",
+                                      "--failing-run=5",
                                       "web:RX@%:80"});
   EXPECT_EQ(options.user, "1000");
   EXPECT_THAT(options.interfaces, ElementsAre("eth0", "eth1"));
@@ -114,6 +123,10 @@ TEST(Options, long_forms) {
   EXPECT_TRUE(options.decap && options.decap->has(TunnelKind::vxlan) &&
               options.decap->has(TunnelKind::ipip));
   EXPECT_EQ(options.output, OutputFormat::json);
+  EXPECT_EQ(options.health.failing_percent, 90U);
+  EXPECT_EQ(options.health.degraded_percent, 20U);
+  EXPECT_EQ(options.health.min_attempts, 100U);
+  EXPECT_EQ(options.health.failing_run, 5U);
   ASSERT_THAT(options.filters, SizeIs(3));
   EXPECT_EQ(options.filters[2].name, "web");
 }
@@ -166,8 +179,24 @@ TEST(Options, numbers_at_their_bounds) {
   EXPECT_EQ(options_of({"--max-sessions", "1"}).max_sessions, 1U);
   EXPECT_EQ(options_of({"--max-sessions", "100000000"}).max_sessions, 100'000'000U);
   EXPECT_EQ(options_of({"--copy-window", "1000"}).copy_window, std::chrono::seconds(1));
+  EXPECT_EQ(options_of({"--failing-ratio", "100"}).health.failing_percent, 100U);
+  EXPECT_EQ(options_of({"--degraded-ratio", "1"}).health.degraded_percent, 1U);
+  EXPECT_EQ(options_of({"--degraded-ratio", "1", "--failing-ratio", "1"}).health.failing_percent,
+            1U);
+  EXPECT_EQ(options_of({"--alert-min-attempts", "1"}).health.min_attempts, 1U);
+  EXPECT_EQ(options_of({"--alert-min-attempts", "1000000"}).health.min_attempts, 1'000'000U);
+  EXPECT_EQ(options_of({"--failing-run", "1"}).health.failing_run, 1U);
+  EXPECT_EQ(options_of({"--failing-run", "1000"}).health.failing_run, 1000U);
   EXPECT_THAT(options_of({"--cpus", "1023"}).cpus, ElementsAre(1023));
   EXPECT_THAT(options_of({"--cpus", "0"}).cpus, ElementsAre(0));
+}
+
+TEST(Options, degraded_begins_before_failing) {
+  EXPECT_EQ(message_of({"--degraded-ratio=51"}),
+            "--degraded-ratio: 51 is more than --failing-ratio (50); give at most as much");
+  EXPECT_EQ(message_of({"--failing-ratio=9"}),
+            "--degraded-ratio: 10 is more than --failing-ratio (9); give at most as much");
+  EXPECT_EQ(message_of({"--degraded-ratio=51", "--failing-ratio=51"}), "accepted");
 }
 
 TEST(Options, numbers_beyond_their_bounds_and_no_numbers) {
@@ -188,6 +217,10 @@ TEST(Options, numbers_beyond_their_bounds_and_no_numbers) {
       {"--threads", {"0", "257"}, "a number of readers from 1 to 256"},
       {"--max-sessions", {"0", "100000001"}, "a number of attempts from 1 to 100000000"},
       {"--copy-window", {"1001"}, "a number of milliseconds from 0 to 1000"},
+      {"--failing-ratio", {"0", "101", "50%", "0.5"}, "a percentage from 1 to 100"},
+      {"--degraded-ratio", {"0", "101", "10%", ".1"}, "a percentage from 1 to 100"},
+      {"--alert-min-attempts", {"0", "1000001"}, "a number of attempts from 1 to 1000000"},
+      {"--failing-run", {"0", "1001"}, "a number of failures from 1 to 1000"},
       {"--cpus",
        {"1024", "0-1024", "0-256", "3-1", ",", "1,", ",1", "1,,2", "0-", "-", "0-1-2", "0 1",
         "0, 1"},
@@ -337,8 +370,10 @@ TEST(Options, capture_files_in_order_and_what_does_not_go_with_them) {
   EXPECT_EQ(message_of({"-r", ""}),
             "--read: '' is not the path of a capture file, or - for standard input");
   const std::vector<std::vector<const char*>> live{
-      {"-i", "lo"},      {"-U", "/run/s"}, {"-B", "8"},    {"--promisc"},
-      {"--capture=tcp"}, {"--cpus", "0"},  {"--no-socket"}};
+      {"-i", "lo"},        {"-U", "/run/s"},          {"-B", "8"},
+      {"--promisc"},       {"--capture=tcp"},         {"--cpus", "0"},
+      {"--no-socket"},     {"--failing-ratio=60"},    {"--degraded-ratio=5"},
+      {"--failing-run=5"}, {"--alert-min-attempts=5"}};
   for (std::vector<const char*> arguments : live) {
     arguments.insert(arguments.end(), {"-r", "a"});
     EXPECT_THAT(message_of(arguments),

@@ -61,6 +61,46 @@ TEST_F(RequestHandlerTest, EachWordHasItsReply) {
   }
 }
 
+TEST_F(RequestHandlerTest, HistoryIsAWordOnlyWhereOneIsKept) {
+  readers_.start();
+  serve_answers();
+  EXPECT_THAT(ask("HISTORY\n"), StartsWith(R"([{"RX":)"));
+  const History history;
+  on_reactor([&] {
+    request_handler_.offer(history);
+    return true;
+  });
+  EXPECT_THAT(ask("HISTORY\n"), StartsWith(R"({"schema":1,"time":)"));
+  EXPECT_THAT(ask("HISTORY \t 86400 \r\n"), StartsWith(R"({"schema":1,"time":)"));
+  for (const char* wrong :
+       {"HISTORY 0\n", "HISTORY -5\n", "HISTORY 1 2\n", "HISTORY 99999999999999\n"}) {
+    EXPECT_THAT(ask(wrong), StartsWith(R"({"error":"HISTORY: )")) << wrong;
+  }
+  for (const char* word : {"HISTORYX\n", "history\n", "GET HISTORY\n"}) {
+    EXPECT_THAT(ask(word), StartsWith(R"([{"RX":)")) << word;
+  }
+}
+
+// One text in a round: the others wait, and all are answered.
+TEST_F(RequestHandlerTest, DifferentHistoriesAreToldOneAfterTheOther) {
+  const History history;
+  request_handler_.offer(history);
+  serve_answers();
+  std::vector<Client> clients;
+  for (const char* word : {"HISTORY 1\n", "HISTORY 2\n", "HISTORY 1\n", "STATS\n", "HISTORY 3\n",
+                           "HISTORY\n", "HISTORY 2\n"}) {
+    clients.emplace_back(path());
+    ASSERT_TRUE(clients.back().send(word));
+    wait_for_requests(clients.size());
+  }
+  readers_.start();
+  std::vector<std::string> replies;
+  for (const Client& client : clients) replies.push_back(client.receive_all().text);
+  EXPECT_THAT(replies, Each(StartsWith(R"({"schema":)")));
+  EXPECT_EQ(replies[1], replies[6]) << "all but the first came in one round";
+  EXPECT_EQ(std::set<std::string>(replies.begin(), replies.end()).size(), 6U);
+}
+
 TEST_F(RequestHandlerTest, WhoAsksTogetherIsAnsweredTogether) {
   serve_answers();  // no reader answers yet: the first question's round lasts
   std::vector<Client> clients;

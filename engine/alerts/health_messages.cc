@@ -1,0 +1,126 @@
+#include "engine/alerts/health_messages.h"
+
+#include <fmt/format.h>
+#include <syslog.h>
+
+#include <string_view>
+#include <utility>
+
+#include "engine/base/text.h"
+#include "ipc/json_text.h"
+
+namespace tcpeek::engine {
+namespace {
+
+using ipc::HealthFigures;
+using ipc::HealthState;
+
+std::string attempts(std::uint64_t count) {
+  return fmt::format("{} attempt{}", count, count == 1 ? "" : "s");
+}
+
+// "12 of 15 attempts failed, 2 succeeded only after a repeat"
+std::string in_words(const HealthFigures& figures) {
+  std::string text = fmt::format("{} of {} failed", figures.failed, attempts(figures.ended()));
+  if (figures.retried != 0) {
+    text += fmt::format(", {} succeeded only after a repeat", figures.retried);
+  }
+  return text;
+}
+
+// To two digits, more or less.
+std::string in_words(std::chrono::milliseconds duration) {
+  using namespace std::chrono;
+  if (duration < minutes(2)) return fmt::format("{} s", round<seconds>(duration).count());
+  if (duration < hours(2)) return fmt::format("{} min", floor<minutes>(duration).count());
+  if (duration < days(2)) return fmt::format("{} h", floor<hours>(duration).count());
+  return fmt::format("{} days", floor<days>(duration).count());
+}
+
+std::string by_what(const HealthChange& change) {
+  const SeriesHealth::Change& c = change.change;
+  if (c.window.count() != 0)
+    return fmt::format("{} in {} s", in_words(c.figures), c.window.count());
+  std::string text =
+      fmt::format("{} failure{} in a row", c.figures.failed, c.figures.failed == 1 ? "" : "s");
+  if (change.times.last_success) {
+    text += ", last success " + ipc::rfc3339_utc(*change.times.last_success);
+  }
+  return text;
+}
+
+// "; ok for 3 h before, when 2 of 8000 attempts failed"
+std::string what_was(const SeriesHealth::Change& change) {
+  if (!change.lasted) return "";
+  return fmt::format("; {} for {} before, when {}", word(change.from), in_words(*change.lasted),
+                     in_words(change.before));
+}
+
+int severity_of(const SeriesHealth::Change& change) noexcept {
+  switch (change.to) {
+    case HealthState::unknown:
+    case HealthState::never_succeeded:
+      return LOG_INFO;
+    case HealthState::ok:
+      return change.from > HealthState::ok ? LOG_NOTICE : LOG_INFO;
+    case HealthState::degraded:
+      return change.from == HealthState::failing ? LOG_NOTICE : LOG_WARNING;
+    case HealthState::failing:
+      return LOG_WARNING;
+  }
+  return LOG_INFO;
+}
+
+std::string_view phrase(HealthState to) noexcept {
+  switch (to) {
+    case HealthState::unknown:
+      return "is unknown";
+    case HealthState::never_succeeded:
+      return "has never succeeded since tcpeek started";
+    case HealthState::ok:
+      return "is ok";
+    case HealthState::degraded:
+      return "is degraded";
+    case HealthState::failing:
+      return "is failing";
+  }
+  return "";
+}
+
+}  // namespace
+
+HealthMessage message_of(const HealthChange& change) {
+  return {.severity = severity_of(change.change),
+          .text = fmt::format("{} {}: {}{}", printable(change.key), phrase(change.change.to),
+                              by_what(change), what_was(change.change))};
+}
+
+std::vector<HealthMessage> HealthMessages::of(const std::vector<HealthChange>& changes,
+                                              std::chrono::milliseconds now) {
+  const auto over = [now](const Told& told) { return now - told.since >= kInterval; };
+  std::erase_if(told_, [&](const auto& entry) { return over(entry.second); });
+  if (over(all_)) all_ = {.since = now, .count = 0};
+  std::vector<HealthMessage> messages;
+  for (const HealthChange& change : changes) {
+    HealthMessage message = message_of(change);
+    if (message.severity == LOG_INFO) {  // once for each series
+      messages.push_back(std::move(message));
+      continue;
+    }
+    Told& told = told_.try_emplace(change.key, Told{.since = now, .count = 0}).first->second;
+    if (++told.count > kMostOfOne + 1 || ++all_.count > kMostOfAll + 1) continue;
+    if (all_.count == kMostOfAll + 1) {
+      message.text =
+          "more filters change between ok, degraded and failing than are told (STATS has them "
+          "all); "
+          "suppressing messages for one minute";
+    } else if (told.count == kMostOfOne + 1) {
+      message.text = printable(change.key) + " is flapping; suppressing messages for one minute";
+      message.severity = LOG_WARNING;
+    }
+    messages.push_back(std::move(message));
+  }
+  return messages;
+}
+
+}  // namespace tcpeek::engine
