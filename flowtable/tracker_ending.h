@@ -69,7 +69,7 @@ void Tracker<Observer>::evict(Slot slot, PacketTime now) noexcept {
     give_up_candidate(slot, table_.home(attempt.key));
   const PacketTime due = due_at(attempt);
   if (due <= now) return time_out(slot, due);
-  observer_.ended(attempt, {.cause = Cause::evicted, .at = now});
+  observer_.ended(attempt, {.cause = Cause::evicted, .at = now}, table_.note(slot));
 }
 
 // All that has fallen due, in its order: a candidate that takes an attempt's place may be due itself.
@@ -102,7 +102,7 @@ void Tracker<Observer>::time_out(Slot slot, PacketTime at) noexcept {
 // The handshake is already in a phase with an outcome.
 template <class Observer>
 void Tracker<Observer>::conclude(Slot slot, const Outcome& outcome) noexcept {
-  observer_.ended(table_[slot], outcome);
+  observer_.ended(table_[slot], outcome, table_.note(slot));
   table_.set_remembered(slot);
   table_.set_deadline(slot, Tick::not_before(outcome.at + remember_));
   if (table_[slot].has_candidate()) [[unlikely]]

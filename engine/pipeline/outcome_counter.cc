@@ -106,7 +106,7 @@ bool OutcomeCounter::for_each_counts(FilterSets::Tag tag, Fn&& fn) noexcept {
   return sets_.for_each(tag, [&](FilterId filter) { fn(counts_.filters[filter]); });
 }
 
-void OutcomeCounter::opened(Attempt& attempt) noexcept {
+void OutcomeCounter::opened(Attempt& attempt, std::uint16_t& /*service*/) noexcept {
   const Ruleset& rules = rules_.current().rules;
   const Address initiator = to_address(attempt.initiator_end());
   const flowtable::Endpoint responder_end = attempt.responder_end();
@@ -129,7 +129,8 @@ void OutcomeCounter::opened(Attempt& attempt) noexcept {
 }
 
 // What is the same for every filter is computed once, and rare cases are tested once.
-void OutcomeCounter::ended(const Attempt& attempt, const Outcome& outcome) noexcept {
+void OutcomeCounter::ended(const Attempt& attempt, const Outcome& outcome,
+                           std::uint16_t /*service*/) noexcept {
   const Tally tally = tally_of(outcome.cause);
   const bool success = outcome.result() == Result::success;
   const bool known = outcome.result() != Result::evicted;

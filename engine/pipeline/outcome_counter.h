@@ -23,8 +23,9 @@ class OutcomeCounter {
   OutcomeCounter(Handover<ReaderRules>& rules, OutcomeQueue& queue, const PacketTimeline& timeline);
 
   // Called by the tracker.
-  void opened(flowtable::Attempt& attempt) noexcept;
-  void ended(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
+  void opened(flowtable::Attempt& attempt, std::uint16_t& service) noexcept;
+  void ended(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
+             std::uint16_t service) noexcept;
   void late_synack(const flowtable::Attempt& attempt) noexcept;
 
   // Shows an attempt that is pending still where a capture file ends; counts nothing.
