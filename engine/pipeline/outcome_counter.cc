@@ -106,7 +106,12 @@ bool OutcomeCounter::for_each_counts(FilterSets::Tag tag, Fn&& fn) noexcept {
   return sets_.for_each(tag, [&](FilterId filter) { fn(counts_.filters[filter]); });
 }
 
-void OutcomeCounter::opened(Attempt& attempt, std::uint16_t& /*service*/) noexcept {
+// By the filters RX and TX, which always exist: their numbers are the first ones.
+std::uint8_t OutcomeCounter::directions_of(FilterSets::Tag tag) const noexcept {
+  return static_cast<std::uint8_t>(sets_.word(tag, 0) & 3);
+}
+
+void OutcomeCounter::opened(Attempt& attempt, std::uint16_t& service) noexcept {
   const Ruleset& rules = rules_.current().rules;
   const Address initiator = to_address(attempt.initiator_end());
   const flowtable::Endpoint responder_end = attempt.responder_end();
@@ -126,11 +131,13 @@ void OutcomeCounter::opened(Attempt& attempt, std::uint16_t& /*service*/) noexce
   } else if (!matched) {
     ++counts_.excluded;
   }
+  const bool excluded = directions != 0 && !matched;
+  service = excluded ? TopTables::kUncounted : top_.opened(attempt, directions);
 }
 
 // What is the same for every filter is computed once, and rare cases are tested once.
 void OutcomeCounter::ended(const Attempt& attempt, const Outcome& outcome,
-                           std::uint16_t /*service*/) noexcept {
+                           std::uint16_t service) noexcept {
   const Tally tally = tally_of(outcome.cause);
   const bool success = outcome.result() == Result::success;
   const bool known = outcome.result() != Result::evicted;
@@ -145,6 +152,7 @@ void OutcomeCounter::ended(const Attempt& attempt, const Outcome& outcome,
       count_duplicates(counts, attempt, success);
   });
   if (matched && known && queue_.listening()) print(attempt, outcome);
+  top_.ended(attempt, outcome, service, directions_of(attempt.tag));
   sets_.close(attempt.tag);
 }
 

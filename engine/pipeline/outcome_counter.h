@@ -13,6 +13,7 @@
 #include "engine/pipeline/packet_timeline.h"
 #include "engine/pipeline/reader_report.h"
 #include "engine/pipeline/reader_rules.h"
+#include "engine/pipeline/top_tables.h"
 #include "flowtable/attempt.h"
 #include "flowtable/outcome.h"
 
@@ -37,6 +38,7 @@ class OutcomeCounter {
   [[nodiscard]] const OutcomeCounts& counts() const noexcept { return counts_; }
   // Copies the counts; allocates nothing, even if filters were added since the last report.
   void report_to(OutcomeCounts& report) noexcept;
+  [[nodiscard]] TopTables& top() noexcept { return top_; }
   // Of the rules in use.
   [[nodiscard]] std::uint32_t generation() const noexcept { return generation_; }
 
@@ -44,12 +46,14 @@ class OutcomeCounter {
   // Calls fn(Counts&) for the totals and for each filter that the attempt counts in; true if any.
   template <class Fn>
   bool for_each_counts(FilterSets::Tag tag, Fn&& fn) noexcept;
+  [[nodiscard]] std::uint8_t directions_of(FilterSets::Tag tag) const noexcept;
   void print(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
 
   Handover<ReaderRules>& rules_;
   OutcomeQueue& queue_;
   const PacketTimeline& timeline_;
   FilterSets sets_;
+  TopTables top_;
   OutcomeCounts counts_;
   std::vector<ipc::Counts> report_room_;  // for the next report, when filters were added
   std::uint32_t generation_ = 0;
