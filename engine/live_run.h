@@ -21,6 +21,7 @@
 #include "engine/live/readers.h"
 #include "engine/live/snapshot_collector.h"
 #include "engine/live/socket_closer.h"
+#include "engine/live/top_collector.h"
 #include "engine/output/line_writer.h"
 #include "engine/output/log.h"
 #include "engine/output/loss_warnings.h"
@@ -84,6 +85,7 @@ class LiveRun {
   Readers readers_;
   LinkWatcher link_watcher_;
   SnapshotCollector snapshot_collector_;
+  TopCollector top_collector_;
   RequestHandler request_handler_;
   std::optional<ipc::UnixServer> server_;  // none with --no-socket
   Reporter reporter_;

@@ -6,6 +6,8 @@
 // of the readers, which copy their counts for each snapshot. Requests of clients that have left are
 // dropped: there are never more requests waiting than the server has clients.
 //
+// TOP needs no snapshot: it has rounds of its own, for all who ask the same, with the same pause.
+//
 // An unknown word is answered like GET, as in the original.
 //
 // Thread contract: reactor thread only.
@@ -14,11 +16,13 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ipc/legacy_reply.h"
 #include "ipc/reactor.h"
 #include "ipc/snapshot.h"
+#include "ipc/top.h"
 #include "ipc/unix_server.h"
 
 namespace tcpeek::engine {
@@ -33,13 +37,19 @@ class RequestHandler {
   // Calls its argument once, with a snapshot taken from now on.
   using Collect = std::function<void(std::function<void(const ipc::Snapshot&)>)>;
 
+  // The same for TOP.
+  using CollectTop =
+      std::function<void(const ipc::TopRequest&, std::function<void(const ipc::Top&)>)>;
+
   // The reactor outlives this object, which outlives the callbacks it gives to the reactor.
-  RequestHandler(ipc::Reactor& reactor, Collect collect)
-      : reactor_(reactor), collect_(std::move(collect)) {}
+  RequestHandler(ipc::Reactor& reactor, Collect collect, CollectTop collect_top)
+      : reactor_(reactor), collect_(std::move(collect)), collect_top_(std::move(collect_top)) {}
 
   void ask(std::string word, Reply reply);
 
-  [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
+  [[nodiscard]] std::size_t waiting() const noexcept {
+    return waiting_.size() + top_waiting_.size();
+  }
 
  private:
   struct Request {
@@ -47,6 +57,13 @@ class RequestHandler {
     Reply reply;
   };
 
+  struct TopQuestion {
+    ipc::TopRequest request;
+    Reply reply;
+  };
+
+  [[nodiscard]] bool ask_top(std::string_view line, const Reply& reply);
+  void begin_top_round();
   void begin_round();
   void answer(const ipc::Snapshot& snapshot);
   void end_round();
@@ -54,9 +71,12 @@ class RequestHandler {
 
   ipc::Reactor& reactor_;
   const Collect collect_;
+  const CollectTop collect_top_;
   std::vector<Request> current_;  // answered in the current round
   std::vector<Request> waiting_;  // for the next one
   bool busy_ = false;             // with a round or the pause after it
+  std::vector<TopQuestion> top_waiting_;
+  bool top_busy_ = false;
   ipc::RefreshMarks refresh_marks_;
 };
 
