@@ -2,12 +2,14 @@
 // secret nobody can aim at one place of them.
 //
 // How it works: 64 by 64 bits are multiplied, and the halves of the product folded together (as in wyhash);
-// the secret goes into both factors.
+// the secret goes into both factors. What
+// is made of hashes needs little more, as these are secret already.
 //
 // Thread contract: immutable; any thread may hash.
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <random>
 
@@ -17,7 +19,7 @@ namespace tcpeek::engine {
 
 class AddressHash {
  public:
-  using Secret = std::array<std::uint64_t, 4>;
+  using Secret = std::array<std::uint64_t, 3>;
 
   explicit AddressHash(const Secret& secret) noexcept : secret_(secret) {}
 
@@ -35,9 +37,13 @@ class AddressHash {
   [[nodiscard]] std::uint64_t operator()(const flowtable::IpAddress& address) const noexcept {
     return (*this)(flowtable::AddressWords::of(address.data()));
   }
-  // Of two things, one of which is a hash already; (a, b) and (b, a) differ.
-  [[nodiscard]] std::uint64_t operator()(std::uint64_t hash, std::uint64_t other) const noexcept {
-    return fold(hash ^ secret_[2], other ^ secret_[3]);
+  // Of two hashes; (a, b) and (b, a) differ.
+  [[nodiscard]] static std::uint64_t of_pair(std::uint64_t a, std::uint64_t b) noexcept {
+    return a ^ std::rotl(b, 29);
+  }
+  // Of a hash and a number.
+  [[nodiscard]] std::uint64_t of_numbered(std::uint64_t hash, std::uint32_t number) const noexcept {
+    return hash ^ number * secret_[2];
   }
 
  private:

@@ -1,17 +1,12 @@
-// How many attempts each of any number of peers made, roughly, in fixed memory: a count-min sketch.
+// How many attempts each of any number of peers made, roughly, in fixed memory: a count-min sketch of one
+// row, as an attempt has three peers to be counted for and may not cost more than three cells.
 //
-// How it works: a key's hash chooses a line of memory and in it a counter of each of two rows of eight; the
-// smaller of both is the estimate. So an attempt costs one line whatever there is, and it is fetched ahead.
-//
-// The error: an estimate is never too low. On the average over keys it is too high by total()/kWidth at
-// most, so by error() = 8 total()/kWidth or more for fewer than one key in eight, by Markov's inequality
-// for one row alone; the second row makes it fewer.
+// The error: an estimate is never too low. On the average over keys it is too high by total()/kCells at
+// most, so by error() = 8 total()/kCells or more for fewer than one key in eight (Markov's inequality).
 //
 // Thread contract: a plain object of one thread. Nothing here allocates once it is made.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -21,58 +16,43 @@ namespace tcpeek::engine {
 
 class AttemptSketch {
  public:
-  static constexpr unsigned kLineBits = 15;
-  static constexpr std::size_t kRow = 8;
-  static constexpr std::uint64_t kWidth = kRow << kLineBits;
+  static constexpr unsigned kCellBits = 19;
+  static constexpr std::size_t kCells = std::size_t{1} << kCellBits;
+
+  // Where a key is counted; kNowhere counts nothing.
+  using Cell = std::uint32_t;
+  static constexpr Cell kNowhere = kCells;
+
+  [[nodiscard]] static Cell cell_of(std::uint64_t hash) noexcept {
+    return static_cast<Cell>(hash >> (64 - kCellBits));
+  }
+  void prefetch(Cell cell) const noexcept { __builtin_prefetch(&cells_[cell], 1); }
+  void add(Cell cell) noexcept { ++cells_[cell]; }
+  // Keys that are added, sooner or later; those of an attempt at once.
+  void expect(std::size_t keys) noexcept { total_ += keys; }
 
   // Errors: std::system_error when there is no memory.
   AttemptSketch() = default;
 
-  void prefetch(std::uint64_t hash) const noexcept {
-    __builtin_prefetch(&lines_[line_of(hash)], 1);
-  }
-  template <std::size_t kCount>
-  void add(const std::array<std::uint64_t, kCount>& hashes) noexcept {
-    for (const std::uint64_t hash : hashes) {
-      Line& line = lines_[line_of(hash)];
-      ++line.cells[first_of(hash)];
-      ++line.cells[second_of(hash)];
-    }
-    total_ += kCount;
-  }
   [[nodiscard]] std::uint64_t estimate(std::uint64_t hash) const noexcept {
-    const Line& line = lines_[line_of(hash)];
-    return std::min(line.cells[first_of(hash)], line.cells[second_of(hash)]);
+    return cells_[cell_of(hash)];
   }
   // Keys that were added, each as often as it was.
   [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
-  [[nodiscard]] std::uint64_t error() const noexcept { return 8 * total_ / kWidth; }
+  [[nodiscard]] std::uint64_t error() const noexcept { return 8 * total_ / kCells; }
 
   // Takes a fifth of a millisecond.
   void clear() noexcept {
-    for (std::size_t i = 0; i < lines_.size(); ++i) lines_[i] = Line();
+    for (std::size_t i = 0; i < cells_.size(); ++i) cells_[i] = 0;
     total_ = 0;
   }
 
   [[nodiscard]] static constexpr std::size_t memory_bytes() noexcept {
-    return sizeof(Line) << kLineBits;
+    return (kCells + 1) * sizeof(std::uint32_t);
   }
 
  private:
-  struct alignas(64) Line {
-    std::array<std::uint32_t, 2 * kRow> cells{};
-  };
-
-  [[nodiscard]] static std::size_t line_of(std::uint64_t hash) noexcept {
-    return static_cast<std::size_t>(hash >> (64 - kLineBits));
-  }
-  [[nodiscard]] static std::size_t first_of(std::uint64_t hash) noexcept { return hash % kRow; }
-  [[nodiscard]] static std::size_t second_of(std::uint64_t hash) noexcept {
-    return kRow + hash / kRow % kRow;
-  }
-
-  flowtable::PageArray<Line> lines_{std::size_t{1} << kLineBits,
-                                    flowtable::PageArray<Line>::Untouched()};
+  flowtable::PageArray<std::uint32_t> cells_{kCells + 1};
   std::uint64_t total_ = 0;
 };
 

@@ -152,7 +152,8 @@ void OutcomeCounter::ended(const Attempt& attempt, const Outcome& outcome,
       count_duplicates(counts, attempt, success);
   });
   if (matched && known && queue_.listening()) print(attempt, outcome);
-  top_.ended(attempt, outcome, service, directions_of(attempt.tag));
+  top_.ended(attempt, outcome, service, directions_of(attempt.tag),
+             std::chrono::microseconds(latency.us));
   sets_.close(attempt.tag);
 }
 

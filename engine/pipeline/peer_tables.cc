@@ -35,7 +35,7 @@ std::uint64_t PeerTables::hash_of(PeerKind kind, const PeerKey& key) const noexc
     case PeerKind::network:
       return hash_(key.first);
     case PeerKind::pair:
-      return hash_(hash_(key.first), hash_(key.second));
+      return hash_.of_pair(hash_(key.first), hash_(key.second));
   }
   __builtin_unreachable();
 }
@@ -59,9 +59,9 @@ void PeerTables::begin_window() noexcept {
 }
 
 void PeerTables::settle() noexcept {
-  for (Hashes& hashes : waiting_) {
-    if (hashes[0] != 0) present_->attempts.add(hashes);
-    hashes = {};
+  for (Cells& cells : waiting_) {
+    for (const AttemptSketch::Cell cell : cells) present_->attempts.add(cell);
+    cells = kNone;
   }
 }
 

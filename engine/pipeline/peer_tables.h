@@ -47,18 +47,20 @@ class PeerTables {
   static constexpr std::size_t kWindows = 2;
 
   // Errors: std::system_error, std::bad_alloc.
-  explicit PeerTables(const AddressHash& hash) : hash_(hash) {}
+  explicit PeerTables(const AddressHash& hash) : hash_(hash) { waiting_.fill(kNone); }
   PeerTables(const PeerTables&) = delete;
   PeerTables& operator=(const PeerTables&) = delete;
 
   // `initiator`, `responder`: hashes of the two addresses, as AddressHash makes them.
   void opened(const PeerEnds& ends, std::uint64_t initiator, std::uint64_t responder) noexcept {
     AttemptSketch& attempts = present_->attempts;
-    Hashes& waiting = waiting_[next_waiting_++ % kWaiting];
-    if (waiting[0] != 0) [[likely]]
-      attempts.add(waiting);
-    waiting = {initiator, hash_(initiator, responder), hash_(network_of(far_end(ends)))};
-    for (const std::uint64_t hash : waiting) attempts.prefetch(hash);
+    Cells& waiting = waiting_[next_waiting_++ % kWaiting];
+    for (const AttemptSketch::Cell cell : waiting) attempts.add(cell);
+    waiting = {AttemptSketch::cell_of(initiator),
+               AttemptSketch::cell_of(hash_.of_pair(initiator, responder)),
+               AttemptSketch::cell_of(hash_(network_of(far_end(ends))))};
+    for (const AttemptSketch::Cell cell : waiting) attempts.prefetch(cell);
+    attempts.expect(kKinds);
   }
   void failed(const PeerEnds& ends, flowtable::Cause cause, flowtable::PacketTime at) noexcept;
 
@@ -86,7 +88,9 @@ class PeerTables {
       const flowtable::AddressWords& address) noexcept;
 
  private:
-  using Hashes = std::array<std::uint64_t, kKinds>;
+  using Cells = std::array<AttemptSketch::Cell, kKinds>;
+  static constexpr Cells kNone{AttemptSketch::kNowhere, AttemptSketch::kNowhere,
+                               AttemptSketch::kNowhere};
 
   // Attempts; what one of them needs is fetched while the others begin.
   static constexpr std::size_t kWaiting = 16;
@@ -104,7 +108,7 @@ class PeerTables {
   AddressHash hash_;
   std::array<Generation, kWindows> generations_;
   Generation* present_ = generations_.data();
-  std::array<Hashes, kWaiting> waiting_{};  // the first is 0: none
+  std::array<Cells, kWaiting> waiting_;
   std::size_t next_waiting_ = 0;
 };
 

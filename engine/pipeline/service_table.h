@@ -153,7 +153,7 @@ class ServiceTable {
   }
   // With the address's hash known.
   [[nodiscard]] std::uint64_t hash_of(const ServiceKey& key, std::uint64_t address) const noexcept {
-    return hash_(address, key.numbers());
+    return hash_.of_numbered(address, key.numbers());
   }
   [[nodiscard]] std::optional<Number> find(const ServiceKey& key) const noexcept;
 

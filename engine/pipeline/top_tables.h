@@ -48,18 +48,19 @@ class TopTables {
                          directions};
     return services_.opened(key, services_.hash_of(key, responder_hash), attempt.first_syn);
   }
-  // `directions` as they were.
+  // `directions` as they were; `total` from the first SYN on.
   void ended(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
-             ServiceTable::Number service, std::uint8_t directions) noexcept {
+             ServiceTable::Number service, std::uint8_t directions,
+             std::chrono::microseconds total) noexcept {
     const flowtable::Handshake& h = attempt.handshake;
     const bool repeated = (h.dup_syns | h.dup_synacks) != 0 || h.two_responders;
-    const bool plain = outcome.cause == flowtable::Cause::none && !outcome.half_seen &&
-                       !outcome.late_proof && !repeated && service != kUncounted;
-    if (!plain) [[unlikely]]
+    const bool plain = !outcome.half_seen && !outcome.late_proof && !repeated;
+    if (!plain || service == kUncounted) [[unlikely]]
+      return ended_otherwise(attempt, outcome, service, directions);
+    if (outcome.cause == flowtable::Cause::evicted) return services_.evicted(service);
+    if (outcome.cause != flowtable::Cause::none) [[unlikely]]
       return ended_otherwise(attempt, outcome, service, directions);
     const std::chrono::microseconds answered(flowtable::Handshake::since_syn(h.last_answer_us));
-    const auto total =
-        std::chrono::duration_cast<std::chrono::microseconds>(outcome.at - attempt.first_syn);
     services_.succeeded(service, outcome.at, {answered, total - answered});
   }
 

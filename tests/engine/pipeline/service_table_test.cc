@@ -22,8 +22,7 @@ using std::chrono::microseconds;
 using std::chrono::seconds;
 using tcpeek::test::for_each_seed;
 
-const AddressHash kHash({0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0,
-                         0x082efa98ec4e6c89});
+const AddressHash kHash({0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d1});
 constexpr HandshakeLegs kLegs{microseconds(100), microseconds(50)};
 
 ServiceKey key_of(std::uint64_t n) {
