@@ -150,8 +150,11 @@ void ServiceTable::give_up(Number number) noexcept {
   others.dup_synacks += row.dup_synacks;
   others.last_failure = std::max(others.last_failure, row.last_failure);
   others.legs_left_out += row.legs_left_out;
-  others.syn_to_synack += row.syn_to_synack;
-  others.synack_to_ack += row.synack_to_ack;
+  // What a scan leaves has none.
+  if (row.success != 0) {
+    others.syn_to_synack += row.syn_to_synack;
+    others.synack_to_ack += row.synack_to_ack;
+  }
   remove(number);
 }
 

@@ -5,7 +5,7 @@
 // foremost candidates; from these the reactor chooses, and all readers tell what they know of the chosen
 // ones, so that their counts are whole though a service's connections are spread over readers.
 //
-// The reader looks at kRowsAtOnce rows in one turn (less than a tenth of a millisecond) and then goes on
+// The reader looks at kRowsAtOnce rows in one turn (less than half a millisecond) and then goes on
 // reading packets; counts of one report may thus be some milliseconds apart.
 //
 // Thread contract: ask(), ready(), report() and descriptor() are the reactor's; work() is the reader's. The
