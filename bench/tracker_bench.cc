@@ -15,8 +15,8 @@ namespace {
 using namespace tcpeek::flowtable;
 
 struct Ignore {
-  void opened(Attempt&) noexcept {}
-  void ended(const Attempt&, const Outcome&) noexcept { ++ended_; }
+  void opened(Attempt&, std::uint16_t&) noexcept {}
+  void ended(const Attempt&, const Outcome&, std::uint16_t) noexcept { ++ended_; }
   void late_synack(const Attempt&) noexcept {}
   void retrying(const Attempt&) noexcept {}
   std::uint64_t ended_ = 0;

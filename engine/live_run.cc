@@ -61,10 +61,16 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
       link_watcher_(interfaces_, interfaces_.locality(links_), sockets_, readers_, filters_, log),
       snapshot_collector_(reactor_, readers_, filters_, interfaces_, start_),
       health_(options.health),
-      request_handler_(reactor_,
-                       [&collector = snapshot_collector_](SnapshotCollector::Receiver receiver) {
-                         collector.collect(std::move(receiver));
-                       }),
+      top_collector_(reactor_, readers_),
+      request_handler_(
+          reactor_,
+          [&collector = snapshot_collector_](SnapshotCollector::Receiver receiver) {
+            collector.collect(std::move(receiver));
+          },
+          [&collector = top_collector_](const ipc::TopRequest& request,
+                                        TopCollector::Receiver receiver) {
+            collector.collect(request, std::move(receiver));
+          }),
       reporter_(
           options.output, standard_error, standard_output, filters_,
           [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); }) {

@@ -23,6 +23,7 @@
 #include "engine/live/readers.h"
 #include "engine/live/snapshot_collector.h"
 #include "engine/live/socket_closer.h"
+#include "engine/live/top_collector.h"
 #include "engine/output/line_writer.h"
 #include "engine/output/log.h"
 #include "engine/output/loss_warnings.h"
@@ -91,6 +92,7 @@ class LiveRun {
   Health health_;
   HealthMessages health_messages_;
   std::optional<History> history_;  // none with --no-socket: nobody could ask for it
+  TopCollector top_collector_;
   RequestHandler request_handler_;
   std::optional<ipc::UnixServer> server_;  // none with --no-socket
   Reporter reporter_;

@@ -27,10 +27,11 @@ AttemptTable::AttemptTable(std::uint64_t capacity, const KeyHash::Secret& secret
                            const std::atomic<bool>* give_up)
     : hash_(secret),
       capacity_(std::max<std::uint64_t>(capacity, 1)),
-      groups_(groups_for(capacity_), give_up) {}
+      groups_(groups_for(capacity_), give_up),
+      notes_(groups_.size() * kGroupSlots, give_up) {}
 
 std::uint64_t AttemptTable::memory_for(std::uint64_t capacity) noexcept {
-  return groups_for(std::max<std::uint64_t>(capacity, 1)) * sizeof(Group);
+  return groups_for(std::max<std::uint64_t>(capacity, 1)) * kGroupBytes;
 }
 
 std::uint32_t AttemptTable::second_group(std::uint64_t hash) const noexcept {
@@ -120,6 +121,7 @@ void AttemptTable::move(Slot from, Slot to) noexcept {
   if (is_guest(from)) unsettle_guest(from);
   if (to.group() != h.group) settle_guest(h, to);
   (*this)[to] = (*this)[from];
+  note(to) = note(from);
   target.tags[to.index()] = std::exchange(source.tags[from.index()], std::uint16_t{0});
   target.deadlines[to.index()] = source.deadlines[from.index()];
   const unsigned bit = is_remembered(from) ? 1U : 0U;

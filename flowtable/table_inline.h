@@ -85,6 +85,7 @@ inline Attempt& AttemptTable::put(Slot slot, const FlowKey& key, const Home& hom
   erase(slot);
   Group& g = groups_[slot.group()];
   g.tags[slot.index()] = tag_of(home.hash);
+  notes_[note_index(slot)] = 0;
   g.hand = (slot.index() + 1) % kGroupSlots & 0x3f;
   if (slot.group() != home.group) [[unlikely]]
     settle_guest(home, slot);

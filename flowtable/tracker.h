@@ -9,8 +9,9 @@
 //
 // One with an outcome is remembered for `remember`, room permitting, to know late copies of its segments.
 // Observer: noexcept members
-//   void opened(Attempt&)                    may set the tag, and that it is this host's own
-//   void ended(const Attempt&, const Outcome&)
+//   void opened(Attempt&, std::uint16_t& note)   may set the tag, the note (AttemptTable::note), and that
+//                                                it is this host's own
+//   void ended(const Attempt&, const Outcome&, std::uint16_t note)
 //   void late_synack(const Attempt&)         a SYN/ACK repeated after success
 //   void retrying(const Attempt&)            its SYN or SYN/ACK was repeated for the first time
 //

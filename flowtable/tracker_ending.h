@@ -69,7 +69,7 @@ void Tracker<Observer>::evict(Slot slot, PacketTime now) noexcept {
     give_up_candidate(slot, table_.home(attempt.key));
   const PacketTime due = due_at(attempt);
   if (due <= now) return time_out(slot, due);
-  observer_.ended(attempt, {.cause = Cause::evicted, .at = now});
+  observer_.ended(attempt, {.cause = Cause::evicted, .at = now}, table_.note(slot));
 }
 
 // All that has fallen due, in its order: a candidate that takes an attempt's place may be due itself.
@@ -116,9 +116,9 @@ void Tracker<Observer>::conclude(Slot slot, const Outcome& outcome) noexcept {
     const Attempt& attempt = table_[slot];
     Outcome detailed = outcome;
     detailed.error = error_of(attempt);
-    observer_.ended(attempt, detailed);
+    observer_.ended(attempt, detailed, table_.note(slot));
   } else {
-    observer_.ended(table_[slot], outcome);
+    observer_.ended(table_[slot], outcome, table_.note(slot));
   }
   table_.set_remembered(slot);
   table_.set_deadline(slot, Tick::not_before(outcome.at + remember_));

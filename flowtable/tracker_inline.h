@@ -202,7 +202,7 @@ void Tracker<Observer>::open(const Segment& syn, const Home& home) noexcept {
   attempt.set_initiator(syn.sender);
   attempt.set_interface(syn.interface);
   table_.set_deadline(slot, Tick::not_before(syn.time + timeout_));
-  observer_.opened(attempt);
+  observer_.opened(attempt, table_.note(slot));
   if (early_.may_hold(syn.time)) [[unlikely]]
     apply_early(syn, home);
 }
@@ -226,7 +226,7 @@ void Tracker<Observer>::put(Slot slot, const Home& home, const Attempt& begun) n
   attempt.interface_high = begun.interface_high;
   attempt.handshake = begun.handshake;
   table_.set_deadline(slot, Tick::not_before(due_at(attempt)));
-  observer_.opened(attempt);
+  observer_.opened(attempt, table_.note(slot));
 }
 
 // The initiator had failed, tried again with the same SYN, and is answered: an attempt of its own.

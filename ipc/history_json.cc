@@ -188,10 +188,4 @@ std::string history_reply(const HistoryReport& report) {
   return std::move(json).take();
 }
 
-std::string error_reply(std::string_view message) {
-  JsonWriter json(message.size() + 16);
-  json.object([&] { json.member("error", message); });
-  return std::move(json).take();
-}
-
 }  // namespace tcpeek::ipc

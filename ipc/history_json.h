@@ -22,7 +22,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "ipc/history.h"
 
@@ -31,8 +30,5 @@ namespace tcpeek::ipc {
 inline constexpr int kHistorySchema = 1;
 
 [[nodiscard]] std::string history_reply(const HistoryReport& report);
-
-// {"error":"..."}
-[[nodiscard]] std::string error_reply(std::string_view message);
 
 }  // namespace tcpeek::ipc

@@ -123,6 +123,10 @@ std::string json_quoted(std::string_view text) {
   return out;
 }
 
+std::string error_reply(std::string_view message) {
+  return R"({"error":)" + json_quoted(message) + "}";
+}
+
 std::string rfc3339_utc(std::chrono::system_clock::time_point time) {
   using std::chrono::days;
   using std::chrono::floor;

@@ -15,6 +15,9 @@ namespace tcpeek::ipc {
 // readable whatever a user named a filter.
 [[nodiscard]] std::string json_quoted(std::string_view text);
 
+// The reply to a request that is refused: {"error":"..."}.
+[[nodiscard]] std::string error_reply(std::string_view message);
+
 // RFC 3339, UTC, always with six decimals: 2024-02-29T23:59:59.000001Z.
 [[nodiscard]] std::string rfc3339_utc(std::chrono::system_clock::time_point time);
 

@@ -122,6 +122,11 @@ void Reader::request_report() noexcept {
   wake_.notify();
 }
 
+void Reader::ask_top(const TopQuery& query) {
+  top_.ask(query);
+  wake_.notify();
+}
+
 void Reader::pin() {
   if (!config_.cpu) return;
   cpu_set_t set;
@@ -194,7 +199,8 @@ bool Reader::poll_once() noexcept {
   look_for_loss();
   const bool behind = sweep();
   report_if_wanted();
-  return read || behind;
+  const bool asked = top_.work(counter_.top(), timeline_, timeline_.now());
+  return read || behind || asked;
 }
 
 bool Reader::read_rings() noexcept {

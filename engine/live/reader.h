@@ -35,6 +35,7 @@
 #include "engine/live/sweep_pace.h"
 #include "engine/pipeline/outcome_counter.h"
 #include "engine/pipeline/pipeline.h"
+#include "engine/pipeline/top_exchange.h"
 #include "engine/process/sandbox.h"
 
 namespace tcpeek::engine {
@@ -81,6 +82,10 @@ class Reader {
   }
   // Valid while report_ready(), until the next request.
   [[nodiscard]] const ReaderReport& report() const noexcept { return report_; }
+
+  // Precondition: top().ready().
+  void ask_top(const TopQuery& query);
+  [[nodiscard]] const TopExchange& top() const noexcept { return top_; }
 
   [[nodiscard]] Handover<ReaderRules>& rules() noexcept { return rules_; }
   // Continues with another socket on this interface, which was deleted and recreated. Returns the one
@@ -131,6 +136,7 @@ class Reader {
   std::atomic<std::uint64_t> requested_{0};
   std::atomic<std::uint64_t> reported_{0};
   ReaderReport report_;
+  TopExchange top_;
   std::future<void> started_;
 
   // The reader's.

@@ -170,7 +170,12 @@ bool OutcomeCounter::for_each_counts(FilterSets::Tag tag, Fn&& fn) noexcept {
   return sets_.for_each(tag, [&](FilterId filter) { fn(counts_.filters[filter]); });
 }
 
-void OutcomeCounter::opened(Attempt& attempt) noexcept {
+// By the filters RX and TX, which always exist: their numbers are the first ones.
+std::uint8_t OutcomeCounter::directions_of(FilterSets::Tag tag) const noexcept {
+  return static_cast<std::uint8_t>(sets_.word(tag, 0) & 3);
+}
+
+void OutcomeCounter::opened(Attempt& attempt, std::uint16_t& service) noexcept {
   const Ruleset& rules = rules_.current().rules;
   const Address initiator = to_address(attempt.initiator_end());
   const flowtable::Endpoint responder_end = attempt.responder_end();
@@ -192,6 +197,8 @@ void OutcomeCounter::opened(Attempt& attempt) noexcept {
   } else if (!matched) {
     ++counts_.excluded;
   }
+  const bool excluded = directions != 0 && !matched;
+  service = excluded ? TopTables::kUncounted : top_.opened(attempt, directions);
 }
 
 namespace {
@@ -219,23 +226,31 @@ void count_times(ipc::Counts& counts, const Times& times, bool repeated) noexcep
 
 }  // namespace
 
-void OutcomeCounter::ended(const Attempt& attempt, const Outcome& outcome) noexcept {
+void OutcomeCounter::ended(const Attempt& attempt, const Outcome& outcome,
+                           std::uint16_t service) noexcept {
+  count(attempt, outcome);
+  top_.ended(attempt, outcome, service, directions_of(attempt.tag),
+             std::chrono::duration_cast<std::chrono::microseconds>(duration(attempt, outcome)));
+  sets_.close(attempt.tag);
+}
+
+void OutcomeCounter::count(const Attempt& attempt, const Outcome& outcome) noexcept {
   switch (outcome.result()) {
     case Result::success:
-      return succeeded(attempt, outcome);
+      return count_success(attempt, outcome);
     case Result::evicted:
-      return evicted(attempt);
+      return count_evicted(attempt);
     case Result::reject:
     case Result::timeout:
     case Result::unreach:
     case Result::pending:
-      return failed(attempt, outcome);
+      return count_failure(attempt, outcome);
   }
   __builtin_unreachable();
 }
 
 // What is the same for every filter is computed once, and rare cases are tested once.
-void OutcomeCounter::succeeded(const Attempt& attempt, const Outcome& outcome) noexcept {
+void OutcomeCounter::count_success(const Attempt& attempt, const Outcome& outcome) noexcept {
   const bool repeated = was_repeated(attempt);
   const bool timed = !outcome.late_proof && !outcome.half_seen;
   const auto lasted =
@@ -247,10 +262,10 @@ void OutcomeCounter::succeeded(const Attempt& attempt, const Outcome& outcome) n
     if (repeated) [[unlikely]]
       count_duplicates(counts, attempt, true);
   });
-  close(attempt, outcome, matched);
+  if (matched && queue_.listening()) print(attempt, outcome);
 }
 
-void OutcomeCounter::failed(const Attempt& attempt, const Outcome& outcome) noexcept {
+void OutcomeCounter::count_failure(const Attempt& attempt, const Outcome& outcome) noexcept {
   const Tally tally = tally_of(outcome.cause);
   const bool repeated = was_repeated(attempt);
   const bool matched = for_each_counts(attempt.tag, [&](ipc::Counts& counts) {
@@ -258,23 +273,17 @@ void OutcomeCounter::failed(const Attempt& attempt, const Outcome& outcome) noex
     count_details(counts, outcome);
     if (repeated) count_duplicates(counts, attempt, false);
   });
-  close(attempt, outcome, matched);
+  if (matched && queue_.listening()) print(attempt, outcome);
 }
 
 // Nobody knows what would have become of it. In a flood this runs for every SYN.
-void OutcomeCounter::evicted(const Attempt& attempt) noexcept {
+void OutcomeCounter::count_evicted(const Attempt& attempt) noexcept {
   const std::uint64_t retrying = was_repeated(attempt) ? 1 : 0;
   static_cast<void>(for_each_counts(attempt.tag, [&](ipc::Counts& counts) {
     --counts[Tally::pending];
     ++counts[Tally::evicted];
     counts[Tally::retrying] -= retrying;
   }));
-  sets_.close(attempt.tag);
-}
-
-void OutcomeCounter::close(const Attempt& attempt, const Outcome& outcome, bool matched) noexcept {
-  if (matched && queue_.listening()) print(attempt, outcome);
-  sets_.close(attempt.tag);
 }
 
 void OutcomeCounter::retrying(const Attempt& attempt) noexcept {

@@ -13,6 +13,7 @@
 #include "engine/pipeline/packet_timeline.h"
 #include "engine/pipeline/reader_report.h"
 #include "engine/pipeline/reader_rules.h"
+#include "engine/pipeline/top_tables.h"
 #include "flowtable/attempt.h"
 #include "flowtable/outcome.h"
 
@@ -23,8 +24,9 @@ class OutcomeCounter {
   OutcomeCounter(Handover<ReaderRules>& rules, OutcomeQueue& queue, const PacketTimeline& timeline);
 
   // Called by the tracker.
-  void opened(flowtable::Attempt& attempt) noexcept;
-  void ended(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
+  void opened(flowtable::Attempt& attempt, std::uint16_t& service) noexcept;
+  void ended(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
+             std::uint16_t service) noexcept;
   void late_synack(const flowtable::Attempt& attempt) noexcept;
   void retrying(const flowtable::Attempt& attempt) noexcept;
 
@@ -37,25 +39,27 @@ class OutcomeCounter {
   [[nodiscard]] const OutcomeCounts& counts() const noexcept { return counts_; }
   // Copies the counts; allocates nothing, even if filters were added since the last report.
   void report_to(OutcomeCounts& report) noexcept;
+  [[nodiscard]] TopTables& top() noexcept { return top_; }
   // Of the rules in use.
   [[nodiscard]] std::uint32_t generation() const noexcept { return generation_; }
 
  private:
-  void succeeded(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
-  void failed(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
-  void evicted(const flowtable::Attempt& attempt) noexcept;
-  void close(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
-             bool matched) noexcept;
+  void count(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
+  void count_success(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
+  void count_failure(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
+  void count_evicted(const flowtable::Attempt& attempt) noexcept;
 
   // Calls fn(Counts&) for the totals and for each filter that the attempt counts in; true if any.
   template <class Fn>
   bool for_each_counts(FilterSets::Tag tag, Fn&& fn) noexcept;
+  [[nodiscard]] std::uint8_t directions_of(FilterSets::Tag tag) const noexcept;
   void print(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
 
   Handover<ReaderRules>& rules_;
   OutcomeQueue& queue_;
   const PacketTimeline& timeline_;
   FilterSets sets_;
+  TopTables top_;
   OutcomeCounts counts_;
   std::vector<ipc::Counts> report_room_;  // for the next report, when filters were added
   std::uint32_t generation_ = 0;

@@ -1,6 +1,7 @@
 #include "engine/serve/history_replies.h"
 
 #include "ipc/history_json.h"
+#include "ipc/json_text.h"
 
 namespace tcpeek::engine {
 namespace {

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
+#include "ipc/json_text.h"
 #include "ipc/stats_json.h"
+#include "ipc/top_json.h"
+#include "ipc/top_request.h"
 
 namespace tcpeek::engine {
 namespace {
@@ -18,9 +22,43 @@ const ipc::ReplyText& shared(ipc::ReplyText& text, Make make) {
 }  // namespace
 
 void RequestHandler::ask(std::string word, Reply reply) {
+  if (ask_top(word, reply)) return;
   drop_unwanted();
   waiting_.push_back({std::move(word), std::move(reply)});
   if (!busy_) begin_round();
+}
+
+// False: it is another word.
+bool RequestHandler::ask_top(std::string_view line, const Reply& reply) {
+  const auto parsed = ipc::parse_top_request(line);
+  if (!parsed) return false;
+  if (const auto* mistake = std::get_if<ipc::TopMistake>(&*parsed)) {
+    reply(ipc::error_reply(mistake->text));
+    return true;
+  }
+  drop_unwanted();
+  top_waiting_.push_back({std::get<ipc::TopRequest>(*parsed), reply});
+  if (!top_busy_) begin_top_round();
+  return true;
+}
+
+// Answers the first request that is still wanted, and all that are equal to it.
+void RequestHandler::begin_top_round() {
+  drop_unwanted();
+  top_busy_ = !top_waiting_.empty();
+  if (!top_busy_) return;
+  const ipc::TopRequest request = top_waiting_.front().request;
+  std::vector<Reply> replies;
+  std::erase_if(top_waiting_, [&](const TopQuestion& asked) {
+    if (asked.request != request) return false;
+    replies.push_back(asked.reply);
+    return true;
+  });
+  collect_top_(request, [this, replies = std::move(replies)](const ipc::Top& top) {
+    const ipc::ReplyText text = ipc::top_reply(top);
+    for (const Reply& reply : replies) reply(text);
+    reactor_.after(kPause, [this] { begin_top_round(); });
+  });
 }
 
 void RequestHandler::begin_round() {
@@ -72,6 +110,7 @@ void RequestHandler::end_round(std::chrono::steady_clock::duration spent) {
 
 void RequestHandler::drop_unwanted() {
   std::erase_if(waiting_, [](const Request& request) { return !request.reply.wanted(); });
+  std::erase_if(top_waiting_, [](const TopQuestion& asked) { return !asked.reply.wanted(); });
 }
 
 }  // namespace tcpeek::engine

@@ -7,6 +7,8 @@
 // dropped: there are never more requests waiting than the server has clients. The pause is at least as
 // long as the round took to answer, so that large replies do not take up the reactor either.
 //
+// TOP needs no snapshot: it has rounds of its own, for all who ask the same, with the same pause.
+//
 // An unknown word is answered like GET, as in the original.
 //
 // Thread contract: reactor thread only.
@@ -16,12 +18,14 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/serve/history_replies.h"
 #include "ipc/legacy_reply.h"
 #include "ipc/reactor.h"
 #include "ipc/snapshot.h"
+#include "ipc/top.h"
 #include "ipc/unix_server.h"
 
 namespace tcpeek::engine {
@@ -36,16 +40,22 @@ class RequestHandler {
   // Calls its argument once, with a snapshot taken from now on.
   using Collect = std::function<void(std::function<void(const ipc::Snapshot&)>)>;
 
+  // The same for TOP.
+  using CollectTop =
+      std::function<void(const ipc::TopRequest&, std::function<void(const ipc::Top&)>)>;
+
   // The reactor outlives this object, which outlives the callbacks it gives to the reactor.
-  RequestHandler(ipc::Reactor& reactor, Collect collect)
-      : reactor_(reactor), collect_(std::move(collect)) {}
+  RequestHandler(ipc::Reactor& reactor, Collect collect, CollectTop collect_top)
+      : reactor_(reactor), collect_(std::move(collect)), collect_top_(std::move(collect_top)) {}
 
   // Without it HISTORY is a word like any other. It outlives this object.
   void offer(const History& history) { history_replies_.emplace(history); }
 
   void ask(std::string word, Reply reply);
 
-  [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
+  [[nodiscard]] std::size_t waiting() const noexcept {
+    return waiting_.size() + top_waiting_.size();
+  }
 
  private:
   struct Request {
@@ -53,6 +63,13 @@ class RequestHandler {
     Reply reply;
   };
 
+  struct TopQuestion {
+    ipc::TopRequest request;
+    Reply reply;
+  };
+
+  [[nodiscard]] bool ask_top(std::string_view line, const Reply& reply);
+  void begin_top_round();
   void begin_round();
   void answer(const ipc::Snapshot& snapshot);
   // False if it has to wait for the next round.
@@ -63,9 +80,12 @@ class RequestHandler {
 
   ipc::Reactor& reactor_;
   const Collect collect_;
+  const CollectTop collect_top_;
   std::vector<Request> current_;  // answered in the current round
   std::vector<Request> waiting_;  // for the next one
   bool busy_ = false;             // with a round or the pause after it
+  std::vector<TopQuestion> top_waiting_;
+  bool top_busy_ = false;
   ipc::RefreshMarks refresh_marks_;
   std::optional<HistoryReplies> history_replies_;
 };

@@ -116,12 +116,14 @@ TEST(AttemptTable, PutWritesAnAttemptAnew) {
   Bench b(1);
   const Slot slot = b.put(key_of(1)).slot;
   b.table[slot].tag = 77;
+  b.table.note(slot) = 88;
   b.answer(key_of(1));
   b.remember(key_of(1), {9});
   b.table.put(slot, key_of(2), b.table.home(key_of(2)));
   EXPECT_FALSE(b.find(key_of(1)));
   ASSERT_EQ(b.find(key_of(2)), slot);
   EXPECT_EQ(b.table[slot].tag, 0U);
+  EXPECT_EQ(b.table.note(slot), 0U);
   EXPECT_TRUE(b.table[slot].pending());
   EXPECT_EQ(b.table.pending(), 1U);
   EXPECT_EQ(b.table.remembered(), 0U);
@@ -147,6 +149,7 @@ TEST(AttemptTable, AgreesWithAMap) {
   struct Known {
     bool remembered = false;
     std::uint32_t deadline = 0;
+    std::uint16_t note = 0;
   };
   for (std::uint64_t seed = 0; seed < (kThorough ? 200U : 20U); ++seed) {
     std::mt19937 random(static_cast<std::uint32_t>(seed));
@@ -159,12 +162,14 @@ TEST(AttemptTable, AgreesWithAMap) {
       ASSERT_EQ(static_cast<bool>(b.find(key_of(n))), it != known.end()) << "seed " << seed;
       if (it != known.end()) {
         ASSERT_EQ(b.table.deadline(b.find(key_of(n))).value, it->second.deadline);
+        ASSERT_EQ(b.table.note(b.find(key_of(n))), it->second.note) << "seed " << seed;
         if (random() % 2 == 0) {
           b.table.erase(b.find(key_of(n)));
           known.erase(it);
         } else {
           b.remember(key_of(n), {i});
-          it->second = {true, i};
+          it->second.remembered = true;
+          it->second.deadline = i;
         }
       } else {
         const AttemptTable::Home home = b.table.home(key_of(n));
@@ -173,6 +178,8 @@ TEST(AttemptTable, AgreesWithAMap) {
         const Attempt loser = b.table[place.slot];
         b.table.put(place.slot, key_of(n), home).first_syn = seconds(i);
         b.table.set_deadline(place.slot, {i});
+        ASSERT_EQ(b.table.note(place.slot), 0U);
+        b.table.note(place.slot) = static_cast<std::uint16_t>(i + 1);
         std::erase_if(known, [&](const auto& entry) {
           if (b.find(key_of(entry.first))) return false;
           // A remembered one may also have given way to an attempt that was moved.
@@ -180,7 +187,7 @@ TEST(AttemptTable, AgreesWithAMap) {
           EXPECT_EQ(told, !entry.second.remembered) << "lost without being told";
           return true;
         });
-        known[n] = {false, i};
+        known[n] = {false, i, static_cast<std::uint16_t>(i + 1)};
       }
       if (i % 16 == 0) {
         ASSERT_TRUE(b.table.consistent()) << "seed " << seed << ", step " << i;

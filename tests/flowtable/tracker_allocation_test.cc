@@ -17,8 +17,8 @@ namespace {
 
 struct Silent {
   std::uint64_t events = 0;
-  void opened(Attempt&) noexcept { ++events; }
-  void ended(const Attempt&, const Outcome&) noexcept { ++events; }
+  void opened(Attempt&, std::uint16_t&) noexcept { ++events; }
+  void ended(const Attempt&, const Outcome&, std::uint16_t) noexcept { ++events; }
   void late_synack(const Attempt&) noexcept { ++events; }
   void retrying(const Attempt&) noexcept { ++events; }
 };

@@ -181,13 +181,13 @@ class Auditor {
  public:
   void look_at(const AttemptTable& table) { table_ = &table; }
 
-  void opened(Attempt& a) noexcept {
+  void opened(Attempt& a, std::uint16_t&) noexcept {
     ++opened_count;
     const bool fresh =
         pending_.emplace(pair_of(a.initiator_end(), a.responder_end()), a.key).second;
     EXPECT_TRUE(fresh) << "opened before the former one of this 4-tuple ended";
   }
-  void ended(const Attempt& a, const Outcome& e) noexcept {
+  void ended(const Attempt& a, const Outcome& e, std::uint16_t) noexcept {
     ++ended_counts.at(static_cast<std::size_t>(e.cause));
     if (e.cause == Cause::evicted) check_eviction(a);
     EXPECT_EQ(pending_.erase(pair_of(a.initiator_end(), a.responder_end())), 1U) << "ended twice";

@@ -357,24 +357,32 @@ TEST(Tracker, WhatHasTimedOutIsNotEvicted) {
 
 struct Tagging {
   std::uint32_t tag = 0;
+  std::uint16_t note = 0;
   Endpoint initiator;
-  void opened(Attempt& a) noexcept { a.tag = 4711; }
-  void ended(const Attempt& a, const Outcome&) noexcept {
+  void opened(Attempt& a, std::uint16_t& its_note) noexcept {
+    EXPECT_EQ(its_note, 0U) << "left from another attempt";
+    a.tag = 4711;
+    its_note = 815;
+  }
+  void ended(const Attempt& a, const Outcome&, std::uint16_t its_note) noexcept {
     tag = a.tag;
+    note = its_note;
     initiator = a.initiator_end();
   }
   void late_synack(const Attempt&) noexcept {}
   void retrying(const Attempt&) noexcept {}
 };
 
-TEST(Tracker, CarriesTheObserversTag) {
+TEST(Tracker, CarriesTheObserversTagAndNote) {
   for (const Ends& ends : {kEnds, Ends{kEnds.server, kEnds.client}}) {
     Tagging observer;
     Tracker<Tagging> tracker(config_of(10), observer);
     tracker.on_segment(ends.syn(10).segment());
     tracker.on_segment(ends.synack(20, 11).segment());
     tracker.on_segment(ends.ack(11, 21).segment());
+    tracker.on_segment(ends.syn(99).at(5).segment());  // in the same slot
     EXPECT_EQ(observer.tag, 4711U);
+    EXPECT_EQ(observer.note, 815U);
     EXPECT_EQ(observer.initiator, ends.client);
   }
 }

@@ -1,5 +1,6 @@
 // The HISTORY reply: its members, its rows, and names that would break it.
 #include "ipc/history_json.h"
+#include "ipc/json_text.h"
 
 #include <gtest/gtest.h>
 

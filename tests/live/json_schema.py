@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import pathlib
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+
+SCHEMAS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "schema"
 
 _TYPES: dict[str, Callable[[Any], bool]] = {
     "object": lambda value: isinstance(value, dict),
@@ -17,7 +21,12 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
 }
 _KNOWN = frozenset({
     "$schema", "$defs", "$ref", "title", "description", "type", "const", "enum", "required", "properties", "items",
-    "prefixItems", "minItems", "maxItems", "minimum", "maximum", "pattern"})  # fmt: skip
+    "prefixItems", "minItems", "maxItems", "minimum", "maximum", "pattern", "oneOf", "additionalProperties",
+    "format"})  # fmt: skip
+
+
+def load(name: str) -> Any:
+    return json.loads((SCHEMAS / name).read_text(encoding="utf-8"))
 
 
 def violations(schema: Any, value: Any) -> list[str]:
@@ -38,6 +47,8 @@ def _check(root: Any, schema: Any, value: Any, path: str) -> Iterator[str]:
         yield f"{path}: {value!r} is not {schema['const']!r}"
     if "enum" in schema and value not in schema["enum"]:
         yield f"{path}: {value!r} is none of {schema['enum']!r}"
+    if "oneOf" in schema and sum(not list(_check(root, each, value, path)) for each in schema["oneOf"]) != 1:
+        yield f"{path}: {value!r} is not exactly one of what is allowed"
     types = schema.get("type", [])
     types = [types] if isinstance(types, str) else types
     if types and not any(_TYPES[name](value) for name in types):
@@ -57,6 +68,9 @@ def _check(root: Any, schema: Any, value: Any, path: str) -> Iterator[str]:
         for name, member in schema.get("properties", {}).items():
             if name in value:
                 yield from _check(root, member, value[name], f"{path}.{name}")
+        if schema.get("additionalProperties") is False:
+            for name in set(value) - set(schema.get("properties", {})):
+                yield f"{path}.{name}: is not in the schema"
 
 
 def _check_array(root: Any, schema: Any, value: list[Any], path: str) -> Iterator[str]:

@@ -78,13 +78,13 @@ struct Recorder {
   std::uint64_t opened_count = 0;
   std::uint64_t ended_count = 0;
 
-  void opened(Attempt& a) noexcept {
+  void opened(Attempt& a, std::uint16_t&) noexcept {
     ++opened_count;
     const IpAddress responder = a.responder_end().address;
     if (std::find(own.begin(), own.end(), responder) != own.end()) a.set_own_responder();
     add(told_about(a, Told::What::opened));
   }
-  void ended(const Attempt& a, const Outcome& e) noexcept {
+  void ended(const Attempt& a, const Outcome& e, std::uint16_t) noexcept {
     ++ended_count;
     Told t = told_about(a, Told::What::ended);
     t.cause = e.cause;

@@ -191,7 +191,7 @@ TEST(SizingTest, WhatDoesNotFitIsRefusedWithBothFigures) {
   w.max_sessions = 100'000'000;
   EXPECT_EQ(
       refusal(w, cpus(8), {.total = kGib, .available = 512 * kMib, .grouped = true}),
-      "not enough memory: --max-sessions 100000000 needs 8860 MiB, 480 MiB are available "
+      "not enough memory: --max-sessions 100000000 needs 9066 MiB, 480 MiB are available "
       "within the control group's limit, a sixteenth left to others; try fewer --max-sessions");
   w.interfaces = 1;
   w.ring_mib = 4000;
@@ -199,7 +199,7 @@ TEST(SizingTest, WhatDoesNotFitIsRefusedWithBothFigures) {
   EXPECT_EQ(
       refusal(w, cpus(8), machine(4800 * kMib)),
       "not enough memory: -B 4000 with 1 reader on 1 interface and --max-sessions 10000000 need "
-      "4886 MiB, 4500 MiB are available, a sixteenth left to others; try a smaller -B, fewer "
+      "4907 MiB, 4500 MiB are available, a sixteenth left to others; try a smaller -B, fewer "
       "--threads or fewer "
       "--max-sessions");
 }

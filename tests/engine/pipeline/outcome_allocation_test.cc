@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/pipeline/outcome_queue.h"
+#include "engine/pipeline/top_exchange.h"
 #include "tests/engine/pipeline/counting_rig.h"
 #include "tests/support/allocations.h"
 
@@ -76,6 +77,33 @@ TEST(OutcomeAllocation, PickingUpRulesAllocatesAndFreesNothingInTheReader) {
   rig.counter.report_to(report);
   EXPECT_EQ(counted.so_far(), 0U);
   EXPECT_EQ(report.filters.size(), 102U);
+}
+
+TEST(OutcomeAllocation, AnsweringTopAllocatesNothing) {
+  CountingRig rig;
+  for (std::uint16_t i = 0; i < 5000; ++i) {
+    const Ends ends{v4(1, 9), v4(2, i)};
+    rig.see(ends.syn(10).at(i));
+    rig.see(ends.down(flag::rst | flag::ack, 0, 11).at(i));
+  }
+  TopExchange exchange;
+  TopQuery query;
+  for (const ipc::TopBy by : {ipc::TopBy::service, ipc::TopBy::pair}) {
+    query.by = by;
+    query.part = TopQuery::Part::candidates;
+    exchange.ask(query);
+    const AllocationCount counted;
+    int turns = 1;
+    while (exchange.work(rig.counter.top(), rig.timeline, flowtable::PacketTime())) ++turns;
+    EXPECT_EQ(turns, by == ipc::TopBy::service ? 2 : 1);
+    EXPECT_FALSE(exchange.report().candidates.empty());
+    query.part = TopQuery::Part::details;
+    query.count = query.keys.size();
+    query.keys.fill(exchange.report().candidates.front().key);
+    exchange.ask(query);
+    EXPECT_FALSE(exchange.work(rig.counter.top(), rig.timeline, flowtable::PacketTime()));
+    EXPECT_EQ(counted.so_far(), 0U);
+  }
 }
 
 }  // namespace

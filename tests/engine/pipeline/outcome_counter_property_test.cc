@@ -48,8 +48,8 @@ class Shadow {
   Shadow(OutcomeCounter& counter, const Handover<ReaderRules>& rules)
       : counter_(counter), rules_(rules) {}
 
-  void opened(Attempt& a) noexcept {
-    counter_.opened(a);
+  void opened(Attempt& a, std::uint16_t& note) noexcept {
+    counter_.opened(a, note);
     const std::uint8_t directions =
         rules_.current()
             .rules.locality()
@@ -63,8 +63,8 @@ class Shadow {
     excluded += directions != 0 && !in[0] && !in[1];
     ++opened_count;
   }
-  void ended(const Attempt& a, const Outcome& e) noexcept {
-    counter_.ended(a, e);
+  void ended(const Attempt& a, const Outcome& e, std::uint16_t note) noexcept {
+    counter_.ended(a, e, note);
     ++results.at(static_cast<std::size_t>(e.cause));
     const bool is_exact = e.cause == Cause::none && !e.late_proof && !e.half_seen;
     exact += is_exact;

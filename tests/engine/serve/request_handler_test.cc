@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/live/snapshot_collector.h"
+#include "engine/live/top_collector.h"
 #include "tests/engine/live/readers_fixture.h"
 #include "tests/ipc/unix_server_fixture.h"
 
@@ -44,9 +45,15 @@ class RequestHandlerTest : public ipc::test::UnixServerTest {
   Interfaces interfaces_{{"any"}, {}, {}};
   SnapshotCollector snapshot_collector_{reactor_, readers_.readers(), readers_.filters(),
                                         interfaces_, read_clocks()};
-  RequestHandler request_handler_{reactor_, [this](SnapshotCollector::Receiver receiver) {
-                                    snapshot_collector_.collect(std::move(receiver));
-                                  }};
+  TopCollector top_collector_{reactor_, readers_.readers()};
+  RequestHandler request_handler_{
+      reactor_,
+      [this](SnapshotCollector::Receiver receiver) {
+        snapshot_collector_.collect(std::move(receiver));
+      },
+      [this](const ipc::TopRequest& request, TopCollector::Receiver receiver) {
+        top_collector_.collect(request, std::move(receiver));
+      }};
 };
 
 TEST_F(RequestHandlerTest, EachWordHasItsReply) {
@@ -150,6 +157,36 @@ TEST_F(RequestHandlerTest, BetweenTwoRoundsIsAPause) {
   for (int i = 0; i < kQuestions; ++i) replies.insert(ask("STATS\n"));
   EXPECT_GE(std::chrono::steady_clock::now() - begin, (kQuestions - 1) * RequestHandler::kPause);
   EXPECT_EQ(replies.size(), kQuestions) << "each is answered from a snapshot of its own";
+}
+
+TEST_F(RequestHandlerTest, TopHasRepliesOfItsOwn) {
+  readers_.start();
+  serve_answers();
+  for (const char* word : {"TOP\n", "TOP 5\n", " TOP  by=pair  7 \r\n", "TOP by=network\n"}) {
+    EXPECT_THAT(ask(word), StartsWith(R"({"schema":1,"time":)")) << word;
+  }
+  for (const char* word : {"TOP 0\n", "TOP 101\n", "TOP by=port\n", "TOP 1 2\n", "TOP -1\n"}) {
+    EXPECT_THAT(ask(word), StartsWith(R"({"error":")")) << word;
+  }
+  for (const char* word : {"TOPS\n", "top\n", "TOP5\n"}) {
+    EXPECT_THAT(ask(word), StartsWith(R"([{"RX":)")) << word;
+  }
+}
+
+TEST_F(RequestHandlerTest, WhoAsksForTheSameTopTogetherIsAnsweredTogether) {
+  serve_answers();  // no reader answers yet
+  std::vector<Client> clients;
+  for (const char* word : {"TOP\n", "TOP\n", "TOP 3\n", "TOP\n", "TOP 3\n"}) {
+    clients.emplace_back(path());
+    ASSERT_TRUE(clients.back().send(word));
+    wait_for_requests(clients.size());
+  }
+  readers_.start();
+  std::vector<std::string> replies;
+  for (Client& client : clients) replies.push_back(client.receive_all().text);
+  for (const std::string& reply : replies) EXPECT_THAT(reply, StartsWith(R"({"schema":1,)"));
+  EXPECT_EQ(replies[1], replies[3]) << "asked while the first round lasted";
+  EXPECT_EQ(replies[2], replies[4]);
 }
 
 }  // namespace

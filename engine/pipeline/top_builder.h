@@ -1,0 +1,32 @@
+// Merges what readers tell about services and peers into one Top. Pure: plain data in, plain data out.
+//
+// A service's or a peer's counts are the sums over readers, as each connection is one reader's alone. Errors
+// add up too. What only one reader can know, since when a service has been failing, is found by comparing
+// times: it is failing since the first failure after the last success that any reader saw, or shortly
+// before the time that is told, where a reader had its first failure before that success.
+#pragma once
+
+#include <chrono>
+#include <span>
+#include <vector>
+
+#include "engine/pipeline/top_report.h"
+#include "ipc/top.h"
+
+namespace tcpeek::engine {
+
+using TopReports = std::span<const TopReport* const>;
+
+struct TopChoice {
+  std::vector<TopKey> keys;
+  std::uint64_t unlisted_failures = 0;  // recent ones of any other key, at most
+};
+
+// From the readers' candidates.
+[[nodiscard]] TopChoice choose_top(TopReports readers, std::size_t count);
+
+// From the readers' details of `choice`.
+[[nodiscard]] ipc::Top build_top(const ipc::TopRequest& request, const TopChoice& choice,
+                                 TopReports readers, std::chrono::system_clock::time_point taken);
+
+}  // namespace tcpeek::engine

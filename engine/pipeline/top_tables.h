@@ -1,0 +1,95 @@
+// What one reader knows of services and peers, without any filter: it is told of attempts by the outcome
+// counter, and read by TOP (top_exchange.h).
+//
+// "Recent" is what ended in the present window or in the one before: the last five to ten minutes.
+// Windows follow packet time.
+//
+// Thread contract: one reader owns it. After construction nothing here allocates, locks or throws.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/pipeline/peer_tables.h"
+#include "engine/pipeline/service_table.h"
+#include "flowtable/attempt.h"
+#include "flowtable/outcome.h"
+
+namespace tcpeek::engine {
+
+class TopTables {
+ public:
+  static constexpr std::chrono::minutes kWindow{5};
+  // The note of an attempt that is counted nowhere.
+  static constexpr ServiceTable::Number kUncounted = 0xffff;
+  static_assert(kUncounted >= ServiceTable::kMostServices);
+
+  // Errors: std::system_error, std::bad_alloc; std::exception without random numbers.
+  TopTables() : TopTables(AddressHash::random()) {}
+  explicit TopTables(const AddressHash& hash) : hash_(hash), services_(hash), peers_(hash) {}
+
+  // It is that late: windows that are over end. Done for all that happens; to be called before reading.
+  void advance(flowtable::PacketTime now) noexcept {
+    if (now >= window_ends_) [[unlikely]]
+      begin_window(now);
+  }
+
+  // `directions`: bits of Direction. The number is to be given to ended().
+  [[nodiscard]] ServiceTable::Number opened(const flowtable::Attempt& attempt,
+                                            std::uint8_t directions) noexcept {
+    advance(attempt.first_syn);
+    const PeerEnds ends = ends_of(attempt, directions);
+    const std::uint64_t initiator_hash = hash_(ends.initiator);
+    const std::uint64_t responder_hash = hash_(ends.responder);
+    peers_.opened(ends, initiator_hash, responder_hash);
+    const bool low = attempt.initiator() == flowtable::Sender::low;
+    const ServiceKey key{ends.responder, low ? attempt.key.high_port : attempt.key.low_port,
+                         directions};
+    return services_.opened(key, services_.hash_of(key, responder_hash), attempt.first_syn);
+  }
+  // `directions` as they were; `total` from the first SYN on.
+  void ended(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
+             ServiceTable::Number service, std::uint8_t directions,
+             std::chrono::microseconds total) noexcept {
+    const flowtable::Handshake& h = attempt.handshake;
+    const bool repeated = (h.dup_syns | h.dup_synacks) != 0 || h.two_responders;
+    const bool plain = !outcome.half_seen && !outcome.late_proof && !repeated;
+    if (!plain || service == kUncounted) [[unlikely]]
+      return ended_otherwise(attempt, outcome, service, directions);
+    if (outcome.cause == flowtable::Cause::evicted) return services_.evicted(service);
+    if (outcome.cause != flowtable::Cause::none) [[unlikely]]
+      return ended_otherwise(attempt, outcome, service, directions);
+    const std::chrono::microseconds answered(flowtable::Handshake::since_syn(h.last_answer_us));
+    services_.succeeded(service, outcome.at, {answered, total - answered});
+  }
+
+  [[nodiscard]] const ServiceTable& services() const noexcept { return services_; }
+  [[nodiscard]] PeerTables& peers() noexcept { return peers_; }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept {
+    return services_.memory_bytes() + PeerTables::memory_bytes();
+  }
+
+ private:
+  void ended_otherwise(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
+                       ServiceTable::Number service, std::uint8_t directions) noexcept;
+  [[nodiscard]] static PeerEnds ends_of(const flowtable::Attempt& attempt,
+                                        std::uint8_t directions) noexcept;
+  [[gnu::cold]] void begin_window(flowtable::PacketTime now) noexcept;
+
+  AddressHash hash_;
+  ServiceTable services_;
+  PeerTables peers_;
+  flowtable::PacketTime window_ends_ = flowtable::PacketTime::min();
+};
+
+inline PeerEnds TopTables::ends_of(const flowtable::Attempt& attempt,
+                                   std::uint8_t directions) noexcept {
+  constexpr std::uint8_t kOutgoingOnly = 2;  // Direction::tx
+  const bool low = attempt.initiator() == flowtable::Sender::low;
+  const auto low_end = flowtable::AddressWords::of(attempt.key.low_address.data());
+  const auto high_end = flowtable::AddressWords::of(attempt.key.high_address.data());
+  return {low ? low_end : high_end, low ? high_end : low_end, directions == kOutgoingOnly};
+}
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,135 @@
+#include "ipc/top_json.h"
+
+#include <cstddef>
+#include <utility>
+
+#include "ipc/json_text.h"
+#include "ipc/json_writer.h"
+#include "ipc/top_request.h"
+
+namespace tcpeek::ipc {
+namespace {
+
+constexpr std::size_t kUsualBytes = 1024;
+constexpr std::size_t kUsualRowBytes = 1100;
+
+std::string_view direction(const TopServiceRow& row) noexcept {
+  if (row.responder_local) return row.initiator_local ? "both" : "rx";
+  return row.initiator_local ? "tx" : "neither";
+}
+
+void write_time(JsonWriter& json, std::string_view name, const TopTime& time) {
+  if (!time) return json.null_member(name);
+  json.member(name, rfc3339_utc(*time));
+}
+
+void write_causes(JsonWriter& json, const TopFailures& failures) {
+  json.member("refused", failures.refused);
+  json.member("reset", failures.reset);
+  json.member("aborted", failures.aborted);
+  json.member("half_open", failures.half_open);
+  json.member("probe", failures.probe);
+  json.member("no_answer", failures.no_answer);
+  json.member("no_ack", failures.no_ack);
+  json.member("superseded", failures.superseded);
+  json.member("unreachable", failures.unreachable);
+}
+
+void write_leg(JsonWriter& json, std::string_view name, const TopLeg& leg) {
+  json.object(name, [&] {
+    json.member("count", leg.count);
+    for (const auto& [quantile, value] : {std::pair{"p50", leg.p50}, std::pair{"p99", leg.p99}}) {
+      if (leg.count == 0) {
+        json.null_member(quantile);
+      } else {
+        json.member(quantile, Elapsed(value));
+      }
+    }
+  });
+}
+
+void write_service_counts(JsonWriter& json, const TopServiceRow& row) {
+  json.member("attempts", row.attempts);
+  json.member("pending", row.pending);
+  json.member("success", row.success);
+  json.object("failure", [&] {
+    json.member("total", row.failures.total);
+    write_causes(json, row.failures);
+  });
+  json.member("evicted", row.evicted);
+  json.member("dup_syn_segments", row.dup_syn_segments);
+  json.member("dup_synack_segments", row.dup_synack_segments);
+  json.object("recent", [&] {
+    json.member("attempts", row.recent_attempts);
+    json.member("failures", row.recent_failures);
+  });
+  write_time(json, "last_success", row.last_success);
+  write_time(json, "last_failure", row.last_failure);
+  json.object("legs_seconds", [&] {
+    write_leg(json, "syn_to_synack", row.syn_to_synack);
+    write_leg(json, "synack_to_ack", row.synack_to_ack);
+    json.member("left_out", row.legs_left_out);
+  });
+}
+
+void write_service(JsonWriter& json, const TopServiceRow& row) {
+  json.object("responder", [&] {
+    json.member("address", row.address);
+    json.member("port", row.port);
+  });
+  json.member("direction", direction(row));
+  write_time(json, "counting_since", row.counting_since);
+  write_time(json, "failing_since", row.failing_since);
+  write_service_counts(json, row);
+}
+
+void write_peer(JsonWriter& json, const TopPeerRow& row) {
+  if (!row.network.empty()) json.member("network", row.network);
+  if (!row.initiator.empty()) json.member("initiator", row.initiator);
+  if (!row.responder.empty()) json.member("responder", row.responder);
+  json.object("recent", [&] {
+    json.member("attempts", row.attempts);
+    json.object("failure", [&] {
+      json.member("total", row.failures.total);
+      json.member("error", row.failures_error);
+      write_causes(json, row.failures);
+    });
+  });
+  write_time(json, "first_failure", row.first_failure);
+  write_time(json, "last_failure", row.last_failure);
+}
+
+void write_top(JsonWriter& json, const Top& top) {
+  const bool by_service = top.request.by == TopBy::service;
+  json.member("schema", kTopSchema);
+  json.member("time", rfc3339_utc(top.taken));
+  json.member("by", word(top.request.by));
+  json.object("recent_seconds", [&] {
+    json.member("min", top.recent_at_least.count());
+    json.member("max", top.recent_at_most.count());
+  });
+  json.array("rows", [&] {
+    for (const TopServiceRow& row : top.services) json.object([&] { write_service(json, row); });
+    for (const TopPeerRow& row : top.peers) json.object([&] { write_peer(json, row); });
+  });
+  if (by_service) json.object("others", [&] { write_service_counts(json, top.others); });
+  json.object("bounds", [&] {
+    json.member("unlisted_recent_failures", top.unlisted_failures);
+    if (by_service) {
+      json.member("services", top.services_known);
+      json.member("services_displaced", top.services_displaced);
+    } else {
+      json.member("attempts_error", top.attempts_error);
+    }
+  });
+}
+
+}  // namespace
+
+std::string top_reply(const Top& top) {
+  JsonWriter json(kUsualBytes + (top.services.size() + top.peers.size()) * kUsualRowBytes);
+  json.object([&] { write_top(json, top); });
+  return std::move(json).take();
+}
+
+}  // namespace tcpeek::ipc
