@@ -1,10 +1,11 @@
 // The HISTORY reply: its members, its rows, and names that would break it.
 #include "ipc/history_json.h"
-#include "ipc/json_text.h"
 
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+
+#include "ipc/json_text.h"
 
 namespace tcpeek::ipc {
 namespace {

@@ -1,5 +1,4 @@
 // The reply to TOP, member by member. That it follows docs/schema/top.json is live/test_top.py's.
-#include "ipc/json_text.h"
 #include "ipc/top_json.h"
 
 #include <gtest/gtest.h>
@@ -7,6 +6,8 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
+
+#include "ipc/json_text.h"
 
 namespace tcpeek::ipc {
 namespace {
