@@ -15,10 +15,10 @@ using Out = std::back_insert_iterator<std::string>;
 
 void write_legs(Out out, const OutcomeEvent& event) {
   if (!event.legs) {
-    fmt::format_to(out, R"(,"legs_seconds":{{"responder":null,"initiator":null}})");
+    fmt::format_to(out, R"(,"legs_seconds":{{"syn_to_synack":null,"synack_to_ack":null}})");
     return;
   }
-  fmt::format_to(out, R"(,"legs_seconds":{{"responder":{},"initiator":{}}})",
+  fmt::format_to(out, R"(,"legs_seconds":{{"syn_to_synack":{},"synack_to_ack":{}}})",
                  json_seconds(event.legs->responder), json_seconds(event.legs->initiator));
 }
 

@@ -13,7 +13,7 @@
 //   uncertain         a timeout during which the kernel dropped packets
 //   half_seen, late_proof  of a success, see Tally
 //   dup_syn, dup_synack    retransmitted segments
-//   legs_seconds      responder, initiator: where the time of a success went; null if that is ambiguous
+//   legs_seconds      syn_to_synack, synack_to_ack: where the time of a success went; null if that is ambiguous
 //   isn               initiator, responder: initial sequence numbers; null if it was not captured
 //   rst               of one that was refused or reset: sender (unknown, responder, suspect), hop_limit
 //   icmp              of one that was unreachable: type, code, reason, router

@@ -45,8 +45,8 @@ void write_latency(JsonWriter& json, const LatencyHistogram& latency) {
 }
 
 void write_legs(JsonWriter& json, const Counts& counts) {
-  json.object("responder", [&] { write_latency(json, counts.responder_leg); });
-  json.object("initiator", [&] { write_latency(json, counts.initiator_leg); });
+  json.object("syn_to_synack", [&] { write_latency(json, counts.responder_leg); });
+  json.object("synack_to_ack", [&] { write_latency(json, counts.initiator_leg); });
   json.member("ambiguous", counts[Tally::legs_ambiguous]);
 }
 

@@ -26,7 +26,7 @@
 //                         unreachable by reason}, rst_suspect
 //     evicted, late_synack
 //     latency_seconds     count, sum, p50, p90, p99, p999 (within 3.2%), max; null while count is 0
-//     legs_seconds        responder {the same}, initiator {the same}, ambiguous (handshakes left out)
+//     legs_seconds        syn_to_synack, synack_to_ack {the same}, ambiguous (handshakes left out)
 //   attempts_excluded, attempts_not_local
 //   copies                syn, synack: made by the capture
 //   late_syns, stray_syns

@@ -25,7 +25,9 @@ void TopTables::ended_otherwise(const Attempt& attempt, const Outcome& outcome,
       break;
   }
   advance(outcome.at);
-  peers_.failed(ends_of(attempt, directions), outcome.cause, outcome.at);
+  // Who only probes would be first of all initiators.
+  if (outcome.cause != flowtable::Cause::probe)
+    peers_.failed(ends_of(attempt, directions), outcome.cause, outcome.at);
   services_.failed(service, outcome.cause, outcome.at);
 }
 

@@ -38,7 +38,7 @@ TEST(OutcomeEvent, Success) {
                              R"("result":"success","cause":"",)"
                              R"("uncertain":false,"half_seen":true,"late_proof":false,)"
                              R"("tries":3,"tried_seconds":3.000001,"dup_syn":2,"dup_synack":0,)"
-                             R"("legs_seconds":{"responder":null,"initiator":null},)"
+                             R"("legs_seconds":{"syn_to_synack":null,"synack_to_ack":null},)"
                              R"("isn":{"initiator":4294967295,"responder":null},)"
                              R"("interface":"eth0","filters":["RX","web"]})");
 }
@@ -59,7 +59,7 @@ TEST(OutcomeEvent, Timeout) {
             R"("result":"timeout","cause":"no_ack",)"
             R"("uncertain":true,"half_seen":false,"late_proof":true,)"
             R"("tries":1,"tried_seconds":0.000000,"dup_syn":0,"dup_synack":4294967295,)"
-            R"("legs_seconds":{"responder":null,"initiator":null},)"
+            R"("legs_seconds":{"syn_to_synack":null,"synack_to_ack":null},)"
             R"("isn":{"initiator":0,"responder":null},"interface":"eth0","filters":[]})");
 }
 
@@ -70,7 +70,7 @@ TEST(OutcomeEvent, WhatOnlySomeHave) {
   e.rst = EventRst{"suspect", 254};
   e.icmp = EventIcmp{.type = 3, .code = 13, .reason = "prohibited", .router = "192.0.2.254"};
   const auto parsed = nlohmann::ordered_json::parse(to_json_line(e));
-  EXPECT_EQ(parsed["legs_seconds"].dump(), R"({"responder":0.001,"initiator":0.00025})");
+  EXPECT_EQ(parsed["legs_seconds"].dump(), R"({"syn_to_synack":0.001,"synack_to_ack":0.00025})");
   EXPECT_EQ(parsed["isn"]["responder"], 0);
   EXPECT_EQ(parsed["rst"].dump(), R"({"sender":"suspect","hop_limit":254})");
   EXPECT_EQ(parsed["icmp"].dump(),

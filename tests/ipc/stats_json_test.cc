@@ -29,8 +29,8 @@ constexpr const char* kZeroCounts =
     R"("evicted":0,"late_synack":0,)"
     R"("latency_seconds":{"count":0,"sum":0.000000,"p50":null,"p90":null,"p99":null,"p999":null,)"
     R"("max":null},"legs_seconds":{)"
-    R"("responder":{"count":0,"sum":0.000000,"p50":null,"p90":null,"p99":null,"p999":null,"max":null},)"
-    R"("initiator":{"count":0,"sum":0.000000,"p50":null,"p90":null,"p99":null,"p999":null,"max":null},)"
+    R"("syn_to_synack":{"count":0,"sum":0.000000,"p50":null,"p90":null,"p99":null,"p999":null,"max":null},)"
+    R"("synack_to_ack":{"count":0,"sum":0.000000,"p50":null,"p90":null,"p99":null,"p999":null,"max":null},)"
     R"("ambiguous":0}})";
 
 TEST(StatsReply, MembersAndTheirOrder) {

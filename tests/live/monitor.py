@@ -71,8 +71,8 @@ def _counts(tree: Any) -> Counts:
     assert sum(n for n in causes.values() if isinstance(n, int)) == failures - counts["unreachable"], tree
     assert 0 <= _at(tree, "retrying") <= counts["pending"], tree
     legs = _at(tree, "legs_seconds")
-    assert legs["responder"]["count"] == legs["initiator"]["count"], tree
-    assert legs["responder"]["count"] + legs["ambiguous"] == counts["timed_handshakes"], tree
+    assert legs["syn_to_synack"]["count"] == legs["synack_to_ack"]["count"], tree
+    assert legs["syn_to_synack"]["count"] + legs["ambiguous"] == counts["timed_handshakes"], tree
     return counts
 
 

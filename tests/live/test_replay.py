@@ -198,7 +198,7 @@ def events(finished: Finished) -> list[Event]:
         times = [float(event.pop("tried_seconds"))]
         # Whether there are legs must agree.
         legs = event["legs_seconds"]
-        times += [legs.pop(name) or 0.0 for name in ("responder", "initiator") if legs[name] is not None]
+        times += [legs.pop(name) or 0.0 for name in ("syn_to_synack", "synack_to_ack") if legs[name] is not None]
         del event["interface"]
         told.append((json.dumps(event, sort_keys=True), stamp, duration, times))
     return sorted(told)

@@ -55,6 +55,20 @@ ipc::Top top_of(CountingRig& rig, TopBy by, unsigned count = 10) {
   return build_top({.count = count, .by = by}, choice, TopReports(&report, 1), {});
 }
 
+TEST(TopTables, AProbeIsNobodysFailure) {
+  CountingRig rig;
+  const Ends checker{v4(1, 2000), v4(2, 80)};
+  rig.see(checker.syn(10).at(0));
+  rig.see(checker.synack(20, 11).at(200));
+  rig.see(checker.up(flag::rst | flag::ack, 11, 21).at(300));
+  const ipc::Top services = top_of(rig, TopBy::service);
+  ASSERT_EQ(services.services.size(), 1U);
+  EXPECT_EQ(services.services[0].failures.probe, 1U);
+  EXPECT_EQ(services.services[0].recent_failures, 0U);
+  EXPECT_FALSE(services.services[0].failing_since);
+  EXPECT_TRUE(top_of(rig, TopBy::initiator).peers.empty());
+}
+
 TEST(TopTables, NamesTheServiceThatRefusesFirst) {
   CountingRig rig;
   for (std::uint16_t i = 0; i < 20; ++i) {
