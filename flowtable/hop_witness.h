@@ -12,17 +12,15 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "flowtable/flow_key.h"
 #include "flowtable/outcome.h"
+#include "flowtable/page_array.h"
 
 namespace tcpeek::flowtable {
 
 class HopWitness {
  public:
-  HopWitness() : places_(kPlaces) {}
-
   void saw_synack(const IpAddress& responder, std::uint8_t hop_limit) noexcept {
     Place& place = places_[place_of(responder)];
     if (place.address == responder && place.hops[0] == hop_limit) [[likely]]
@@ -67,7 +65,7 @@ class HopWitness {
   }
   static_assert(kPlaces == 1U << (64 - 52));
 
-  std::vector<Place> places_;
+  PageArray<Place> places_{kPlaces, PageArray<Place>::Untouched()};
 };
 
 }  // namespace tcpeek::flowtable

@@ -6,24 +6,23 @@
 // Bounded: 16,384 different errors, four places for each of 4,096 values of a hash; of four the one that was
 // noted longest ago is displaced.
 //
-// Thread contract: owned by one reader. Nothing here allocates after construction.
+// Thread contract: owned by one reader. Nothing here allocates after construction; pages take memory as they
+// are first written.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <vector>
 
 #include "flowtable/icmp_error.h"
+#include "flowtable/page_array.h"
 
 namespace tcpeek::flowtable {
 
 class NotedErrors {
  public:
   static constexpr std::size_t kMost = 16'384;
-
-  NotedErrors() : places_(kMost) {}
 
   [[nodiscard]] std::uint32_t note(const IcmpError& error) noexcept {
     const std::size_t first = first_place(error);
@@ -70,7 +69,7 @@ class NotedErrors {
     return (mixed >> 52) * kWays;
   }
 
-  std::vector<Place> places_;
+  PageArray<Place> places_{kMost, PageArray<Place>::Untouched()};
   std::uint64_t notes_ = 0;
 };
 
@@ -79,15 +78,13 @@ class NotedErrors {
 // oldest displaced. As many as that, since an end may be noticed long after it fell due.
 class AnsweredErrors {
  public:
-  AnsweredErrors() : places_(kMost) {}
-
   void note(const FlowKey& key, std::uint32_t isn, std::uint64_t hash,
             std::uint32_t number) noexcept {
-    const auto first = places_.begin() + static_cast<std::ptrdiff_t>(first_place(hash));
-    const auto same = std::find_if(first, first + kWays, [&](const Place& place) {
+    Place* const first = &places_[first_place(hash)];
+    Place* const same = std::find_if(first, first + kWays, [&](const Place& place) {
       return place.noted != 0 && place.isn == isn && place.key == key;
     });
-    const auto oldest = std::min_element(
+    Place* const oldest = std::min_element(
         first, first + kWays, [](const Place& a, const Place& b) { return a.noted < b.noted; });
     *(same != first + kWays ? same : oldest) = {key, isn, number, ++notes_};
   }
@@ -117,7 +114,7 @@ class AnsweredErrors {
     return (hash >> 20) % (kMost / kWays) * kWays;
   }
 
-  std::vector<Place> places_;
+  PageArray<Place> places_{kMost, PageArray<Place>::Untouched()};
   std::uint64_t notes_ = 0;
 };
 

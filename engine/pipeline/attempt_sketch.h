@@ -43,6 +43,7 @@ class AttemptSketch {
 
   // Takes a fifth of a millisecond.
   void clear() noexcept {
+    if (total_ == 0) return;
     for (std::size_t i = 0; i < cells_.size(); ++i) cells_[i] = 0;
     total_ = 0;
   }
@@ -52,7 +53,8 @@ class AttemptSketch {
   }
 
  private:
-  flowtable::PageArray<std::uint32_t> cells_{kCells + 1};
+  flowtable::PageArray<std::uint32_t> cells_{kCells + 1,
+                                             flowtable::PageArray<std::uint32_t>::Untouched()};
   std::uint64_t total_ = 0;
 };
 

@@ -8,21 +8,18 @@ namespace tcpeek::engine {
 
 static_assert(FailureSketch::kEntries < std::numeric_limits<std::uint16_t>::max());
 
-FailureSketch::FailureSketch() : arrays_(std::make_unique<Arrays>()) {
-  clear();
-}
-
 void FailureSketch::clear() noexcept {
-  arrays_->index.fill(0);
-  arrays_->cells.fill(0);
-  for (std::size_t i = 0; i < kEntries; ++i) arrays_->free_runs[i] = static_cast<Index>(i);
-  free_run_count_ = kEntries;
+  if (size_ == 0) return;  // nothing was written yet, so its pages take no memory
+  arrays().index.fill(0);
+  arrays().cells.fill(0);
+  free_run_count_ = 0;
+  runs_used_ = 0;
   size_ = 0;
 }
 
 void FailureSketch::failed(const PeerKey& key, std::uint64_t hash, flowtable::Cause cause,
                            std::int64_t at) noexcept {
-  const std::uint32_t word = arrays_->index[index_of(key, hash)];
+  const std::uint32_t word = arrays().index[index_of(key, hash)];
   Index entry = 0;
   if (word != 0) {
     entry = static_cast<Index>((word & ~kTagMask) - 1);
@@ -31,7 +28,7 @@ void FailureSketch::failed(const PeerKey& key, std::uint64_t hash, flowtable::Ca
     entry = take_free();
     begin(entry, key, hash, 0, at);
   } else {
-    std::uint32_t& cell = arrays_->cells[cell_of(hash)];
+    std::uint32_t& cell = arrays().cells[cell_of(hash)];
     const std::uint64_t least = floor();
     if (std::uint64_t{cell} + 1 < least) {
       ++cell;
@@ -39,31 +36,31 @@ void FailureSketch::failed(const PeerKey& key, std::uint64_t hash, flowtable::Ca
     }
     // The least one makes room, and what is known of it goes to its cell.
     const std::uint64_t error = cell;
-    entry = arrays_->order.front();
-    std::uint32_t& its_cell = arrays_->cells[cell_of(arrays_->entries[entry].hash)];
+    entry = arrays().order.front();
+    std::uint32_t& its_cell = arrays().cells[cell_of(arrays().entries[entry].hash)];
     its_cell = static_cast<std::uint32_t>(std::max<std::uint64_t>(its_cell, least));
     remove(entry);
     begin(entry, key, hash, error, at);
-    arrays_->entries[entry].failures = least;
+    arrays().entries[entry].failures = least;
     if (error + 1 > least) count_up(entry);
   }
-  PeerFailures& peer = arrays_->entries[entry];
+  PeerFailures& peer = arrays().entries[entry];
   if (std::uint64_t* count = failure_count(peer.counted, cause); count != nullptr) ++*count;
   peer.last = std::max(peer.last, at);
 }
 
 const PeerFailures* FailureSketch::find(const PeerKey& key, std::uint64_t hash) const noexcept {
-  const std::uint32_t word = arrays_->index[index_of(key, hash)];
-  return word == 0 ? nullptr : &arrays_->entries[(word & ~kTagMask) - 1];
+  const std::uint32_t word = arrays().index[index_of(key, hash)];
+  return word == 0 ? nullptr : &arrays().entries[(word & ~kTagMask) - 1];
 }
 
 // Where the index has a key, or where it would be.
 std::size_t FailureSketch::index_of(const PeerKey& key, std::uint64_t hash) const noexcept {
   std::size_t i = place_of(hash);
-  for (; arrays_->index[i] != 0; i = (i + 1) % kPlaces) {
-    const std::uint32_t word = arrays_->index[i];
+  for (; arrays().index[i] != 0; i = (i + 1) % kPlaces) {
+    const std::uint32_t word = arrays().index[i];
     if ((word & kTagMask) != tag_of(hash)) continue;
-    const PeerFailures& peer = arrays_->entries[(word & ~kTagMask) - 1];
+    const PeerFailures& peer = arrays().entries[(word & ~kTagMask) - 1];
     if (peer.hash == hash && peer.key == key) break;
   }
   return i;
@@ -73,15 +70,15 @@ std::size_t FailureSketch::index_of(const PeerKey& key, std::uint64_t hash) cons
 FailureSketch::Index FailureSketch::take_free() noexcept {
   const auto entry = static_cast<Index>(size_++);
   const auto place = static_cast<Index>(kEntries - size_);
-  arrays_->order[place] = entry;
-  arrays_->places[entry] = place;
+  arrays().order[place] = entry;
+  arrays().places[entry] = place;
   add_run(entry, place, 1);
   return entry;
 }
 
 void FailureSketch::begin(Index entry, const PeerKey& key, std::uint64_t hash, std::uint64_t error,
                           std::int64_t at) noexcept {
-  arrays_->entries[entry] = {.key = key,
+  arrays().entries[entry] = {.key = key,
                              .hash = hash,
                              .failures = error + 1,
                              .error = error,
@@ -93,28 +90,28 @@ void FailureSketch::begin(Index entry, const PeerKey& key, std::uint64_t hash, s
 
 // Into the index.
 void FailureSketch::insert(Index entry) noexcept {
-  const std::uint64_t hash = arrays_->entries[entry].hash;
+  const std::uint64_t hash = arrays().entries[entry].hash;
   std::size_t i = place_of(hash);
-  while (arrays_->index[i] != 0) i = (i + 1) % kPlaces;
-  arrays_->index[i] = tag_of(hash) | (entry + 1U);
+  while (arrays().index[i] != 0) i = (i + 1) % kPlaces;
+  arrays().index[i] = tag_of(hash) | (entry + 1U);
 }
 
 // From the index; what would not be found any more behind the gap moves into it.
 void FailureSketch::remove(Index entry) noexcept {
-  std::size_t gap = place_of(arrays_->entries[entry].hash);
-  while ((arrays_->index[gap] & ~kTagMask) != entry + 1U) gap = (gap + 1) % kPlaces;
-  for (std::size_t i = (gap + 1) % kPlaces; arrays_->index[i] != 0; i = (i + 1) % kPlaces) {
-    const std::size_t place = place_of(arrays_->entries[(arrays_->index[i] & ~kTagMask) - 1].hash);
+  std::size_t gap = place_of(arrays().entries[entry].hash);
+  while ((arrays().index[gap] & ~kTagMask) != entry + 1U) gap = (gap + 1) % kPlaces;
+  for (std::size_t i = (gap + 1) % kPlaces; arrays().index[i] != 0; i = (i + 1) % kPlaces) {
+    const std::size_t place = place_of(arrays().entries[(arrays().index[i] & ~kTagMask) - 1].hash);
     if ((i - place) % kPlaces < (i - gap) % kPlaces) continue;
-    arrays_->index[gap] = arrays_->index[i];
+    arrays().index[gap] = arrays().index[i];
     gap = i;
   }
-  arrays_->index[gap] = 0;
+  arrays().index[gap] = 0;
 }
 
 // The last of its run, then the first of the next one.
 void FailureSketch::count_up(Index entry) noexcept {
-  Arrays& a = *arrays_;
+  Arrays& a = arrays();
   const Index run_index = a.run_of[entry];
   Run& run = a.runs[run_index];
   const auto last = static_cast<Index>(run.end - 1);
@@ -130,7 +127,7 @@ void FailureSketch::count_up(Index entry) noexcept {
 
 // The entry, at its place, joins the run behind it, or becomes one.
 void FailureSketch::add_run(Index entry, Index place, std::uint64_t failures) noexcept {
-  Arrays& a = *arrays_;
+  Arrays& a = arrays();
   if (place + 1U < kEntries) {
     const Index next = a.run_of[a.order[place + 1U]];
     if (a.runs[next].failures == failures && a.runs[next].begin == place + 1U) {
@@ -139,13 +136,13 @@ void FailureSketch::add_run(Index entry, Index place, std::uint64_t failures) no
       return;
     }
   }
-  const Index fresh = a.free_runs[--free_run_count_];
+  const Index fresh = free_run_count_ != 0 ? a.free_runs[--free_run_count_] : runs_used_++;
   a.runs[fresh] = {failures, place, static_cast<Index>(place + 1U)};
   a.run_of[entry] = fresh;
 }
 
 bool FailureSketch::consistent() const noexcept {
-  const Arrays& a = *arrays_;
+  const Arrays& a = arrays();
   for (std::size_t place = kEntries - size_; place < kEntries; ++place) {
     const Index entry = a.order[place];
     const PeerFailures& peer = a.entries[entry];

@@ -18,10 +18,10 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "engine/pipeline/service_table.h"
 #include "flowtable/flow_key.h"
+#include "flowtable/page_array.h"
 
 namespace tcpeek::engine {
 
@@ -50,8 +50,8 @@ class FailureSketch {
  public:
   static constexpr std::size_t kEntries = 4096;
 
-  // Errors: std::bad_alloc.
-  FailureSketch();
+  // Errors: std::system_error when there is no memory. It is taken as failures come.
+  FailureSketch() = default;
 
   // One more failure; `cause` is one that failure_count() knows.
   void failed(const PeerKey& key, std::uint64_t hash, flowtable::Cause cause,
@@ -61,16 +61,16 @@ class FailureSketch {
   [[nodiscard]] const PeerFailures* find(const PeerKey& key, std::uint64_t hash) const noexcept;
   // Failures that a peer without an entry can have.
   [[nodiscard]] std::uint64_t unlisted(std::uint64_t hash) const noexcept {
-    return arrays_->cells[cell_of(hash)];
+    return arrays().cells[cell_of(hash)];
   }
   [[nodiscard]] std::uint64_t floor() const noexcept {
-    return full() ? arrays_->entries[arrays_->order.front()].failures : 0;
+    return full() ? arrays().entries[arrays().order.front()].failures : 0;
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   // By failures, the most first.
   [[nodiscard]] const PeerFailures& ranked(std::size_t rank) const noexcept {
-    return arrays_->entries[arrays_->order[kEntries - 1 - rank]];
+    return arrays().entries[arrays().order[kEntries - 1 - rank]];
   }
   void clear() noexcept;
   [[nodiscard]] static constexpr std::size_t memory_bytes() noexcept { return sizeof(Arrays); }
@@ -118,9 +118,13 @@ class FailureSketch {
   void count_up(Index entry) noexcept;
   void add_run(Index entry, Index place, std::uint64_t failures) noexcept;
 
-  std::unique_ptr<Arrays> arrays_;
+  [[nodiscard]] Arrays& arrays() noexcept { return arrays_[0]; }
+  [[nodiscard]] const Arrays& arrays() const noexcept { return arrays_[0]; }
+
+  flowtable::PageArray<Arrays> arrays_{1, flowtable::PageArray<Arrays>::Untouched()};
   std::size_t size_ = 0;
   std::size_t free_run_count_ = 0;
+  Index runs_used_ = 0;  // no run from here on was ever in use
 };
 
 }  // namespace tcpeek::engine

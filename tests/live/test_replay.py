@@ -196,6 +196,8 @@ def events(finished: Finished) -> list[Event]:
         stamp = datetime.datetime.fromisoformat(event.pop("time")).timestamp()
         duration = float(event.pop("duration_seconds"))
         times = [float(event.pop("tried_seconds"))]
+        # A reader knows the hop limits of the SYN/ACKs that it read itself.
+        event.get("rst", {}).pop("sender", None)
         # Whether there are legs must agree.
         legs = event["legs_seconds"]
         times += [legs.pop(name) or 0.0 for name in ("syn_to_synack", "synack_to_ack") if legs[name] is not None]
