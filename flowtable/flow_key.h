@@ -96,6 +96,13 @@ struct AddressWords {
 
 static_assert(sizeof(AddressWords) == sizeof(IpAddress));
 
+// Word by word: compilers leave a comparison of the arrays to the library.
+[[nodiscard]] inline bool is_same(const IpAddress& a, const IpAddress& b) noexcept {
+  const AddressWords x = AddressWords::of(a.data());
+  const AddressWords y = AddressWords::of(b.data());
+  return ((x.high ^ y.high) | (x.low ^ y.low)) == 0;
+}
+
 [[nodiscard]] constexpr std::uint64_t from_big_endian(std::uint64_t word) noexcept {
   return std::endian::native == std::endian::little ? __builtin_bswap64(word) : word;
 }

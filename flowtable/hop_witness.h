@@ -23,7 +23,7 @@ class HopWitness {
  public:
   void saw_synack(const IpAddress& responder, std::uint8_t hop_limit) noexcept {
     Place& place = places_[place_of(responder)];
-    if (place.address == responder && place.hops[0] == hop_limit) [[likely]]
+    if (is_same(place.address, responder) && place.hops[0] == hop_limit) [[likely]]
       return;
     learn(place, responder, hop_limit);
   }
@@ -31,7 +31,7 @@ class HopWitness {
   [[nodiscard]] RstSender sender_of(const IpAddress& responder,
                                     std::uint8_t hop_limit) const noexcept {
     const Place& place = places_[place_of(responder)];
-    if (place.known == 0 || place.address != responder) return RstSender::unknown;
+    if (place.known == 0 || !is_same(place.address, responder)) return RstSender::unknown;
     const auto end = place.hops.begin() + place.known;
     const bool alike = std::find(place.hops.begin(), end, hop_limit) != end;
     return alike ? RstSender::responder : RstSender::suspect;
@@ -48,7 +48,7 @@ class HopWitness {
   };
 
   static void learn(Place& place, const IpAddress& responder, std::uint8_t hop_limit) noexcept {
-    if (place.address != responder) place = {responder, {}, 0};
+    if (!is_same(place.address, responder)) place = {responder, {}, 0};
     const auto end = place.hops.begin() + place.known;
     auto at = std::find(place.hops.begin(), end, hop_limit);
     if (at == end) {

@@ -28,7 +28,7 @@ class SynackWitness {
 
   [[nodiscard]] bool has_seen(const IpAddress& address, PacketTime now) const noexcept {
     const Place& place = places_[place_of(address)];
-    return place.address == address && now <= place.at + kLately;
+    return is_same(place.address, address) && now <= place.at + kLately;
   }
 
  private:

@@ -75,7 +75,7 @@ class Limits(unittest.TestCase):
         reserve to throw an exception from."""
         step = MIB // 4 if live.FULL else 2 * MIB
         ready = refused = 0
-        for size in range(SMALLEST, 96 * MIB, step):
+        for size in range(SMALLEST, 192 * MIB, step):
             with self.subTest(size=size):
                 said = self.refusal((f"--as={size}",))
                 ready += said is None
