@@ -32,7 +32,7 @@ class HopWitness {
                                     std::uint8_t hop_limit) const noexcept {
     const Place& place = places_[place_of(responder)];
     if (place.known == 0 || !is_same(place.address, responder)) return RstSender::unknown;
-    const auto end = place.hops.begin() + place.known;
+    const auto* const end = place.hops.begin() + place.known;
     const bool alike = std::find(place.hops.begin(), end, hop_limit) != end;
     return alike ? RstSender::responder : RstSender::suspect;
   }
@@ -49,8 +49,8 @@ class HopWitness {
 
   static void learn(Place& place, const IpAddress& responder, std::uint8_t hop_limit) noexcept {
     if (!is_same(place.address, responder)) place = {responder, {}, 0};
-    const auto end = place.hops.begin() + place.known;
-    auto at = std::find(place.hops.begin(), end, hop_limit);
+    auto* const end = place.hops.begin() + place.known;
+    auto* at = std::find(place.hops.begin(), end, hop_limit);
     if (at == end) {
       if (place.known < kHops) ++place.known;
       at = place.hops.begin() + place.known - 1;

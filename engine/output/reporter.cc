@@ -38,14 +38,15 @@ namespace {
 // Where a result or its cause comes from a segment that tells more.
 void add_evidence(ipc::OutcomeEvent& event, const OutcomeRecord& o) {
   using flowtable::Cause;
-  if (o.legs) event.legs = {o.legs->responder, o.legs->initiator};
+  if (o.has_legs) event.legs = {o.legs.responder, o.legs.initiator};
   if (o.outcome.cause == Cause::refused || o.outcome.cause == Cause::reset)
     event.rst = {word(o.outcome.rst_sender), o.outcome.rst_hop_limit};
-  if (o.error) {
-    event.icmp = {.type = o.error->type,
-                  .code = o.error->code,
-                  .reason = word(flowtable::reason_of(*o.error)),
-                  .router = to_string(Address{o.error->router})};
+  if (o.has_responder_isn) event.responder_isn = o.responder_isn;
+  if (o.has_error) {
+    event.icmp = {.type = o.error.type,
+                  .code = o.error.code,
+                  .reason = word(flowtable::reason_of(o.error)),
+                  .router = to_string(Address{o.error.router})};
   }
 }
 
@@ -69,7 +70,7 @@ ipc::OutcomeEvent Reporter::to_event(const Collected& collected) const {
       .dup_synack = o.dup_synacks,
       .legs = {},
       .isn = o.isn,
-      .responder_isn = o.responder_isn,
+      .responder_isn = {},
       .rst = {},
       .icmp = {},
       .interface = {},

@@ -4,7 +4,6 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <optional>
 #include <span>
 
 #include "engine/base/bits.h"
@@ -314,10 +313,13 @@ void OutcomeCounter::print(const Attempt& attempt, const Outcome& outcome) noexc
       .duration = lasted,
       .tried = since_syn(h.last_syn_us),
       .outcome = outcome,
+      .has_error = outcome.error != nullptr,
+      .has_legs = timed && !was_repeated(attempt),
+      .has_responder_isn = h.responder_was_seen(),
       .error = {},
-      .legs = {},
+      .legs = legs_of(attempt, std::chrono::duration_cast<std::chrono::microseconds>(lasted)),
       .isn = h.isn,
-      .responder_isn = {},
+      .responder_isn = h.responder_isn,
       .filters = sets_.word(attempt.tag, 0),
       .dup_syns = h.dup_syns,
       .dup_synacks = h.dup_synacks,
@@ -325,9 +327,6 @@ void OutcomeCounter::print(const Attempt& attempt, const Outcome& outcome) noexc
   };
   if (outcome.error != nullptr) record.error = *outcome.error;
   record.outcome.error = nullptr;
-  if (timed && !was_repeated(attempt))
-    record.legs = legs_of(attempt, std::chrono::duration_cast<std::chrono::microseconds>(lasted));
-  if (h.responder_was_seen()) record.responder_isn = h.responder_isn;
   std::array<FilterWord, kFilterWords> words;
   std::size_t count = 0;
   for_each_bit(summary & ~std::uint64_t{1}, [&](std::size_t word) {

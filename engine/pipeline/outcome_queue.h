@@ -16,7 +16,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <variant>
 #include <vector>
@@ -42,10 +41,14 @@ struct OutcomeRecord {
   std::chrono::nanoseconds duration{0};
   std::chrono::microseconds tried{0};  // first SYN to the last one
   flowtable::Outcome outcome;          // without what it points to
-  std::optional<flowtable::IcmpError> error;
-  std::optional<Legs> legs;
+  // Of these, what is known; no std::optional, as assigning one is not noexcept.
+  bool has_error = false;
+  bool has_legs = false;
+  bool has_responder_isn = false;
+  flowtable::IcmpError error;
+  Legs legs;
   std::uint32_t isn = 0;
-  std::optional<std::uint32_t> responder_isn;
+  std::uint32_t responder_isn = 0;
   std::uint64_t filters = 0;  // a bit for each of the first 64 filters it counts in
   std::uint16_t dup_syns = 0;
   std::uint16_t dup_synacks = 0;

@@ -35,7 +35,7 @@ std::uint64_t PeerTables::hash_of(PeerKind kind, const PeerKey& key) const noexc
     case PeerKind::network:
       return hash_(key.first);
     case PeerKind::pair:
-      return hash_.of_pair(hash_(key.first), hash_(key.second));
+      return AddressHash::of_pair(hash_(key.first), hash_(key.second));
   }
   __builtin_unreachable();
 }

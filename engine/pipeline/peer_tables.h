@@ -57,7 +57,7 @@ class PeerTables {
     Cells& waiting = waiting_[next_waiting_++ % kWaiting];
     for (const AttemptSketch::Cell cell : waiting) attempts.add(cell);
     waiting = {AttemptSketch::cell_of(initiator),
-               AttemptSketch::cell_of(hash_.of_pair(initiator, responder)),
+               AttemptSketch::cell_of(AddressHash::of_pair(initiator, responder)),
                AttemptSketch::cell_of(hash_(network_of(far_end(ends))))};
     for (const AttemptSketch::Cell cell : waiting) attempts.prefetch(cell);
     attempts.expect(kKinds);

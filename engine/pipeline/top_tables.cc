@@ -3,7 +3,6 @@
 namespace tcpeek::engine {
 
 using flowtable::Attempt;
-using flowtable::Cause;
 using flowtable::Outcome;
 
 // Of a repeated segment nobody knows which one was answered, so a leg is only told where it began and ended

@@ -112,9 +112,9 @@ TEST(OutcomeEvidenceTest, LegsOfAHandshakeWithoutRepetitions) {
   EXPECT_EQ(c.responder_leg.sum_us(), 1000U);
   EXPECT_EQ(c.initiator_leg.sum_us(), 500U);
   const auto told = rig.told();
-  ASSERT_TRUE(told.at(0).legs);
-  EXPECT_EQ(told[0].legs->responder, 1000us);
-  EXPECT_EQ(told[0].legs->initiator, 500us);
+  ASSERT_TRUE(told.at(0).has_legs);
+  EXPECT_EQ(told[0].legs.responder, 1000us);
+  EXPECT_EQ(told[0].legs.initiator, 500us);
   EXPECT_EQ(told[0].isn, 10U);
   EXPECT_EQ(told[0].responder_isn, 20U);
 }
@@ -130,7 +130,7 @@ TEST(OutcomeEvidenceTest, LegsAreLeftOutWhereARepetitionBlursThem) {
   EXPECT_EQ(c.latency.max_us(), 1'001'500U);
   EXPECT_EQ(c.responder_leg.count() + c.initiator_leg.count(), 0U);
   EXPECT_EQ(c[Tally::legs_ambiguous], 1U);
-  EXPECT_FALSE(rig.told().at(0).legs);
+  EXPECT_FALSE(rig.told().at(0).has_legs);
 }
 
 TEST(OutcomeEvidenceTest, HowLongTheInitiatorTried) {
@@ -140,7 +140,7 @@ TEST(OutcomeEvidenceTest, HowLongTheInitiatorTried) {
   const auto told = rig.told();
   EXPECT_EQ(told.at(0).tried, 7s);
   EXPECT_EQ(told[0].dup_syns, 3U);
-  EXPECT_FALSE(told[0].responder_isn);
+  EXPECT_FALSE(told[0].has_responder_isn);
 }
 
 TEST(OutcomeEvidenceTest, WhatTheIcmpErrorSaid) {
@@ -150,9 +150,9 @@ TEST(OutcomeEvidenceTest, WhatTheIcmpErrorSaid) {
   rig.tracker.sweep_all(flowtable::test::time_of(4s));
   EXPECT_EQ(rig.filter(kRx)[Tally::unreachable_prohibited], 1U);
   const auto told = rig.told();
-  ASSERT_TRUE(told.at(0).error);
-  EXPECT_EQ(told[0].error->type, 3);
-  EXPECT_EQ(told[0].error->code, 13);
+  ASSERT_TRUE(told.at(0).has_error);
+  EXPECT_EQ(told[0].error.type, 3);
+  EXPECT_EQ(told[0].error.code, 13);
 }
 
 // A RST that is not as many hops away as the SYN/ACKs of its address.
