@@ -96,6 +96,12 @@ struct AddressWords {
 
 static_assert(sizeof(AddressWords) == sizeof(IpAddress));
 
+// One of 2^bits places for an address; not keyed, so only for what may be displaced.
+[[nodiscard]] inline std::size_t place_of(const IpAddress& address, unsigned bits) noexcept {
+  const AddressWords words = AddressWords::of(address.data());
+  return ((words.high ^ words.low) * 0x9e37'79b9'7f4a'7c15U) >> (64U - bits);
+}
+
 // Word by word: compilers leave a comparison of the arrays to the library.
 [[nodiscard]] inline bool is_same(const IpAddress& a, const IpAddress& b) noexcept {
   const AddressWords x = AddressWords::of(a.data());

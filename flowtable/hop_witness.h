@@ -22,7 +22,7 @@ namespace tcpeek::flowtable {
 class HopWitness {
  public:
   void saw_synack(const IpAddress& responder, std::uint8_t hop_limit) noexcept {
-    Place& place = places_[place_of(responder)];
+    Place& place = places_[place_of(responder, kPlaceBits)];
     if (is_same(place.address, responder) && place.hops[0] == hop_limit) [[likely]]
       return;
     learn(place, responder, hop_limit);
@@ -30,7 +30,7 @@ class HopWitness {
 
   [[nodiscard]] RstSender sender_of(const IpAddress& responder,
                                     std::uint8_t hop_limit) const noexcept {
-    const Place& place = places_[place_of(responder)];
+    const Place& place = places_[place_of(responder, kPlaceBits)];
     if (place.known == 0 || !is_same(place.address, responder)) return RstSender::unknown;
     const auto* const end = place.hops.begin() + place.known;
     const bool alike = std::find(place.hops.begin(), end, hop_limit) != end;
@@ -38,7 +38,7 @@ class HopWitness {
   }
 
  private:
-  static constexpr std::size_t kPlaces = 4096;
+  static constexpr unsigned kPlaceBits = 12;
   static constexpr std::size_t kHops = 4;
 
   struct Place {
@@ -59,13 +59,7 @@ class HopWitness {
     place.hops[0] = hop_limit;
   }
 
-  static std::size_t place_of(const IpAddress& address) noexcept {
-    const auto words = AddressWords::of(address.data());
-    return ((words.high ^ words.low) * 0x9e37'79b9'7f4a'7c15U) >> 52U;
-  }
-  static_assert(kPlaces == 1U << (64 - 52));
-
-  PageArray<Place> places_{kPlaces, PageArray<Place>::Untouched()};
+  PageArray<Place> places_{std::size_t{1} << kPlaceBits, PageArray<Place>::Untouched()};
 };
 
 }  // namespace tcpeek::flowtable

@@ -23,11 +23,11 @@ class SynackWitness {
   static constexpr std::chrono::minutes kLately{1};
 
   void saw(const IpAddress& address, PacketTime at) noexcept {
-    places_[place_of(address)] = {address, at};
+    places_[place_of(address, kPlaceBits)] = {address, at};
   }
 
   [[nodiscard]] bool has_seen(const IpAddress& address, PacketTime now) const noexcept {
-    const Place& place = places_[place_of(address)];
+    const Place& place = places_[place_of(address, kPlaceBits)];
     return is_same(place.address, address) && now <= place.at + kLately;
   }
 
@@ -36,14 +36,9 @@ class SynackWitness {
     IpAddress address{};
     PacketTime at{};
   };
-  static constexpr std::size_t kPlaces = 64;
+  static constexpr unsigned kPlaceBits = 6;
 
-  static std::size_t place_of(const IpAddress& address) noexcept {
-    const auto words = AddressWords::of(address.data());
-    return ((words.high ^ words.low) * 0x9e3779b97f4a7c15U) >> 58U;
-  }
-
-  std::array<Place, kPlaces> places_{};
+  std::array<Place, std::size_t{1} << kPlaceBits> places_{};
 };
 
 }  // namespace tcpeek::flowtable

@@ -1,7 +1,18 @@
 // The state machine of one request.
 #include "ipc/request.h"
 
+#include <algorithm>
+
 namespace tcpeek::ipc {
+
+std::optional<std::string_view> arguments_of(std::string_view line,
+                                             std::string_view word) noexcept {
+  if (!line.starts_with(word)) return std::nullopt;
+  line.remove_prefix(word.size());
+  const std::size_t first = std::min(line.find_first_not_of(kRequestBlanks), line.size());
+  if (first == 0 && !line.empty()) return std::nullopt;
+  return line.substr(first);
+}
 
 RequestFramer::State RequestFramer::feed(std::string_view bytes) {
   if (state_ != State::need_more) return state_;
@@ -27,10 +38,9 @@ RequestFramer::State RequestFramer::end_of_input() {
 
 std::string_view RequestFramer::word() const noexcept {
   if (state_ != State::complete) return {};
-  constexpr std::string_view kBlanks = " \t\r\v\f";
-  const std::size_t first = line_.find_first_not_of(kBlanks);
+  const std::size_t first = line_.find_first_not_of(kRequestBlanks);
   if (first == std::string::npos) return {};
-  const std::size_t last = line_.find_last_not_of(kBlanks);
+  const std::size_t last = line_.find_last_not_of(kRequestBlanks);
   return std::string_view(line_).substr(first, last - first + 1);
 }
 

@@ -16,12 +16,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace tcpeek::ipc {
 
 inline constexpr std::size_t kMaxRequestBytes = 4096;
+
+// Space, tab, CR, VT, FF.
+inline constexpr std::string_view kRequestBlanks = " \t\r\v\f";
+
+// What follows `word` on a trimmed line, without the blanks between; none if it is another word.
+[[nodiscard]] std::optional<std::string_view> arguments_of(std::string_view line,
+                                                           std::string_view word) noexcept;
 
 class RequestFramer {
  public:

@@ -29,8 +29,8 @@ struct TopRequest {
 
 using TopTime = std::optional<std::chrono::system_clock::time_point>;
 
-struct TopFailures {
-  std::uint64_t total = 0;
+// By cause.
+struct FailureCounts {
   std::uint64_t refused = 0;
   std::uint64_t reset = 0;
   std::uint64_t aborted = 0;
@@ -40,6 +40,28 @@ struct TopFailures {
   std::uint64_t no_ack = 0;
   std::uint64_t superseded = 0;
   std::uint64_t unreachable = 0;
+
+  [[nodiscard]] std::uint64_t total() const noexcept {
+    return refused + reset + aborted + half_open + probe + no_answer + no_ack + superseded +
+           unreachable;
+  }
+  FailureCounts& operator+=(const FailureCounts& other) noexcept {
+    refused += other.refused;
+    reset += other.reset;
+    aborted += other.aborted;
+    half_open += other.half_open;
+    probe += other.probe;
+    no_answer += other.no_answer;
+    no_ack += other.no_ack;
+    superseded += other.superseded;
+    unreachable += other.unreachable;
+    return *this;
+  }
+};
+
+struct TopFailures {
+  std::uint64_t total = 0;
+  FailureCounts causes;
 };
 
 // A leg of the handshake.

@@ -23,7 +23,7 @@ void write_time(JsonWriter& json, std::string_view name, const TopTime& time) {
   json.member(name, rfc3339_utc(*time));
 }
 
-void write_causes(JsonWriter& json, const TopFailures& failures) {
+void write_causes(JsonWriter& json, const FailureCounts& failures) {
   json.member("refused", failures.refused);
   json.member("reset", failures.reset);
   json.member("aborted", failures.aborted);
@@ -54,7 +54,7 @@ void write_service_counts(JsonWriter& json, const TopServiceRow& row) {
   json.member("success", row.success);
   json.object("failure", [&] {
     json.member("total", row.failures.total);
-    write_causes(json, row.failures);
+    write_causes(json, row.failures.causes);
   });
   json.member("evicted", row.evicted);
   json.member("dup_syn_segments", row.dup_syn_segments);
@@ -92,7 +92,7 @@ void write_peer(JsonWriter& json, const TopPeerRow& row) {
     json.object("failure", [&] {
       json.member("total", row.failures.total);
       json.member("error", row.failures_error);
-      write_causes(json, row.failures);
+      write_causes(json, row.failures.causes);
     });
   });
   write_time(json, "first_failure", row.first_failure);

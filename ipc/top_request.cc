@@ -5,11 +5,12 @@
 #include <array>
 #include <charconv>
 
+#include "ipc/request.h"
+
 namespace tcpeek::ipc {
 namespace {
 
 constexpr std::string_view kWord = "TOP";
-constexpr std::string_view kBlanks = " \t\r\v\f";
 constexpr std::string_view kBy = "by=";
 constexpr std::array<TopBy, 4> kAll{TopBy::service, TopBy::initiator, TopBy::pair, TopBy::network};
 // Of an argument that is refused; the rest of a long one helps nobody.
@@ -54,17 +55,17 @@ std::string_view word(TopBy by) noexcept {
 }
 
 std::optional<std::variant<TopRequest, TopMistake>> parse_top_request(std::string_view request) {
-  if (!request.starts_with(kWord)) return std::nullopt;
-  std::string_view rest = request.substr(kWord.size());
-  if (!rest.empty() && kBlanks.find(rest.front()) == std::string_view::npos) return std::nullopt;
+  const auto arguments = arguments_of(request, kWord);
+  if (!arguments) return std::nullopt;
+  std::string_view rest = *arguments;
   TopRequest top;
   bool counted = false;
   bool sorted = false;
   for (;;) {
-    const std::size_t begin = rest.find_first_not_of(kBlanks);
+    const std::size_t begin = rest.find_first_not_of(kRequestBlanks);
     if (begin == std::string_view::npos) return top;
     rest.remove_prefix(begin);
-    const std::string_view argument = rest.substr(0, rest.find_first_of(kBlanks));
+    const std::string_view argument = rest.substr(0, rest.find_first_of(kRequestBlanks));
     rest.remove_prefix(argument.size());
     if (argument.starts_with(kBy)) {
       const auto by = parse_by(argument.substr(kBy.size()));

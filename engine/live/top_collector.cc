@@ -16,20 +16,10 @@ TopCollector::TopCollector(ipc::Reactor& reactor, Readers& readers) : readers_(r
 }
 
 void TopCollector::collect(const ipc::TopRequest& request, Receiver receiver) {
-  waiting_.push_back({request, std::move(receiver)});
-  if (receivers_.empty()) begin();
-}
-
-void TopCollector::begin() {
-  if (waiting_.empty()) return;
-  request_ = waiting_.front().request;
-  std::erase_if(waiting_, [this](Asked& asked) {
-    if (asked.request != request_) return false;
-    receivers_.push_back(std::move(asked.receiver));
-    return true;
-  });
+  receiver_ = std::move(receiver);
+  request_ = request;
   query_ = TopQuery();
-  query_.by = request_.by;
+  query_.by = request.by;
   ask(query_);
 }
 
@@ -38,7 +28,7 @@ void TopCollector::ask(const TopQuery& query) {
 }
 
 void TopCollector::on_answer() {
-  if (receivers_.empty() || !all_ready()) return;
+  if (!receiver_ || !all_ready()) return;
   if (query_.part == TopQuery::Part::details) return finish();
   choice_ = choose_top(reports(), request_.count);
   query_.part = TopQuery::Part::details;
@@ -49,8 +39,7 @@ void TopCollector::on_answer() {
 
 void TopCollector::finish() {
   const ipc::Top top = build_top(request_, choice_, reports(), std::chrono::system_clock::now());
-  for (const Receiver& receiver : std::exchange(receivers_, {})) receiver(top);
-  if (receivers_.empty()) begin();
+  std::exchange(receiver_, nullptr)(top);
 }
 
 bool TopCollector::all_ready() const noexcept {

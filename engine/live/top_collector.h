@@ -1,6 +1,6 @@
 // Collects what TOP asks for from all readers: first their candidates, then the details of those chosen.
 //
-// One request at a time; those that arrive meanwhile wait, and equal ones share an answer.
+// One request at a time: RequestHandler has the others wait, and equal ones share an answer.
 //
 // Thread contract: the reactor's thread. What it is given outlives it.
 #pragma once
@@ -21,16 +21,10 @@ class TopCollector {
 
   TopCollector(ipc::Reactor& reactor, Readers& readers);
 
-  // Calls `receiver` with what readers know from now on.
+  // Calls `receiver` with what readers know from now on. Precondition: the one before was called.
   void collect(const ipc::TopRequest& request, Receiver receiver);
 
  private:
-  struct Asked {
-    ipc::TopRequest request;
-    Receiver receiver;
-  };
-
-  void begin();
   void on_answer();
   void ask(const TopQuery& query);
   void finish();
@@ -38,9 +32,8 @@ class TopCollector {
   [[nodiscard]] std::vector<const TopReport*> reports() const;
 
   Readers& readers_;
-  std::vector<Asked> waiting_;
-  std::vector<Receiver> receivers_;  // of the current request; empty: there is none
-  TopQuery query_;                   // the current one
+  Receiver receiver_;  // of the current request; empty: there is none
+  TopQuery query_;     // the current one
   ipc::TopRequest request_;
   TopChoice choice_;
 };

@@ -38,7 +38,7 @@ namespace {
 // Where a result or its cause comes from a segment that tells more.
 void add_evidence(ipc::OutcomeEvent& event, const OutcomeRecord& o) {
   using flowtable::Cause;
-  if (o.has_legs) event.legs = {o.legs.responder, o.legs.initiator};
+  if (o.has_legs) event.legs = {o.legs.syn_to_synack, o.legs.synack_to_ack};
   if (o.outcome.cause == Cause::refused || o.outcome.cause == Cause::reset)
     event.rst = {word(o.outcome.rst_sender), o.outcome.rst_hop_limit};
   if (o.has_responder_isn) event.responder_isn = o.responder_isn;

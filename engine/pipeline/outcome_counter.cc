@@ -107,17 +107,6 @@ std::chrono::nanoseconds duration(const Attempt& attempt, const Outcome& outcome
   return std::max(outcome.at - attempt.first_syn, std::chrono::nanoseconds{0});
 }
 
-std::chrono::microseconds since_syn(std::uint32_t us) noexcept {
-  return std::chrono::microseconds(std::max<std::int64_t>(flowtable::Handshake::since_syn(us), 0));
-}
-
-// Of a success whose SYN/ACK was seen and where nothing was repeated, as it would be ambiguous which SYN was
-// answered. Copies that the capture made blur it by their distance.
-Legs legs_of(const Attempt& attempt, std::chrono::microseconds whole) noexcept {
-  const auto responder = std::min(since_syn(attempt.handshake.last_answer_us), whole);
-  return {responder, whole - responder};
-}
-
 // Everything but duplicates and latency.
 void count_outcome(ipc::Counts& counts, Tally tally, const Outcome& outcome) noexcept {
   --counts[Tally::pending];
@@ -210,7 +199,7 @@ struct Times {
   Sample initiator;
 
   Times(const Legs& legs, std::chrono::microseconds lasted) noexcept
-      : whole(lasted), responder(legs.responder), initiator(legs.initiator) {}
+      : whole(lasted), responder(legs.syn_to_synack), initiator(legs.synack_to_ack) {}
 };
 
 void count_times(ipc::Counts& counts, const Times& times, bool repeated) noexcept {
@@ -227,16 +216,18 @@ void count_times(ipc::Counts& counts, const Times& times, bool repeated) noexcep
 
 void OutcomeCounter::ended(const Attempt& attempt, const Outcome& outcome,
                            std::uint16_t service) noexcept {
-  count(attempt, outcome);
-  top_.ended(attempt, outcome, service, directions_of(attempt.tag),
-             std::chrono::duration_cast<std::chrono::microseconds>(duration(attempt, outcome)));
+  const auto lasted =
+      std::chrono::duration_cast<std::chrono::microseconds>(duration(attempt, outcome));
+  count(attempt, outcome, lasted);
+  top_.ended(attempt, outcome, service, directions_of(attempt.tag), lasted);
   sets_.close(attempt.tag);
 }
 
-void OutcomeCounter::count(const Attempt& attempt, const Outcome& outcome) noexcept {
+void OutcomeCounter::count(const Attempt& attempt, const Outcome& outcome,
+                           std::chrono::microseconds lasted) noexcept {
   switch (outcome.result()) {
     case Result::success:
-      return count_success(attempt, outcome);
+      return count_success(attempt, outcome, lasted);
     case Result::evicted:
       return count_evicted(attempt);
     case Result::reject:
@@ -249,11 +240,10 @@ void OutcomeCounter::count(const Attempt& attempt, const Outcome& outcome) noexc
 }
 
 // What is the same for every filter is computed once, and rare cases are tested once.
-void OutcomeCounter::count_success(const Attempt& attempt, const Outcome& outcome) noexcept {
+void OutcomeCounter::count_success(const Attempt& attempt, const Outcome& outcome,
+                                   std::chrono::microseconds lasted) noexcept {
   const bool repeated = was_repeated(attempt);
   const bool timed = !outcome.late_proof && !outcome.half_seen;
-  const auto lasted =
-      std::chrono::duration_cast<std::chrono::microseconds>(duration(attempt, outcome));
   const Times times(legs_of(attempt, lasted), lasted);
   const bool matched = for_each_counts(attempt.tag, [&](ipc::Counts& counts) {
     count_outcome(counts, Tally::success, outcome);

@@ -4,6 +4,7 @@
 // Thread contract: used by one reader. Packet path: noexcept, allocates nothing.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -44,8 +45,10 @@ class OutcomeCounter {
   [[nodiscard]] std::uint32_t generation() const noexcept { return generation_; }
 
  private:
-  void count(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
-  void count_success(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
+  void count(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
+             std::chrono::microseconds lasted) noexcept;
+  void count_success(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
+                     std::chrono::microseconds lasted) noexcept;
   void count_failure(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
   void count_evicted(const flowtable::Attempt& attempt) noexcept;
 

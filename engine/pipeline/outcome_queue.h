@@ -23,16 +23,11 @@
 #include "engine/base/bits.h"
 #include "engine/base/tsan_queue_order.h"
 #include "engine/filters/ruleset.h"
+#include "engine/pipeline/legs.h"
 #include "flowtable/flow_key.h"
 #include "flowtable/outcome.h"
 
 namespace tcpeek::engine {
-
-// Where the time of a handshake went, where no repetition makes that ambiguous.
-struct Legs {
-  std::chrono::microseconds responder{0};  // SYN to SYN/ACK: to the responder and back
-  std::chrono::microseconds initiator{0};  // SYN/ACK to ACK: to the initiator and back
-};
 
 struct OutcomeRecord {
   flowtable::Endpoint initiator;

@@ -18,19 +18,6 @@ std::int64_t ns(flowtable::PacketTime time) noexcept {
 
 }  // namespace
 
-FailureCounts& FailureCounts::operator+=(const FailureCounts& other) noexcept {
-  refused += other.refused;
-  reset += other.reset;
-  aborted += other.aborted;
-  half_open += other.half_open;
-  probe += other.probe;
-  no_answer += other.no_answer;
-  no_ack += other.no_ack;
-  superseded += other.superseded;
-  unreachable += other.unreachable;
-  return *this;
-}
-
 std::uint64_t* failure_count(FailureCounts& counts, Cause cause) noexcept {
   switch (cause) {
     case Cause::none:

@@ -28,10 +28,12 @@
 
 #include "engine/pipeline/address_hash.h"
 #include "engine/pipeline/leg_histogram.h"
+#include "engine/pipeline/legs.h"
 #include "flowtable/flow_key.h"
 #include "flowtable/outcome.h"
 #include "flowtable/page_array.h"
 #include "flowtable/time.h"
+#include "ipc/top.h"
 
 namespace tcpeek::engine {
 
@@ -50,24 +52,7 @@ struct ServiceKey {
   }
 };
 
-// Outcomes by cause; a success is not among them.
-struct FailureCounts {
-  std::uint64_t refused = 0;
-  std::uint64_t reset = 0;
-  std::uint64_t aborted = 0;
-  std::uint64_t half_open = 0;
-  std::uint64_t probe = 0;
-  std::uint64_t no_answer = 0;
-  std::uint64_t no_ack = 0;
-  std::uint64_t superseded = 0;
-  std::uint64_t unreachable = 0;
-
-  [[nodiscard]] std::uint64_t total() const noexcept {
-    return refused + reset + aborted + half_open + probe + no_answer + no_ack + superseded +
-           unreachable;
-  }
-  FailureCounts& operator+=(const FailureCounts& other) noexcept;
-};
+using ipc::FailureCounts;
 
 // The count of a cause that is a failure; null for the others.
 [[nodiscard]] std::uint64_t* failure_count(FailureCounts& counts, flowtable::Cause cause) noexcept;
@@ -103,12 +88,6 @@ struct alignas(64) Service {
   }
 };
 
-// Of a success.
-struct HandshakeLegs {
-  std::chrono::microseconds syn_to_synack{0};
-  std::chrono::microseconds synack_to_ack{0};
-};
-
 static_assert(offsetof(Service, former_attempts) == 64 && sizeof(Service) == 512);
 
 class ServiceTable {
@@ -135,7 +114,7 @@ class ServiceTable {
     return number;
   }
   // It ends, once: one of the next four.
-  void succeeded(Number number, flowtable::PacketTime at, const HandshakeLegs& legs) noexcept {
+  void succeeded(Number number, flowtable::PacketTime at, const Legs& legs) noexcept {
     Service& row = succeed(number, at);
     row.syn_to_synack.add(legs.syn_to_synack);
     row.synack_to_ack.add(legs.synack_to_ack);

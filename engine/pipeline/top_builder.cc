@@ -31,19 +31,6 @@ ipc::TopTime earliest(const ipc::TopTime& a, const ipc::TopTime& b) {
   return std::min(a, b);
 }
 
-void add(ipc::TopFailures& sum, const FailureCounts& part) {
-  sum.total += part.total();
-  sum.refused += part.refused;
-  sum.reset += part.reset;
-  sum.aborted += part.aborted;
-  sum.half_open += part.half_open;
-  sum.probe += part.probe;
-  sum.no_answer += part.no_answer;
-  sum.no_ack += part.no_ack;
-  sum.superseded += part.superseded;
-  sum.unreachable += part.unreachable;
-}
-
 ipc::TopLeg leg_of(const LegHistogram::Sums& sums) {
   ipc::TopLeg leg;
   for (const std::uint64_t bucket : sums) leg.count += bucket;
@@ -61,7 +48,8 @@ class ServiceSum {
     sum_.attempts += row.attempts();
     sum_.pending += row.pending;
     sum_.success += row.success;
-    add(sum_.failures, row.failures);
+    sum_.failures.total += row.failures.total();
+    sum_.failures.causes += row.failures;
     sum_.evicted += row.evicted;
     sum_.dup_syn_segments += row.dup_syns;
     sum_.dup_synack_segments += row.dup_synacks;
@@ -132,18 +120,16 @@ void name(ipc::TopPeerRow& row, ipc::TopBy by, const PeerKey& key) {
 ipc::TopPeerRow peer_row(ipc::TopBy by, const TopKey& key, std::size_t i, TopReports readers) {
   ipc::TopPeerRow row;
   name(row, by, key.ends);
-  std::uint64_t most = 0;
   for (const TopReport* reader : readers) {
     const PeerCounts& told = reader->peers[i];
     row.attempts += told.attempts;
-    most += told.failures.failures;
-    add(row.failures, told.failures.counted);
+    row.failures.total += told.failures.failures;
+    row.failures.causes += told.failures.counted;
     row.failures_error += told.failures.error;
     row.first_failure =
         earliest(row.first_failure, wall_time(told.failures.first, reader->wall_offset));
     row.last_failure = latest(row.last_failure, wall_time(told.failures.last, reader->wall_offset));
   }
-  row.failures.total = most;
   return row;
 }
 

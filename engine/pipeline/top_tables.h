@@ -60,8 +60,7 @@ class TopTables {
     if (outcome.cause == flowtable::Cause::evicted) return services_.evicted(service);
     if (outcome.cause != flowtable::Cause::none) [[unlikely]]
       return ended_otherwise(attempt, outcome, service, directions);
-    const std::chrono::microseconds answered(flowtable::Handshake::since_syn(h.last_answer_us));
-    services_.succeeded(service, outcome.at, {answered, total - answered});
+    services_.succeeded(service, outcome.at, legs_of(attempt, total));
   }
 
   [[nodiscard]] const ServiceTable& services() const noexcept { return services_; }

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include "engine/base/text.h"
+#include "ipc/request.h"
 
 namespace tcpeek::engine {
 namespace {
 
 constexpr std::string_view kWord = "HISTORY";
-constexpr std::string_view kBlanks = " \t\r\v\f";
 constexpr std::uint64_t kMostSeconds = 86'400;  // a day
 constexpr std::size_t kQuotedBytes = 32;
 
@@ -20,19 +20,15 @@ std::string shortened(std::string_view text) {
 }  // namespace
 
 std::optional<HistoryRequest> parse_history_request(std::string_view request) {
-  if (!request.starts_with(kWord)) return std::nullopt;
-  std::string_view argument = request.substr(kWord.size());
-  if (argument.empty()) return HistoryRequest{};
-  const std::size_t first = argument.find_first_not_of(kBlanks);
-  if (first == 0) return std::nullopt;  // another word that begins so
-  if (first == std::string_view::npos) return HistoryRequest{};
-  argument.remove_prefix(first);
-  const auto seconds = parse_number(argument, 1, kMostSeconds);
+  const auto argument = ipc::arguments_of(request, kWord);
+  if (!argument) return std::nullopt;
+  if (argument->empty()) return HistoryRequest{};
+  const auto seconds = parse_number(*argument, 1, kMostSeconds);
   if (!seconds) {
     return HistoryRequest{
         .back = std::nullopt,
         .error = fmt::format("HISTORY: {} is not a number of seconds from 1 to {}",
-                             shortened(argument), kMostSeconds)};
+                             shortened(*argument), kMostSeconds)};
   }
   return HistoryRequest{.back = std::chrono::seconds(*seconds), .error = {}};
 }

@@ -130,5 +130,16 @@ TEST(RequestFramer, TheBoundIsAParameter) {
   EXPECT_EQ(tight.feed("\n"), State::too_long);
 }
 
+TEST(ArgumentsOf, WhatFollowsTheWord) {
+  EXPECT_EQ(arguments_of("TOP", "TOP"), "");
+  EXPECT_EQ(arguments_of("TOP 5 by=pair", "TOP"), "5 by=pair");
+  EXPECT_EQ(arguments_of("TOP \t\r\v\f 5", "TOP"), "5");
+  EXPECT_EQ(arguments_of("TOP  ", "TOP"), "");
+  EXPECT_FALSE(arguments_of("TOPS", "TOP"));
+  EXPECT_FALSE(arguments_of("TOP5", "TOP"));
+  EXPECT_FALSE(arguments_of("TO", "TOP"));
+  EXPECT_FALSE(arguments_of("", "TOP"));
+}
+
 }  // namespace
 }  // namespace tcpeek::ipc

@@ -23,7 +23,7 @@ TopServiceRow service_row() {
   row.attempts = 21;
   row.pending = 1;
   row.success = 4;
-  row.failures = {45, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  row.failures = {45, {1, 2, 3, 4, 5, 6, 7, 8, 9}};
   row.evicted = 1;
   row.dup_syn_segments = 6;
   row.dup_synack_segments = 7;
@@ -99,7 +99,7 @@ TEST(TopJson, TellsPeersWithTheirErrors) {
   row.responder = "192.0.2.2";
   row.attempts = 50;
   row.failures.total = 10;
-  row.failures.no_ack = 8;
+  row.failures.causes.no_ack = 8;
   row.failures_error = 2;
   row.first_failure = std::chrono::system_clock::time_point(1s);
   top.peers = {row};

@@ -113,8 +113,8 @@ TEST(OutcomeEvidenceTest, LegsOfAHandshakeWithoutRepetitions) {
   EXPECT_EQ(c.initiator_leg.sum_us(), 500U);
   const auto told = rig.told();
   ASSERT_TRUE(told.at(0).has_legs);
-  EXPECT_EQ(told[0].legs.responder, 1000us);
-  EXPECT_EQ(told[0].legs.initiator, 500us);
+  EXPECT_EQ(told[0].legs.syn_to_synack, 1000us);
+  EXPECT_EQ(told[0].legs.synack_to_ack, 500us);
   EXPECT_EQ(told[0].isn, 10U);
   EXPECT_EQ(told[0].responder_isn, 20U);
 }

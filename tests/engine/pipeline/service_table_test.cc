@@ -23,7 +23,7 @@ using std::chrono::seconds;
 using tcpeek::test::for_each_seed;
 
 const AddressHash kHash({0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d1});
-constexpr HandshakeLegs kLegs{microseconds(100), microseconds(50)};
+constexpr Legs kLegs{microseconds(100), microseconds(50)};
 
 ServiceKey key_of(std::uint64_t n) {
   return {flowtable::AddressWords::mapped(static_cast<std::uint32_t>(n / 7)),

@@ -155,7 +155,7 @@ TEST(TopBuilder, SumsPeersAndTheirErrorsUp) {
   EXPECT_EQ(row.attempts, 201U);
   EXPECT_EQ(row.failures.total, 20U);
   EXPECT_EQ(row.failures_error, 5U);
-  EXPECT_EQ(row.failures.no_answer, 15U);
+  EXPECT_EQ(row.failures.causes.no_answer, 15U);
   EXPECT_EQ(row.first_failure, wall(4));
   EXPECT_EQ(row.last_failure, wall(8));
   EXPECT_EQ(top.attempts_error, 6U);

@@ -63,7 +63,7 @@ TEST(TopTables, AProbeIsNobodysFailure) {
   rig.see(checker.up(flag::rst | flag::ack, 11, 21).at(300));
   const ipc::Top services = top_of(rig, TopBy::service);
   ASSERT_EQ(services.services.size(), 1U);
-  EXPECT_EQ(services.services[0].failures.probe, 1U);
+  EXPECT_EQ(services.services[0].failures.causes.probe, 1U);
   EXPECT_EQ(services.services[0].recent_failures, 0U);
   EXPECT_FALSE(services.services[0].failing_since);
   EXPECT_TRUE(top_of(rig, TopBy::initiator).peers.empty());
@@ -85,7 +85,7 @@ TEST(TopTables, NamesTheServiceThatRefusesFirst) {
   EXPECT_TRUE(refusing.responder_local);
   EXPECT_FALSE(refusing.initiator_local);
   EXPECT_EQ(refusing.attempts, 3U);
-  EXPECT_EQ(refusing.failures.refused, 3U);
+  EXPECT_EQ(refusing.failures.causes.refused, 3U);
   EXPECT_EQ(refusing.recent_failures, 3U);
   EXPECT_FALSE(refusing.last_success);
   EXPECT_TRUE(refusing.failing_since);
@@ -140,7 +140,7 @@ TEST(TopTables, TellsPeersOfFailuresWithTheirAttempts) {
     const bool v4_peer = row.initiator == "192.0.2.1";
     EXPECT_TRUE(v4_peer || row.initiator == "2001:db8::2") << row.initiator;
     EXPECT_EQ(row.failures.total, 5U);
-    EXPECT_EQ(row.failures.refused, 5U);
+    EXPECT_EQ(row.failures.causes.refused, 5U);
     EXPECT_EQ(row.failures_error, 0U);
     EXPECT_EQ(row.attempts, v4_peer ? 10U : 5U);
     EXPECT_LT(row.first_failure, row.last_failure);
@@ -167,7 +167,7 @@ TEST(TopTables, ForgetsFailuresOfLongAgoAsRecentOnes) {
   const ipc::Top top = top_of(rig, TopBy::service);
   EXPECT_EQ(top.services.at(0).port, 81U) << "nothing failed since, but this did before";
   EXPECT_EQ(top.services.at(0).recent_failures, 0U);
-  EXPECT_EQ(top.services.at(0).failures.refused, 1U);
+  EXPECT_EQ(top.services.at(0).failures.causes.refused, 1U);
 }
 
 // More services than are named at once, looked at in several turns.
