@@ -67,9 +67,11 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
           [&collector = snapshot_collector_](SnapshotCollector::Receiver receiver) {
             collector.collect(std::move(receiver));
           },
-          [&collector = top_collector_](const ipc::TopRequest& request,
-                                        TopCollector::Receiver receiver) {
-            collector.collect(request, std::move(receiver));
+          [this](const ipc::TopRequest& request, TopCollector::Receiver receiver) {
+            top_collector_.collect(request, [this, receiver = std::move(receiver)](ipc::Top top) {
+              health_.describe(top);
+              receiver(top);
+            });
           }),
       reporter_(
           options.output, standard_error, standard_output, filters_,
@@ -227,9 +229,19 @@ void LiveRun::on_second(const ipc::Snapshot& snapshot) {
 }
 
 void LiveRun::look_back(const ipc::Snapshot& snapshot) {
-  if (history_) history_->on_second(snapshot);
-  for (const HealthMessage& message :
-       health_messages_.of(health_.on_second(snapshot), snapshot.uptime)) {
+  tell(health_.on_second(snapshot), snapshot.uptime);
+  const bool due = !history_ || history_->on_second(snapshot);
+  if (!due || std::exchange(services_requested_, true)) return;
+  constexpr ipc::TopRequest kForemost{.count = 2 * History::kMostServices};
+  top_collector_.collect(kForemost, [this, now = snapshot.clock()](const ipc::Top& top) {
+    services_requested_ = false;
+    tell(health_.on_services(top, now), now.uptime);
+    if (history_) history_->on_services(top, now);
+  });
+}
+
+void LiveRun::tell(const std::vector<HealthChange>& changes, std::chrono::milliseconds uptime) {
+  for (const HealthMessage& message : health_messages_.of(changes, uptime)) {
     log_.write(message.severity, message.text);
   }
 }

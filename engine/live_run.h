@@ -61,6 +61,7 @@ class LiveRun {
   void print_outcomes();
   void on_second(const ipc::Snapshot& snapshot);
   void look_back(const ipc::Snapshot& snapshot);
+  void tell(const std::vector<HealthChange>& changes, std::chrono::milliseconds uptime);
   void on_request_signal();
   void finish();
 
@@ -99,6 +100,7 @@ class LiveRun {
 
   bool printing_ = false;  // more outcomes are queued
   bool snapshot_requested_ = false;
+  bool services_requested_ = false;
   bool not_local_reported_ = false;
 };
 

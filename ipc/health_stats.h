@@ -57,6 +57,18 @@ struct HealthFigures {
   friend bool operator==(const HealthFigures&, const HealthFigures&) = default;
 };
 
+// Between uptimes and the wall clock as it is set now.
+struct UptimeClock {
+  std::chrono::system_clock::time_point taken;
+  std::chrono::milliseconds uptime{0};
+
+  // When the uptime was `at`.
+  [[nodiscard]] std::chrono::system_clock::time_point time_of(
+      std::chrono::milliseconds at) const noexcept {
+    return taken - (uptime - at);
+  }
+};
+
 struct SinceWhen {
   using Time = std::optional<std::chrono::system_clock::time_point>;
 
@@ -80,6 +92,7 @@ struct HistoryStats {
   std::uint64_t bytes = 0;
   std::uint64_t filters = 0;
   std::uint64_t filters_not_kept = 0;  // in force, but there was no place left
+  std::uint64_t services = 0;
 };
 
 }  // namespace tcpeek::ipc

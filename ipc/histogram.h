@@ -6,7 +6,6 @@
 // bucket (134 seconds) count in the last one; the largest value is kept beside.
 //
 // Thread contract: a plain value, written by one thread; others get copies.
-// Invariant: count() is the sum of all buckets.
 #pragma once
 
 #include <algorithm>
@@ -36,13 +35,13 @@ class LatencyHistogram {
 
   void add(const Sample& sample) noexcept {
     ++buckets_[sample.bucket];
-    ++count_;
     sum_us_ += sample.us;
     max_us_ = std::max(max_us_, sample.us);
   }
   void add(std::chrono::microseconds value) noexcept { add(Sample(value)); }
 
-  [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+  // Adds up the buckets, so that add() has one number less to write.
+  [[nodiscard]] std::uint64_t count() const noexcept;
   [[nodiscard]] std::uint64_t sum_us() const noexcept { return sum_us_; }
   [[nodiscard]] std::uint64_t max_us() const noexcept { return max_us_; }
   [[nodiscard]] const std::array<std::uint64_t, kBuckets>& buckets() const noexcept {
@@ -79,12 +78,11 @@ class LatencyHistogram {
   }
 
  private:
-  [[nodiscard]] std::uint64_t rank(double q) const noexcept;
+  [[nodiscard]] static std::uint64_t rank(double q, std::uint64_t count) noexcept;
   template <std::size_t N, typename Fn>
   void for_ranks(const std::array<std::uint64_t, N>& ranks, Fn&& fn) const noexcept;
 
   std::array<std::uint64_t, kBuckets> buckets_{};
-  std::uint64_t count_ = 0;
   std::uint64_t sum_us_ = 0;
   std::uint64_t max_us_ = 0;
 };

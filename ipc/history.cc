@@ -16,12 +16,12 @@ std::uint16_t bucket_at(const LatencyHistogram& latency, double q) noexcept {
   return static_cast<std::uint16_t>(LatencyHistogram::bucket_of(us));
 }
 
-void copy_gauges(const Counts& from, Counts& to) noexcept {
+void copy_gauges(const Tallies& from, Tallies& to) noexcept {
   for (const Tally gauge : {Tally::pending, Tally::retrying}) to[gauge] = from[gauge];
 }
 
 // Every outcome only grows while one thing is counted.
-bool counts_anew(const Counts& now, const Counts& before) noexcept {
+bool counts_anew(const Tallies& now, const Tallies& before) noexcept {
   return now[Tally::attempts] < before[Tally::attempts] ||
          now[Tally::success] < before[Tally::success] || now.failures() < before.failures() ||
          now[Tally::evicted] < before[Tally::evicted];
@@ -29,7 +29,7 @@ bool counts_anew(const Counts& now, const Counts& before) noexcept {
 
 }  // namespace
 
-HistorySample sample_of(const Counts& grown) noexcept {
+HistorySample sample_of(const HistoryCounts& grown) noexcept {
   HistorySample sample;
   sample.attempts = saturated(grown[Tally::attempts]);
   sample.success = saturated(grown[Tally::success]);
@@ -52,21 +52,20 @@ HistorySample sample_of(const Counts& grown) noexcept {
   return sample;
 }
 
-Counts growth(const Counts& now, const Counts& before) noexcept {
+HistoryCounts growth(const HistoryCounts& now, const HistoryCounts& before) noexcept {
   if (counts_anew(now, before)) return now;
-  Counts grown = now;
+  HistoryCounts grown = now;
   for (std::size_t i = 0; i < kTallies; ++i) {
     grown.values[i] -= std::min(grown.values[i], before.values[i]);
   }
   copy_gauges(now, grown);
   grown.latency -= before.latency;
-  grown.responder_leg -= before.responder_leg;
-  grown.initiator_leg -= before.initiator_leg;
   return grown;
 }
 
-void append_growth(Counts& sum, const Counts& grown) noexcept {
+void append_growth(HistoryCounts& sum, const HistoryCounts& grown) noexcept {
   sum += grown;
+  sum.latency += grown.latency;
   copy_gauges(grown, sum);
 }
 

@@ -1,5 +1,5 @@
 // What happened before you came, as plain data: samples of equal intervals, one row of them for the
-// totals and one for each filter. engine/serve/history.h keeps them, ipc/history_json.h writes them.
+// totals, one for each filter and one for each service that matters. engine/serve/history.h keeps them, ipc/history_json.h writes them.
 //
 // Precision: counts of an interval in 32 bits are exact and stop at 2^32 - 1; a CompactCount is exact up
 // to 4,095 and within 0.025% beyond. Latency is the bucket of the histogram, within 3.2%.
@@ -83,15 +83,24 @@ struct HistorySample {
 };
 static_assert(sizeof(HistorySample) == 36);
 
+// What samples are made of.
+struct HistoryCounts : Tallies {
+  LatencyHistogram latency;
+
+  HistoryCounts() = default;
+  // NOLINTNEXTLINE(google-explicit-constructor): it is a part of it
+  HistoryCounts(const Counts& counts) noexcept : Tallies(counts), latency(counts.latency) {}
+};
+
 // The sample of what `grown` counts: an interval's difference, but gauges as they are at its end.
-[[nodiscard]] HistorySample sample_of(const Counts& grown) noexcept;
+[[nodiscard]] HistorySample sample_of(const HistoryCounts& grown) noexcept;
 
 // What was counted from `before` to `now`; gauges as they are now. If counting began anew in between
 // (a tally fell), all of `now`.
-[[nodiscard]] Counts growth(const Counts& now, const Counts& before) noexcept;
+[[nodiscard]] HistoryCounts growth(const HistoryCounts& now, const HistoryCounts& before) noexcept;
 
 // Adds an interval to a sum of earlier ones; gauges as they are at its end.
-void append_growth(Counts& sum, const Counts& grown) noexcept;
+void append_growth(HistoryCounts& sum, const HistoryCounts& grown) noexcept;
 
 // An interval: neighbours touch unless snapshots were late, when one covers more.
 struct HistoryMoment {
@@ -99,10 +108,13 @@ struct HistoryMoment {
   std::chrono::milliseconds span{0};
 };
 
+enum class HistoryKind : std::uint8_t { totals, filter, service };
+
 struct HistorySeries {
-  bool totals = false;  // then without a name
-  std::string name;
-  bool removed = false;  // the filter is no longer in force
+  HistoryKind kind = HistoryKind::filter;
+  std::string name;  // none of the totals; of a service see service_name()
+  bool removed =
+      false;  // the filter is not in force any more; the service is not among the foremost
   SinceWhen times;
   std::vector<HistorySample> seconds;  // one for each of HistoryReport::seconds
   std::vector<HistorySample> minutes;
@@ -114,7 +126,7 @@ struct HistoryReport {
   HistoryStats stats;
   std::vector<HistoryMoment> seconds;  // oldest first
   std::vector<HistoryMoment> minutes;
-  std::vector<HistorySeries> series;  // the totals first
+  std::vector<HistorySeries> series;  // the totals, filters, services
 };
 
 }  // namespace tcpeek::ipc

@@ -120,9 +120,21 @@ class Rows {
   char* end_ = row_.data();
 };
 
+std::string_view word(HistoryKind kind) noexcept {
+  switch (kind) {
+    case HistoryKind::totals:
+      return "totals";
+    case HistoryKind::filter:
+      return "filter";
+    case HistoryKind::service:
+      return "service";
+  }
+  return "";
+}
+
 void write_identity(JsonWriter& json, const HistorySeries& series) {
-  json.member("kind", std::string_view(series.totals ? "totals" : "filter"));
-  if (series.totals) return json.null_member("name");
+  json.member("kind", word(series.kind));
+  if (series.kind == HistoryKind::totals) return json.null_member("name");
   json.member("name", series.name);
 }
 
@@ -165,6 +177,7 @@ void write_report(JsonWriter& json, const HistoryReport& report) {
   json.member("bytes", report.stats.bytes);
   json.member("filters", report.stats.filters);
   json.member("filters_not_kept", report.stats.filters_not_kept);
+  json.member("services", report.stats.services);
   json.array("columns", [&] {
     for (const std::string_view column : kColumns) json.item(json_quoted(column));
   });

@@ -10,7 +10,6 @@
 #include <optional>
 
 #include "ipc/health_stats.h"
-#include "ipc/snapshot.h"
 
 namespace tcpeek::ipc {
 
@@ -30,7 +29,7 @@ class OutcomeTimes {
   [[nodiscard]] bool has_succeeded() const noexcept { return last_success_.has_value(); }
 
   // By the wall clock of `now`.
-  [[nodiscard]] SinceWhen told(const Snapshot& now) const noexcept {
+  [[nodiscard]] SinceWhen told(const UptimeClock& now) const noexcept {
     const auto time = [&](const Uptime& at) {
       return at ? SinceWhen::Time(now.time_of(*at)) : std::nullopt;
     };

@@ -3,8 +3,13 @@
 
 namespace tcpeek::ipc {
 
-Counts& Counts::operator+=(const Counts& other) noexcept {
+Tallies& Tallies::operator+=(const Tallies& other) noexcept {
   for (std::size_t i = 0; i < kTallies; ++i) values[i] += other.values[i];
+  return *this;
+}
+
+Counts& Counts::operator+=(const Counts& other) noexcept {
+  Tallies::operator+=(other);
   latency += other.latency;
   responder_leg += other.responder_leg;
   initiator_leg += other.initiator_leg;

@@ -71,14 +71,8 @@ enum class Tally : std::uint8_t {
 };
 inline constexpr std::size_t kTallies = static_cast<std::size_t>(Tally::unreachable_unknown) + 1;
 
-struct Counts {
+struct Tallies {
   std::array<std::uint64_t, kTallies> values{};
-  // Of successes neither proved late nor half-seen. The whole handshake, as the initiator felt it: first SYN
-  // to completing ACK. Its legs, where no repetition makes them ambiguous: SYN to SYN/ACK, the way to the
-  // responder and back, and SYN/ACK to ACK, to the initiator and back.
-  LatencyHistogram latency;
-  LatencyHistogram responder_leg;
-  LatencyHistogram initiator_leg;
 
   [[nodiscard]] std::uint64_t& operator[](Tally t) noexcept {
     return values[static_cast<std::size_t>(t)];
@@ -87,7 +81,7 @@ struct Counts {
     return values[static_cast<std::size_t>(t)];
   }
 
-  Counts& operator+=(const Counts& other) noexcept;
+  Tallies& operator+=(const Tallies& other) noexcept;
 
   [[nodiscard]] std::uint64_t refused() const noexcept {
     return (*this)[Tally::refused] + (*this)[Tally::reset];
@@ -117,6 +111,17 @@ struct Counts {
   [[nodiscard]] std::uint64_t accounted() const noexcept {
     return (*this)[Tally::success] + failures() + (*this)[Tally::evicted] + (*this)[Tally::pending];
   }
+};
+
+struct Counts : Tallies {
+  // Of successes neither proved late nor half-seen. The whole handshake, as the initiator felt it: first SYN
+  // to completing ACK. Its legs, where no repetition makes them ambiguous: SYN to SYN/ACK, the way to the
+  // responder and back, and SYN/ACK to ACK, to the initiator and back.
+  LatencyHistogram latency;
+  LatencyHistogram responder_leg;
+  LatencyHistogram initiator_leg;
+
+  Counts& operator+=(const Counts& other) noexcept;
 };
 
 struct FilterStats {
@@ -208,11 +213,7 @@ struct Snapshot {
   ServerStats server;
   std::optional<HistoryStats> history;  // live, if any is kept
 
-  // When the uptime was `at`, by the wall clock as it is set now.
-  [[nodiscard]] std::chrono::system_clock::time_point time_of(
-      std::chrono::milliseconds at) const noexcept {
-    return taken - (uptime - at);
-  }
+  [[nodiscard]] UptimeClock clock() const noexcept { return {taken, uptime}; }
 };
 
 }  // namespace tcpeek::ipc

@@ -7,6 +7,7 @@
 
 #include "ipc/json_text.h"
 #include "ipc/json_writer.h"
+#include "ipc/state_json.h"
 
 namespace tcpeek::ipc {
 namespace {
@@ -155,22 +156,8 @@ void write_time(JsonWriter& json, std::string_view name, const SinceWhen::Time& 
   json.member(name, rfc3339_utc(*time));
 }
 
-void write_figures(JsonWriter& json, const HealthFigures& figures) {
-  json.member("ended", figures.ended());
-  json.member("failed", figures.failed);
-  json.member("retried", figures.retried);
-}
-
 void write_health(JsonWriter& json, const FilterHealth& health) {
-  json.object("state", [&] {
-    json.member("is", word(health.is));
-    write_time(json, "since", health.since);
-    write_figures(json, health.figures);
-    json.object("before", [&] {
-      json.member("is", word(health.before));
-      write_figures(json, health.figures_before);
-    });
-  });
+  write_state(json, health);
   write_time(json, "failing_since", health.times.failing_since);
   write_time(json, "last_failure", health.times.last_failure);
   write_time(json, "last_success", health.times.last_success);
@@ -180,6 +167,7 @@ void write_history(JsonWriter& json, const HistoryStats& history) {
   json.member("bytes", history.bytes);
   json.member("filters", history.filters);
   json.member("filters_not_kept", history.filters_not_kept);
+  json.member("services", history.services);
 }
 
 void write_filter(JsonWriter& json, const FilterStats& filter) {

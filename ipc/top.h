@@ -12,7 +12,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "ipc/health_stats.h"
 
 namespace tcpeek::ipc {
 
@@ -71,6 +74,8 @@ struct TopLeg {
   std::chrono::microseconds p99{0};
 };
 
+[[nodiscard]] std::string_view direction_word(bool responder_local, bool initiator_local) noexcept;
+
 struct TopServiceRow {
   std::string address;  // of the responder; empty: the row of the others
   std::uint16_t port = 0;
@@ -91,8 +96,16 @@ struct TopServiceRow {
   TopTime failing_since;  // first failure after the last success
   TopLeg syn_to_synack;
   TopLeg synack_to_ack;
-  std::uint64_t legs_left_out = 0;  // successes with a repeated segment, or seen in part
+  std::uint64_t legs_left_out = 0;     // successes with a repeated segment, or seen in part
+  std::optional<FilterHealth> health;  // filled in live, by the reactor, of those that matter
+
+  [[nodiscard]] std::string_view direction() const noexcept {
+    return direction_word(responder_local, initiator_local);
+  }
 };
+
+// "rx 192.0.2.1:443"
+[[nodiscard]] std::string service_name(const TopServiceRow& row);
 
 struct TopPeerRow {
   std::string initiator;  // of an initiator, of a pair

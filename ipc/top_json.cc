@@ -5,6 +5,7 @@
 
 #include "ipc/json_text.h"
 #include "ipc/json_writer.h"
+#include "ipc/state_json.h"
 #include "ipc/top_request.h"
 
 namespace tcpeek::ipc {
@@ -12,11 +13,6 @@ namespace {
 
 constexpr std::size_t kUsualBytes = 1024;
 constexpr std::size_t kUsualRowBytes = 1100;
-
-std::string_view direction(const TopServiceRow& row) noexcept {
-  if (row.responder_local) return row.initiator_local ? "both" : "rx";
-  return row.initiator_local ? "tx" : "neither";
-}
 
 void write_time(JsonWriter& json, std::string_view name, const TopTime& time) {
   if (!time) return json.null_member(name);
@@ -77,9 +73,14 @@ void write_service(JsonWriter& json, const TopServiceRow& row) {
     json.member("address", row.address);
     json.member("port", row.port);
   });
-  json.member("direction", direction(row));
+  json.member("direction", row.direction());
   write_time(json, "counting_since", row.counting_since);
   write_time(json, "failing_since", row.failing_since);
+  if (row.health) {
+    write_state(json, *row.health);
+  } else {
+    json.null_member("state");
+  }
   write_service_counts(json, row);
 }
 

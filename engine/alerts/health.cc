@@ -1,5 +1,10 @@
 #include "engine/alerts/health.h"
 
+#include <algorithm>
+#include <utility>
+
+#include "ipc/json_text.h"
+
 #include <utility>
 
 namespace tcpeek::engine {
@@ -16,37 +21,94 @@ HealthFigures growth(const HealthFigures& now, const HealthFigures& before) noex
           .retried = now.retried - before.retried};
 }
 
+// What its own initiator aborted is neither a failure nor a success; of evicted ones nobody knows.
+HealthFigures figures_of(const ipc::TopServiceRow& row) noexcept {
+  const ipc::FailureCounts& c = row.failures.causes;
+  return {.succeeded = row.success,
+          .failed = row.failures.total - c.aborted - c.half_open - c.probe,
+          .retried = 0};
+}
+
+// A service that was first seen so short a time ago is judged by all that it counted.
+constexpr std::chrono::seconds kNewFor{2};
+
 }  // namespace
 
 std::vector<HealthChange> Health::on_second(const ipc::Snapshot& snapshot) {
-  ++round_;
+  clock_ = snapshot.clock();
   std::vector<HealthChange> changes;
   for (const ipc::FilterStats& filter : snapshot.filters) {
     if (filter.removed) continue;
-    feed(filter.name, filter.expression, filter.counts.health(), snapshot, changes);
+    Series& series = filters_[filter.name];
+    if (series.identity != filter.expression) series = Series(filter.expression);
+    const auto change = feed(series, filter.counts.health(), snapshot.uptime);
+    if (!change) continue;
+    changes.push_back(
+        {.key = filter.name, .change = *change, .times = series.health.told(clock_).times});
   }
-  std::erase_if(series_, [this](const auto& entry) { return entry.second.round != round_; });
+  std::erase_if(filters_, [&](const auto& entry) { return entry.second.fed != snapshot.uptime; });
   return changes;
 }
 
-void Health::feed(const std::string& key, const std::string& identity, const HealthFigures& counted,
-                  const ipc::Snapshot& snapshot, std::vector<HealthChange>& changes) {
-  Series& series = series_[key];
-  if (series.identity != identity) series = {.identity = identity, .counted = {}, .health = {}};
-  series.round = round_;
+std::vector<HealthChange> Health::on_services(const ipc::Top& top, const ipc::UptimeClock& now) {
+  std::vector<HealthChange> changes;
+  for (const ipc::TopServiceRow& row : top.services) {
+    const HealthFigures counted = figures_of(row);
+    const auto change = feed(service(row, counted, now.uptime), counted, now.uptime);
+    if (!change || change->to == ipc::HealthState::never_succeeded) continue;
+    changes.push_back({.key = "service " + service_name(row),
+                       .change = *change,
+                       .times = {.failing_since = row.failing_since,
+                                 .last_failure = row.last_failure,
+                                 .last_success = row.last_success}});
+  }
+  forget_services(now.uptime);
+  return changes;
+}
+
+// New ones are judged by what ends from now on.
+Health::Series& Health::service(const ipc::TopServiceRow& row, const HealthFigures& counted,
+                                std::chrono::milliseconds now) {
+  Series& series = services_[service_name(row)];
+  const std::string identity = row.counting_since ? ipc::rfc3339_utc(*row.counting_since) : "";
+  if (series.identity == identity) return series;
+  series = Series(identity);
+  const bool is_new = row.counting_since && clock_.taken - *row.counting_since < kNewFor;
+  if (is_new) return series;
+  series.counted = counted;
+  if (counted.succeeded != 0) series.health.has_succeeded(now);
+  return series;
+}
+
+void Health::forget_services(std::chrono::milliseconds now) {
+  std::erase_if(services_, [&](const auto& entry) { return now - entry.second.fed > kForgotten; });
+  while (services_.size() > kMostServices) {
+    services_.erase(std::ranges::min_element(services_, {},
+                                             [](const auto& entry) { return entry.second.fed; }));
+  }
+}
+
+std::optional<SeriesHealth::Change> Health::feed(Series& series, const HealthFigures& counted,
+                                                 std::chrono::milliseconds now) const {
+  series.fed = now;
   const HealthFigures ended = growth(counted, std::exchange(series.counted, counted));
-  const auto change = series.health.add(ended, snapshot.uptime, limits_);
-  if (!change) return;
-  changes.push_back({.key = key, .change = *change, .times = series.health.told(snapshot).times});
+  return series.health.add(ended, now, limits_);
 }
 
 void Health::describe(ipc::Snapshot& snapshot) const {
   for (ipc::FilterStats& filter : snapshot.filters) {
     if (filter.removed) continue;
-    const auto known = series_.find(filter.name);
-    const bool same = known != series_.end() && known->second.identity == filter.expression;
+    const auto known = filters_.find(filter.name);
+    const bool same = known != filters_.end() && known->second.identity == filter.expression;
     // One that came within the last second has nothing to tell yet.
-    filter.health = same ? known->second.health.told(snapshot) : ipc::FilterHealth{};
+    filter.health = same ? known->second.health.told(snapshot.clock()) : ipc::FilterHealth{};
+  }
+}
+
+void Health::describe(ipc::Top& top) const {
+  for (ipc::TopServiceRow& row : top.services) {
+    const auto known = services_.find(service_name(row));
+    if (known != services_.end()) row.health = known->second.health.told(clock_);
   }
 }
 

@@ -1,26 +1,32 @@
-// How each filter in force does, from snapshots alone: one SeriesHealth each, and the changes of a second.
+// How each filter in force and each service that matters does, from snapshots and from what TOP tells: one
+// SeriesHealth each, and the changes of a second.
 //
-// How it works: a series has a key (a filter's name) and an identity (its expression); one that is not
-// fed in a round is dropped, and one with another identity, or whose counts fell, begins anew. Services
-// can be fed beside the filters, under keys of their own.
+// How it works: a series has a key (a filter's name, a service's direction, address and port) and an identity
+// (a filter's expression, since when a service has been counted); one with another identity, or whose counts
+// fell, begins anew. A filter that is not fed in a round is dropped, a service kForgotten after it was last
+// among the foremost. A service is judged from the moment on when it is first fed, but what succeeded before
+// has succeeded.
 //
 // Thread contract: the reactor's thread.
-// Bounds: one series for each filter in force, about 1 KiB each.
+// Bounds: one series for each filter in force, kMostServices for services, about 1 KiB each.
 #pragma once
 
-#include <cstdint>
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "engine/alerts/series_health.h"
 #include "ipc/snapshot.h"
+#include "ipc/top.h"
 
 namespace tcpeek::engine {
 
 struct HealthChange {
-  std::string key;
+  std::string key;  // as it is named to people
   SeriesHealth::Change change;
   ipc::SinceWhen times;
 };
@@ -29,27 +35,42 @@ class Health {
  public:
   explicit Health(const HealthLimits& limits) : limits_(limits) {}
 
+  static constexpr std::size_t kMostServices = 256;
+  static constexpr std::chrono::minutes kForgotten{10};
+
   // Once a second.
   [[nodiscard]] std::vector<HealthChange> on_second(const ipc::Snapshot& snapshot);
+  [[nodiscard]] std::vector<HealthChange> on_services(const ipc::Top& top,
+                                                      const ipc::UptimeClock& now);
 
-  // Fills in FilterStats::health.
+  // Fills in FilterStats::health, TopServiceRow::health.
   void describe(ipc::Snapshot& snapshot) const;
+  void describe(ipc::Top& top) const;
 
  private:
   struct Series {
+    Series() = default;
+    explicit Series(std::string of) : identity(std::move(of)) {}
+
     std::string identity;
-    ipc::HealthFigures counted;  // in the last snapshot
-    std::uint64_t round = 0;     // when it was fed last
+    ipc::HealthFigures counted;        // in the last snapshot
+    std::chrono::milliseconds fed{0};  // uptime, when it was last
     SeriesHealth health;
   };
+  using AllSeries = std::unordered_map<std::string, Series>;  // by key
 
-  // Counts since the start, of the series with this key.
-  void feed(const std::string& key, const std::string& identity, const ipc::HealthFigures& counted,
-            const ipc::Snapshot& snapshot, std::vector<HealthChange>& changes);
+  // Counts since the start, of a series.
+  [[nodiscard]] std::optional<SeriesHealth::Change> feed(Series& series,
+                                                         const ipc::HealthFigures& counted,
+                                                         std::chrono::milliseconds now) const;
+  [[nodiscard]] Series& service(const ipc::TopServiceRow& row, const ipc::HealthFigures& counted,
+                                std::chrono::milliseconds now);
+  void forget_services(std::chrono::milliseconds now);
 
   const HealthLimits limits_;
-  std::unordered_map<std::string, Series> series_;  // by key
-  std::uint64_t round_ = 0;
+  AllSeries filters_;
+  AllSeries services_;
+  ipc::UptimeClock clock_;  // of the last snapshot
 };
 
 }  // namespace tcpeek::engine

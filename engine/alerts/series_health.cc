@@ -162,7 +162,7 @@ SeriesHealth::Change SeriesHealth::change_to(HealthState state, Evidence evidenc
           .lasted = lasted};
 }
 
-ipc::FilterHealth SeriesHealth::told(const ipc::Snapshot& now) const {
+ipc::FilterHealth SeriesHealth::told(const ipc::UptimeClock& now) const {
   ipc::FilterHealth health;
   health.is = state_;
   if (since_) health.since = now.time_of(*since_);

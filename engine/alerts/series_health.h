@@ -54,9 +54,12 @@ class SeriesHealth {
   std::optional<Change> add(const ipc::HealthFigures& ended, Uptime now,
                             const HealthLimits& limits);
 
+  // It succeeded before it was watched.
+  void has_succeeded(Uptime now) noexcept { times_.add({.succeeded = 1}, now); }
+
   [[nodiscard]] ipc::HealthState state() const noexcept { return state_; }
   // For STATS, by the wall clock of `now`.
-  [[nodiscard]] ipc::FilterHealth told(const ipc::Snapshot& now) const;
+  [[nodiscard]] ipc::FilterHealth told(const ipc::UptimeClock& now) const;
 
  private:
   // A second of what ended.

@@ -28,9 +28,7 @@ struct Address {
   [[nodiscard]] std::uint64_t high() const noexcept { return number_at(0); }
   [[nodiscard]] std::uint64_t low() const noexcept { return number_at(8); }
   [[nodiscard]] bool is_v4() const noexcept { return high() == 0 && low() >> 32 == 0xffff; }
-  bool operator==(const Address& o) const noexcept {
-    return ((low() ^ o.low()) | (high() ^ o.high())) == 0;
-  }
+  bool operator==(const Address& o) const noexcept { return flowtable::is_same(bytes, o.bytes); }
   auto operator<=>(const Address& o) const noexcept { return bytes <=> o.bytes; }
 
  private:

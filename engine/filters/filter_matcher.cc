@@ -233,18 +233,6 @@ std::uint16_t FilterMatcher::AddressPlan::search_v6(const Address& address) cons
   return v6_classes[interval_of(v6_starts, wide_key(address))];
 }
 
-MatchKey FilterMatcher::classify(const Address& initiator, const Address& responder,
-                                 std::uint16_t responder_port,
-                                 std::uint8_t directions) const noexcept {
-  const auto class_of = [&](Direction direction, const AddressPlan& plan, const Address& remote) {
-    return has(directions, direction) ? plan.find(remote) : std::uint16_t{0};
-  };
-  return {.rx_class = class_of(Direction::rx, rx_, initiator),
-          .tx_class = class_of(Direction::tx, tx_, responder),
-          .port_class = port_classes_[responder_port],
-          .directions = directions};
-}
-
 bool FilterMatcher::excluded(const MatchKey& key) const noexcept {
   bool found = false;
   for_each_term(rows_of(key), [&](std::size_t term) {

@@ -55,7 +55,15 @@ class FilterMatcher {
   // is. With neither bit nothing ever matches.
   [[nodiscard]] MatchKey classify(const Address& initiator, const Address& responder,
                                   std::uint16_t responder_port,
-                                  std::uint8_t directions) const noexcept;
+                                  std::uint8_t directions) const noexcept {
+    const auto class_of = [&](Direction direction, const AddressPlan& plan, const Address& remote) {
+      return has(directions, direction) ? plan.find(remote) : std::uint16_t{0};
+    };
+    return {.rx_class = class_of(Direction::rx, rx_, initiator),
+            .tx_class = class_of(Direction::tx, tx_, responder),
+            .port_class = port_classes_[responder_port],
+            .directions = directions};
+  }
 
   // Calls fn(std::size_t index) for each counting filter that matches, in ascending order, each
   // once; not at all when an exclusion matches.

@@ -16,10 +16,19 @@ TopCollector::TopCollector(ipc::Reactor& reactor, Readers& readers) : readers_(r
 }
 
 void TopCollector::collect(const ipc::TopRequest& request, Receiver receiver) {
-  receiver_ = std::move(receiver);
-  request_ = request;
+  Request next{request, std::move(receiver)};
+  if (receiver_) {
+    waiting_.push_back(std::move(next));
+  } else {
+    begin(std::move(next));
+  }
+}
+
+void TopCollector::begin(Request request) {
+  receiver_ = std::move(request.receiver);
+  request_ = request.request;
   query_ = TopQuery();
-  query_.by = request.by;
+  query_.by = request_.by;
   ask(query_);
 }
 
@@ -39,7 +48,12 @@ void TopCollector::on_answer() {
 
 void TopCollector::finish() {
   const ipc::Top top = build_top(request_, choice_, reports(), std::chrono::system_clock::now());
-  std::exchange(receiver_, nullptr)(top);
+  const Receiver receiver = std::exchange(receiver_, nullptr);
+  if (!waiting_.empty()) {
+    begin(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  receiver(top);
 }
 
 bool TopCollector::all_ready() const noexcept {

@@ -1,10 +1,11 @@
 // Collects what TOP asks for from all readers: first their candidates, then the details of those chosen.
 //
-// One request at a time: RequestHandler has the others wait, and equal ones share an answer.
+// One request at a time; the others wait. RequestHandler asks once for all who want the same.
 //
 // Thread contract: the reactor's thread. What it is given outlives it.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <vector>
 
@@ -21,10 +22,16 @@ class TopCollector {
 
   TopCollector(ipc::Reactor& reactor, Readers& readers);
 
-  // Calls `receiver` with what readers know from now on. Precondition: the one before was called.
+  // Calls `receiver` with what readers know from now on.
   void collect(const ipc::TopRequest& request, Receiver receiver);
 
  private:
+  struct Request {
+    ipc::TopRequest request;
+    Receiver receiver;
+  };
+
+  void begin(Request request);
   void on_answer();
   void ask(const TopQuery& query);
   void finish();
@@ -32,8 +39,9 @@ class TopCollector {
   [[nodiscard]] std::vector<const TopReport*> reports() const;
 
   Readers& readers_;
-  Receiver receiver_;  // of the current request; empty: there is none
-  TopQuery query_;     // the current one
+  std::deque<Request> waiting_;  // one of each that asks at most
+  Receiver receiver_;            // of the current request; empty: there is none
+  TopQuery query_;               // the current one
   ipc::TopRequest request_;
   TopChoice choice_;
 };

@@ -52,16 +52,20 @@ class FilterSets {
   // From now on keys are those of these rules.
   void go_by(const Ruleset& rules) noexcept;
 
-  // Calls fn(FilterId) for each filter of the set, ascending. False: there are none, or the set is gone.
+  // Calls fn(FilterId) for each filter of the set but RX and TX, ascending. False: the set is empty, without
+  // those two as well, or gone.
   template <class Fn>
-  bool for_each(Tag tag, Fn&& fn) const noexcept {
+  bool for_each_named(Tag tag, Fn&& fn) const noexcept {
     if (!valid(tag)) [[unlikely]]
       return false;
     const Set& set = sets_[index_of(tag)];
-    for_each_bit(set.summary, [&](std::size_t word) {
-      for_each_bit(set.words[word],
-                   [&](std::size_t bit) { fn(static_cast<FilterId>(word * 64 + bit)); });
-    });
+    for_each_bit(set.words[0] & ~kSides, [&](std::size_t bit) { fn(static_cast<FilterId>(bit)); });
+    if ((set.summary & ~std::uint64_t{1}) != 0) [[unlikely]] {
+      for_each_bit(set.summary & ~std::uint64_t{1}, [&](std::size_t word) {
+        for_each_bit(set.words[word],
+                     [&](std::size_t bit) { fn(static_cast<FilterId>(word * 64 + bit)); });
+      });
+    }
     return set.summary != 0;
   }
 
@@ -79,6 +83,7 @@ class FilterSets {
   static_assert(kFilterWords <= 64, "one bit of the summary for each word");
 
   using Bits = std::array<std::uint64_t, kFilterWords>;
+  static constexpr std::uint64_t kSides = 1U << kRxFilterId | 1U << kTxFilterId;
 
   // Nearly every set has its bits in the first word: what an attempt touches is one cache line.
   struct alignas(64) Set {

@@ -15,14 +15,17 @@
 #include <cstdint>
 #include <limits>
 
+#include "ipc/histogram.h"
+
 namespace tcpeek::engine {
 
 class LegHistogram {
  public:
   static constexpr std::size_t kBuckets = 32;
 
-  void add(std::chrono::microseconds value) noexcept {
-    std::uint32_t& bucket = buckets_[bucket_of(value)];
+  void add(std::chrono::microseconds value) noexcept { add(ipc::LatencyHistogram::Sample(value)); }
+  void add(const ipc::LatencyHistogram::Sample& sample) noexcept {
+    std::uint32_t& bucket = buckets_[bucket_of(sample)];
     if (++bucket == std::numeric_limits<std::uint32_t>::max()) [[unlikely]]
       halve();
   }
@@ -69,16 +72,20 @@ class LegHistogram {
     const std::size_t half = bucket - 1;
     return (std::int64_t{2} + static_cast<std::int64_t>(half % 2)) << (kFirstBit - 1 + half / 2);
   }
-  [[nodiscard]] static constexpr std::size_t bucket_of(std::chrono::microseconds value) noexcept {
-    if (value.count() < std::int64_t{1} << kFirstBit) return 0;
-    const auto us = static_cast<std::uint64_t>(value.count());
-    const auto top = static_cast<unsigned>(std::bit_width(us)) - 1;
-    const std::size_t bucket = 1 + (top - kFirstBit) * std::size_t{2} + (us >> (top - 1) & 1);
-    return std::min(bucket, kBuckets - 1);
+  // Both histograms split powers of two, that one in more steps.
+  [[nodiscard]] static std::size_t bucket_of(const ipc::LatencyHistogram::Sample& sample) noexcept {
+    return bucket_of_fine(sample.bucket);
+  }
+  [[nodiscard]] static constexpr std::size_t bucket_of_fine(std::size_t fine) noexcept {
+    const std::size_t half = fine / (ipc::LatencyHistogram::kSteps / 2);
+    return std::clamp(half, kBelowFirst, kBelowFirst + kBuckets - 1) - kBelowFirst;
   }
 
  private:
   static constexpr unsigned kFirstBit = 5;  // 32 us
+  // Halves of powers of two that the finer histogram has below bucket 1, less one.
+  static constexpr std::size_t kBelowFirst =
+      ipc::LatencyHistogram::bucket_of(1U << kFirstBit) / (ipc::LatencyHistogram::kSteps / 2) - 1;
   static constexpr std::uint32_t kMost = std::numeric_limits<std::uint32_t>::max() - 1;
 
   void halve() noexcept {
@@ -88,9 +95,10 @@ class LegHistogram {
   std::array<std::uint32_t, kBuckets> buckets_{};
 };
 
-static_assert(LegHistogram::bucket_of(std::chrono::microseconds(31)) == 0);
-static_assert(LegHistogram::bucket_of(std::chrono::microseconds(32)) == 1);
-static_assert(LegHistogram::bucket_of(std::chrono::microseconds(48)) == 2);
+static_assert(LegHistogram::bucket_of_fine(ipc::LatencyHistogram::bucket_of(31)) == 0);
+static_assert(LegHistogram::bucket_of_fine(ipc::LatencyHistogram::bucket_of(32)) == 1);
+static_assert(LegHistogram::bucket_of_fine(ipc::LatencyHistogram::bucket_of(48)) == 2);
+static_assert(LegHistogram::bucket_of_fine(ipc::LatencyHistogram::bucket_of(~0U)) == 31);
 static_assert(LegHistogram::lower_bound_us(2) == 48 && LegHistogram::lower_bound_us(3) == 64);
 
 }  // namespace tcpeek::engine

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "flowtable/attempt.h"
+#include "ipc/histogram.h"
 
 namespace tcpeek::engine {
 
@@ -28,5 +29,15 @@ struct Legs {
   const auto answered = std::min(since_syn(attempt.handshake.last_answer_us), whole);
   return {answered, whole - answered};
 }
+
+// The times of a success, each prepared for several histograms.
+struct Times {
+  ipc::LatencyHistogram::Sample whole;
+  ipc::LatencyHistogram::Sample responder;  // syn_to_synack
+  ipc::LatencyHistogram::Sample initiator;  // synack_to_ack
+
+  Times(const Legs& legs, std::chrono::microseconds lasted) noexcept
+      : whole(lasted), responder(legs.syn_to_synack), initiator(legs.synack_to_ack) {}
+};
 
 }  // namespace tcpeek::engine

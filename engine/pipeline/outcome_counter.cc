@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <chrono>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "engine/base/bits.h"
 
@@ -126,7 +128,7 @@ OutcomeCounter::OutcomeCounter(Handover<ReaderRules>& rules, OutcomeQueue& queue
       queue_(queue),
       timeline_(timeline),
       generation_(rules.current().rules.generation()) {
-  counts_.filters.resize(rules.current().counting.size());
+  named_.resize(rules.current().counting.size());
   sets_.go_by(rules.current().rules);
 }
 
@@ -134,28 +136,59 @@ void OutcomeCounter::pick_up_rules() noexcept {
   if (!rules_.waiting()) [[likely]]
     return;
   ReaderRules& next = rules_.pick_up();
-  if (next.counting.size() > counts_.filters.size()) {
-    std::ranges::copy(counts_.filters, next.counting.begin());
-    counts_.filters.swap(next.counting);
+  if (next.counting.size() > named_.size()) {
+    std::ranges::copy(named_, next.counting.begin());
+    named_.swap(next.counting);
   }
   if (next.reported.size() > report_room_.size()) report_room_.swap(next.reported);
   for (const Ruleset::CountedFilter& filter : next.rules.counted()) {
-    if (filter.since > generation_) counts_.filters[filter.id] = {};
+    if (filter.since <= generation_) continue;
+    named_[filter.id] = {};
+    counts_anew_ = true;
   }
   sets_.go_by(next.rules);
   generation_ = next.rules.generation();
 }
 
+OutcomeCounts OutcomeCounter::counts() const {
+  OutcomeCounts counts;
+  counts.filters = named_;
+  write_sums(counts);
+  return counts;
+}
+
 void OutcomeCounter::report_to(OutcomeCounts& report) noexcept {
-  counts_.filter_sets_overflowed = sets_.overflowed();
-  if (report.filters.size() < counts_.filters.size()) report.filters.swap(report_room_);
-  report = counts_;
+  if (report.filters.size() < named_.size()) report.filters.swap(report_room_);
+  assert(report.filters.size() >= named_.size());
+  const bool all = std::exchange(counts_anew_, false);
+  for (std::size_t i = 0; i < named_.size(); ++i) {
+    // Whatever is counted changes a tally.
+    if (all || report.filters[i].values != named_[i].values) report.filters[i] = named_[i];
+  }
+  write_sums(report);
+}
+
+void OutcomeCounter::write_sums(OutcomeCounts& report) const noexcept {
+  const auto& [neither, received, sent, both] = sides_;
+  ipc::Counts& rx = report.filters[kRxFilterId];
+  ipc::Counts& tx = report.filters[kTxFilterId];
+  rx = received;
+  rx += both;
+  tx = sent;
+  report.totals = rx;
+  report.totals += tx;
+  report.totals += neither;
+  tx += both;
+  report.excluded = excluded_;
+  report.not_local = not_local_;
+  report.events_lost = events_lost_;
+  report.filter_sets_overflowed = sets_.overflowed();
 }
 
 template <class Fn>
 bool OutcomeCounter::for_each_counts(FilterSets::Tag tag, Fn&& fn) noexcept {
-  fn(counts_.totals);
-  return sets_.for_each(tag, [&](FilterId filter) { fn(counts_.filters[filter]); });
+  fn(sides_[directions_of(tag)]);
+  return sets_.for_each_named(tag, [&](FilterId filter) { fn(named_[filter]); });
 }
 
 // By the filters RX and TX, which always exist: their numbers are the first ones.
@@ -181,26 +214,15 @@ void OutcomeCounter::opened(Attempt& attempt, std::uint16_t& service) noexcept {
     counts[Tally::retrying] += retrying;
   });
   if (directions == 0) {
-    ++counts_.not_local;
+    ++not_local_;
   } else if (!matched) {
-    ++counts_.excluded;
+    ++excluded_;
   }
   const bool excluded = directions != 0 && !matched;
   service = excluded ? TopTables::kUncounted : top_.opened(attempt, directions);
 }
 
 namespace {
-
-// The times of a success, each prepared for the histograms of several filters.
-struct Times {
-  using Sample = ipc::LatencyHistogram::Sample;
-  Sample whole;
-  Sample responder;
-  Sample initiator;
-
-  Times(const Legs& legs, std::chrono::microseconds lasted) noexcept
-      : whole(lasted), responder(legs.syn_to_synack), initiator(legs.synack_to_ack) {}
-};
 
 void count_times(ipc::Counts& counts, const Times& times, bool repeated) noexcept {
   counts.latency.add(times.whole);
@@ -212,15 +234,39 @@ void count_times(ipc::Counts& counts, const Times& times, bool repeated) noexcep
   counts.initiator_leg.add(times.initiator);
 }
 
+// As nearly all are.
+bool is_plain_success(const Attempt& attempt, const Outcome& outcome) noexcept {
+  const bool odd = outcome.half_seen || outcome.late_proof || attempt.handshake.two_responders;
+  return outcome.cause == Cause::none && !odd && !was_repeated(attempt);
+}
+
 }  // namespace
 
 void OutcomeCounter::ended(const Attempt& attempt, const Outcome& outcome,
                            std::uint16_t service) noexcept {
   const auto lasted =
       std::chrono::duration_cast<std::chrono::microseconds>(duration(attempt, outcome));
-  count(attempt, outcome, lasted);
-  top_.ended(attempt, outcome, service, directions_of(attempt.tag), lasted);
+  if (is_plain_success(attempt, outcome)) [[likely]] {
+    count_plain_success(attempt, outcome, service, lasted);
+  } else {
+    count(attempt, outcome, lasted);
+    top_.ended(attempt, outcome, service, directions_of(attempt.tag));
+  }
   sets_.close(attempt.tag);
+}
+
+void OutcomeCounter::count_plain_success(const Attempt& attempt, const Outcome& outcome,
+                                         std::uint16_t service,
+                                         std::chrono::microseconds lasted) noexcept {
+  const Times times(legs_of(attempt, lasted), lasted);
+  const bool matched = for_each_counts(attempt.tag, [&](ipc::Counts& counts) {
+    --counts[Tally::pending];
+    ++counts[Tally::success];
+    counts[Tally::uncertain] += outcome.uncertain;
+    count_times(counts, times, false);
+  });
+  top_.succeeded(service, outcome.at, times);
+  if (matched && queue_.listening()) print(attempt, outcome);
 }
 
 void OutcomeCounter::count(const Attempt& attempt, const Outcome& outcome,
@@ -322,7 +368,7 @@ void OutcomeCounter::print(const Attempt& attempt, const Outcome& outcome) noexc
   for_each_bit(summary & ~std::uint64_t{1}, [&](std::size_t word) {
     words[count++] = {sets_.word(attempt.tag, word), static_cast<std::uint16_t>(word)};
   });
-  counts_.events_lost += !queue_.push(record, std::span(words).first(count));
+  events_lost_ += !queue_.push(record, std::span(words).first(count));
 }
 
 }  // namespace tcpeek::engine

@@ -1,9 +1,13 @@
 // The tracker's observer: finds an attempt's filters at its first SYN, counts its outcome, and queues
 // outcomes to be printed.
 //
+// How it works: every attempt has a side, which of its ends are local. RX, TX and the totals are sums of
+// sides, made for a report, so an attempt without a named filter is counted in one place, not in three.
+//
 // Thread contract: used by one reader. Packet path: noexcept, allocates nothing.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <vector>
@@ -37,14 +41,20 @@ class OutcomeCounter {
   // Switches to the rules offered, if any; older attempts end under the rules they began under.
   void pick_up_rules() noexcept;
 
-  [[nodiscard]] const OutcomeCounts& counts() const noexcept { return counts_; }
-  // Copies the counts; allocates nothing, even if filters were added since the last report.
+  // Allocates, for tests and files. Errors: std::bad_alloc.
+  [[nodiscard]] OutcomeCounts counts() const;
+  // Brings a report up to date that counts() or this made. Allocates nothing, even if filters were added since
+  // the last one. Copies only filters that counted something: histograms are large.
   void report_to(OutcomeCounts& report) noexcept;
   [[nodiscard]] TopTables& top() noexcept { return top_; }
   // Of the rules in use.
   [[nodiscard]] std::uint32_t generation() const noexcept { return generation_; }
 
  private:
+  // The filters RX and TX, the totals, and what is counted beside.
+  void write_sums(OutcomeCounts& report) const noexcept;
+  void count_plain_success(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
+                           std::uint16_t service, std::chrono::microseconds lasted) noexcept;
   void count(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
              std::chrono::microseconds lasted) noexcept;
   void count_success(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
@@ -52,7 +62,8 @@ class OutcomeCounter {
   void count_failure(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
   void count_evicted(const flowtable::Attempt& attempt) noexcept;
 
-  // Calls fn(Counts&) for the totals and for each filter that the attempt counts in; true if any.
+  // Calls fn(Counts&) for the attempt's side and for each named filter that it counts in; true if it counts
+  // in any filter.
   template <class Fn>
   bool for_each_counts(FilterSets::Tag tag, Fn&& fn) noexcept;
   [[nodiscard]] std::uint8_t directions_of(FilterSets::Tag tag) const noexcept;
@@ -63,8 +74,14 @@ class OutcomeCounter {
   const PacketTimeline& timeline_;
   FilterSets sets_;
   TopTables top_;
-  OutcomeCounts counts_;
+  // By the bits of Direction; 0 has the excluded ones as well.
+  std::array<ipc::Counts, 4> sides_;
+  std::vector<ipc::Counts> named_;  // by filter number; those of RX and TX stay empty
+  std::uint64_t excluded_ = 0;
+  std::uint64_t not_local_ = 0;
+  std::uint64_t events_lost_ = 0;
   std::vector<ipc::Counts> report_room_;  // for the next report, when filters were added
+  bool counts_anew_ = false;              // some filter does, since the last report
   std::uint32_t generation_ = 0;
 };
 

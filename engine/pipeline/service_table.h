@@ -114,10 +114,10 @@ class ServiceTable {
     return number;
   }
   // It ends, once: one of the next four.
-  void succeeded(Number number, flowtable::PacketTime at, const Legs& legs) noexcept {
+  void succeeded(Number number, flowtable::PacketTime at, const Times& times) noexcept {
     Service& row = succeed(number, at);
-    row.syn_to_synack.add(legs.syn_to_synack);
-    row.synack_to_ack.add(legs.synack_to_ack);
+    row.syn_to_synack.add(times.responder);
+    row.synack_to_ack.add(times.initiator);
   }
   void succeeded_unseen(Number number, flowtable::PacketTime at) noexcept {
     ++succeed(number, at).legs_left_out;

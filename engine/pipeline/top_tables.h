@@ -48,19 +48,20 @@ class TopTables {
                          directions};
     return services_.opened(key, services_.hash_of(key, responder_hash), attempt.first_syn);
   }
-  // `directions` as they were; `total` from the first SYN on.
+  // It ends, once: by a success that repeated nothing and whose times are all known, or otherwise.
+  void succeeded(ServiceTable::Number service, flowtable::PacketTime at,
+                 const Times& times) noexcept {
+    if (service != kUncounted) [[likely]]
+      services_.succeeded(service, at, times);
+  }
+  // `directions` as they were.
   void ended(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
-             ServiceTable::Number service, std::uint8_t directions,
-             std::chrono::microseconds total) noexcept {
+             ServiceTable::Number service, std::uint8_t directions) noexcept {
     const flowtable::Handshake& h = attempt.handshake;
-    const bool repeated = (h.dup_syns | h.dup_synacks) != 0 || h.two_responders;
-    const bool plain = !outcome.half_seen && !outcome.late_proof && !repeated;
-    if (!plain || service == kUncounted) [[unlikely]]
-      return ended_otherwise(attempt, outcome, service, directions);
-    if (outcome.cause == flowtable::Cause::evicted) return services_.evicted(service);
-    if (outcome.cause != flowtable::Cause::none) [[unlikely]]
-      return ended_otherwise(attempt, outcome, service, directions);
-    services_.succeeded(service, outcome.at, legs_of(attempt, total));
+    const bool repeated = (h.dup_syns | h.dup_synacks) != 0;
+    if (outcome.cause == flowtable::Cause::evicted && !repeated && service != kUncounted) [[likely]]
+      return services_.evicted(service);
+    ended_otherwise(attempt, outcome, service, directions);
   }
 
   [[nodiscard]] const ServiceTable& services() const noexcept { return services_; }

@@ -4,11 +4,42 @@
 #include <span>
 #include <utility>
 
+#include "ipc/json_text.h"
+
 namespace tcpeek::engine {
 namespace {
 
 constexpr std::size_t kTotals = 0;
-constexpr std::size_t kSeries = 1 + History::kMostFilters;
+constexpr std::size_t kFirstFilter = 1;
+constexpr std::size_t kFirstService = kFirstFilter + History::kMostFilters;
+constexpr std::size_t kSeries = kFirstService + History::kMostServices;
+
+ipc::HistoryKind kind_of(std::size_t place) noexcept {
+  if (place == kTotals) return ipc::HistoryKind::totals;
+  return place < kFirstService ? ipc::HistoryKind::filter : ipc::HistoryKind::service;
+}
+
+// No latency: services have a coarse one since they are known, and none of a second.
+ipc::HistoryCounts counts_of(const ipc::TopServiceRow& row) noexcept {
+  using ipc::Tally;
+  ipc::HistoryCounts counts;
+  counts[Tally::attempts] = row.attempts;
+  counts[Tally::success] = row.success;
+  counts[Tally::refused] = row.failures.causes.refused;
+  counts[Tally::reset] = row.failures.causes.reset;
+  counts[Tally::aborted] = row.failures.causes.aborted;
+  counts[Tally::half_open] = row.failures.causes.half_open;
+  counts[Tally::probe] = row.failures.causes.probe;
+  counts[Tally::timed_out_no_answer] = row.failures.causes.no_answer;
+  counts[Tally::timed_out_no_ack] = row.failures.causes.no_ack;
+  counts[Tally::superseded] = row.failures.causes.superseded;
+  counts[Tally::unreachable] = row.failures.causes.unreachable;
+  counts[Tally::evicted] = row.evicted;
+  counts[Tally::pending] = row.pending;
+  counts[Tally::success_dup_syn_segments] = row.dup_syn_segments;
+  counts[Tally::success_dup_synack_segments] = row.dup_synack_segments;
+  return counts;
+}
 
 std::vector<ipc::HistoryMoment> moments_of(const SampleRing& ring,
                                            const std::vector<std::size_t>& places,
@@ -17,7 +48,7 @@ std::vector<ipc::HistoryMoment> moments_of(const SampleRing& ring,
   moments.reserve(places.size());
   for (const std::size_t place : places) {
     const SampleRing::Row& row = ring.row(place);
-    moments.push_back({.end = now.time_of(row.end), .span = row.span});
+    moments.push_back({.end = now.clock().time_of(row.end), .span = row.span});
   }
   return moments;
 }
@@ -31,6 +62,14 @@ std::vector<ipc::HistorySample> samples_of(const SampleRing& ring,
   return samples;
 }
 
+// It was not known yet when the row before was sampled. What a reader gets to see is some milliseconds old.
+bool is_new(const ipc::TopServiceRow& row, const SampleRing::Row& sampled,
+            const ipc::UptimeClock& now) noexcept {
+  constexpr std::chrono::milliseconds kSlack{100};
+  return row.counting_since &&
+         *row.counting_since > now.time_of(sampled.end - sampled.span) - kSlack;
+}
+
 }  // namespace
 
 History::History()
@@ -41,21 +80,23 @@ History::History()
                     (kSeconds + kMinutes) * sizeof(SampleRing::Row) <
                 kMostBytes);
   series_[kTotals].used = true;
-  places_.reserve(kSeries);
+  places_.reserve(kMostFilters);
+  service_places_.reserve(kMostServices);
 }
 
-void History::on_second(const ipc::Snapshot& snapshot) {
-  if (!seconds_.due(snapshot.uptime)) return;
+bool History::on_second(const ipc::Snapshot& snapshot) {
+  if (!seconds_.due(snapshot.uptime)) return false;
   seconds_.begin_row(snapshot.uptime);
   sample(kTotals, snapshot.totals, snapshot.uptime);
   mark_filters_in_force(snapshot);
   sample_filters(snapshot);
   if (minutes_.due(snapshot.uptime)) sample_minute(snapshot.uptime);
+  return true;
 }
 
 // Before any gets a place, so that none loses it whose turn comes later.
 void History::mark_filters_in_force(const ipc::Snapshot& snapshot) {
-  for (Series& series : series_) series.in_force = false;
+  for (Series& series : std::span(series_).first(kFirstService)) series.in_force = false;
   for (const ipc::FilterStats& filter : snapshot.filters) {
     if (filter.removed) continue;
     const auto known = places_.find(filter.name);
@@ -73,17 +114,18 @@ void History::sample_filters(const ipc::Snapshot& snapshot) {
       continue;
     }
     Series& series = series_[*place];
-    if (series.expression != filter.expression) {
-      series.expression = filter.expression;
+    if (series.identity != filter.expression) {
+      series.identity = filter.expression;
       // What it counted before it had a place belongs to no interval that is kept.
-      series.before = not_kept_.contains(filter.name) ? filter.counts : ipc::Counts{};
+      series.before = not_kept_.contains(filter.name) ? ipc::HistoryCounts(filter.counts)
+                                                      : ipc::HistoryCounts{};
     }
     series.in_force = true;
     series.last_in_force = snapshot.uptime;
     sample(*place, filter.counts, snapshot.uptime);
   }
   // One that comes back counts anew.
-  for (Series& series : std::span(series_).subspan(1)) {
+  for (Series& series : std::span(series_).subspan(kFirstFilter, kMostFilters)) {
     if (!series.in_force) series.before = {};
   }
   not_kept_ = std::move(not_kept);
@@ -91,27 +133,64 @@ void History::sample_filters(const ipc::Snapshot& snapshot) {
 
 std::optional<std::size_t> History::place_for(const std::string& name) {
   if (const auto known = places_.find(name); known != places_.end()) return known->second;
+  return take_over(std::span(series_).subspan(kFirstFilter, kMostFilters), places_, name);
+}
+
+// Only one of the foremost gets a place.
+std::optional<std::size_t> History::place_for_service(const std::string& name, bool foremost) {
+  const auto known = service_places_.find(name);
+  if (known != service_places_.end()) return known->second;
+  if (!foremost) return std::nullopt;
+  return take_over(std::span(series_).subspan(kFirstService), service_places_, name);
+}
+
+std::optional<std::size_t> History::take_over(std::span<Series> among, Places& places,
+                                              const std::string& name) {
   const auto rank = [](const Series& s) {
     return std::pair(s.in_force ? 2 : s.used ? 1 : 0, s.last_in_force);
   };
-  const auto chosen = std::ranges::min_element(series_.begin() + 1, series_.end(), {}, rank);
-  if (chosen->in_force) return std::nullopt;
-  const auto place = static_cast<std::size_t>(chosen - series_.begin());
-  if (chosen->used) {
-    places_.erase(chosen->name);
+  Series& chosen = *std::ranges::min_element(among, {}, rank);
+  if (chosen.in_force) return std::nullopt;
+  const auto place = static_cast<std::size_t>(&chosen - series_.data());
+  if (chosen.used) {
+    places.erase(chosen.name);
     seconds_.forget(place);
     minutes_.forget(place);
   }
-  *chosen = {};
-  chosen->name = name;
-  chosen->used = true;
-  places_.emplace(name, place);
+  chosen = {};
+  chosen.name = name;
+  chosen.used = true;
+  places.emplace(name, place);
   return place;
 }
 
-void History::sample(std::size_t place, const ipc::Counts& now, Uptime at) {
+void History::on_services(const ipc::Top& top, const ipc::UptimeClock& now) {
+  const auto foremost = std::span(top.services).first(std::min(top.services.size(), kMostServices));
+  for (Series& series : std::span(series_).subspan(kFirstService)) series.in_force = false;
+  for (const ipc::TopServiceRow& row : foremost) {
+    const auto known = service_places_.find(ipc::service_name(row));
+    if (known != service_places_.end()) series_[known->second].in_force = true;
+  }
+  for (std::size_t i = 0; i < top.services.size(); ++i) {
+    const ipc::TopServiceRow& row = top.services[i];
+    const auto place = place_for_service(ipc::service_name(row), i < foremost.size());
+    if (!place) continue;
+    Series& series = series_[*place];
+    const std::string identity = row.counting_since ? ipc::rfc3339_utc(*row.counting_since) : "";
+    // What it counted before it had a place belongs to no interval that is kept.
+    if (std::exchange(series.identity, identity) != identity)
+      series.before = is_new(row, seconds_.latest(), now) ? ipc::HistoryCounts() : counts_of(row);
+    if (i < foremost.size()) {
+      series.in_force = true;
+      series.last_in_force = now.uptime;
+    }
+    sample(*place, counts_of(row), now.uptime);
+  }
+}
+
+void History::sample(std::size_t place, const ipc::HistoryCounts& now, Uptime at) {
   Series& series = series_[place];
-  const ipc::Counts grown = ipc::growth(now, std::exchange(series.before, now));
+  const ipc::HistoryCounts grown = ipc::growth(now, std::exchange(series.before, now));
   series.times.add(grown.health(), at);
   seconds_.put(place, ipc::sample_of(grown));
   ipc::append_growth(series.minute, grown);
@@ -151,22 +230,24 @@ ipc::HistorySeries History::report_series(std::size_t place, const ipc::Snapshot
                                           const std::vector<std::size_t>& seconds,
                                           const std::vector<std::size_t>& minutes) const {
   const Series& series = series_[place];
-  return {.totals = place == kTotals,
+  return {.kind = kind_of(place),
           .name = series.name,
           .removed = place != kTotals && !series.in_force,
-          .times = series.times.told(now),
+          .times = series.times.told(now.clock()),
           .seconds = samples_of(seconds_, seconds, place),
           .minutes = samples_of(minutes_, minutes, place)};
 }
 
 ipc::HistoryStats History::stats() const noexcept {
-  return {.bytes = memory_bytes(), .filters = places_.size(), .filters_not_kept = not_kept_.size()};
+  return {.bytes = memory_bytes(),
+          .filters = places_.size(),
+          .filters_not_kept = not_kept_.size(),
+          .services = service_places_.size()};
 }
 
 std::size_t History::memory_bytes() const noexcept {
   std::size_t names = 0;
-  for (const Series& series : series_)
-    names += series.name.capacity() + series.expression.capacity();
+  for (const Series& series : series_) names += series.name.capacity() + series.identity.capacity();
   return sizeof *this + seconds_.memory_bytes() + minutes_.memory_bytes() +
          series_.capacity() * sizeof(Series) + 2 * names;
 }

@@ -1,8 +1,11 @@
 // What happened before you came: a sample a second of ten minutes and a sample a minute of a day, for
-// the totals and for each of the first 64 filters, made from snapshots alone.
+// the totals, for each of the first 64 filters, and for the 32 services that matter most, made from
+// snapshots and from what TOP tells.
 //
 // How it works: the difference between two snapshots, a second apart, is a sample; sums of these are the
-// samples of minutes. Filters go by their name. A filter that was removed is followed no longer, but keeps
+// samples of minutes. Filters go by their name, services by direction, address and port. A service keeps its
+// place until one that matters more needs it: the one that has not been among the foremost for longest gives
+// way. A filter that was removed is followed no longer, but keeps
 // its samples until another needs its place; the one that went first gives way first. Snapshots that come late or not
 // at all make one longer interval. Only uptimes are compared, so the wall clock may be set.
 //
@@ -14,6 +17,7 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -23,20 +27,25 @@
 #include "ipc/history.h"
 #include "ipc/outcome_times.h"
 #include "ipc/snapshot.h"
+#include "ipc/top.h"
 
 namespace tcpeek::engine {
 
 class History {
  public:
   static constexpr std::size_t kMostFilters = 64;
+  static constexpr std::size_t kMostServices = 32;
   static constexpr std::size_t kSeconds = 600;
   static constexpr std::size_t kMinutes = 1440;
   static constexpr std::size_t kMostBytes = std::size_t{8} << 20;
 
   History();
 
-  // Once a second, or as often as there is a snapshot: more often is not kept apart.
-  void on_second(const ipc::Snapshot& snapshot);
+  // Once a second, or as often as there is a snapshot: more often is not kept apart, and false.
+  bool on_second(const ipc::Snapshot& snapshot);
+
+  // What TOP tells of services, the foremost first, once for each row that on_second() began.
+  void on_services(const ipc::Top& top, const ipc::UptimeClock& now);
 
   // What is known, as of `now`: no farther back than `back`.
   [[nodiscard]] ipc::HistoryReport report(const ipc::Snapshot& now,
@@ -48,24 +57,32 @@ class History {
  private:
   using Uptime = SampleRing::Uptime;
 
-  // A row of samples, and what the next one is made from. The first one is that of the totals.
+  // A row of samples, and what the next one is made from. First those of the totals, then of filters, then of
+  // services.
   struct Series {
     std::string name;
-    std::string expression;
+    std::string identity;  // a filter's expression, since when a service has been counted
     bool used = false;
     bool in_force = false;
     bool in_minute = false;  // in this row of minutes
     Uptime last_in_force{0};
-    ipc::Counts before;  // in the last snapshot
-    ipc::Counts minute;  // since the last row of minutes
+    ipc::HistoryCounts before;  // in the last snapshot
+    ipc::HistoryCounts minute;  // since the last row of minutes
     ipc::OutcomeTimes times;
   };
+
+  using Places = std::unordered_map<std::string, std::size_t>;  // by name
 
   void mark_filters_in_force(const ipc::Snapshot& snapshot);
   void sample_filters(const ipc::Snapshot& snapshot);
   // The place of a filter, perhaps that of a removed one; none if all are of filters in force.
   [[nodiscard]] std::optional<std::size_t> place_for(const std::string& name);
-  void sample(std::size_t place, const ipc::Counts& now, Uptime at);
+  [[nodiscard]] std::optional<std::size_t> place_for_service(const std::string& name,
+                                                             bool foremost);
+  // The series that has been out of force for longest, or is not used, taken over; none if all are in force.
+  [[nodiscard]] std::optional<std::size_t> take_over(std::span<Series> among, Places& places,
+                                                     const std::string& name);
+  void sample(std::size_t place, const ipc::HistoryCounts& now, Uptime at);
   void sample_minute(Uptime at);
   [[nodiscard]] ipc::HistorySeries report_series(std::size_t place, const ipc::Snapshot& now,
                                                  const std::vector<std::size_t>& seconds,
@@ -74,7 +91,8 @@ class History {
   SampleRing seconds_;
   SampleRing minutes_;
   std::vector<Series> series_;
-  std::unordered_map<std::string, std::size_t> places_;  // by name
+  Places places_;  // of filters
+  Places service_places_;
   std::unordered_set<std::string> not_kept_;  // names of filters in force, without a place
 };
 

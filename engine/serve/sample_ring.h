@@ -66,6 +66,8 @@ class SampleRing {
     }
     return places;
   }
+  // The one begun last. Precondition: there is one.
+  [[nodiscard]] const Row& latest() const noexcept { return rows_[newest_]; }
   [[nodiscard]] const Row& row(std::size_t place) const noexcept { return rows_[place]; }
   [[nodiscard]] const ipc::HistorySample& sample(std::size_t place,
                                                  std::size_t series) const noexcept {

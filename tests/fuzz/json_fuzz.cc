@@ -175,10 +175,11 @@ void check_history(const Snapshot& s) {
   report.time = s.taken;
   report.uptime = s.uptime;
   report.seconds = {{.end = s.taken, .span = s.uptime}};
-  report.series.push_back({.totals = true, .name = {}, .times = {}, .seconds = {}, .minutes = {}});
+  report.series.push_back(
+      {.kind = HistoryKind::totals, .name = {}, .times = {}, .seconds = {}, .minutes = {}});
   report.series[0].seconds = {sample_of(s.totals)};
   for (const FilterStats& filter : s.filters) {
-    report.series.push_back({.totals = false,
+    report.series.push_back({.kind = HistoryKind::filter,
                              .name = filter.name,
                              .removed = filter.removed,
                              .times = {},

@@ -37,7 +37,7 @@ HistoryReport small_report() {
   counts.latency.add(4us);
   Counts quiet;
   HistorySeries totals;
-  totals.totals = true;
+  totals.kind = HistoryKind::totals;
   totals.seconds = {sample_of(quiet), sample_of(counts)};
   totals.minutes = {sample_of(counts)};
   HistorySeries web;
@@ -56,7 +56,7 @@ TEST(HistoryReply, MembersAndTheirOrder) {
   EXPECT_EQ(
       history_reply(small_report()),
       R"({"schema":1,"time":"1970-01-01T01:02:03.000000Z","uptime_seconds":2.500000,)"
-      R"("bytes":4711,"filters":1,"filters_not_kept":2,)"
+      R"("bytes":4711,"filters":1,"filters_not_kept":2,"services":0,)"
       R"("columns":["unix_time","span_seconds","attempts","success","refused","aborted",)"
       R"("timed_out_no_answer","timed_out_no_ack","timed_out_superseded","unreachable","evicted","pending","retrying",)"
       R"("dup_syn_segments","dup_synack_segments","p50_seconds","p99_seconds"],)"

@@ -87,7 +87,7 @@ TEST(Growth, IsTheDifferenceButOfGaugesWhatIsNow) {
   now[Tally::pending] = 3;
   now[Tally::retrying] = 2;
   now.latency.add(9ms);
-  const Counts grown = growth(now, before);
+  const HistoryCounts grown = growth(now, before);
   for (std::size_t i = 0; i < kTallies; ++i) {
     const auto tally = static_cast<Tally>(i);
     if (tally == Tally::pending || tally == Tally::retrying) continue;
@@ -119,7 +119,7 @@ class OutcomeTimesTest : public testing::Test {
     now_.uptime = at;
     now_.taken = start_ + at;
   }
-  [[nodiscard]] SinceWhen told() const { return times_.told(now_); }
+  [[nodiscard]] SinceWhen told() const { return times_.told(now_.clock()); }
 
   const std::chrono::system_clock::time_point start_{1000h};
   OutcomeTimes times_;

@@ -266,9 +266,9 @@ TEST(StatsReply, HealthThatIsNotKnownYet) {
 
 TEST(StatsReply, TheHistoryThatIsKept) {
   Snapshot s;
-  s.history = {.bytes = 4711, .filters = 2, .filters_not_kept = 1};
+  s.history = {.bytes = 4711, .filters = 2, .filters_not_kept = 1, .services = 3};
   EXPECT_EQ(Json::parse(stats_reply(s))["history"].dump(),
-            R"({"bytes":4711,"filters":2,"filters_not_kept":1})");
+            R"({"bytes":4711,"filters":2,"filters_not_kept":1,"services":3})");
 }
 
 TEST(StatsReply, HostileNames) {

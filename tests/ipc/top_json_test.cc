@@ -37,6 +37,36 @@ TopServiceRow service_row() {
   return row;
 }
 
+TEST(TopJson, TellsHowAServiceDoes) {
+  Top top;
+  top.services = {service_row()};
+  top.services[0].health = {.is = HealthState::failing,
+                            .since = std::chrono::system_clock::time_point(5s),
+                            .figures = {.succeeded = 1, .failed = 9, .retried = 1},
+                            .before = HealthState::ok,
+                            .figures_before = {},
+                            .times = {}};
+  const json state = json::parse(top_reply(top))["rows"].at(0)["state"];
+  EXPECT_EQ(state, (json{{"is", "failing"},
+                         {"since", "1970-01-01T00:00:05.000000Z"},
+                         {"ended", 10},
+                         {"failed", 9},
+                         {"retried", 1},
+                         {"before", {{"is", "ok"}, {"ended", 0}, {"failed", 0}, {"retried", 0}}}}));
+}
+
+TEST(TopJson, NamesServices) {
+  TopServiceRow row = service_row();
+  EXPECT_EQ(service_name(row), "tx [2001:db8::2]:443");
+  row.address = "192.0.2.1";
+  row.responder_local = true;
+  EXPECT_EQ(service_name(row), "both 192.0.2.1:443");
+  row.initiator_local = false;
+  EXPECT_EQ(service_name(row), "rx 192.0.2.1:443");
+  row.responder_local = false;
+  EXPECT_EQ(service_name(row), "neither 192.0.2.1:443");
+}
+
 TEST(TopJson, TellsServices) {
   Top top;
   top.recent_at_least = 300s;
@@ -72,6 +102,7 @@ TEST(TopJson, TellsServices) {
   EXPECT_EQ(row["counting_since"], "1970-01-01T00:00:01.000000Z");
   EXPECT_EQ(row["failing_since"], "1970-01-01T00:00:02.000000Z");
   EXPECT_TRUE(row["last_success"].is_null());
+  EXPECT_TRUE(row["state"].is_null());
   EXPECT_EQ(row["legs_seconds"]["syn_to_synack"],
             (json{{"count", 4}, {"p50", 0.00015}, {"p99", 0.002}}));
   EXPECT_TRUE(row["legs_seconds"]["synack_to_ack"]["p99"].is_null());

@@ -49,6 +49,11 @@ def wait_state(monitor: Monitor, name: str, *expected: str) -> None:
     lab.wait_for(lambda: bool(state(monitor, name)["state"]["is"] in expected), f"{name} is {' or '.join(expected)}")
 
 
+def service_state(monitor: Monitor, port: int) -> str | None:
+    rows = [row for row in json.loads(monitor.ask("TOP"))["rows"] if row["responder"]["port"] == port]
+    return rows[0]["state"]["is"] if rows and rows[0]["state"] else None
+
+
 def wait_rows(monitor: Monitor, count: int) -> None:
     lab.wait_for(lambda: len(series(history(monitor), None, "seconds")["rows"]) >= count, f"{count} seconds")
 
@@ -116,6 +121,21 @@ class History(unittest.TestCase):
             wait_state(monitor, "web", "degraded", "ok")
             lab.wait_for(lambda: bool(series(history(monitor), "web")["failing_since"] is None), "it fails no longer")
             monitor.stats().check_accounting()
+
+    def test_a_service_without_a_filter(self) -> None:
+        with Monitor(self.network) as monitor:
+            self.succeed(5)
+            name = f"rx {HOST_V4}:{PORT}"
+            lab.wait_for(lambda: service_state(monitor, PORT) == "ok", "the service is ok")
+            self.be_refused(4)
+            lab.wait_for(lambda: service_state(monitor, PORT) == "failing", "the service fails")
+            lab.wait_for(lambda: sums(history(monitor), name)["refused"] == 4, "it is in the history")
+            reply = history(monitor)
+            self.assertEqual(violations(SCHEMA, reply), [])
+            self.assertEqual(series(reply, name)["kind"], "service")
+            self.assertEqual(sums(reply, name)["success"], 5)
+            self.assertRegex(monitor.stderr(), rf"service {name} is failing: 4 failures in a row")
+            self.assertEqual(monitor.stats().json["history"]["services"], 1)
 
     def test_what_never_worked_is_not_failing_since(self) -> None:
         with Monitor(self.network, WEB) as monitor:
@@ -187,7 +207,7 @@ class Schema(unittest.TestCase):
         self.assertEqual(violations(SCHEMA, good), [])
         for path, value in (
             (("schema",), 2), (("time",), "yesterday"), (("bytes",), 1.5), (("columns",), ["unix_time"]),
-            (("series", 0, "kind"), "service"), (("series", 0, "removed"), None), (("series", 0, "last_failure"), 7),
+            (("series", 0, "kind"), "host"), (("series", 0, "removed"), None), (("series", 0, "last_failure"), 7),
             (("seconds", 0, "rows", 0, 2), -1), (("seconds", 0, "rows", 0, 15), "x"), (("seconds", 0, "rows", 0), []),
             (("minutes", 0), {}),
         ):  # fmt: skip

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
 namespace tcpeek::engine {
 namespace {
 
@@ -99,6 +103,122 @@ TEST_F(HealthTest, AttemptsThatTheirInitiatorAbortedSayNothing) {
   second();
   EXPECT_EQ(told(0).is, HealthState::ok);
   EXPECT_EQ(told(0).times.last_failure, std::nullopt);
+}
+
+// ---- services ----
+
+class ServiceHealthTest : public HealthTest {
+ protected:
+  ipc::TopServiceRow& service(const std::string& address, std::uint16_t port) {
+    ipc::TopServiceRow row;
+    row.address = address;
+    row.port = port;
+    row.responder_local = true;
+    row.counting_since = snapshot_.taken;
+    top_.services.push_back(row);
+    return top_.services.back();
+  }
+  void refuse(std::size_t i, std::uint64_t count) {
+    top_.services[i].failures.causes.refused += count;
+    top_.services[i].failures.total += count;
+  }
+  std::vector<HealthChange> service_second() {
+    second();
+    auto changes = health_.on_services(top_, snapshot_.clock());
+    health_.describe(top_);
+    return changes;
+  }
+  [[nodiscard]] HealthState state(std::size_t i) const {
+    return top_.services[i].health.value().is;
+  }
+
+  ipc::Top top_;
+};
+
+TEST_F(ServiceHealthTest, OneThatWorkedFails) {
+  service("192.0.2.1", 443).success = 10;
+  service_second();
+  EXPECT_EQ(state(0), HealthState::ok);
+  refuse(0, 3);
+  top_.services[0].failing_since = snapshot_.taken;
+  const auto changes = service_second();
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_EQ(changes[0].key, "service rx 192.0.2.1:443");
+  EXPECT_EQ(changes[0].change.to, HealthState::failing);
+  EXPECT_EQ(changes[0].times.failing_since, top_.services[0].failing_since)
+      << "what its reader knows, not since when it is watched";
+  EXPECT_EQ(state(0), HealthState::failing);
+}
+
+TEST_F(ServiceHealthTest, OneThatNeverWorkedIsNoChangeToTell) {
+  service("192.0.2.1", 443);
+  refuse(0, 100);
+  EXPECT_TRUE(service_second().empty());
+  EXPECT_EQ(state(0), HealthState::never_succeeded);
+}
+
+TEST_F(ServiceHealthTest, WhatWasBeforeItWasWatchedIsNotJudged) {
+  service("192.0.2.1", 443).success = 1'000'000;
+  refuse(0, 1000);
+  top_.services[0].counting_since = snapshot_.taken - 1h;
+  service_second();
+  EXPECT_EQ(state(0), HealthState::unknown);
+  refuse(0, 3);
+  service_second();
+  EXPECT_EQ(state(0), HealthState::failing) << "it succeeded before, so it is not never_succeeded";
+}
+
+TEST_F(ServiceHealthTest, CountedAnewIsJudgedAnew) {
+  service("192.0.2.1", 443).success = 10;
+  service_second();
+  refuse(0, 3);
+  service_second();
+  top_.services.clear();
+  service("192.0.2.1", 443);  // lost its row, and got another
+  service_second();
+  EXPECT_EQ(state(0), HealthState::unknown);
+}
+
+TEST_F(ServiceHealthTest, StaysKnownWhileOthersComeFirst) {
+  service("192.0.2.1", 443).success = 10;
+  service_second();
+  refuse(0, 3);
+  service_second();
+  const ipc::Top before = std::exchange(top_, ipc::Top());
+  for (int i = 0; i < 500; ++i) service_second();
+  top_ = before;
+  service_second();
+  EXPECT_EQ(state(0), HealthState::failing);
+  top_ = ipc::Top();
+  for (int i = 0; i < 601; ++i) service_second();
+  top_ = before;
+  top_.services[0].health.reset();
+  health_.describe(top_);
+  EXPECT_EQ(top_.services[0].health, std::nullopt) << "forgotten after ten minutes";
+}
+
+TEST_F(ServiceHealthTest, NoMoreThanItsBound) {
+  for (std::uint16_t port = 1; port <= 1000; ++port) {
+    top_.services.clear();
+    service("192.0.2.1", port).success = 1;
+    service_second();
+  }
+  top_.services.clear();
+  for (std::uint16_t port = 1; port <= 1000; ++port) service("192.0.2.1", port);
+  health_.describe(top_);
+  std::size_t known = 0;
+  for (const ipc::TopServiceRow& row : top_.services) known += row.health.has_value();
+  EXPECT_EQ(known, Health::kMostServices);
+  EXPECT_TRUE(top_.services.back().health.has_value()) << "the latest ones are known";
+}
+
+TEST_F(ServiceHealthTest, AFilterOfTheSameNameIsAnother) {
+  filter("rx 192.0.2.1:443").counts[Tally::success] = 1;
+  service("192.0.2.1", 443);
+  refuse(0, 10);
+  service_second();
+  EXPECT_EQ(snapshot_.filters.back().health.value().is, HealthState::ok);
+  EXPECT_EQ(state(0), HealthState::never_succeeded);
 }
 
 }  // namespace

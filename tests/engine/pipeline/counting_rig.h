@@ -62,10 +62,10 @@ struct CountingRig {
     go_by(rules.current().rules.locality());
   }
 
-  [[nodiscard]] const OutcomeCounts& counts() const { return counter.counts(); }
-  [[nodiscard]] const ipc::Counts& totals() const { return counts().totals; }
+  [[nodiscard]] OutcomeCounts counts() const { return counter.counts(); }
+  [[nodiscard]] ipc::Counts totals() const { return counts().totals; }
   // By filter number: RX, TX, then as given to the constructor, exclusions left out.
-  [[nodiscard]] const ipc::Counts& filter(std::size_t i) const { return counts().filters.at(i); }
+  [[nodiscard]] ipc::Counts filter(std::size_t i) const { return counts().filters.at(i); }
   [[nodiscard]] std::uint64_t attempts(std::size_t i) const {
     return filter(i)[ipc::Tally::attempts];
   }

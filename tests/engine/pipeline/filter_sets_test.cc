@@ -29,8 +29,10 @@ MatchKey key_of(const Ruleset& rules, std::uint16_t port, std::uint8_t direction
 
 std::vector<FilterId> in(const FilterSets& sets, Tag tag) {
   std::vector<FilterId> ids;
-  sets.for_each(tag, [&](FilterId id) { ids.push_back(id); });
-  return ids;
+  for_each_bit(sets.word(tag, 0) & 3,
+               [&](std::size_t side) { ids.push_back(static_cast<FilterId>(side)); });
+  const bool any = sets.for_each_named(tag, [&](FilterId id) { ids.push_back(id); });
+  return any ? ids : std::vector<FilterId>();
 }
 
 TEST(FilterSetsTest, EqualSetsShareATag) {

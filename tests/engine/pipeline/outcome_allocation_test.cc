@@ -69,7 +69,7 @@ TEST(OutcomeAllocation, PickingUpRulesAllocatesAndFreesNothingInTheReader) {
   std::vector<std::string> more;
   for (int i = 0; i < 100; ++i) more.push_back(fmt::format("f{}:RX@%:{}", i, i + 1));
   rig.filters.exchange(parse_filters(more));
-  OutcomeCounts report;
+  OutcomeCounts report = rig.counts();
   rig.counter.report_to(report);
   rig.rules.offer(reader_rules(rig.filters, test::locality_of({"192.0.2.3", "192.0.2.4"})));
   const AllocationCount counted;

@@ -173,11 +173,11 @@ TEST(OutcomeCounterTest, EveryEndingInItsTally) {
     SCOPED_TRACE(way.name);
     CountingRig rig;
     way.play(rig);
-    for (const ipc::Counts* counts : {&rig.totals(), &rig.filter(kRx)}) {
-      EXPECT_EQ((*counts)[Tally::attempts], 1U);
-      EXPECT_EQ((*counts)[Tally::pending], 0U);
-      EXPECT_EQ((*counts)[way.tally], 1U);
-      EXPECT_EQ(counts->accounted(), 1U) << "in one tally only";
+    for (const ipc::Counts& counts : {rig.totals(), rig.filter(kRx)}) {
+      EXPECT_EQ(counts[Tally::attempts], 1U);
+      EXPECT_EQ(counts[Tally::pending], 0U);
+      EXPECT_EQ(counts[way.tally], 1U);
+      EXPECT_EQ(counts.accounted(), 1U) << "in one tally only";
     }
     const auto told = rig.told();
     ASSERT_EQ(told.size(), 1U);

@@ -23,7 +23,7 @@ using std::chrono::seconds;
 using tcpeek::test::for_each_seed;
 
 const AddressHash kHash({0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d1});
-constexpr Legs kLegs{microseconds(100), microseconds(50)};
+const Times kTimes({microseconds(100), microseconds(50)}, microseconds(150));
 
 ServiceKey key_of(std::uint64_t n) {
   return {flowtable::AddressWords::mapped(static_cast<std::uint32_t>(n / 7)),
@@ -39,7 +39,7 @@ ServiceTable::Number open(ServiceTable& table, std::uint64_t n, std::int64_t s =
 }
 
 void succeed(ServiceTable& table, std::uint64_t n, std::int64_t s = 1) {
-  table.succeeded(open(table, n, s), at(s), kLegs);
+  table.succeeded(open(table, n, s), at(s), kTimes);
 }
 
 void fail(ServiceTable& table, std::uint64_t n, std::int64_t s = 1) {
@@ -147,7 +147,7 @@ TEST(ServiceTable, APendingAttemptPinsItsService) {
   const auto first = open(table, 1);
   const auto second = open(table, 2);
   EXPECT_EQ(open(table, 3), ServiceTable::kOthers) << "there is no row to be had";
-  table.succeeded(second, at(1), kLegs);
+  table.succeeded(second, at(1), kTimes);
   for (int i = 0; i < 3; ++i) table.failed(open(table, 4), Cause::refused, at(1));
   ASSERT_TRUE(table.find(key_of(4)));
   EXPECT_FALSE(table.find(key_of(2)));
@@ -239,7 +239,7 @@ void agrees_with_a_map(std::uint64_t seed) {
       }
       const bool success = random() % 2 == 0;
       if (success) {
-        table.succeeded(number, at(i), kLegs);
+        table.succeeded(number, at(i), kTimes);
       } else {
         table.failed(number, Cause::no_answer, at(i));
       }

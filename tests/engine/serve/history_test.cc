@@ -47,7 +47,7 @@ Snapshot snapshot_at(milliseconds uptime, const Counts& totals,
 
 const HistorySeries* find(const HistoryReport& report, const std::string& name) {
   for (const HistorySeries& series : report.series) {
-    if (!series.totals && series.name == name) return &series;
+    if (series.kind == ipc::HistoryKind::filter && series.name == name) return &series;
   }
   return nullptr;
 }

@@ -20,6 +20,7 @@ using ipc::test::Client;
 using ipc::test::patient;
 using test::ReadersRig;
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::StartsWith;
 using namespace std::chrono_literals;
@@ -66,6 +67,22 @@ TEST_F(RequestHandlerTest, EachWordHasItsReply) {
     EXPECT_THAT(ask(word), EndsWith(R"({"pcap":{"stats":{"recv":0,"drop":0,"ifdrop":0}}}])"))
         << word;
   }
+}
+
+TEST_F(RequestHandlerTest, WhoElseAsksForTopIsAnsweredInTurn) {
+  readers_.start();
+  serve_answers();
+  std::vector<ipc::TopBy> told;
+  on_reactor([&] {
+    for (const auto by : {ipc::TopBy::pair, ipc::TopBy::service, ipc::TopBy::network}) {
+      top_collector_.collect({.count = 5, .by = by},
+                             [&](const ipc::Top& top) { told.push_back(top.request.by); });
+    }
+    return true;
+  });
+  EXPECT_THAT(ask("TOP 5\n"), StartsWith(R"({"schema":1,)"));
+  EXPECT_THAT(on_reactor([&] { return told; }),
+              ElementsAre(ipc::TopBy::pair, ipc::TopBy::service, ipc::TopBy::network));
 }
 
 TEST_F(RequestHandlerTest, HistoryIsAWordOnlyWhereOneIsKept) {
