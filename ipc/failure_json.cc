@@ -1,0 +1,34 @@
+#include "ipc/failure_json.h"
+
+namespace tcpeek::ipc {
+
+void write_time(JsonWriter& json, std::string_view name, const TopTime& time) {
+  if (!time) return json.null_member(name);
+  json.member(name, rfc3339_utc(*time));
+}
+
+void write_failures(JsonWriter& json, const TopFailures& failures) {
+  json.object("failure", [&] {
+    json.member("total", failures.total);
+    write_causes(json, failures.causes);
+  });
+}
+
+void write_causes(JsonWriter& json, const FailureCounts& failures) {
+  json.member("refused", failures.refused);
+  json.member("reset", failures.reset);
+  json.member("aborted", failures.aborted);
+  json.member("half_open", failures.half_open);
+  json.member("probe", failures.probe);
+  json.member("no_answer", failures.no_answer);
+  json.member("no_ack", failures.no_ack);
+  json.member("superseded", failures.superseded);
+  json.member("unreachable", failures.unreachable);
+}
+
+std::string_view direction_word(bool responder_local, bool initiator_local) noexcept {
+  if (responder_local) return initiator_local ? "both" : "rx";
+  return initiator_local ? "tx" : "neither";
+}
+
+}  // namespace tcpeek::ipc
