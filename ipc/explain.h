@@ -85,6 +85,15 @@ struct Finding {
   FindingTimes times;
 };
 
+// An attempt that had not ended where a capture file does.
+struct PendingAttempt {
+  std::string initiator;  // with its port
+  std::string responder;
+  std::chrono::system_clock::time_point since;  // its first SYN
+  bool answered = false;
+  unsigned syns = 1;  // sent
+};
+
 struct Explanation {
   static constexpr std::size_t kMostFindings = 3;
 
@@ -104,6 +113,7 @@ struct Explanation {
   std::uint64_t pending = 0;
   std::uint64_t retrying = 0;
   std::uint64_t evicted = 0;
+  std::vector<PendingAttempt> pending_attempts;  // of a capture file: a few, the oldest first
 
   // What was looked at.
   std::uint64_t services_examined = 0;

@@ -224,6 +224,7 @@ Explanation explain(const ExplainInput& input) {
   told.pending = input.pending;
   told.retrying = input.retrying;
   told.evicted = input.evicted;
+  told.pending_attempts = input.pending_attempts;
   told.services_examined = input.services.size();
   told.services_known = input.services_known;
   told.unlisted_failures = input.unlisted_failures;

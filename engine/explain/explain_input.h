@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "ipc/explain.h"
 #include "ipc/top.h"
 
 namespace tcpeek::engine {
@@ -66,14 +67,6 @@ struct QueueFacts {
   [[nodiscard]] bool full() const noexcept { return limit != 0 && waiting >= limit; }
 };
 
-struct PendingFacts {
-  std::string initiator;  // with its port
-  std::string responder;
-  std::chrono::system_clock::time_point since;
-  bool answered = false;
-  unsigned syns = 1;  // sent
-};
-
 struct ExplainInput {
   std::chrono::system_clock::time_point taken;
   bool whole_file = false;
@@ -94,6 +87,7 @@ struct ExplainInput {
   std::uint64_t evicted = 0;
   std::uint64_t uncertain = 0;
   std::uint64_t lost_packets = 0;
+  std::vector<ipc::PendingAttempt> pending_attempts;  // see Explanation
 };
 
 }  // namespace tcpeek::engine

@@ -6,53 +6,27 @@
 
 namespace tcpeek::engine {
 
-TopCollector::TopCollector(ipc::Reactor& reactor, Readers& readers) : readers_(readers) {
-  for (std::size_t i = 0; i < readers.size(); ++i) {
-    reactor.on_readable(readers[i].top().descriptor(), [this, &top = readers[i].top()] {
-      top.clear();
-      on_answer();
-    });
-  }
-}
-
 void TopCollector::collect(const ipc::TopRequest& request, Receiver receiver) {
   receiver_ = std::move(receiver);
   request_ = request;
-  query_ = TopQuery();
-  query_.by = request.by;
-  ask(query_);
+  TopQuery query;
+  query.by = request.by;
+  rounds_.ask(query, [this](TopReports readers) { on_candidates(readers); });
 }
 
-void TopCollector::ask(const TopQuery& query) {
-  for (std::size_t i = 0; i < readers_.size(); ++i) readers_[i].ask_top(query);
+void TopCollector::on_candidates(TopReports readers) {
+  choice_ = choose_top(readers, request_.count);
+  TopQuery query;
+  query.by = request_.by;
+  query.part = TopQuery::Part::details;
+  query.count = choice_.keys.size();
+  std::ranges::copy(choice_.keys, query.keys.begin());
+  rounds_.ask(query, [this](TopReports reports) { on_details(reports); });
 }
 
-void TopCollector::on_answer() {
-  if (!receiver_ || !all_ready()) return;
-  if (query_.part == TopQuery::Part::details) return finish();
-  choice_ = choose_top(reports(), request_.count);
-  query_.part = TopQuery::Part::details;
-  query_.count = choice_.keys.size();
-  std::ranges::copy(choice_.keys, query_.keys.begin());
-  ask(query_);
-}
-
-void TopCollector::finish() {
-  const ipc::Top top = build_top(request_, choice_, reports(), std::chrono::system_clock::now());
+void TopCollector::on_details(TopReports readers) {
+  const ipc::Top top = build_top(request_, choice_, readers, std::chrono::system_clock::now());
   std::exchange(receiver_, nullptr)(top);
-}
-
-bool TopCollector::all_ready() const noexcept {
-  for (std::size_t i = 0; i < readers_.size(); ++i) {
-    if (!readers_[i].top().ready()) return false;
-  }
-  return true;
-}
-
-std::vector<const TopReport*> TopCollector::reports() const {
-  std::vector<const TopReport*> reports;
-  for (std::size_t i = 0; i < readers_.size(); ++i) reports.push_back(&readers_[i].top().report());
-  return reports;
 }
 
 }  // namespace tcpeek::engine

@@ -6,11 +6,9 @@
 #pragma once
 
 #include <functional>
-#include <vector>
 
-#include "engine/live/readers.h"
+#include "engine/live/top_rounds.h"
 #include "engine/pipeline/top_builder.h"
-#include "ipc/reactor.h"
 #include "ipc/top.h"
 
 namespace tcpeek::engine {
@@ -19,21 +17,17 @@ class TopCollector {
  public:
   using Receiver = std::function<void(const ipc::Top&)>;
 
-  TopCollector(ipc::Reactor& reactor, Readers& readers);
+  explicit TopCollector(TopRounds& rounds) : rounds_(rounds) {}
 
   // Calls `receiver` with what readers know from now on. Precondition: the one before was called.
   void collect(const ipc::TopRequest& request, Receiver receiver);
 
  private:
-  void on_answer();
-  void ask(const TopQuery& query);
-  void finish();
-  [[nodiscard]] bool all_ready() const noexcept;
-  [[nodiscard]] std::vector<const TopReport*> reports() const;
+  void on_candidates(TopReports readers);
+  void on_details(TopReports readers);
 
-  Readers& readers_;
-  Receiver receiver_;  // of the current request; empty: there is none
-  TopQuery query_;     // the current one
+  TopRounds& rounds_;
+  Receiver receiver_;
   ipc::TopRequest request_;
   TopChoice choice_;
 };

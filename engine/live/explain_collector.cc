@@ -1,0 +1,37 @@
+#include "engine/live/explain_collector.h"
+
+#include <chrono>
+#include <utility>
+
+#include "engine/explain/explain.h"
+#include "engine/pipeline/explain_totals.h"
+
+namespace tcpeek::engine {
+
+void ExplainCollector::collect(Receiver receiver) {
+  receiver_ = std::move(receiver);
+  snapshots_.collect([this](const ipc::Snapshot& snapshot) {
+    snapshot_ = snapshot;
+    gathering_.emplace(ExplainGathering::Standing{.local_is_own = local_is_own_});
+    ask();
+  });
+}
+
+void ExplainCollector::ask() {
+  rounds_.ask(gathering_->query(), [this](TopReports readers) { on_reports(readers); });
+}
+
+void ExplainCollector::on_reports(TopReports readers) {
+  if (gathering_->on_reports(readers)) return ask();
+  finish();
+}
+
+void ExplainCollector::finish() {
+  ExplainInput input = std::move(*gathering_).take(std::chrono::system_clock::now());
+  add_totals(input, *snapshot_);
+  gathering_.reset();
+  snapshot_.reset();
+  std::exchange(receiver_, nullptr)(explain(input));
+}
+
+}  // namespace tcpeek::engine
