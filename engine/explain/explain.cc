@@ -62,6 +62,14 @@ std::string group_of(const Case& about, Concern concern, std::string_view rule) 
   return about.service.row.address;
 }
 
+// Commands that look into a host have to be run there.
+void say_where_to_run(const Case& about, Finding& finding) {
+  const bool near_responder = about.vantage == Vantage::responder;
+  if (about.service.own || (!near_responder && finding.verdict != ipc::Verdict::here)) return;
+  const std::string where = near_responder ? about.service.row.address : "the initiator";
+  for (std::string& command : finding.next) command += "  # on " + where;
+}
+
 void apply_rules(const ExplainInput& input, const ServiceFacts& service, std::vector<Scored>& all) {
   const Case about(input, service);
   std::array<bool, static_cast<std::size_t>(Concern::initiator) + 1> told{};
@@ -72,6 +80,7 @@ void apply_rules(const ExplainInput& input, const ServiceFacts& service, std::ve
     if (!finding) continue;
     settled = true;
     finding->rule = rule.name;
+    say_where_to_run(about, *finding);
     const std::uint64_t weight = finding->figures.recent_failures;
     all.push_back({std::move(*finding), rule.concern, urgency_of(about, rule.concern, weight),
                    group_of(about, rule.concern, rule.name)});
@@ -198,6 +207,11 @@ std::string summary_of(const ExplainInput& input, std::uint64_t failed) {
   if (input.attempts == 0) {
     return input.whole_file ? "There is no attempt in the file."
                             : "Nothing was tried: no attempt was seen since the start.";
+  }
+  if (failed != 0 && input.whole_file) {
+    return fmt::format("{} of {} failed, {} succeeded, {} were pending at its end.", failed,
+                       count_of(input.attempts, "attempt in the file", "attempts in the file"),
+                       input.success, input.pending);
   }
   if (failed != 0) {
     std::uint64_t tried = 0;

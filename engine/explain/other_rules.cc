@@ -25,15 +25,15 @@ std::uint64_t unacknowledged(const Case& about) noexcept {
 
 std::string not_acknowledged(const Case& about) {
   const auto& causes = about.service.causes;
-  return fmt::format(
-      "{} {} were answered and never acknowledged, {} answered and then reset by the initiator's "
-      "host",
-      causes.no_ack, of_late(about), causes.half_open);
+  const std::string silent = share(about, causes.no_ack, "answered and never acknowledged");
+  if (causes.half_open == 0) return silent;
+  return fmt::format("{}, {} answered and then reset by the initiator's host", silent,
+                     causes.half_open);
 }
 
 std::string repeated(const Case& about) {
-  return fmt::format("{} {} succeeded only after the SYN had been repeated",
-                     about.service.repeated_successes, of_late(about));
+  return share(about, about.service.repeated_successes,
+               "successful only after the SYN had been repeated");
 }
 
 bool many_repeats(const ServiceFacts& service) noexcept {
@@ -81,8 +81,7 @@ std::optional<Finding> synack_dropped_here(const Case& about) {
   Finding finding = begin_finding(about, Verdict::here, about.service.causes.no_ack);
   finding.sentence = fmt::format("{} answers, but {} does not take the SYN/ACK: a filter drops it.",
                                  name_of(about.service.row), near_place(about));
-  finding.evidence = {fmt::format("{} {} were answered and never acknowledged",
-                                  about.service.causes.no_ack, of_late(about)),
+  finding.evidence = {share(about, about.service.causes.no_ack, "answered and never acknowledged"),
                       worked_until(about)};
   finding.limits = {
       "that the ACK left by an interface that is not captured looks the same, and so does a "
@@ -119,8 +118,7 @@ std::optional<Finding> router_says(const Case& about) {
   if (weight == 0) return std::nullopt;
   Finding finding = begin_finding(about, verdict_of(about), weight);
   const std::string name = name_of(about.service.row);
-  finding.evidence = {fmt::format("{} {} ended by an ICMP error", weight, of_late(about)),
-                      worked_until(about)};
+  finding.evidence = {share(about, weight, "ended by an ICMP error"), worked_until(about)};
   if (const auto& router = about.service.router) {
     finding.sentence =
         router->is_responder
@@ -193,8 +191,7 @@ std::optional<Finding> probes(const Case& about) {
   Finding finding = begin_finding(about, Verdict::initiator, weight);
   finding.sentence = fmt::format("{} is probed: connections are reset as soon as it answers.",
                                  name_of(about.service.row));
-  finding.evidence = {fmt::format("{} {} were reset by the initiator instead of being acknowledged",
-                                  weight, of_late(about))};
+  finding.evidence = {share(about, weight, "reset by the initiator instead of being acknowledged")};
   finding.limits = {
       "one address that does so regularly is a health check, one that tries many ports or hosts is "
       "a scan"};
@@ -212,9 +209,7 @@ std::optional<Finding> gave_up(const Case& about) {
   Finding finding = begin_finding(about, Verdict::initiator, weight);
   finding.sentence = fmt::format("Initiators give up on {} before the handshake ends.",
                                  name_of(about.service.row));
-  finding.evidence = {
-      fmt::format("{} {} were ended by a RST of the initiator", weight, of_late(about)),
-      worked_until(about)};
+  finding.evidence = {share(about, weight, "ended by a RST of the initiator"), worked_until(about)};
   finding.limits = {
       "why they do is not seen: a service that answers late makes impatient clients give up, too"};
   finding.next = {try_port(about.service.row)};

@@ -25,9 +25,9 @@ bool mostly_suspect(const Case& about) noexcept {
 
 std::string refused(const Case& about) {
   const auto& causes = about.service.causes;
-  if (causes.reset == 0) return fmt::format("{} {} were refused", causes.refused, of_late(about));
-  return fmt::format("{} {} were refused, {} reset after the SYN/ACK", causes.refused,
-                     of_late(about), causes.reset);
+  if (causes.reset == 0) return share(about, causes.refused, "refused");
+  return fmt::format("{}, {} reset after the SYN/ACK", share(about, causes.refused, "refused"),
+                     causes.reset);
 }
 
 // What is said of the responder, wherever it is.
@@ -42,8 +42,8 @@ std::string sentence(const Case& about, std::string_view where) {
   }
   if (succeeds(about.input, about.service)) {
     return fmt::format(
-        "{} refuses some attempts{} and accepts others: it restarts, or one of several "
-        "behind the address is down.",
+        "{} refuses some attempts{} and accepts others: it was restarted, or one of "
+        "several behind the address is down.",
         name, where);
   }
   if (row.success != 0) {

@@ -19,7 +19,7 @@ bool near_and_silent(const Case& about) noexcept {
 }
 
 std::string unanswered(const Case& about) {
-  std::string text = fmt::format("{} {} were not answered", about.silent(), of_late(about));
+  std::string text = share(about, about.silent(), "not answered");
   if (about.service.retrying != 0) {
     text += fmt::format(", {} of them being repeated now", about.service.retrying);
   }

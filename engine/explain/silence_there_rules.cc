@@ -22,7 +22,7 @@ bool far_and_silent(const Case& about) noexcept {
 }
 
 std::string unanswered(const Case& about) {
-  return fmt::format("{} {} were not answered", about.silent(), of_late(about));
+  return share(about, about.silent(), "not answered");
 }
 
 const ServiceFacts* first_that_answers(const Case& about,

@@ -35,8 +35,9 @@ std::string name_of(const ipc::TopServiceRow& row) {
   return fmt::format("{}:{}", row.address, row.port);
 }
 
-std::string of_late(const Case& about) {
-  return fmt::format("of {} {}", attempts(about.service.attempts), period(about.input));
+std::string share(const Case& about, std::uint64_t part, std::string_view what) {
+  return fmt::format("{} of {} {} {} {}", part, attempts(std::max(about.service.attempts, part)),
+                     period(about.input), part == 1 ? "was" : "were", what);
 }
 
 std::string period(const ExplainInput& input) {

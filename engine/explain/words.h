@@ -19,8 +19,8 @@ namespace tcpeek::engine {
 [[nodiscard]] std::string attempts(std::uint64_t count);
 // "192.0.2.1:443", "[2001:db8::2]:443".
 [[nodiscard]] std::string name_of(const ipc::TopServiceRow& row);
-// "of 12 attempts in the last 5 to 10 minutes".
-[[nodiscard]] std::string of_late(const Case& about);
+// "1 of 12 attempts in the last 5 to 10 minutes was refused".
+[[nodiscard]] std::string share(const Case& about, std::uint64_t part, std::string_view what);
 [[nodiscard]] std::string period(const ExplainInput& input);
 // "12 s ago"; of a file "12 s before its end".
 [[nodiscard]] std::string ago(const ExplainInput& input, const ipc::TopTime& time);

@@ -39,6 +39,7 @@ TEST(Options, help_names_every_option_and_fits_a_terminal) {
                            "-t, --timeout=",      "-B, --buffer=",
                            "-l, --loglevel=",     "-q, --quiet ",
                            " --promisc ",         " --icmp ",
+                           " --explain ",
                            "-h, --help ",         "-v, --version ",
                            " --threads=",         " --cpus=",
                            " --max-sessions=",    " --local=",

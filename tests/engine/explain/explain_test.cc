@@ -4,9 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
 #include <string>
 
+#include "tests/engine/explain/any_input.h"
 #include "tests/engine/explain/explain_support.h"
+#include "tests/support/seeds.h"
 
 namespace tcpeek::engine {
 namespace {
@@ -134,8 +137,30 @@ TEST(Explain, OfAFileAllOfItCounts) {
   all.taken += std::chrono::hours(24 * 7);
   const auto told = explain(all);
   ASSERT_THAT(told.findings, SizeIs(1));
-  EXPECT_THAT(told.summary, HasSubstr("in the file"));
+  EXPECT_EQ(told.summary,
+            "5 of 15 attempts in the file failed, 10 succeeded, 0 were pending at its end.");
   EXPECT_THAT(told.findings[0].sentence, HasSubstr("7 days before the end of the file"));
+}
+
+TEST(Explain, HoldsItsPromisesWhateverTheFigures) {
+  tcpeek::test::for_each_seed(300, [](std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    const auto next = [&](std::uint64_t most) { return random() % (most + 1); };
+    const ExplainInput any = test::AnyInput(next).input();
+    test::check_explanation(any, explain(any));
+  });
+}
+
+// A command that looks into a host is no use elsewhere.
+TEST(Explain, SaysWhereToRunWhat) {
+  auto facts = failing(service(Way::rx, "10.0.0.1"), kRefused, 5);
+  EXPECT_EQ(explain(input({facts})).findings.at(0).next.at(0), "ss -ltnp 'sport = :443'");
+  facts.own = false;
+  EXPECT_EQ(explain(input({facts})).findings.at(0).next.at(0),
+            "ss -ltnp 'sport = :443'  # on 10.0.0.1");
+  facts = failing(service(Way::tx, "10.0.0.1"), kRefused, 5);
+  facts.own = false;
+  EXPECT_EQ(explain(input({facts})).findings.at(0).next.at(0), "nc -vz -w 3 10.0.0.1 443");
 }
 
 }  // namespace

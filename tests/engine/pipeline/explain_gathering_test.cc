@@ -6,9 +6,11 @@
 
 #include <initializer_list>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "engine/explain/words.h"
 #include "engine/pipeline/top_exchange.h"
 #include "tests/engine/pipeline/counting_rig.h"
 
@@ -18,7 +20,6 @@ namespace {
 using flowtable::test::Ends;
 using flowtable::test::v4;
 using test::CountingRig;
-using ::testing::Contains;
 using ::testing::IsSupersetOf;
 using ::testing::SizeIs;
 namespace flag = flowtable::tcp_flag;
@@ -59,10 +60,9 @@ ExplainInput gather(std::initializer_list<CountingRig*> rigs,
   return std::move(gathering).take(std::chrono::system_clock::time_point());
 }
 
-std::vector<std::pair<std::string, unsigned>> names(const ExplainInput& input) {
-  std::vector<std::pair<std::string, unsigned>> all;
-  for (const ServiceFacts& facts : input.services)
-    all.emplace_back(facts.row.address, facts.row.port);
+std::vector<std::string> names(const ExplainInput& input) {
+  std::vector<std::string> all;
+  for (const ServiceFacts& facts : input.services) all.push_back(name_of(facts.row));
   return all;
 }
 
@@ -151,9 +151,9 @@ TEST(ExplainGathering, TakesHealthySiblingsOfTheWorstAlong) {
   succeed(rig, {v4(2, 6001), v4(78, 22)}, 2 * kSecond);
   const ExplainInput input = gather({&rig});
   EXPECT_THAT(input.services, SizeIs(ipc::TopRequest::kMost));
-  EXPECT_EQ(names(input).front(), std::pair("192.0.2.77", 443U));
+  EXPECT_EQ(names(input).front(), "192.0.2.77:443");
   EXPECT_THAT(names(input),
-              IsSupersetOf({std::pair("192.0.2.77", 22U), std::pair("192.0.2.78", 22U)}));
+              IsSupersetOf(std::vector<std::string>{"192.0.2.77:22", "192.0.2.78:22"}));
   EXPECT_EQ(input.unlisted_failures, 1U);
   EXPECT_EQ(input.services_known, 303U);
 }
