@@ -54,8 +54,11 @@ std::uint64_t Case::failed() const noexcept {
 }
 
 const QueueFacts* Case::queue() const noexcept {
-  if (vantage != Vantage::responder || !service.own) return nullptr;
-  const auto found = std::ranges::find(input.queues, service.row.port, &QueueFacts::port);
+  if (vantage != Vantage::responder) return nullptr;
+  const auto found = std::ranges::find_if(input.queues, [&](const QueueFacts& queue) {
+    const bool any = queue.address == "0.0.0.0" || queue.address == "::";
+    return queue.port == service.row.port && (any || queue.address == service.row.address);
+  });
   return found == input.queues.end() ? nullptr : &*found;
 }
 

@@ -58,13 +58,21 @@ struct ServiceFacts {
   std::uint64_t retrying = 0;         // of the pending: a SYN or SYN/ACK had to be repeated
 };
 
-// What the kernel says of the accept queue of a local port.
+// Of the accept queue of a port: what SYNs do, and what the kernel says to that.
 struct QueueFacts {
+  enum class Kernel : std::uint8_t {
+    unknown,   // it could not be asked, or the port is not this host's
+    confirms,  // the queue was full within the last minute
+    refutes,   // there was room in it all the time
+  };
+
+  std::string address;  // 0.0.0.0 and ::, where a listener has all addresses
   std::uint16_t port = 0;
-  std::uint32_t waiting = 0;
-  std::uint32_t limit = 0;
-  std::uint64_t overflows = 0;  // of all listeners of the host together, of late
-  [[nodiscard]] bool full() const noexcept { return limit != 0 && waiting >= limit; }
+  bool suspected = false;  // SYNs stay unanswered while others are answered
+  Kernel kernel = Kernel::unknown;
+  std::uint32_t waiting = 0;    // to be accepted, now
+  std::uint32_t limit = 0;      // 0: not known
+  std::uint64_t overflows = 0;  // in the last minute
 };
 
 struct ExplainInput {

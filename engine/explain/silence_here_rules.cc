@@ -43,19 +43,35 @@ void add_initiators(const ServiceFacts& service, Finding& finding) {
       fmt::format("who fails at this host, whatever the port: {}", who(service)));
 }
 
+// What the kernel says of the queue, where it says anything.
+void add_kernel(const QueueFacts& queue, Finding& finding) {
+  if (queue.kernel == QueueFacts::Kernel::unknown) return;
+  if (queue.limit != 0) {
+    finding.evidence.push_back(
+        fmt::format("{} to be accepted now, {} may",
+                    count_of(queue.waiting, "connection waits", "connections wait"), queue.limit));
+  }
+  if (queue.overflows != 0) {
+    finding.evidence.push_back(
+        fmt::format("the kernel found the queue full for {} in the last minute",
+                    count_of(queue.overflows, "SYN or ACK", "SYNs or ACKs")));
+  }
+}
+
 }  // namespace
 
-// RX no answer, and the kernel says that the queue is full. A listener that accepts nothing at all counts, too.
+// RX no answer, and the queue is full by what the kernel says, or by what SYNs do where it says nothing.
 std::optional<Finding> accept_queue_full(const Case& about) {
   const QueueFacts* const queue = about.queue();
   const std::uint64_t weight = about.silent() + about.service.repeated_successes;
   if (queue == nullptr || weight == 0) return std::nullopt;
-  const bool some_get_in = succeeds(about.input, about.service);
-  if (!queue->full() && (queue->overflows == 0 || !some_get_in)) return std::nullopt;
+  const bool sure = queue->kernel == QueueFacts::Kernel::confirms;
+  const bool likely = queue->kernel == QueueFacts::Kernel::unknown && queue->suspected;
+  if (!sure && !likely) return std::nullopt;
   Finding finding = begin_finding(about, Verdict::here, weight);
-  finding.sentence =
-      fmt::format("The accept queue of {} is full: the service accepts {}.",
-                  name_of(about.service.row), some_get_in ? "too slowly" : "nothing");
+  finding.sentence = fmt::format("The accept queue of {} {} full: the service accepts {}.",
+                                 name_of(about.service.row), sure ? "is" : "seems to be",
+                                 succeeds(about.input, about.service) ? "too slowly" : "nothing");
   if (about.silent() > 0) finding.evidence.push_back(unanswered(about));
   if (about.service.repeated_successes != 0) {
     finding.evidence.push_back(fmt::format(
@@ -63,18 +79,11 @@ std::optional<Finding> accept_queue_full(const Case& about) {
         count_of(about.service.repeated_successes, "attempt succeeded", "attempts succeeded")));
   }
   finding.evidence.push_back(worked_until(about));
-  if (queue->limit != 0) {
-    finding.evidence.push_back(
-        fmt::format("{} connections wait to be accepted, {} may", queue->waiting, queue->limit));
-  }
-  if (queue->overflows != 0) {
-    finding.evidence.push_back(
-        fmt::format("the kernel counted {} of full accept queues meanwhile (ListenOverflows)",
-                    count_of(queue->overflows, "SYN or ACK", "SYNs or ACKs")));
-    finding.limits.emplace_back("ListenOverflows counts all listeners of the host together");
-  }
+  add_kernel(*queue, finding);
   finding.limits.emplace_back(
-      "a queue that never reaches its limit refutes it: look again while it lasts");
+      sure ? "a queue that has room while SYNs stay unanswered refutes it: look again"
+           : "the kernel could not be asked: a filter for some looks the same");
+  limit_to_near_network(about, finding);
   finding.next = {list_listeners(about.service.row.port), "nstat -az TcpExtListenOverflows"};
   return finding;
 }

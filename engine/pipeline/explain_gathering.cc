@@ -195,6 +195,7 @@ void ExplainGathering::take_services(TopReports readers) {
       sum.causes += noted.causes;
       sum.repeated_successes += noted.repeated_successes;
       sum.uncertain += noted.uncertain;
+      sum.rst_suspect += noted.rst_suspect;
       sum.own_responder |= noted.own_responder;
       if (noted.error_at > sum.error_at) {
         sum.error = noted.error;
@@ -209,6 +210,7 @@ void ExplainGathering::take_services(TopReports readers) {
     facts.attempts = std::max(facts.attempts, facts.causes.total());
     facts.repeated_successes = sum.repeated_successes;
     facts.uncertain = sum.uncertain;
+    facts.rst_suspect = sum.rst_suspect;
     if (sum.error_at != 0) facts.router = router_of(sum, key, facts.causes.unreachable);
     failed_of_late_.push_back(sum.causes.total() - sum.causes.probe);
     input_.services.push_back(std::move(facts));

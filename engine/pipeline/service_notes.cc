@@ -17,6 +17,7 @@ void ServiceNotes::ended(ServiceTable::Number number, std::int64_t counting_sinc
   }
   ++note.present.causes[static_cast<std::size_t>(outcome.cause)];
   note.present.uncertain += outcome.uncertain;
+  note.present.rst_suspect += outcome.rst_sender == flowtable::RstSender::suspect;
   if (outcome.error == nullptr) return;
   note.error = *outcome.error;
   note.error_at = outcome.at.time_since_epoch().count();
@@ -59,6 +60,7 @@ void ServiceNotes::add(NotedOfService& sum, const Window& window) noexcept {
   }
   sum.repeated_successes += window.repeated_successes;
   sum.uncertain += window.uncertain;
+  sum.rst_suspect += window.rst_suspect;
 }
 
 }  // namespace tcpeek::engine

@@ -26,6 +26,7 @@ struct NotedOfService {
   FailureCounts causes;
   std::uint64_t repeated_successes = 0;  // the SYN had to be sent again
   std::uint64_t uncertain = 0;           // timeouts while packets were lost
+  std::uint64_t rst_suspect = 0;         // by a RST unlike the responder's SYN/ACKs
   flowtable::IcmpError error;
   std::int64_t error_at = 0;   // 0: none is known
   bool own_responder = false;  // its address is one of a captured interface
@@ -53,6 +54,7 @@ class ServiceNotes {
     std::array<std::uint32_t, flowtable::kCauses> causes{};
     std::uint32_t repeated_successes = 0;
     std::uint32_t uncertain = 0;
+    std::uint32_t rst_suspect = 0;
   };
 
   struct alignas(64) Note {

@@ -99,7 +99,7 @@ void TopExchange::tell_services(const TopTables& tables) noexcept {
     told.noted = tables.notes().of(*number, told.row.counting_since);
   }
   const Service& others = services[ServiceTable::kOthers];
-  report_.others = {others, services.recent(others), {}};
+  report_.others = {.row = others, .recent = services.recent(others)};
   report_.services_known = services.end() - 1;
   report_.services_displaced = services.displaced();
 }

@@ -48,7 +48,7 @@ struct TopCandidate {
 struct TopService {
   Service row;  // all 0 if the reader does not know it
   ServiceTable::Recent recent;
-  NotedOfService noted;
+  NotedOfService noted{};
 };
 
 struct TopQuery {

@@ -31,7 +31,8 @@ class AnyInput {
     all.recent_at_most = std::chrono::minutes(10);
     for (std::uint64_t n = next_(20); n > 0; --n) all.services.push_back(service());
     for (std::uint64_t n = next_(3); n > 0; --n) {
-      all.queues.push_back({port(), small(), small(), few()});
+      all.queues.push_back({flag() ? "::" : "10.0.0.1", port(), flag(),
+                            static_cast<QueueFacts::Kernel>(next_(2)), small(), small(), few()});
     }
     for (std::uint64_t* count :
          {&all.attempts, &all.success, &all.failures, &all.pending, &all.retrying, &all.evicted,

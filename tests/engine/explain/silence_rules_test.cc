@@ -37,30 +37,52 @@ ServiceFacts by(ServiceFacts facts, Spread spread, std::vector<InitiatorFacts> i
 // Silence, where the responder is near.
 
 TEST(ExplainRules, AcceptQueueFull) {
+  using Kernel = QueueFacts::Kernel;
   auto all = input({succeeding(silent(Way::rx, "10.0.0.1"))});
-  EXPECT_FALSE(told("accept_queue_full", all)) << "the kernel says nothing";
-  all.queues = {{443, 3, 128, 0}};
+  EXPECT_FALSE(told("accept_queue_full", all)) << "nothing is known of the queue";
+  QueueFacts queue{
+      .address = "10.0.0.1", .port = 443, .suspected = true, .kernel = Kernel::refutes};
+  all.queues = {queue};
   EXPECT_FALSE(told("accept_queue_full", all)) << "the kernel denies it";
-  all.queues = {{80, 128, 128, 9}};
-  EXPECT_FALSE(told("accept_queue_full", all)) << "that is another port";
-  all.queues = {{443, 3, 128, 12}};
-  const auto overflows = told("accept_queue_full", all);
-  ASSERT_TRUE(overflows);
-  EXPECT_EQ(overflows->verdict, Verdict::here);
-  EXPECT_THAT(overflows->sentence, HasSubstr("too slowly"));
-  EXPECT_THAT(overflows->evidence, Contains(HasSubstr("12 SYNs or ACKs")));
-  EXPECT_THAT(overflows->next, Contains("ss -ltnp 'sport = :443'"));
+  queue.kernel = Kernel::unknown;
+  all.queues = {queue};
+  EXPECT_THAT(told("accept_queue_full", all)->sentence, HasSubstr("seems to be full"));
+  queue.suspected = false;
+  all.queues = {queue};
+  EXPECT_FALSE(told("accept_queue_full", all)) << "nobody suspects or confirms it";
+  queue = {"::", 443, false, Kernel::confirms, 128, 128, 12};
+  all.queues = {queue};
+  const auto finding = told("accept_queue_full", all);
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->verdict, Verdict::here);
+  EXPECT_THAT(finding->sentence, HasSubstr("is full: the service accepts too slowly"));
+  EXPECT_THAT(finding->evidence, Contains(HasSubstr("12 SYNs or ACKs")));
+  EXPECT_THAT(finding->evidence, Contains(HasSubstr("128 connections wait")));
+  EXPECT_THAT(finding->next, Contains("ss -ltnp 'sport = :443'"));
+  EXPECT_EQ(first_told(Concern::silence, all), "accept_queue_full");
+  for (const auto& [address, port] : {std::pair("10.0.0.1", 80), std::pair("10.0.0.2", 443)}) {
+    queue.address = address;
+    queue.port = static_cast<std::uint16_t>(port);
+    all.queues = {queue};
+    EXPECT_FALSE(told("accept_queue_full", all)) << address << " is another queue";
+  }
 }
 
-TEST(ExplainRules, AServiceThatAcceptsNothingHasAFullQueue) {
-  auto all = input({silent(Way::rx, "10.0.0.1")});
-  all.queues = {{443, 5, 4, 0}};
-  ASSERT_TRUE(told("accept_queue_full", all));
-  EXPECT_THAT(told("accept_queue_full", all)->sentence, HasSubstr("nothing"));
-  all.queues = {{443, 0, 4, 12}};
-  EXPECT_FALSE(told("accept_queue_full", all)) << "overflows may be another port's";
+TEST(ExplainRules, AFullQueueShowsInRepeatsOrInNoSuccessAtAll) {
+  const QueueFacts full{"0.0.0.0", 443, false, QueueFacts::Kernel::confirms, 5, 4, 0};
+  auto repeats = succeeding(service(Way::rx, "10.0.0.1"));
+  auto all = input({repeats});
+  all.queues = {full};
+  EXPECT_FALSE(told("accept_queue_full", all)) << "nobody suffers from it";
+  repeats.repeated_successes = 2;
+  all = input({repeats});
+  all.queues = {full};
+  EXPECT_TRUE(told("accept_queue_full", all));
+  all = input({silent(Way::rx, "10.0.0.1")});
+  all.queues = {full};
+  EXPECT_THAT(told("accept_queue_full", all)->sentence, HasSubstr("accepts nothing"));
   all = input({silent(Way::tx, "10.0.0.1")});
-  all.queues = {{443, 5, 4, 0}};
+  all.queues = {full};
   EXPECT_FALSE(told("accept_queue_full", all))
       << "the queue of that port here has nothing to do with it";
 }

@@ -46,7 +46,7 @@ TEST(ServiceNotes, OfSuccessesOnlyThoseThatNeededASecondSyn) {
   EXPECT_EQ(notes.of(1, kSince).causes.total(), 0U);
 }
 
-TEST(ServiceNotes, KeepTheLastIcmpErrorAndWhatIsUncertain) {
+TEST(ServiceNotes, KeepTheLastIcmpErrorAndWhatIsDoubtful) {
   ServiceNotes notes;
   const IcmpError first{.router = {1}, .type = 3, .code = 1};
   const IcmpError last{.router = {2}, .type = 3, .code = 0};
@@ -58,11 +58,17 @@ TEST(ServiceNotes, KeepTheLastIcmpErrorAndWhatIsUncertain) {
   Outcome timeout = by(Cause::no_answer);
   timeout.uncertain = true;
   notes.ended(1, kSince, timeout, false, false);
+  for (const auto sender : {flowtable::RstSender::suspect, flowtable::RstSender::responder}) {
+    Outcome refused = by(Cause::refused);
+    refused.rst_sender = sender;
+    notes.ended(1, kSince, refused, false, false);
+  }
   const NotedOfService told = notes.of(1, kSince);
   EXPECT_EQ(told.error, last) << "one that is not known any more replaces none";
   EXPECT_EQ(told.error_at, 77);
   EXPECT_EQ(told.causes.unreachable, 3U);
   EXPECT_EQ(told.uncertain, 1U);
+  EXPECT_EQ(told.rst_suspect, 1U);
 }
 
 TEST(ServiceNotes, AnotherServiceInTheSameRowBeginsAnew) {
