@@ -11,8 +11,8 @@ namespace tcpeek::engine {
 void ExplainCollector::collect(Receiver receiver) {
   receiver_ = std::move(receiver);
   snapshots_.collect([this](const ipc::Snapshot& snapshot) {
-    snapshot_ = snapshot;
     gathering_.emplace(ExplainGathering::Standing{.local_is_own = local_is_own_});
+    add_totals(gathering_->input(), snapshot);
     ask();
   });
 }
@@ -27,10 +27,8 @@ void ExplainCollector::on_reports(TopReports readers) {
 }
 
 void ExplainCollector::finish() {
-  ExplainInput input = std::move(*gathering_).take(std::chrono::system_clock::now());
-  add_totals(input, *snapshot_);
+  const ExplainInput input = std::move(*gathering_).take(std::chrono::system_clock::now());
   gathering_.reset();
-  snapshot_.reset();
   std::exchange(receiver_, nullptr)(explain(input));
 }
 

@@ -13,7 +13,6 @@
 #include "engine/live/top_rounds.h"
 #include "engine/pipeline/explain_gathering.h"
 #include "ipc/explain.h"
-#include "ipc/snapshot.h"
 
 namespace tcpeek::engine {
 
@@ -37,7 +36,6 @@ class ExplainCollector {
   TopRounds& rounds_;
   const bool local_is_own_;
   Receiver receiver_;
-  std::optional<ipc::Snapshot> snapshot_;
   std::optional<ExplainGathering> gathering_;
 };
 

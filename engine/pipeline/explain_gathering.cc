@@ -232,7 +232,11 @@ void ExplainGathering::choose_pairs(TopReports readers) {
   std::vector<TopKey> keys;
   for (const TopCandidate& pair : all) {
     std::size_t& of_host = taken[pair.key.ends.second];
-    if (keys.size() == kMostPairs || of_host == kPairsOfHost) continue;
+    if (of_host == kPairsOfHost) continue;
+    if (keys.size() == kMostPairs) {
+      unlisted_pair_failures_ = pair.rank.recent_failures;
+      break;
+    }
     ++of_host;
     keys.push_back(pair.key);
   }

@@ -35,7 +35,8 @@ class ExplainGathering {
   [[nodiscard]] const TopQuery& query() const noexcept { return query_; }
   // Their answers: true if query() is to be asked next, false if all is known.
   [[nodiscard]] bool on_reports(TopReports readers);
-  // Services and their period; totals are the caller's to fill in.
+  // What is known so far. Totals are the caller's to fill in, at any time.
+  [[nodiscard]] ExplainInput& input() noexcept { return input_; }
   [[nodiscard]] ExplainInput take(std::chrono::system_clock::time_point taken) &&;
 
  private:
