@@ -204,7 +204,9 @@ void ExplainGathering::take_services(TopReports readers) {
       if (still_fails) facts.failed_in_a_row += told.row.failed_in_a_row;
     }
     const bool tx_only = key.directions == static_cast<unsigned>(Direction::tx);
-    facts.own = standing_.local_is_own ? key.directions != 0 : sum.own_responder && !tx_only;
+    // Whose capture a file is, nobody knows.
+    const bool own = standing_.local_is_own ? key.directions != 0 : sum.own_responder && !tx_only;
+    facts.own = own && !standing_.whole_file;
     facts.attempts = standing_.whole_file ? facts.row.attempts : facts.row.recent_attempts;
     facts.causes = standing_.whole_file ? facts.row.failures.causes : sum.causes;
     facts.attempts = std::max(facts.attempts, facts.causes.total());

@@ -42,7 +42,7 @@ ServiceNotes::Note& ServiceNotes::current(ServiceTable::Number number,
 NotedOfService ServiceNotes::of(ServiceTable::Number number,
                                 std::int64_t counting_since) const noexcept {
   const Note& note = notes_[number];
-  if (counting_since == 0 || note.counting_since != counting_since) return {};
+  if (note.counting_since != counting_since) return {};
   NotedOfService sum;
   sum.own_responder = note.own_responder;
   sum.error = note.error;

@@ -66,6 +66,7 @@ class ServiceNotes {
     bool own_responder = false;
     flowtable::IcmpError error;
   };
+  static_assert(sizeof(Note) == 192);
 
   [[nodiscard]] Note& current(ServiceTable::Number number, std::int64_t counting_since) noexcept;
   static void add(NotedOfService& sum, const Window& window) noexcept;
