@@ -216,8 +216,13 @@ std::string summary_of(const ExplainInput& input, std::uint64_t failed) {
   if (failed != 0) {
     std::uint64_t tried = 0;
     for (const ServiceFacts& service : input.services) tried += service.attempts;
-    return fmt::format("{} of {} failed {}; {}.", failed, attempts(std::max(tried, failed)),
-                       period(input), since_the_start(input));
+    // The sums are of those that were looked at.
+    const std::string where =
+        input.unlisted_failures != 0
+            ? fmt::format(" at the {} services that fail most", input.services.size())
+            : "";
+    return fmt::format("{} of {}{} failed {}; {}.", failed, attempts(std::max(tried, failed)),
+                       where, period(input), since_the_start(input));
   }
   if (input.failures == 0) return fmt::format("Nothing fails: {}.", since_the_start(input));
   return fmt::format("Nothing fails {}; {}, {} failed or were ended by their initiators.",

@@ -24,6 +24,7 @@ using test::went_down;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 constexpr auto kRefused = &FailureCounts::refused;
@@ -63,6 +64,10 @@ TEST(Explain, TellsWhatWentDownFirst) {
   EXPECT_THAT(subjects(told), ElementsAre("10.0.4.1:443", "10.0.3.1:443", "10.0.2.1:443"));
   EXPECT_EQ(told.more_findings, 2U);
   EXPECT_EQ(told.summary.substr(0, 3), "174") << told.summary;
+  EXPECT_THAT(told.summary, Not(HasSubstr("that fail most")));
+  ExplainInput more = input({down});
+  more.unlisted_failures = 3;
+  EXPECT_THAT(explain(more).summary, HasSubstr("attempts at the 1 services that fail most failed"));
 }
 
 TEST(Explain, PutsPortsOfOneHostTogether) {
