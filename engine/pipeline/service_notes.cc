@@ -16,8 +16,8 @@ void ServiceNotes::ended(ServiceTable::Number number, std::int64_t counting_sinc
     return;
   }
   ++note.present.causes[static_cast<std::size_t>(outcome.cause)];
-  note.present.uncertain += outcome.uncertain;
-  note.present.rst_suspect += outcome.rst_sender == flowtable::RstSender::suspect;
+  if (outcome.uncertain) ++note.present.uncertain;
+  if (outcome.rst_sender == flowtable::RstSender::suspect) ++note.present.rst_suspect;
   if (outcome.error == nullptr) return;
   note.error = *outcome.error;
   note.error_at = outcome.at.time_since_epoch().count();

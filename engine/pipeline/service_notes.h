@@ -57,13 +57,14 @@ class ServiceNotes {
     std::uint32_t rst_suspect = 0;
   };
 
+  // A plain failure touches the first line alone.
   struct alignas(64) Note {
     std::int64_t counting_since = 0;
-    std::int64_t error_at = 0;
-    Window present;
-    Window former;
     std::uint32_t window = 0;  // that `present` is of
     bool own_responder = false;
+    Window present;
+    Window former;
+    std::int64_t error_at = 0;
     flowtable::IcmpError error;
   };
   static_assert(sizeof(Note) == 192);
