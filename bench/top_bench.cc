@@ -10,12 +10,16 @@
 #include <cstdint>
 #include <memory>
 #include <random>
+#include <utility>
 #include <vector>
 
+#include "engine/explain/explain.h"
+#include "engine/pipeline/explain_gathering.h"
 #include "engine/pipeline/top_builder.h"
 #include "engine/pipeline/top_exchange.h"
 #include "engine/pipeline/top_tables.h"
 #include "flowtable/attempt.h"
+#include "ipc/explain_json.h"
 #include "ipc/top_json.h"
 
 namespace {
@@ -80,46 +84,71 @@ std::chrono::nanoseconds thread_time() {
   return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
 }
 
-// Both rounds of TOP, over two readers with full tables. `longest_turn` is the longest that a reader was
-// held at once, in seconds.
-void answer(benchmark::State& state) {
-  constexpr std::size_t kReaders = 2;
-  const auto by = static_cast<ipc::TopBy>(state.range(0));
-  std::vector<std::unique_ptr<TopTables>> tables;
-  std::vector<std::unique_ptr<engine::TopExchange>> exchanges;
-  std::vector<const engine::TopReport*> reports;
-  const auto all = attempts(1U << 24, 1U << 17);
-  for (std::size_t i = 0; i < kReaders; ++i) {
-    tables.push_back(std::make_unique<TopTables>());
-    for (const Attempt& attempt : all) count(*tables.back(), attempt, Cause::refused);
-    exchanges.push_back(std::make_unique<engine::TopExchange>());
-    reports.push_back(&exchanges.back()->report());
-  }
-  const engine::PacketTimeline timeline({});
-  std::chrono::duration<double> longest{0};
-  const auto ask = [&](const engine::TopQuery& query) {
+// Two readers with full tables, and what they are asked. The longest turn is the longest that one was held at
+// once.
+class FullTables {
+ public:
+  FullTables() {
+    const auto all = attempts(1U << 24, 1U << 17);
     for (std::size_t i = 0; i < kReaders; ++i) {
-      exchanges[i]->ask(query);
+      tables_.push_back(std::make_unique<TopTables>());
+      for (const Attempt& attempt : all) count(*tables_.back(), attempt, Cause::refused);
+      exchanges_.push_back(std::make_unique<engine::TopExchange>());
+      reports_.push_back(&exchanges_.back()->report());
+    }
+  }
+
+  engine::TopReports ask(const engine::TopQuery& query) {
+    for (std::size_t i = 0; i < kReaders; ++i) {
+      exchanges_[i]->ask(query);
       for (bool more = true; more;) {
         const auto begun = thread_time();
-        more = exchanges[i]->work(*tables[i], timeline, PacketTime());
-        longest = std::max<std::chrono::duration<double>>(longest, thread_time() - begun);
+        more = exchanges_[i]->work(*tables_[i], timeline_, PacketTime());
+        longest_ = std::max<std::chrono::duration<double>>(longest_, thread_time() - begun);
       }
     }
-  };
+    return reports_;
+  }
+  [[nodiscard]] double longest_turn() const { return longest_.count(); }
+
+ private:
+  static constexpr std::size_t kReaders = 2;
+  std::vector<std::unique_ptr<TopTables>> tables_;
+  std::vector<std::unique_ptr<engine::TopExchange>> exchanges_;
+  std::vector<const engine::TopReport*> reports_;
+  const engine::PacketTimeline timeline_{{}};
+  std::chrono::duration<double> longest_{0};
+};
+
+// Both rounds of TOP.
+void answer(benchmark::State& state) {
+  const auto by = static_cast<ipc::TopBy>(state.range(0));
+  FullTables readers;
   for (auto _ : state) {
     engine::TopQuery query;
     query.by = by;
-    ask(query);
     const ipc::TopRequest request{.count = 20, .by = by};
-    const engine::TopChoice choice = engine::choose_top(reports, request.count);
+    const engine::TopChoice choice = engine::choose_top(readers.ask(query), request.count);
     query.part = engine::TopQuery::Part::details;
     query.count = choice.keys.size();
     std::ranges::copy(choice.keys, query.keys.begin());
-    ask(query);
-    benchmark::DoNotOptimize(ipc::top_reply(engine::build_top(request, choice, reports, {})));
+    const engine::TopReports details = readers.ask(query);
+    benchmark::DoNotOptimize(ipc::top_reply(engine::build_top(request, choice, details, {})));
   }
-  state.counters["longest_turn"] = longest.count();
+  state.counters["longest_turn"] = readers.longest_turn();
+}
+
+// The four rounds of EXPLAIN, its rules and its reply.
+void explanation(benchmark::State& state) {
+  FullTables readers;
+  for (auto _ : state) {
+    engine::ExplainGathering gathering({.local_is_own = true});
+    while (gathering.on_reports(readers.ask(gathering.query()))) {
+    }
+    const engine::ExplainInput input = std::move(gathering).take({});
+    benchmark::DoNotOptimize(ipc::explain_reply(engine::explain(input)));
+  }
+  state.counters["longest_turn"] = readers.longest_turn();
 }
 
 const std::vector<std::int64_t> kPeers{100, 10'000'000};
@@ -128,6 +157,7 @@ const std::vector<std::int64_t> kServices{10, 50'000, 10'000'000};
 BENCHMARK(success)->ArgNames({"initiators", "services"})->ArgsProduct({kPeers, kServices});
 BENCHMARK(failure)->ArgNames({"initiators", "services"})->ArgsProduct({kPeers, kServices});
 BENCHMARK(answer)->ArgName("by")->DenseRange(0, 3)->Unit(benchmark::kMillisecond);
+BENCHMARK(explanation)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 

@@ -61,7 +61,9 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
       link_watcher_(interfaces_, interfaces_.locality(links_), sockets_, readers_, filters_, log),
       snapshot_collector_(reactor_, readers_, filters_, interfaces_, start_),
       health_(options.health),
-      top_collector_(reactor_, readers_),
+      top_rounds_(reactor_, readers_),
+      top_collector_(top_rounds_),
+      explain_collector_(snapshot_collector_, top_rounds_, options.local.empty()),
       request_handler_(
           reactor_,
           [&collector = snapshot_collector_](SnapshotCollector::Receiver receiver) {
@@ -136,6 +138,9 @@ void LiveRun::open_server() {
                   });
   snapshot_collector_.include(*server_);
   request_handler_.offer(history_.emplace());
+  request_handler_.offer([this](ExplainCollector::Receiver receiver) {
+    explain_collector_.collect(std::move(receiver));
+  });
 }
 
 void LiveRun::run() {

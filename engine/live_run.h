@@ -18,12 +18,14 @@
 #include "engine/config/sizing.h"
 #include "engine/filters/filter_registry.h"
 #include "engine/live/capture_sockets.h"
+#include "engine/live/explain_collector.h"
 #include "engine/live/interfaces.h"
 #include "engine/live/link_watcher.h"
 #include "engine/live/readers.h"
 #include "engine/live/snapshot_collector.h"
 #include "engine/live/socket_closer.h"
 #include "engine/live/top_collector.h"
+#include "engine/live/top_rounds.h"
 #include "engine/output/line_writer.h"
 #include "engine/output/log.h"
 #include "engine/output/loss_warnings.h"
@@ -93,7 +95,9 @@ class LiveRun {
   Health health_;
   HealthMessages health_messages_;
   std::optional<History> history_;  // none with --no-socket: nobody could ask for it
+  TopRounds top_rounds_;
   TopCollector top_collector_;
+  ExplainCollector explain_collector_;
   RequestHandler request_handler_;
   std::optional<ipc::UnixServer> server_;  // none with --no-socket
   Reporter reporter_;

@@ -6,10 +6,14 @@
 
 #include "engine/config/sizing.h"
 #include "engine/config/tracker_settings.h"
+#include "engine/explain/explain.h"
 #include "engine/output/banner.h"
+#include "engine/output/explanation.h"
 #include "engine/output/loss_warnings.h"
 #include "engine/output/summary.h"
+#include "engine/pipeline/explain_totals.h"
 #include "engine/pipeline/snapshot_builder.h"
+#include "ipc/explain_json.h"
 
 namespace tcpeek::engine {
 namespace {
@@ -154,6 +158,7 @@ void ReplayRun::finish() {
   standard_error_.flush_blocking(kShutdownFlushTimeout);  // makes room for the summary
   standard_error_.line("");
   print_summary();
+  if (options_.explain) print_explanation();
   if (const auto warning = tunnel_warning(snapshot())) log_.warning("{}", *warning);
   // At any log level: they are the reason for the exit status.
   Log faults(standard_error_, LOG_ERR, false);
@@ -166,6 +171,16 @@ void ReplayRun::print_summary() {
   progress_.wipe();
   standard_error_.line(summary(snapshot()));
   standard_error_.flush();
+}
+
+void ReplayRun::print_explanation() {
+  const ipc::Snapshot totals = snapshot();
+  ExplainInput input = readers_->explain_input(clock_.now(), totals.taken);
+  add_totals(input, totals);
+  const ipc::Explanation explanation = explain(input);
+  const bool json = options_.output == OutputFormat::json;
+  standard_output_.line(json ? ipc::explain_reply(explanation) : explanation_page(explanation));
+  standard_output_.flush();
 }
 
 ipc::Snapshot ReplayRun::snapshot() {

@@ -53,6 +53,7 @@ class ReplayRun {
   }
   void finish();
   void print_summary();
+  void print_explanation();
   [[nodiscard]] ipc::Snapshot snapshot();
 
   const Options options_;

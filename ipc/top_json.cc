@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "ipc/failure_json.h"
 #include "ipc/json_text.h"
 #include "ipc/json_writer.h"
 #include "ipc/state_json.h"
@@ -13,23 +14,6 @@ namespace {
 
 constexpr std::size_t kUsualBytes = 1024;
 constexpr std::size_t kUsualRowBytes = 1100;
-
-void write_time(JsonWriter& json, std::string_view name, const TopTime& time) {
-  if (!time) return json.null_member(name);
-  json.member(name, rfc3339_utc(*time));
-}
-
-void write_causes(JsonWriter& json, const FailureCounts& failures) {
-  json.member("refused", failures.refused);
-  json.member("reset", failures.reset);
-  json.member("aborted", failures.aborted);
-  json.member("half_open", failures.half_open);
-  json.member("probe", failures.probe);
-  json.member("no_answer", failures.no_answer);
-  json.member("no_ack", failures.no_ack);
-  json.member("superseded", failures.superseded);
-  json.member("unreachable", failures.unreachable);
-}
 
 void write_leg(JsonWriter& json, std::string_view name, const TopLeg& leg) {
   json.object(name, [&] {
@@ -48,10 +32,7 @@ void write_service_counts(JsonWriter& json, const TopServiceRow& row) {
   json.member("attempts", row.attempts);
   json.member("pending", row.pending);
   json.member("success", row.success);
-  json.object("failure", [&] {
-    json.member("total", row.failures.total);
-    write_causes(json, row.failures.causes);
-  });
+  write_failures(json, row.failures);
   json.member("evicted", row.evicted);
   json.member("dup_syn_segments", row.dup_syn_segments);
   json.member("dup_synack_segments", row.dup_synack_segments);

@@ -64,6 +64,9 @@ Output:
   -U, --socket=PATH       UNIX socket that serves the counts
                           (default: /var/run/tcpeek/tcpeek.sock)
       --no-socket         no socket: for a quick look beside the service
+      --explain           at the end of capture files, on standard output: what
+                          fails, whose it is and what to try next; live, ask the
+                          socket for EXPLAIN
       --output=FORMAT     text (default) or json: one object per attempt on
                           standard output
   -q, --quiet             no line for each attempt

@@ -280,6 +280,7 @@ constexpr std::array kFlagOptions{
     FlagOption{"-q,--quiet", &Options::quiet},
     FlagOption{"--promisc", &Options::promiscuous},
     FlagOption{"--icmp", &Options::icmp},
+    FlagOption{"--explain", &Options::explain},
     FlagOption{"--syslog", &Options::log_to_syslog},
     FlagOption{"--no-seccomp", &Options::no_seccomp},
 };

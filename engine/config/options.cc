@@ -239,7 +239,12 @@ void refuse_contradictions(const Grammar& grammar) {
   if (grammar.given("--no-socket") && grammar.given("--socket")) {
     throw UsageError("--no-socket: contradicts --socket; give one of them");
   }
-  if (!grammar.given("--read")) return;
+  if (!grammar.given("--read")) {
+    if (!grammar.given("--explain")) return;
+    throw UsageError(
+        "--explain: is for capture files and needs --read; a tcpeek that runs is asked by the word "
+        "EXPLAIN on its socket");
+  }
   constexpr std::array kLiveOnly{
       "--interface",         "--socket", "--no-socket",     "--buffer",         "--promisc",
       "--capture",           "--cpus",   "--failing-ratio", "--degraded-ratio", "--failing-run",

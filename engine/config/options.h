@@ -38,6 +38,7 @@ struct Options {
   bool quiet = false;
   bool promiscuous = false;
   bool icmp = false;
+  bool explain = false;  // of capture files: print what EXPLAIN would tell
   bool no_seccomp = false;
   std::optional<unsigned> threads;            // empty: chosen by the number of CPUs
   std::vector<unsigned> cpus;                 // empty: the CPUs this process may use

@@ -6,67 +6,35 @@
 
 namespace tcpeek::engine {
 
-TopCollector::TopCollector(ipc::Reactor& reactor, Readers& readers) : readers_(readers) {
-  for (std::size_t i = 0; i < readers.size(); ++i) {
-    reactor.on_readable(readers[i].top().descriptor(), [this, &top = readers[i].top()] {
-      top.clear();
-      on_answer();
-    });
-  }
-}
-
 void TopCollector::collect(const ipc::TopRequest& request, Receiver receiver) {
-  Request next{request, std::move(receiver)};
-  if (receiver_) {
-    waiting_.push_back(std::move(next));
-  } else {
-    begin(std::move(next));
-  }
+  rounds_.take_turn([this, request, receiver = std::move(receiver)] {
+    receiver_ = receiver;
+    request_ = request;
+    begin();
+  });
 }
 
-void TopCollector::begin(Request request) {
-  receiver_ = std::move(request.receiver);
-  request_ = request.request;
-  query_ = TopQuery();
-  query_.by = request_.by;
-  ask(query_);
+void TopCollector::begin() {
+  TopQuery query;
+  query.by = request_.by;
+  rounds_.ask(query, [this](TopReports readers) { on_candidates(readers); });
 }
 
-void TopCollector::ask(const TopQuery& query) {
-  for (std::size_t i = 0; i < readers_.size(); ++i) readers_[i].ask_top(query);
+void TopCollector::on_candidates(TopReports readers) {
+  choice_ = choose_top(readers, request_.count);
+  TopQuery query;
+  query.by = request_.by;
+  query.part = TopQuery::Part::details;
+  query.count = choice_.keys.size();
+  std::ranges::copy(choice_.keys, query.keys.begin());
+  rounds_.ask(query, [this](TopReports reports) { on_details(reports); });
 }
 
-void TopCollector::on_answer() {
-  if (!receiver_ || !all_ready()) return;
-  if (query_.part == TopQuery::Part::details) return finish();
-  choice_ = choose_top(reports(), request_.count);
-  query_.part = TopQuery::Part::details;
-  query_.count = choice_.keys.size();
-  std::ranges::copy(choice_.keys, query_.keys.begin());
-  ask(query_);
-}
-
-void TopCollector::finish() {
-  const ipc::Top top = build_top(request_, choice_, reports(), std::chrono::system_clock::now());
+void TopCollector::on_details(TopReports readers) {
+  const ipc::Top top = build_top(request_, choice_, readers, std::chrono::system_clock::now());
   const Receiver receiver = std::exchange(receiver_, nullptr);
-  if (!waiting_.empty()) {
-    begin(std::move(waiting_.front()));
-    waiting_.pop_front();
-  }
+  rounds_.done();
   receiver(top);
-}
-
-bool TopCollector::all_ready() const noexcept {
-  for (std::size_t i = 0; i < readers_.size(); ++i) {
-    if (!readers_[i].top().ready()) return false;
-  }
-  return true;
-}
-
-std::vector<const TopReport*> TopCollector::reports() const {
-  std::vector<const TopReport*> reports;
-  for (std::size_t i = 0; i < readers_.size(); ++i) reports.push_back(&readers_[i].top().report());
-  return reports;
 }
 
 }  // namespace tcpeek::engine

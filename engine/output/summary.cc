@@ -1,6 +1,5 @@
 #include "engine/output/summary.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <chrono>
@@ -9,6 +8,7 @@
 #include <string>
 
 #include "engine/base/text.h"
+#include "engine/output/local_time.h"
 
 namespace tcpeek::engine {
 namespace {
@@ -17,13 +17,6 @@ using ipc::Tally;
 using Out = std::back_insert_iterator<std::string>;
 
 constexpr const char* kRule = "------------------------------------";
-
-std::string local_time(std::chrono::system_clock::time_point t) {
-  // Rounded down, as a capture file may date from before 1970.
-  const auto second = std::chrono::floor<std::chrono::seconds>(t);
-  return fmt::format("{:%Y-%m-%d %H:%M:%S}",
-                     fmt::localtime(std::chrono::system_clock::to_time_t(second)));
-}
 
 // Our lines follow the original's, indented as details of them, and only where the count is not zero.
 void detail(Out out, const char* label, std::uint64_t count) {

@@ -332,8 +332,7 @@ void OutcomeCounter::late_synack(const Attempt& attempt) noexcept {
 }
 
 void OutcomeCounter::show_pending(const Attempt& attempt, flowtable::PacketTime now) noexcept {
-  const bool matched = sets_.summary(attempt.tag) != 0;
-  if (matched && queue_.listening())
+  if (counts(attempt) && queue_.listening())
     print(attempt, {.cause = flowtable::Cause::pending, .at = now});
 }
 

@@ -38,6 +38,11 @@ class OutcomeCounter {
   // Shows an attempt that is pending still where a capture file ends; counts nothing.
   void show_pending(const flowtable::Attempt& attempt, flowtable::PacketTime now) noexcept;
 
+  // It counts somewhere: some filter matches it.
+  [[nodiscard]] bool counts(const flowtable::Attempt& attempt) const noexcept {
+    return sets_.summary(attempt.tag) != 0;
+  }
+
   // Switches to the rules offered, if any; older attempts end under the rules they began under.
   void pick_up_rules() noexcept;
 

@@ -88,17 +88,6 @@ bool has(unsigned directions, Direction direction) {
   return (directions & static_cast<unsigned>(direction)) != 0;
 }
 
-ipc::TopServiceRow service_row(const TopKey& key, std::size_t i, TopReports readers) {
-  ServiceSum sum;
-  for (const TopReport* reader : readers) sum.add_reader(reader->services[i], reader->wall_offset);
-  ipc::TopServiceRow row = std::move(sum).take();
-  row.address = to_string(Address{key.ends.first});
-  row.port = key.port;
-  row.responder_local = has(key.directions, Direction::rx);
-  row.initiator_local = has(key.directions, Direction::tx);
-  return row;
-}
-
 void name(ipc::TopPeerRow& row, ipc::TopBy by, const PeerKey& key) {
   const Address first{key.first};
   switch (by) {
@@ -133,7 +122,20 @@ ipc::TopPeerRow peer_row(ipc::TopBy by, const TopKey& key, std::size_t i, TopRep
   return row;
 }
 
-// Candidates of all readers, each key once.
+}  // namespace
+
+ipc::TopServiceRow merged_service(const TopKey& key, std::size_t place, TopReports readers) {
+  ServiceSum sum;
+  for (const TopReport* reader : readers)
+    sum.add_reader(reader->services[place], reader->wall_offset);
+  ipc::TopServiceRow row = std::move(sum).take();
+  row.address = to_string(Address{key.ends.first});
+  row.port = key.port;
+  row.responder_local = has(key.directions, Direction::rx);
+  row.initiator_local = has(key.directions, Direction::tx);
+  return row;
+}
+
 std::vector<TopCandidate> merged_candidates(TopReports readers) {
   std::vector<TopCandidate> all;
   for (const TopReport* reader : readers) {
@@ -151,8 +153,6 @@ std::vector<TopCandidate> merged_candidates(TopReports readers) {
   all.resize(merged);
   return all;
 }
-
-}  // namespace
 
 TopChoice choose_top(TopReports readers, std::size_t count) {
   std::vector<TopCandidate> all = merged_candidates(readers);
@@ -188,7 +188,7 @@ ipc::Top build_top(const ipc::TopRequest& request, const TopChoice& choice, TopR
     return top;
   }
   for (std::size_t i = 0; i < choice.keys.size(); ++i) {
-    top.services.push_back(service_row(choice.keys[i], i, readers));
+    top.services.push_back(merged_service(choice.keys[i], i, readers));
   }
   std::ranges::stable_sort(top.services, std::ranges::greater(), [](const ipc::TopServiceRow& row) {
     return std::array{row.recent_failures, row.failures.total, row.attempts};

@@ -22,6 +22,11 @@ struct TopChoice {
   std::uint64_t unlisted_failures = 0;  // recent ones of any other key, at most
 };
 
+// The candidates of all readers, each once, in the order of their keys.
+[[nodiscard]] std::vector<TopCandidate> merged_candidates(TopReports readers);
+// What readers know of the service that was asked for at this place, summed up.
+[[nodiscard]] ipc::TopServiceRow merged_service(const TopKey& key, std::size_t place,
+                                                TopReports readers);
 // From the readers' candidates.
 [[nodiscard]] TopChoice choose_top(TopReports readers, std::size_t count);
 

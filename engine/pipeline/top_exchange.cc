@@ -37,7 +37,7 @@ bool TopExchange::answer(TopTables& tables, const PacketTimeline& timeline,
     if (services && rank_services(tables.services())) return true;
     if (!services) rank_peers(tables.peers(), kind_of(query_.by));
   } else if (services) {
-    tell_services(tables.services());
+    tell_services(tables);
   } else {
     tables.peers().settle();
     tell_peers(tables.peers(), kind_of(query_.by));
@@ -85,17 +85,21 @@ void TopExchange::rank_peers(const PeerTables& peers, PeerKind kind) noexcept {
   }
 }
 
-void TopExchange::tell_services(const ServiceTable& services) noexcept {
+void TopExchange::tell_services(const TopTables& tables) noexcept {
+  const ServiceTable& services = tables.services();
   report_.services.clear();
   for (std::size_t i = 0; i < query_.count; ++i) {
     const TopKey& key = query_.keys[i];
     const auto number = services.find(
         {flowtable::AddressWords::of(key.ends.first.data()), key.port, key.directions});
-    report_.services.push_back(
-        number ? TopService{services[*number], services.recent(services[*number])} : TopService());
+    TopService& told = report_.services.emplace_back();
+    if (!number) continue;
+    told.row = services[*number];
+    told.recent = services.recent(told.row);
+    told.noted = tables.notes().of(*number, told.row.counting_since);
   }
   const Service& others = services[ServiceTable::kOthers];
-  report_.others = {others, services.recent(others)};
+  report_.others = {.row = others, .recent = services.recent(others)};
   report_.services_known = services.end() - 1;
   report_.services_displaced = services.displaced();
 }

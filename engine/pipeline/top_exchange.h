@@ -56,7 +56,7 @@ class TopExchange {
                             std::uint64_t asked) noexcept;
   [[nodiscard]] bool rank_services(const ServiceTable& services) noexcept;
   void rank_peers(const PeerTables& peers, PeerKind kind) noexcept;
-  void tell_services(const ServiceTable& services) noexcept;
+  void tell_services(const TopTables& tables) noexcept;
   void tell_peers(const PeerTables& peers, PeerKind kind) noexcept;
 
   TopQuery query_;

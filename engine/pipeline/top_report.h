@@ -11,6 +11,7 @@
 
 #include "engine/pipeline/failure_sketch.h"
 #include "engine/pipeline/peer_tables.h"
+#include "engine/pipeline/service_notes.h"
 #include "engine/pipeline/service_table.h"
 #include "ipc/top.h"
 
@@ -47,6 +48,7 @@ struct TopCandidate {
 struct TopService {
   Service row;  // all 0 if the reader does not know it
   ServiceTable::Recent recent;
+  NotedOfService noted{};
 };
 
 struct TopQuery {

@@ -10,6 +10,10 @@ using flowtable::Outcome;
 void TopTables::ended_otherwise(const Attempt& attempt, const Outcome& outcome,
                                 ServiceTable::Number service, std::uint8_t directions) noexcept {
   if (service == kUncounted) return;
+  if (service != ServiceTable::kOthers) {
+    notes_.ended(service, services_[service].counting_since, outcome,
+                 attempt.handshake.dup_syns != 0, attempt.has_own_responder());
+  }
   services_.repeated(service, attempt.handshake.dup_syns, attempt.handshake.dup_synacks);
   switch (flowtable::result_of(outcome.cause)) {
     case flowtable::Result::success:
@@ -36,6 +40,7 @@ void TopTables::begin_window(flowtable::PacketTime now) noexcept {
   const int windows = first ? 0 : now - window_ends_ < kWindow ? 1 : 2;
   for (int i = 0; i < windows; ++i) {
     services_.begin_window();
+    notes_.begin_window();
     peers_.begin_window();
   }
   window_ends_ = now + kWindow;

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "engine/pipeline/peer_tables.h"
+#include "engine/pipeline/service_notes.h"
 #include "engine/pipeline/service_table.h"
 #include "flowtable/attempt.h"
 #include "flowtable/outcome.h"
@@ -65,9 +66,10 @@ class TopTables {
   }
 
   [[nodiscard]] const ServiceTable& services() const noexcept { return services_; }
+  [[nodiscard]] const ServiceNotes& notes() const noexcept { return notes_; }
   [[nodiscard]] PeerTables& peers() noexcept { return peers_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    return services_.memory_bytes() + PeerTables::memory_bytes();
+    return services_.memory_bytes() + ServiceNotes::memory_bytes() + PeerTables::memory_bytes();
   }
 
  private:
@@ -79,6 +81,7 @@ class TopTables {
 
   AddressHash hash_;
   ServiceTable services_;
+  ServiceNotes notes_;
   PeerTables peers_;
   flowtable::PacketTime window_ends_ = flowtable::PacketTime::min();
 };

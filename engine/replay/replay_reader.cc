@@ -50,6 +50,13 @@ void ReplayReader::take(const ring::SavedPacket& packet,
   pipeline_.keep();
 }
 
+const TopReport& ReplayReader::answer(const TopQuery& query, flowtable::PacketTime now) {
+  top_.ask(query);
+  while (top_.work(counter_.top(), timeline_, now)) {
+  }
+  return top_.report();
+}
+
 bool ReplayReader::owns(const Segment& segment) const noexcept {
   return config_.readers == 1 ||
          owner_of(segment.key, config_.steering, config_.readers) == config_.id;

@@ -12,8 +12,10 @@
 #include "engine/base/handover.h"
 #include "engine/pipeline/outcome_counter.h"
 #include "engine/pipeline/packet_timeline.h"
+#include "engine/pipeline/pending_attempts.h"
 #include "engine/pipeline/pipeline.h"
 #include "engine/pipeline/reader_report.h"
+#include "engine/pipeline/top_exchange.h"
 #include "ring/offline_filter.h"
 #include "ring/savefile.h"
 #include "ring/steering.h"
@@ -52,6 +54,7 @@ class ReplayReader {
   void finish(flowtable::PacketTime now, std::size_t groups) noexcept {
     pipeline_.tracker().finish(now, groups, [&](const flowtable::Attempt& attempt) {
       counter_.show_pending(attempt, now);
+      if (counter_.counts(attempt)) pending_.add(attempt);
     });
   }
 
@@ -60,6 +63,10 @@ class ReplayReader {
   }
   [[nodiscard]] OutcomeQueue& outcomes() noexcept { return outcomes_; }
   [[nodiscard]] ReaderReport report() const;
+  // What it knows of services and peers; returns at once with the whole answer.
+  [[nodiscard]] const TopReport& answer(const TopQuery& query, flowtable::PacketTime now);
+  // Named by finish().
+  [[nodiscard]] const PendingAttempts& pending_attempts() const noexcept { return pending_; }
 
  private:
   void take(const ring::SavedPacket& packet, const ReplayInterface& interface) noexcept;
@@ -72,6 +79,8 @@ class ReplayReader {
   PacketTimeline timeline_{{}};  // packet time is the file's
   OutcomeCounter counter_;
   Pipeline pipeline_;
+  TopExchange top_;
+  PendingAttempts pending_;
   flowtable::IgnoredCounts ignored_;
   std::uint64_t taken_ = 0;  // packets that count as this reader's
 };

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <exception>
+#include <utility>
+
+#include "engine/pipeline/explain_gathering.h"
 
 namespace tcpeek::engine {
 namespace {
@@ -74,6 +77,21 @@ std::uint64_t ReplayReaders::pending() const noexcept {
   std::uint64_t pending = 0;
   for (const auto& reader : readers_) pending += reader->table().pending();
   return pending;
+}
+
+ExplainInput ReplayReaders::explain_input(flowtable::PacketTime now,
+                                          std::chrono::system_clock::time_point taken) {
+  ExplainGathering gathering({.whole_file = true, .local_is_own = false});
+  std::vector<const TopReport*> reports;
+  do {
+    reports.clear();
+    for (const auto& reader : readers_) reports.push_back(&reader->answer(gathering.query(), now));
+  } while (gathering.on_reports(reports));
+  ExplainInput input = std::move(gathering).take(taken);
+  PendingAttempts pending;
+  for (const auto& reader : readers_) pending.add(reader->pending_attempts());
+  input.pending_attempts = pending.named();
+  return input;
 }
 
 // Packets belong to no reader until they are read: those of each file are in the first report.

@@ -8,6 +8,7 @@
 // Errors: the constructor throws std::system_error or std::bad_alloc.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "engine/base/thread_team.h"
+#include "engine/explain/explain_input.h"
 #include "engine/pipeline/snapshot_builder.h"
 #include "engine/replay/replay_reader.h"
 
@@ -45,6 +47,9 @@ class ReplayReaders {
   [[nodiscard]] std::uint64_t capacity() const noexcept { return size() * capacity_each(); }
   [[nodiscard]] std::uint64_t pending() const noexcept;
   [[nodiscard]] std::span<OutcomeQueue* const> outcomes() const noexcept { return outcomes_; }
+  // What EXPLAIN reasons from, but for the totals.
+  [[nodiscard]] ExplainInput explain_input(flowtable::PacketTime now,
+                                           std::chrono::system_clock::time_point taken);
   // The counts of all readers, for files that gave `packets` packets each; valid until the next call.
   [[nodiscard]] std::vector<ReaderView> views(std::span<const std::uint64_t> packets);
 

@@ -4,7 +4,9 @@
 #include <utility>
 #include <variant>
 
+#include "ipc/explain_json.h"
 #include "ipc/json_text.h"
+#include "ipc/request.h"
 #include "ipc/stats_json.h"
 #include "ipc/top_json.h"
 #include "ipc/top_request.h"
@@ -22,7 +24,7 @@ const ipc::ReplyText& shared(ipc::ReplyText& text, Make make) {
 }  // namespace
 
 void RequestHandler::ask(std::string word, Reply reply) {
-  if (ask_top(word, reply)) return;
+  if (ask_top(word, reply) || ask_explanation(word, reply)) return;
   drop_unwanted();
   waiting_.push_back({std::move(word), std::move(reply)});
   if (!busy_) begin_round();
@@ -36,10 +38,26 @@ bool RequestHandler::ask_top(std::string_view line, const Reply& reply) {
     reply(ipc::error_reply(mistake->text));
     return true;
   }
-  drop_unwanted();
-  top_waiting_.push_back({std::get<ipc::TopRequest>(*parsed), reply});
-  if (!top_busy_) begin_top_round();
+  wait_for_top_round(std::get<ipc::TopRequest>(*parsed), reply);
   return true;
+}
+
+bool RequestHandler::ask_explanation(std::string_view line, const Reply& reply) {
+  const auto arguments = ipc::arguments_of(line, "EXPLAIN");
+  if (!arguments || !collect_explanation_) return false;
+  if (arguments->empty()) {
+    wait_for_top_round(std::nullopt, reply);
+  } else {
+    reply(ipc::error_reply("EXPLAIN takes no arguments"));
+  }
+  return true;
+}
+
+void RequestHandler::wait_for_top_round(std::optional<ipc::TopRequest> request,
+                                        const Reply& reply) {
+  drop_unwanted();
+  top_waiting_.push_back({request, reply});
+  if (!top_busy_) begin_top_round();
 }
 
 // Answers the first request that is still wanted, and all that are equal to it.
@@ -47,18 +65,26 @@ void RequestHandler::begin_top_round() {
   drop_unwanted();
   top_busy_ = !top_waiting_.empty();
   if (!top_busy_) return;
-  const ipc::TopRequest request = top_waiting_.front().request;
+  const std::optional<ipc::TopRequest> request = top_waiting_.front().request;
   std::vector<Reply> replies;
   std::erase_if(top_waiting_, [&](const TopQuestion& asked) {
     if (asked.request != request) return false;
     replies.push_back(asked.reply);
     return true;
   });
-  collect_top_(request, [this, replies = std::move(replies)](const ipc::Top& top) {
-    const ipc::ReplyText text = ipc::top_reply(top);
-    for (const Reply& reply : replies) reply(text);
-    reactor_.after(kPause, [this] { begin_top_round(); });
+  if (request) {
+    return collect_top_(*request, [this, replies = std::move(replies)](const ipc::Top& top) {
+      end_top_round(replies, ipc::top_reply(top));
+    });
+  }
+  collect_explanation_([this, replies = std::move(replies)](const ipc::Explanation& explanation) {
+    end_top_round(replies, ipc::explain_reply(explanation));
   });
+}
+
+void RequestHandler::end_top_round(std::span<const Reply> replies, const ipc::ReplyText& text) {
+  for (const Reply& reply : replies) reply(text);
+  reactor_.after(kPause, [this] { begin_top_round(); });
 }
 
 void RequestHandler::begin_round() {

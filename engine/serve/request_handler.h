@@ -7,7 +7,8 @@
 // dropped: there are never more requests waiting than the server has clients. The pause is at least as
 // long as the round took to answer, so that large replies do not take up the reactor either.
 //
-// TOP needs no snapshot: it has rounds of its own, for all who ask the same, with the same pause.
+// TOP and EXPLAIN have rounds of their own, for all who ask the same, with the same pause: of these only one
+// is under way at a time, as both ask the readers for the same kind of report.
 //
 // An unknown word is answered like GET, as in the original.
 //
@@ -17,11 +18,13 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/serve/history_replies.h"
+#include "ipc/explain.h"
 #include "ipc/legacy_reply.h"
 #include "ipc/reactor.h"
 #include "ipc/snapshot.h"
@@ -51,6 +54,10 @@ class RequestHandler {
   // Without it HISTORY is a word like any other. It outlives this object.
   void offer(const History& history) { history_replies_.emplace(history); }
 
+  // The same for EXPLAIN. Without it that is a word like any other.
+  using CollectExplanation = std::function<void(std::function<void(const ipc::Explanation&)>)>;
+  void offer(CollectExplanation collect) { collect_explanation_ = std::move(collect); }
+
   void ask(std::string word, Reply reply);
 
   [[nodiscard]] std::size_t waiting() const noexcept {
@@ -64,12 +71,15 @@ class RequestHandler {
   };
 
   struct TopQuestion {
-    ipc::TopRequest request;
+    std::optional<ipc::TopRequest> request;  // none: EXPLAIN
     Reply reply;
   };
 
   [[nodiscard]] bool ask_top(std::string_view line, const Reply& reply);
+  [[nodiscard]] bool ask_explanation(std::string_view line, const Reply& reply);
+  void wait_for_top_round(std::optional<ipc::TopRequest> request, const Reply& reply);
   void begin_top_round();
+  void end_top_round(std::span<const Reply> replies, const ipc::ReplyText& text);
   void begin_round();
   void answer(const ipc::Snapshot& snapshot);
   // False if it has to wait for the next round.
@@ -81,9 +91,10 @@ class RequestHandler {
   ipc::Reactor& reactor_;
   const Collect collect_;
   const CollectTop collect_top_;
-  std::vector<Request> current_;  // answered in the current round
-  std::vector<Request> waiting_;  // for the next one
-  bool busy_ = false;             // with a round or the pause after it
+  CollectExplanation collect_explanation_;  // empty: not offered
+  std::vector<Request> current_;            // answered in the current round
+  std::vector<Request> waiting_;            // for the next one
+  bool busy_ = false;                       // with a round or the pause after it
   std::vector<TopQuestion> top_waiting_;
   bool top_busy_ = false;
   ipc::RefreshMarks refresh_marks_;

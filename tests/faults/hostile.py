@@ -120,8 +120,15 @@ def asking_storm(crowd: Crowd) -> Iterator[None]:
         yield
 
 
+def explaining_storm(crowd: Crowd) -> Iterator[None]:
+    """Asks for what takes the most rounds of questions to the readers, and stays for no answer."""
+    while True:
+        crowd.add(PLACES, b"EXPLAIN\n")
+        yield
+
+
 MANNERS: dict[str, Callable[[Crowd], Iterator[None]]] = {
-    manner.__name__: manner for manner in (silent, unread, slow, half_closed, garbage, storm, asking_storm)
+    manner.__name__: manner for manner in (silent, unread, slow, half_closed, garbage, storm, asking_storm, explaining_storm)
 }
 
 

@@ -128,6 +128,9 @@ class Clients(unittest.TestCase):
     def test_asking_storm(self) -> None:
         self.play("asking_storm")
 
+    def test_explaining_storm(self) -> None:
+        self.play("explaining_storm")
+
     def test_asking_storm_with_many_filters(self) -> None:
         self.play("asking_storm", MANY_FILTERS)
 

@@ -158,6 +158,12 @@ TEST(Options, a_capture_file_without_its_option_is_recognized) {
   EXPECT_THAT(message_of({"a:RX@%:1", "a:RX@%:1"}), HasSubstr("is used by an earlier filter"));
 }
 
+TEST(Options, explain_is_for_files_and_says_how_to_ask_live) {
+  EXPECT_TRUE(options_of({"--explain", "-r", "a"}).explain);
+  EXPECT_FALSE(options_of({"-r", "a"}).explain);
+  EXPECT_THAT(message_of({"--explain"}), HasSubstr("the word EXPLAIN on its socket"));
+}
+
 TEST(Options, no_socket_contradicts_socket) {
   EXPECT_TRUE(options_of({"--no-socket"}).no_socket);
   EXPECT_EQ(message_of({"--no-socket", "-U", "/tmp/s"}),

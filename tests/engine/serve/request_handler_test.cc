@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/live/explain_collector.h"
 #include "engine/live/snapshot_collector.h"
 #include "engine/live/top_collector.h"
 #include "tests/engine/live/readers_fixture.h"
@@ -46,7 +47,9 @@ class RequestHandlerTest : public ipc::test::UnixServerTest {
   Interfaces interfaces_{{"any"}, {}, {}};
   SnapshotCollector snapshot_collector_{reactor_, readers_.readers(), readers_.filters(),
                                         interfaces_, read_clocks()};
-  TopCollector top_collector_{reactor_, readers_.readers()};
+  TopRounds top_rounds_{reactor_, readers_.readers()};
+  TopCollector top_collector_{top_rounds_};
+  ExplainCollector explain_collector_{snapshot_collector_, top_rounds_, true};
   RequestHandler request_handler_{
       reactor_,
       [this](SnapshotCollector::Receiver receiver) {
@@ -204,6 +207,42 @@ TEST_F(RequestHandlerTest, WhoAsksForTheSameTopTogetherIsAnsweredTogether) {
   for (const std::string& reply : replies) EXPECT_THAT(reply, StartsWith(R"({"schema":1,)"));
   EXPECT_EQ(replies[1], replies[3]) << "asked while the first round lasted";
   EXPECT_EQ(replies[2], replies[4]);
+}
+
+TEST_F(RequestHandlerTest, ExplainIsAWordOnlyWhereItIsOffered) {
+  readers_.start();
+  serve_answers();
+  EXPECT_THAT(ask("EXPLAIN\n"), StartsWith(R"([{"RX":)"));
+  request_handler_.offer([this](ExplainCollector::Receiver receiver) {
+    explain_collector_.collect(std::move(receiver));
+  });
+  for (const char* word : {"EXPLAIN\n", " EXPLAIN \t\r\n"}) {
+    EXPECT_THAT(ask(word), StartsWith(R"({"schema":1,"time":)")) << word;
+  }
+  for (const char* word : {"EXPLAIN 3\n", "EXPLAIN EXPLAIN\n"}) {
+    EXPECT_EQ(ask(word), R"({"error":"EXPLAIN takes no arguments"})") << word;
+  }
+  for (const char* word : {"EXPLAINS\n", "explain\n", "EXPLAIN3\n"}) {
+    EXPECT_THAT(ask(word), StartsWith(R"([{"RX":)")) << word;
+  }
+}
+
+TEST_F(RequestHandlerTest, ExplainAndTopTakeTurns) {
+  serve_answers();  // no reader answers yet
+  request_handler_.offer([this](ExplainCollector::Receiver receiver) {
+    explain_collector_.collect(std::move(receiver));
+  });
+  std::vector<Client> clients;
+  for (const char* word : {"TOP\n", "EXPLAIN\n", "TOP 3\n", "EXPLAIN\n", "STATS\n"}) {
+    clients.emplace_back(path());
+    ASSERT_TRUE(clients.back().send(word));
+    wait_for_requests(clients.size());
+  }
+  readers_.start();
+  std::vector<std::string> replies;
+  for (Client& client : clients) replies.push_back(client.receive_all().text);
+  for (const std::string& reply : replies) EXPECT_THAT(reply, StartsWith(R"({"schema":)"));
+  EXPECT_EQ(replies[1], replies[3]);
 }
 
 }  // namespace

@@ -1,0 +1,111 @@
+#include "engine/explain/case.h"
+
+#include <algorithm>
+
+#include "engine/explain/words.h"
+
+namespace tcpeek::engine {
+namespace {
+
+// So many failures without a success between them are no chance.
+constexpr std::uint64_t kRun = 3;
+
+Vantage vantage_of(const ServiceFacts& service) noexcept {
+  const ipc::TopServiceRow& row = service.row;
+  // Where both ends count as local and neither is this host, as in a file, nobody knows which is near.
+  if (row.responder_local && row.initiator_local && !service.own) return Vantage::between;
+  if (row.responder_local) return Vantage::responder;
+  return row.initiator_local ? Vantage::initiator : Vantage::between;
+}
+
+bool same_direction(const ipc::TopServiceRow& a, const ipc::TopServiceRow& b) noexcept {
+  return a.responder_local == b.responder_local && a.initiator_local == b.initiator_local;
+}
+
+std::uint64_t unanswered(const ServiceFacts& service) noexcept {
+  return service.causes.no_answer + service.causes.superseded;
+}
+
+bool is_late(const ExplainInput& input, const ipc::TopTime& time) noexcept {
+  return time && (input.whole_file || input.taken - *time <= input.recent_at_most);
+}
+
+}  // namespace
+
+Case::Case(const ExplainInput& all, const ServiceFacts& facts)
+    : input(all), service(facts), vantage(vantage_of(facts)) {
+  for (const ServiceFacts& other : all.services) {
+    if (&other == &facts || !same_direction(other.row, facts.row)) continue;
+    if (other.row.address == facts.row.address) {
+      other_ports.push_back(&other);
+    } else if (!facts.network.empty() && other.network == facts.network) {
+      other_hosts.push_back(&other);
+    }
+  }
+}
+
+std::uint64_t Case::silent() const noexcept {
+  return unanswered(service) + service.retrying;
+}
+
+std::uint64_t Case::failed() const noexcept {
+  const ipc::FailureCounts& causes = service.causes;
+  return causes.total() - causes.aborted - causes.half_open - causes.probe;
+}
+
+const QueueFacts* Case::queue() const noexcept {
+  if (vantage != Vantage::responder) return nullptr;
+  const auto found = std::ranges::find_if(input.queues, [&](const QueueFacts& queue) {
+    const bool any = queue.address == "0.0.0.0" || queue.address == "::";
+    return queue.port == service.row.port && (any || queue.address == service.row.address);
+  });
+  return found == input.queues.end() ? nullptr : &*found;
+}
+
+bool succeeds(const ExplainInput& input, const ServiceFacts& service) noexcept {
+  const bool down = service.row.failing_since.has_value() && service.failed_in_a_row >= kRun;
+  return is_late(input, service.row.last_success) && !down;
+}
+
+bool answers(const ExplainInput& input, const ServiceFacts& service) noexcept {
+  if (succeeds(input, service)) return true;
+  const std::uint64_t refused = service.causes.refused + service.causes.reset;
+  return refused > service.rst_suspect;
+}
+
+bool is_silent(const ExplainInput& input, const ServiceFacts& service) noexcept {
+  return unanswered(service) + service.retrying > 0 && !answers(input, service);
+}
+
+ipc::Finding begin_finding(const Case& about, ipc::Verdict verdict, std::uint64_t weight) {
+  const ServiceFacts& service = about.service;
+  const ipc::TopServiceRow& row = service.row;
+  ipc::Finding finding;
+  finding.verdict = verdict;
+  finding.subject = name_of(row);
+  finding.direction = row.responder_local ? (row.initiator_local ? "both" : "rx")
+                                          : (row.initiator_local ? "tx" : "neither");
+  finding.services = {{row.address, row.port}};
+  finding.service_count = 1;
+  finding.figures = {.attempts = row.attempts,
+                     .success = row.success,
+                     .pending = row.pending,
+                     .retrying = service.retrying,
+                     .failures = row.failures,
+                     .evicted = row.evicted,
+                     .recent_attempts = service.attempts,
+                     .recent_failures = weight};
+  finding.times = {.counting_since = row.counting_since,
+                   .failing_since = row.last_success ? row.failing_since : std::nullopt,
+                   .last_success = row.last_success,
+                   .last_failure = row.last_failure,
+                   .never_worked = row.success == 0};
+  if (service.uncertain != 0) {
+    finding.limits.push_back(
+        fmt::format("{} while the capture lost packets: their answers may have been among them",
+                    count_of(service.uncertain, "attempt timed out", "attempts timed out")));
+  }
+  return finding;
+}
+
+}  // namespace tcpeek::engine

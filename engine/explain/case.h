@@ -1,0 +1,45 @@
+// One service as a rule sees it: its facts, its siblings, and from where it is seen. With the questions that
+// several rules ask.
+//
+// Thread contract: plain values and pure functions. A case refers to its input, which outlives it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/explain/explain_input.h"
+#include "ipc/explain.h"
+
+namespace tcpeek::engine {
+
+// Which end is near. Of two near ends the responder counts: what concerns the way to it is here as well.
+enum class Vantage : std::uint8_t { responder, initiator, between };
+
+struct Case {
+  Case(const ExplainInput& all, const ServiceFacts& facts);
+
+  const ExplainInput& input;
+  const ServiceFacts& service;
+  std::vector<const ServiceFacts*> other_ports;  // of the same host
+  std::vector<const ServiceFacts*> other_hosts;  // of the same network
+  Vantage vantage;
+
+  // Of late: no SYN/ACK came, or none has come yet.
+  [[nodiscard]] std::uint64_t silent() const noexcept;
+  // By others than the initiator, of late.
+  [[nodiscard]] std::uint64_t failed() const noexcept;
+  [[nodiscard]] const QueueFacts* queue() const noexcept;
+};
+
+// It succeeds, with some at least: the last success is of late and no run of failures followed it.
+[[nodiscard]] bool succeeds(const ExplainInput& input, const ServiceFacts& service) noexcept;
+// Its host is up: it succeeds or refuses, and not by a RST that is suspect.
+[[nodiscard]] bool answers(const ExplainInput& input, const ServiceFacts& service) noexcept;
+// Some attempts of late found no answer, and none did.
+[[nodiscard]] bool is_silent(const ExplainInput& input, const ServiceFacts& service) noexcept;
+
+// A finding about this service alone, with subject, figures and times; `weight` attempts are what it is about.
+[[nodiscard]] ipc::Finding begin_finding(const Case& about, ipc::Verdict verdict,
+                                         std::uint64_t weight);
+
+}  // namespace tcpeek::engine

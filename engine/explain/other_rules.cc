@@ -1,0 +1,219 @@
+// SYN/ACKs that were never acknowledged, ICMP errors, successes that came late, and what initiators end
+// themselves.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
+#include "engine/explain/rules.h"
+#include "engine/explain/words.h"
+
+namespace tcpeek::engine::rule {
+namespace {
+
+using ipc::Finding;
+using ipc::Verdict;
+
+// Fewer of these are worth no word.
+constexpr std::uint64_t kFewestEndedByInitiator = 3;
+constexpr std::uint64_t kFewestRepeats = 5;
+constexpr std::uint64_t kFewestRepeatsShare = 100;  // one in so many successes
+
+std::uint64_t unacknowledged(const Case& about) noexcept {
+  return about.service.causes.no_ack + about.service.causes.half_open;
+}
+
+std::string not_acknowledged(const Case& about) {
+  const auto& causes = about.service.causes;
+  const std::string silent = share(about, causes.no_ack, "answered and never acknowledged");
+  if (causes.half_open == 0) return silent;
+  return fmt::format("{}, {} answered and then reset by the initiator's host", silent,
+                     causes.half_open);
+}
+
+std::string repeated(const Case& about) {
+  return share(about, about.service.repeated_successes,
+               "successful only after the SYN had been repeated");
+}
+
+bool many_repeats(const ServiceFacts& service) noexcept {
+  return service.repeated_successes >= kFewestRepeats &&
+         service.repeated_successes * kFewestRepeatsShare >= service.attempts;
+}
+
+// Whose word an ICMP error is.
+Verdict verdict_of(const Case& about) noexcept {
+  if (!about.service.router) return Verdict::unknown;
+  if (!about.service.router->is_responder) return Verdict::path;
+  return about.vantage == Vantage::responder ? Verdict::here : Verdict::there;
+}
+
+}  // namespace
+
+// SYN/ACKs that their receivers know nothing of, or very many that nobody takes up.
+std::optional<Finding> half_open_scan(const Case& about) {
+  const auto& causes = about.service.causes;
+  if (about.vantage == Vantage::initiator || unacknowledged(about) == 0) return std::nullopt;
+  const bool disowned =
+      causes.half_open >= kFewestEndedByInitiator && causes.half_open >= causes.no_ack;
+  if (!disowned && about.service.spread != Spread::many) return std::nullopt;
+  Finding finding = begin_finding(about, Verdict::initiator, unacknowledged(about));
+  finding.sentence = fmt::format(
+      "Someone scans {} half-open, or sends SYNs with addresses that are not his own: nobody meant "
+      "to connect.",
+      name_of(about.service.row));
+  finding.evidence = {not_acknowledged(about)};
+  if (about.service.spread == Spread::many) {
+    finding.evidence.emplace_back("they come from many addresses, of which each fails seldom");
+  }
+  if (!about.service.initiators.empty()) finding.evidence.push_back("from: " + who(about.service));
+  finding.limits = {
+      "a broken way back, by which SYN/ACKs reach nobody, looks the same if very many clients use "
+      "it"};
+  finding.next = {"nstat -az TcpExtSyncookiesSent TcpExtTCPReqQFullDoCookies",
+                  "ss -ltn state syn-recv"};
+  return finding;
+}
+
+// TX: the SYN/ACK arrived, and this host sent no ACK.
+std::optional<Finding> synack_dropped_here(const Case& about) {
+  if (about.vantage != Vantage::initiator || about.service.causes.no_ack == 0) return std::nullopt;
+  Finding finding = begin_finding(about, Verdict::here, about.service.causes.no_ack);
+  finding.sentence = fmt::format("{} answers, but {} does not take the SYN/ACK: a filter drops it.",
+                                 name_of(about.service.row), near_place(about));
+  finding.evidence = {share(about, about.service.causes.no_ack, "answered and never acknowledged"),
+                      worked_until(about)};
+  finding.limits = {
+      "that the ACK left by an interface that is not captured looks the same, and so does a "
+      "program that "
+      "sends SYNs of its own (a scanner)"};
+  limit_to_near_network(about, finding);
+  finding.next = {std::string(kListRules), "nstat -az TcpExtIPReversePathFilter",
+                  look_up_route(about.service.row.address)};
+  return finding;
+}
+
+// RX: the SYN/ACK left, and nothing came back.
+std::optional<Finding> way_back(const Case& about) {
+  if (about.vantage == Vantage::initiator || about.service.causes.no_ack == 0) return std::nullopt;
+  Finding finding = begin_finding(about, Verdict::path, about.service.causes.no_ack);
+  finding.sentence = fmt::format(
+      "{} answers, but some initiators never acknowledge: the way back to them loses the SYN/ACK, "
+      "or "
+      "they gave up.",
+      name_of(about.service.row));
+  finding.evidence = {not_acknowledged(about), worked_until(about)};
+  if (!about.service.initiators.empty()) finding.evidence.push_back("who: " + who(about.service));
+  finding.limits = {"a scan from few addresses looks the same",
+                    "that their ACKs come in by an interface that is not captured looks the same"};
+  limit_to_near_network(about, finding);
+  const bool known = !about.service.initiators.empty();
+  if (known) finding.next = {look_up_route(about.service.initiators.front().address)};
+  finding.next.emplace_back(kListRules);
+  return finding;
+}
+
+std::optional<Finding> router_says(const Case& about) {
+  const std::uint64_t weight = about.service.causes.unreachable;
+  if (weight == 0) return std::nullopt;
+  Finding finding = begin_finding(about, verdict_of(about), weight);
+  const std::string name = name_of(about.service.row);
+  finding.evidence = {share(about, weight, "ended by an ICMP error"), worked_until(about)};
+  if (const auto& router = about.service.router) {
+    finding.sentence =
+        router->is_responder
+            ? fmt::format("{} itself says of {}: {}.", router->address, name, router->says)
+            : fmt::format("The router {} says of {}: {}.", router->address, name, router->says);
+    finding.evidence.push_back(
+        fmt::format("the last one came from {}: {}", router->address, router->says));
+    finding.limits = {
+        "it is that device's word: ICMP errors can be forged, and others may have said otherwise"};
+    finding.next = {look_up_route(about.service.row.address), trace_path(about.service.row),
+                    fmt::format("ping -c 3 {}", router->address)};
+  } else {
+    finding.sentence = fmt::format("Attempts at {} end by ICMP errors.", name);
+    finding.limits = {"who sent them, and what they said, is not known any more"};
+    finding.next = {look_up_route(about.service.row.address), trace_path(about.service.row)};
+  }
+  return finding;
+}
+
+// The SYN with an option (ECN, Fast Open) dies, the plain repetition comes through.
+std::optional<Finding> option_black_hole(const Case& about) {
+  const ServiceFacts& service = about.service;
+  if (service.option_black_holes < kFewestEndedByInitiator) return std::nullopt;
+  if (service.option_black_holes * 2 < service.repeated_successes) return std::nullopt;
+  Finding finding = begin_finding(about, Verdict::path, service.option_black_holes);
+  finding.sentence = fmt::format(
+      "SYNs with ECN or Fast Open to {} are lost, plain ones come through: a device on the way "
+      "drops "
+      "the option.",
+      name_of(service.row));
+  finding.evidence = {
+      fmt::format(
+          "{}: the first SYN had the option and no answer, the plain repetition was answered",
+          attempts(service.option_black_holes)),
+      repeated(about)};
+  finding.limits = {"chance losses of first SYNs look the same when few: it should be all of them"};
+  finding.next = {"sysctl net.ipv4.tcp_ecn net.ipv4.tcp_fastopen", trace_port(service.row)};
+  return finding;
+}
+
+std::optional<Finding> loss_on_path(const Case& about) {
+  const ServiceFacts& service = about.service;
+  if (!many_repeats(service)) return std::nullopt;
+  // On the responder's side the first SYN is seen, so it was not lost before.
+  const bool near_responder = about.vantage == Vantage::responder;
+  Finding finding = begin_finding(about, near_responder ? Verdict::unknown : Verdict::path,
+                                  service.repeated_successes);
+  const double percent =
+      100.0 * static_cast<double>(service.repeated_successes) /
+      static_cast<double>(std::max(service.attempts, service.repeated_successes));
+  const std::string share =
+      fmt::format("{:.1f}% of the attempts at {}", percent, name_of(service.row));
+  finding.sentence = near_responder
+                         ? share +
+                               " succeed only at a second SYN, though the first one arrived: the "
+                               "SYN/ACK is lost on the way back, or the first SYN is dropped here."
+                         : share + " succeed only at a second SYN: the path loses packets.";
+  finding.evidence = {repeated(about), worked_until(about)};
+  finding.limits = {
+      "an accept queue that is full at times looks the same; it hits one port, loss hits all that "
+      "use the path"};
+  finding.next = {trace_path(service.row), "nstat -az TcpExtTCPSynRetrans TcpExtListenOverflows"};
+  return finding;
+}
+
+// Ended after the SYN/ACK by the initiator, on purpose.
+std::optional<Finding> probes(const Case& about) {
+  const std::uint64_t weight = about.service.causes.probe;
+  if (weight < kFewestEndedByInitiator) return std::nullopt;
+  Finding finding = begin_finding(about, Verdict::initiator, weight);
+  finding.sentence = fmt::format("{} is probed: connections are reset as soon as it answers.",
+                                 name_of(about.service.row));
+  finding.evidence = {share(about, weight, "reset by the initiator instead of being acknowledged")};
+  finding.limits = {
+      "one address that does so regularly is a health check, one that tries many ports or hosts is "
+      "a scan"};
+  finding.next = {"tcpdump -n 'tcp[tcpflags] & tcp-rst != 0' and port " +
+                  std::to_string(about.service.row.port)};
+  return finding;
+}
+
+// Reset by the initiator before any answer, or, seen from its side, without its host knowing of the attempt.
+std::optional<Finding> gave_up(const Case& about) {
+  const bool near = about.vantage == Vantage::initiator;
+  const auto& causes = about.service.causes;
+  const std::uint64_t weight = causes.aborted + (near ? causes.half_open : 0);
+  if (weight < kFewestEndedByInitiator) return std::nullopt;
+  Finding finding = begin_finding(about, Verdict::initiator, weight);
+  finding.sentence = fmt::format("Initiators give up on {} before the handshake ends.",
+                                 name_of(about.service.row));
+  finding.evidence = {share(about, weight, "ended by a RST of the initiator"), worked_until(about)};
+  finding.limits = {
+      "why they do is not seen: a service that answers late makes impatient clients give up, too"};
+  finding.next = {try_port(about.service.row)};
+  return finding;
+}
+
+}  // namespace tcpeek::engine::rule

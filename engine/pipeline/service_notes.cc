@@ -1,0 +1,66 @@
+#include "engine/pipeline/service_notes.h"
+
+namespace tcpeek::engine {
+
+using flowtable::Cause;
+using flowtable::Outcome;
+
+void ServiceNotes::ended(ServiceTable::Number number, std::int64_t counting_since,
+                         const Outcome& outcome, bool syn_repeated, bool own_responder) noexcept {
+  const bool success = outcome.cause == Cause::none;
+  if (outcome.cause == Cause::evicted || (success && !syn_repeated)) return;
+  Note& note = current(number, counting_since);
+  note.own_responder = own_responder;
+  if (success) {
+    ++note.present.repeated_successes;
+    return;
+  }
+  ++note.present.causes[static_cast<std::size_t>(outcome.cause)];
+  if (outcome.uncertain) ++note.present.uncertain;
+  if (outcome.rst_sender == flowtable::RstSender::suspect) ++note.present.rst_suspect;
+  if (outcome.error == nullptr) return;
+  note.error = *outcome.error;
+  note.error_at = outcome.at.time_since_epoch().count();
+}
+
+// The note, of this row and of this window.
+ServiceNotes::Note& ServiceNotes::current(ServiceTable::Number number,
+                                          std::int64_t counting_since) noexcept {
+  Note& note = notes_[number];
+  if (note.counting_since != counting_since) {
+    note = Note();
+    note.counting_since = counting_since;
+    note.window = window_;
+  }
+  if (note.window == window_) return note;
+  note.former = note.window + 1 == window_ ? note.present : Window();
+  note.present = Window();
+  note.window = window_;
+  return note;
+}
+
+NotedOfService ServiceNotes::of(ServiceTable::Number number,
+                                std::int64_t counting_since) const noexcept {
+  const Note& note = notes_[number];
+  if (note.counting_since != counting_since) return {};
+  NotedOfService sum;
+  sum.own_responder = note.own_responder;
+  sum.error = note.error;
+  sum.error_at = note.error_at;
+  const std::uint32_t ago = window_ - note.window;
+  if (ago <= 1) add(sum, note.present);
+  if (ago == 0) add(sum, note.former);
+  return sum;
+}
+
+void ServiceNotes::add(NotedOfService& sum, const Window& window) noexcept {
+  for (std::size_t i = 0; i < window.causes.size(); ++i) {
+    std::uint64_t* const count = failure_count(sum.causes, static_cast<Cause>(i));
+    if (count != nullptr) *count += window.causes[i];
+  }
+  sum.repeated_successes += window.repeated_successes;
+  sum.uncertain += window.uncertain;
+  sum.rst_suspect += window.rst_suspect;
+}
+
+}  // namespace tcpeek::engine

@@ -1,0 +1,18 @@
+// Members that the replies to TOP and EXPLAIN have in common.
+//
+// Pure functions, callable from any thread.
+#pragma once
+
+#include <string_view>
+
+#include "ipc/json_writer.h"
+#include "ipc/top.h"
+
+namespace tcpeek::ipc {
+
+void write_time(JsonWriter& json, std::string_view name, const TopTime& time);
+// "failure": its total, and by cause.
+void write_failures(JsonWriter& json, const TopFailures& failures);
+void write_causes(JsonWriter& json, const FailureCounts& failures);
+
+}  // namespace tcpeek::ipc
