@@ -114,6 +114,12 @@ void write_failure(JsonWriter& json, const Counts& counts) {
   json.member("rst_suspect", counts[Tally::rst_suspect]);
 }
 
+void write_patterns(JsonWriter& json, const Counts& counts) {
+  json.member("stuck_tuple", counts[Tally::stuck_tuple]);
+  json.member("ecn_black_hole", counts[Tally::ecn_black_hole]);
+  json.member("fast_open_black_hole", counts[Tally::fast_open_black_hole]);
+}
+
 void write_counts(JsonWriter& json, const Counts& counts) {
   json.member("attempts", counts[Tally::attempts]);
   json.member("pending", counts[Tally::pending]);
@@ -122,6 +128,7 @@ void write_counts(JsonWriter& json, const Counts& counts) {
   json.object("failure", [&] { write_failure(json, counts); });
   json.member("evicted", counts[Tally::evicted]);
   json.member("late_synack", counts[Tally::late_synack]);
+  json.object("patterns", [&] { write_patterns(json, counts); });
   json.object("latency_seconds", [&] { write_latency(json, counts.latency); });
   json.object("legs_seconds", [&] { write_legs(json, counts); });
 }

@@ -11,8 +11,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/pipeline/pattern.h"
 #include "engine/pipeline/peer_tables.h"
+#include "engine/pipeline/queue_signs.h"
 #include "engine/pipeline/service_table.h"
+#include "engine/pipeline/waiting_tuples.h"
 #include "flowtable/attempt.h"
 #include "flowtable/outcome.h"
 
@@ -49,29 +52,49 @@ class TopTables {
     return services_.opened(key, services_.hash_of(key, responder_hash), attempt.first_syn);
   }
   // `directions` as they were; `total` from the first SYN on.
-  void ended(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
-             ServiceTable::Number service, std::uint8_t directions,
-             std::chrono::microseconds total) noexcept {
+  [[nodiscard]] Pattern ended(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
+                              ServiceTable::Number service, std::uint8_t directions,
+                              std::chrono::microseconds total) noexcept {
     const flowtable::Handshake& h = attempt.handshake;
     const bool repeated = (h.dup_syns | h.dup_synacks) != 0 || h.two_responders;
     const bool plain = !outcome.half_seen && !outcome.late_proof && !repeated;
     if (!plain || service == kUncounted) [[unlikely]]
       return ended_otherwise(attempt, outcome, service, directions);
-    if (outcome.cause == flowtable::Cause::evicted) return services_.evicted(service);
+    if (outcome.cause == flowtable::Cause::evicted) {
+      services_.evicted(service);
+      return Pattern::none;
+    }
     if (outcome.cause != flowtable::Cause::none) [[unlikely]]
       return ended_otherwise(attempt, outcome, service, directions);
     services_.succeeded(service, outcome.at, legs_of(attempt, total));
+    if (services_.is_watched(service)) [[unlikely]]
+      succeeded_watched(attempt, service);
+    return Pattern::none;
   }
+  // Its SYN or SYN/ACK is repeated for the first time, or was before it opened; once.
+  [[gnu::cold]] void retrying(const flowtable::Attempt& attempt,
+                              ServiceTable::Number service) noexcept;
+  void late_synack(const flowtable::Attempt& attempt) noexcept;
 
   [[nodiscard]] const ServiceTable& services() const noexcept { return services_; }
   [[nodiscard]] PeerTables& peers() noexcept { return peers_; }
+  [[nodiscard]] const QueueSigns& queue_signs() const noexcept { return queue_signs_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
     return services_.memory_bytes() + PeerTables::memory_bytes();
   }
 
  private:
-  void ended_otherwise(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
-                       ServiceTable::Number service, std::uint8_t directions) noexcept;
+  Pattern ended_otherwise(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
+                          ServiceTable::Number service, std::uint8_t directions) noexcept;
+  [[gnu::cold]] void succeeded_watched(const flowtable::Attempt& attempt,
+                                       ServiceTable::Number service) noexcept;
+  [[nodiscard]] Pattern stopped_retrying(const flowtable::Attempt& attempt,
+                                         const flowtable::Outcome& outcome,
+                                         ServiceTable::Number service) noexcept;
+  void note_unanswered(const flowtable::Attempt& attempt, ServiceTable::Number service,
+                       flowtable::PacketTime at) noexcept;
+  [[nodiscard]] std::uint64_t peers_of(const flowtable::Attempt& attempt,
+                                       ServiceTable::Number service) const noexcept;
   [[nodiscard]] static PeerEnds ends_of(const flowtable::Attempt& attempt,
                                         std::uint8_t directions) noexcept;
   [[gnu::cold]] void begin_window(flowtable::PacketTime now) noexcept;
@@ -79,6 +102,8 @@ class TopTables {
   AddressHash hash_;
   ServiceTable services_;
   PeerTables peers_;
+  WaitingTuples waiting_;
+  QueueSigns queue_signs_;
   flowtable::PacketTime window_ends_ = flowtable::PacketTime::min();
 };
 

@@ -27,6 +27,7 @@ constexpr const char* kZeroCounts =
     R"("superseded":0,"unreachable":{"no_route":0,"host":0,"protocol":0,"port":0,"prohibited":0,)"
     R"("hop_limit":0,"bad_header":0,"source_route":0,"other":0,"unknown":0}},"rst_suspect":0},)"
     R"("evicted":0,"late_synack":0,)"
+    R"("patterns":{"stuck_tuple":0,"ecn_black_hole":0,"fast_open_black_hole":0},)"
     R"("latency_seconds":{"count":0,"sum":0.000000,"p50":null,"p90":null,"p99":null,"p999":null,)"
     R"("max":null},"legs_seconds":{)"
     R"("syn_to_synack":{"count":0,"sum":0.000000,"p50":null,"p90":null,"p99":null,"p999":null,"max":null},)"
@@ -101,6 +102,9 @@ const std::map<Tally, const char*>& places() {
       {Tally::half_seen, "/success/half_seen"},
       {Tally::late_proof, "/success/late_proof"},
       {Tally::late_synack, "/late_synack"},
+      {Tally::stuck_tuple, "/patterns/stuck_tuple"},
+      {Tally::ecn_black_hole, "/patterns/ecn_black_hole"},
+      {Tally::fast_open_black_hole, "/patterns/fast_open_black_hole"},
       {Tally::success_dup_syn, "/success/dup_syn"},
       {Tally::success_dup_synack, "/success/dup_synack"},
       {Tally::failure_dup_syn, "/failure/dup_syn"},
