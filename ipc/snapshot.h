@@ -21,6 +21,7 @@
 
 #include "ipc/health_stats.h"
 #include "ipc/histogram.h"
+#include "ipc/queue_stats.h"
 
 namespace tcpeek::ipc {
 
@@ -211,6 +212,7 @@ struct Snapshot {
   PacketStats packets;
   ServerStats server;
   std::optional<HistoryStats> history;  // live, if any is kept
+  Queues queues;
 
   // When the uptime was `at`, by the wall clock as it is set now.
   [[nodiscard]] std::chrono::system_clock::time_point time_of(

@@ -197,6 +197,48 @@ void write_filter(JsonWriter& json, const FilterStats& filter) {
   write_counts(json, filter.counts);
 }
 
+template <typename Number>
+void write_if_known(JsonWriter& json, std::string_view name, const std::optional<Number>& value) {
+  if (!value) return json.null_member(name);
+  json.member(name, *value);
+}
+
+void write_port(JsonWriter& json, const QueueStats& port) {
+  const auto time = [&](std::string_view name, std::int64_t ns) {
+    if (ns == 0) return json.null_member(name);
+    json.member(name, rfc3339_utc(std::chrono::system_clock::time_point(
+                          std::chrono::duration_cast<std::chrono::system_clock::duration>(
+                              std::chrono::nanoseconds(ns)))));
+  };
+  json.member("address", port.address);
+  json.member("port", port.port);
+  json.member("own", port.own);
+  json.member("suspected", port.suspected);
+  json.member("kernel", word(port.verdict));
+  write_if_known(json, "backlog_now", port.backlog_now);
+  write_if_known(json, "backlog_max", port.backlog_max);
+  write_if_known(json, "overflows_last_minute", port.overflows_last_minute);
+  json.member("unanswered", port.unanswered);
+  json.member("answered_meanwhile", port.answered_meanwhile);
+  json.member("late_synack", port.late_synacks);
+  time("first_unanswered", port.first_unanswered);
+  time("last_unanswered", port.last_unanswered);
+}
+
+void write_queues(JsonWriter& json, const Queues& queues) {
+  json.array("ports", [&] {
+    for (const QueueStats& port : queues.ports) json.object([&] { write_port(json, port); });
+  });
+  json.member("ports_left_out", queues.ports_left_out);
+  json.member("listeners_known", queues.listeners_known);
+  json.object("kernel_counters", [&] {
+    json.member("known", queues.counters_known);
+    json.member("listen_overflows", queues.listen_overflows);
+    json.member("listen_drops", queues.listen_drops);
+    json.member("syn_queue_drops", queues.syn_queue_drops);
+  });
+}
+
 void write_packets(JsonWriter& json, const PacketStats& packets) {
   json.member("seen", packets.seen);
   json.member("dropped", packets.dropped);
@@ -280,6 +322,7 @@ void write_snapshot(JsonWriter& json, const Snapshot& snapshot) {
   json.member("stray_syns", snapshot.stray_syns);
   json.object("packets", [&] { write_packets(json, snapshot.packets); });
   json.object("server", [&] { write_server(json, snapshot.server); });
+  json.object("queues", [&] { write_queues(json, snapshot.queues); });
   if (snapshot.history) json.object("history", [&] { write_history(json, *snapshot.history); });
   json.object("accounting", [&] { write_accounting(json, snapshot); });
 }
