@@ -82,6 +82,8 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
   snapshot_collector_.include(standard_output);
   snapshot_collector_.annotate([this](ipc::Snapshot& snapshot) {
     health_.describe(snapshot);
+    queue_watch_.judge(snapshot.queues, QueueWatch::Clock::now(),
+                       snapshot.taken.time_since_epoch());
     if (history_) snapshot.history = history_->stats();
   });
   if (!options_.no_socket) open_server();
@@ -194,6 +196,7 @@ void LiveRun::watch() {
   reactor_.on_readable(termination_signals_.descriptor(), [this] { reactor_.stop(); });
   reactor_.on_readable(request_signals_.descriptor(), [this] { on_request_signal(); });
   link_watcher_.watch(reactor_);
+  look_at_queues();
   reactor_.every(kPrintInterval, [this] {
     if (!options_.quiet && !printing_) print_outcomes();
     standard_error_.flush();
@@ -221,6 +224,7 @@ void LiveRun::on_second(const ipc::Snapshot& snapshot) {
   systemd_notifier_.alive(snapshot);
   link_watcher_.each_second();
   readers_.settle(filters_);
+  look_at_queues();
   look_back(snapshot);
   for (const std::string& warning : loss_warnings_.warnings(snapshot, LossWarnings::Clock::now())) {
     log_.warning("{}", warning);
@@ -231,6 +235,11 @@ void LiveRun::on_second(const ipc::Snapshot& snapshot) {
         "saw attempts between hosts that are both not local, which no filter counts: "
         "on a mirror port say with --local NET what is local");
   }
+}
+
+void LiveRun::look_at_queues() {
+  kernel_queue_reader_.read(kernel_queues_);
+  queue_watch_.look(kernel_queues_, QueueWatch::Clock::now());
 }
 
 void LiveRun::look_back(const ipc::Snapshot& snapshot) {

@@ -20,7 +20,9 @@
 #include "engine/live/capture_sockets.h"
 #include "engine/live/explain_collector.h"
 #include "engine/live/interfaces.h"
+#include "engine/live/kernel_queues.h"
 #include "engine/live/link_watcher.h"
+#include "engine/live/queue_watch.h"
 #include "engine/live/readers.h"
 #include "engine/live/snapshot_collector.h"
 #include "engine/live/socket_closer.h"
@@ -62,6 +64,7 @@ class LiveRun {
   void watch();
   void print_outcomes();
   void on_second(const ipc::Snapshot& snapshot);
+  void look_at_queues();
   void look_back(const ipc::Snapshot& snapshot);
   void tell(const std::vector<HealthChange>& changes, std::chrono::milliseconds uptime);
   void on_request_signal();
@@ -92,6 +95,9 @@ class LiveRun {
   Readers readers_;
   LinkWatcher link_watcher_;
   SnapshotCollector snapshot_collector_;
+  KernelQueueReader kernel_queue_reader_;
+  KernelQueues kernel_queues_;  // of the last second
+  QueueWatch queue_watch_;
   Health health_;
   HealthMessages health_messages_;
   std::optional<History> history_;  // none with --no-socket: nobody could ask for it

@@ -77,7 +77,7 @@ struct Attempt {
   static constexpr unsigned kInitiatorHigh = 1;
   static constexpr unsigned kHasCandidate = 2;
   static constexpr unsigned kOwnResponder = 4;
-  static constexpr unsigned kAllBits = 0xf;
+  static constexpr unsigned kAllBits = 7;
 };
 
 static_assert(sizeof(Attempt) == 80 && std::is_trivially_copyable_v<Attempt>,

@@ -12,6 +12,7 @@
 #include <limits>
 
 #include "flowtable/checksum.h"
+#include "flowtable/fast_open.h"
 #include "flowtable/ip_header.h"
 #include "flowtable/link_header.h"
 #include "flowtable/sending_print.h"
@@ -61,8 +62,9 @@ std::size_t tcp_header_length(Bytes tcp) noexcept {
   return (byte_at(tcp, 12) >> 4) * std::size_t{4};
 }
 
-void take_tcp(Bytes tcp, std::size_t header, std::size_t data, std::uint16_t identification,
-              std::uint8_t hop_limit, Segment& segment) noexcept {
+[[gnu::always_inline]] inline void take_tcp(Bytes tcp, std::size_t header, std::size_t data,
+                                            std::uint16_t identification, std::uint8_t hop_limit,
+                                            Segment& segment) noexcept {
   segment.kind = SegmentKind::tcp;
   segment.hop_limit = hop_limit;
   segment.sequence = u32_at(tcp, 4);
@@ -70,6 +72,8 @@ void take_tcp(Bytes tcp, std::size_t header, std::size_t data, std::uint16_t ide
   segment.flags = byte_at(tcp, 13);
   const bool syn = (segment.flags & tcp_flag::syn) != 0;
   segment.print = syn ? sending_print(identification, tcp, header) : std::uint8_t{0};
+  if (syn && has_unusual_options(header)) [[unlikely]]
+    segment.flags = with_fast_open(segment.flags, tcp, header);
   segment.payload = static_cast<std::uint16_t>(
       std::min<std::size_t>(data, std::numeric_limits<std::uint16_t>::max()));
 }

@@ -88,6 +88,10 @@ Event on_initiator_syn(Handshake& h, const Step& s, std::uint32_t window_us) noe
   h.syn_print = s.print;
   h.syn_repeated = true;
   h.error_noted = false;
+  const bool unanswered = h.phase == Phase::syn_sent;
+  h.ecn_at_first = h.ecn_at_first && unanswered && !asks_for_ecn(s.flags);
+  h.fast_open_at_first =
+      h.fast_open_at_first && unanswered && !asks_for_fast_open(s.flags, s.payload);
   count_up(h.dup_syns);
   return Event::dup_syn;
 }
@@ -350,6 +354,11 @@ Event step(Handshake& h, const Step& s, std::uint32_t copy_window_us) noexcept {
   if (!pending) return Event::after_outcome;
   if (!ack) return Event::does_not_fit;
   return s.from_initiator ? on_initiator_ack(h, s) : on_responder_ack(h, s);
+}
+
+void keep_requests(Handshake& h, std::uint8_t flags, std::uint16_t payload) noexcept {
+  h.ecn_at_first = asks_for_ecn(flags);
+  h.fast_open_at_first = asks_for_fast_open(flags, payload);
 }
 
 void expire(Handshake& h) noexcept {

@@ -107,12 +107,15 @@ struct Handshake {
   std::uint8_t syn_print = 0;  // of the latest SYN, as Step has it
   std::uint8_t synack_print = 0;
   Phase phase : 4 = Phase::syn_sent;
-  std::uint8_t holder_bits : 4 = 0;  // the tracker's
-  std::uint8_t misfits : 3 = 0;      // up to kMostMisfits
+  std::uint8_t holder_bits : 3 = 0;  // the tracker's
+  // The first SYN asked for ECN. If it was repeated, that was before any answer, and each time without.
+  bool ecn_at_first : 1 = false;
+  std::uint8_t misfits : 3 = 0;  // up to kMostMisfits
   bool two_responders : 1 = false;
   bool error_noted : 1 = false;
-  bool data_acknowledged : 1 = false;  // a SYN/ACK acknowledged data of the SYN (Fast Open)
-  bool syn_repeated : 1 = false;       // since the last SYN/ACK, or since the outcome
+  bool data_acknowledged : 1 = false;   // a SYN/ACK acknowledged data of the SYN (Fast Open)
+  bool syn_repeated : 1 = false;        // since the last SYN/ACK, or since the outcome
+  bool fast_open_at_first : 1 = false;  // the same of Fast Open: its option, or data
 
   // Segments with numbers that fit nothing; after the last one only exact numbers count.
   static constexpr unsigned kMostMisfits = 4;
@@ -155,6 +158,16 @@ struct Step {
   std::int64_t at_us = 0;  // since the first SYN; clocks step back, and captures reorder
 };
 
+// What a SYN asks for that a device on the way may not like.
+[[nodiscard]] constexpr bool asks_for_ecn(std::uint8_t flags) noexcept {
+  constexpr unsigned kSetup = tcp_flag::ece | tcp_flag::cwr;
+  return (flags & kSetup) == kSetup;
+}
+[[nodiscard]] constexpr bool asks_for_fast_open(std::uint8_t flags,
+                                                std::uint16_t payload) noexcept {
+  return payload != 0 || (flags & tcp_flag::fast_open) != 0;
+}
+
 // Starts over with `syn`, an opening SYN. In place: returned by value it would be copied in pieces
 // that the processor has to wait for.
 constexpr void begin(Handshake& handshake, const Step& syn) noexcept {
@@ -163,6 +176,15 @@ constexpr void begin(Handshake& handshake, const Step& syn) noexcept {
   handshake.syn_payload = syn.payload;
   handshake.syn_interface = syn.interface;
   handshake.syn_print = syn.print;
+}
+
+// What it asks for, of an attempt that has just begun. Apart, as hardly any SYN asks. Of a SYN that was seen
+// before it is not known any more.
+void keep_requests(Handshake& handshake, std::uint8_t flags, std::uint16_t payload) noexcept;
+inline void note_requests(Handshake& handshake, std::uint8_t flags,
+                          std::uint16_t payload) noexcept {
+  if (((flags ^ tcp_flag::syn) | payload) != 0) [[unlikely]]
+    keep_requests(handshake, flags, payload);
 }
 
 // Whether the responder's segment acknowledges the initiator's SYN, with all, some or none of its data.

@@ -18,6 +18,11 @@ inline constexpr std::uint8_t fin = 0x01;
 inline constexpr std::uint8_t syn = 0x02;
 inline constexpr std::uint8_t rst = 0x04;
 inline constexpr std::uint8_t ack = 0x10;
+// Of a SYN alone, in the place of URG, which no stack sets there: it has a Fast Open option. Set by decode()
+// where it reads options (fast_open.h); a SYN with URG and only usual options is taken for one that has it.
+inline constexpr std::uint8_t fast_open = 0x20;
+inline constexpr std::uint8_t ece = 0x40;
+inline constexpr std::uint8_t cwr = 0x80;
 }  // namespace tcp_flag
 
 enum class SegmentKind : std::uint8_t {

@@ -24,6 +24,7 @@ void Tracker<Observer>::add_candidate(Slot slot, const Segment& syn, const Home&
   candidate.attempt.key = syn.key;
   candidate.attempt.first_syn = syn.time;
   begin(candidate.attempt.handshake, as_step(syn, true, 0));
+  note_requests(candidate.attempt.handshake, syn.flags, syn.payload);
   candidate.attempt.set_initiator(syn.sender);
   candidate.attempt.set_interface(syn.interface);
   attempt.set_candidate(true);

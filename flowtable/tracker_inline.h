@@ -90,8 +90,9 @@ const IcmpError* Tracker<Observer>::error_of(const Attempt& attempt) const noexc
 
 // The first repetition of all makes it an attempt that is retrying.
 template <class Observer>
-void Tracker<Observer>::note_retry(const Attempt& attempt) noexcept {
-  if (attempt.handshake.dup_syns + attempt.handshake.dup_synacks == 1) observer_.retrying(attempt);
+void Tracker<Observer>::note_retry(Slot slot) noexcept {
+  const Handshake& h = table_[slot].handshake;
+  if (h.dup_syns + h.dup_synacks == 1) observer_.retrying(table_[slot], table_.note(slot));
 }
 
 template <class Observer>
@@ -117,7 +118,7 @@ void Tracker<Observer>::on_event(Slot slot, const Home& home, Event event,
       return moved(slot, attempt);
     case Event::dup_syn:
     case Event::dup_synack:
-      note_retry(attempt);
+      note_retry(slot);
       return moved(slot, attempt);
     case Event::error_noted:
       note_error(table_[slot], segment, home);
@@ -203,6 +204,7 @@ void Tracker<Observer>::open(const Segment& syn, const Home& home) noexcept {
   attempt.set_interface(syn.interface);
   table_.set_deadline(slot, Tick::not_before(syn.time + timeout_));
   observer_.opened(attempt, table_.note(slot));
+  note_requests(attempt.handshake, syn.flags, syn.payload);
   if (early_.may_hold(syn.time)) [[unlikely]]
     apply_early(syn, home);
 }

@@ -21,6 +21,7 @@
 
 #include "ipc/health_stats.h"
 #include "ipc/histogram.h"
+#include "ipc/queue_stats.h"
 
 namespace tcpeek::ipc {
 
@@ -68,8 +69,12 @@ enum class Tally : std::uint8_t {
   unreachable_source_route,
   unreachable_other,
   unreachable_unknown,  // too many at once to be remembered
+  // Patterns (engine/pipeline/pattern.h): of the no_answer ones, then of the successes by a repeated SYN.
+  stuck_tuple,
+  ecn_black_hole,
+  fast_open_black_hole,
 };
-inline constexpr std::size_t kTallies = static_cast<std::size_t>(Tally::unreachable_unknown) + 1;
+inline constexpr std::size_t kTallies = static_cast<std::size_t>(Tally::fast_open_black_hole) + 1;
 
 struct Tallies {
   std::array<std::uint64_t, kTallies> values{};
@@ -212,6 +217,7 @@ struct Snapshot {
   PacketStats packets;
   ServerStats server;
   std::optional<HistoryStats> history;  // live, if any is kept
+  Queues queues;
 
   [[nodiscard]] UptimeClock clock() const noexcept { return {taken, uptime}; }
 };

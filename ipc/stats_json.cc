@@ -115,6 +115,12 @@ void write_failure(JsonWriter& json, const Counts& counts) {
   json.member("rst_suspect", counts[Tally::rst_suspect]);
 }
 
+void write_patterns(JsonWriter& json, const Counts& counts) {
+  json.member("stuck_tuple", counts[Tally::stuck_tuple]);
+  json.member("ecn_black_hole", counts[Tally::ecn_black_hole]);
+  json.member("fast_open_black_hole", counts[Tally::fast_open_black_hole]);
+}
+
 void write_counts(JsonWriter& json, const Counts& counts) {
   json.member("attempts", counts[Tally::attempts]);
   json.member("pending", counts[Tally::pending]);
@@ -123,6 +129,7 @@ void write_counts(JsonWriter& json, const Counts& counts) {
   json.object("failure", [&] { write_failure(json, counts); });
   json.member("evicted", counts[Tally::evicted]);
   json.member("late_synack", counts[Tally::late_synack]);
+  json.object("patterns", [&] { write_patterns(json, counts); });
   json.object("latency_seconds", [&] { write_latency(json, counts.latency); });
   json.object("legs_seconds", [&] { write_legs(json, counts); });
 }
@@ -176,6 +183,48 @@ void write_filter(JsonWriter& json, const FilterStats& filter) {
   if (filter.removed) json.member("removed", true);
   if (filter.health) write_health(json, *filter.health);
   write_counts(json, filter.counts);
+}
+
+template <typename Number>
+void write_if_known(JsonWriter& json, std::string_view name, const std::optional<Number>& value) {
+  if (!value) return json.null_member(name);
+  json.member(name, *value);
+}
+
+void write_port(JsonWriter& json, const QueueStats& port) {
+  const auto time = [&](std::string_view name, std::int64_t ns) {
+    if (ns == 0) return json.null_member(name);
+    json.member(name, rfc3339_utc(std::chrono::system_clock::time_point(
+                          std::chrono::duration_cast<std::chrono::system_clock::duration>(
+                              std::chrono::nanoseconds(ns)))));
+  };
+  json.member("address", port.address);
+  json.member("port", port.port);
+  json.member("own", port.own);
+  json.member("suspected", port.suspected);
+  json.member("kernel", word(port.verdict));
+  write_if_known(json, "backlog_now", port.backlog_now);
+  write_if_known(json, "backlog_max", port.backlog_max);
+  write_if_known(json, "overflows_last_minute", port.overflows_last_minute);
+  json.member("unanswered", port.unanswered);
+  json.member("answered_meanwhile", port.answered_meanwhile);
+  json.member("late_synack", port.late_synacks);
+  time("first_unanswered", port.first_unanswered);
+  time("last_unanswered", port.last_unanswered);
+}
+
+void write_queues(JsonWriter& json, const Queues& queues) {
+  json.array("ports", [&] {
+    for (const QueueStats& port : queues.ports) json.object([&] { write_port(json, port); });
+  });
+  json.member("ports_left_out", queues.ports_left_out);
+  json.member("listeners_known", queues.listeners_known);
+  json.object("kernel_counters", [&] {
+    json.member("known", queues.counters_known);
+    json.member("listen_overflows", queues.listen_overflows);
+    json.member("listen_drops", queues.listen_drops);
+    json.member("syn_queue_drops", queues.syn_queue_drops);
+  });
 }
 
 void write_packets(JsonWriter& json, const PacketStats& packets) {
@@ -261,6 +310,7 @@ void write_snapshot(JsonWriter& json, const Snapshot& snapshot) {
   json.member("stray_syns", snapshot.stray_syns);
   json.object("packets", [&] { write_packets(json, snapshot.packets); });
   json.object("server", [&] { write_server(json, snapshot.server); });
+  json.object("queues", [&] { write_queues(json, snapshot.queues); });
   if (snapshot.history) json.object("history", [&] { write_history(json, *snapshot.history); });
   json.object("accounting", [&] { write_accounting(json, snapshot); });
 }

@@ -48,6 +48,10 @@ struct FailureCounts {
     return refused + reset + aborted + half_open + probe + no_answer + no_ack + superseded +
            unreachable;
   }
+  // Those that no initiator brought about itself: what TOP goes by.
+  [[nodiscard]] std::uint64_t suffered() const noexcept {
+    return refused + reset + no_answer + no_ack + superseded + unreachable;
+  }
   FailureCounts& operator+=(const FailureCounts& other) noexcept {
     refused += other.refused;
     reset += other.reset;
@@ -96,7 +100,13 @@ struct TopServiceRow {
   TopTime failing_since;  // first failure after the last success
   TopLeg syn_to_synack;
   TopLeg synack_to_ack;
-  std::uint64_t legs_left_out = 0;     // successes with a repeated segment, or seen in part
+  std::uint64_t legs_left_out = 0;  // successes with a repeated segment, or seen in part
+  std::uint64_t retrying = 0;       // of the pending: a SYN or SYN/ACK was repeated
+  std::uint64_t rst_suspect = 0;    // of the failures: by a RST unlike the responder's SYN/ACKs
+  std::uint64_t answered_meanwhile = 0;  // successes at the first SYN while others were retrying
+  std::uint64_t stuck_tuples = 0;
+  std::uint64_t ecn_black_holes = 0;
+  std::uint64_t fast_open_black_holes = 0;
   std::optional<FilterHealth> health;  // filled in live, by the reactor, of those that matter
 
   [[nodiscard]] std::string_view direction() const noexcept {

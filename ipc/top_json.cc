@@ -31,11 +31,22 @@ void write_leg(JsonWriter& json, std::string_view name, const TopLeg& leg) {
 void write_service_counts(JsonWriter& json, const TopServiceRow& row) {
   json.member("attempts", row.attempts);
   json.member("pending", row.pending);
+  json.member("retrying", row.retrying);
   json.member("success", row.success);
-  write_failures(json, row.failures);
+  json.object("failure", [&] {
+    json.member("total", row.failures.total);
+    write_causes(json, row.failures.causes);
+    json.member("rst_suspect", row.rst_suspect);
+  });
   json.member("evicted", row.evicted);
   json.member("dup_syn_segments", row.dup_syn_segments);
   json.member("dup_synack_segments", row.dup_synack_segments);
+  json.member("answered_meanwhile", row.answered_meanwhile);
+  json.object("patterns", [&] {
+    json.member("stuck_tuple", row.stuck_tuples);
+    json.member("ecn_black_hole", row.ecn_black_holes);
+    json.member("fast_open_black_hole", row.fast_open_black_holes);
+  });
   json.object("recent", [&] {
     json.member("attempts", row.recent_attempts);
     json.member("failures", row.recent_failures);

@@ -299,6 +299,8 @@ void Reader::write_report() noexcept {
   report_.tracker = pipeline_->tracker().counts();
   report_.undecoded = pipeline_->undecoded();
   for (std::size_t i = 0; i < rings_.size(); ++i) report_.sockets[i] = rings_.statistics(i);
+  counter_.top().queue_signs().report_to(report_.queue_signs, timeline_.now());
+  report_.queue_signs.wall_offset = timeline_.wall(flowtable::PacketTime()).count();
   report_.delivered = rings_.delivered();
   report_.unreadable = rings_.unreadable();
   report_.mailed_out = handoff_.mailed();

@@ -78,6 +78,19 @@ Tally tally_of(const flowtable::IcmpError* error) noexcept {
   __builtin_unreachable();
 }
 
+Tally tally_of(Pattern pattern) noexcept {
+  switch (pattern) {
+    case Pattern::none:  // is none to count
+    case Pattern::stuck_tuple:
+      return Tally::stuck_tuple;
+    case Pattern::ecn_black_hole:
+      return Tally::ecn_black_hole;
+    case Pattern::fast_open_black_hole:
+      return Tally::fast_open_black_hole;
+  }
+  __builtin_unreachable();
+}
+
 bool was_repeated(const Attempt& attempt) noexcept {
   return (attempt.handshake.dup_syns | attempt.handshake.dup_synacks) != 0;
 }
@@ -220,6 +233,8 @@ void OutcomeCounter::opened(Attempt& attempt, std::uint16_t& service) noexcept {
   }
   const bool excluded = directions != 0 && !matched;
   service = excluded ? TopTables::kUncounted : top_.opened(attempt, directions);
+  if (retrying != 0) [[unlikely]]
+    top_.retrying(attempt, service);
 }
 
 namespace {
@@ -250,7 +265,9 @@ void OutcomeCounter::ended(const Attempt& attempt, const Outcome& outcome,
     count_plain_success(attempt, outcome, service, lasted);
   } else {
     count(attempt, outcome, lasted);
-    top_.ended(attempt, outcome, service, directions_of(attempt.tag));
+    const Pattern pattern = top_.ended(attempt, outcome, service, directions_of(attempt.tag));
+    if (pattern != Pattern::none) [[unlikely]]
+      count_pattern(attempt.tag, pattern);
   }
   sets_.close(attempt.tag);
 }
@@ -265,7 +282,7 @@ void OutcomeCounter::count_plain_success(const Attempt& attempt, const Outcome& 
     counts[Tally::uncertain] += outcome.uncertain;
     count_times(counts, times, false);
   });
-  top_.succeeded(service, outcome.at, times);
+  top_.succeeded(attempt, service, outcome.at, times);
   if (matched && queue_.listening()) print(attempt, outcome);
 }
 
@@ -321,14 +338,21 @@ void OutcomeCounter::count_evicted(const Attempt& attempt) noexcept {
   }));
 }
 
-void OutcomeCounter::retrying(const Attempt& attempt) noexcept {
+void OutcomeCounter::count_pattern(FilterSets::Tag tag, Pattern pattern) noexcept {
+  const Tally tally = tally_of(pattern);
+  static_cast<void>(for_each_counts(tag, [&](ipc::Counts& counts) { ++counts[tally]; }));
+}
+
+void OutcomeCounter::retrying(const Attempt& attempt, std::uint16_t service) noexcept {
   static_cast<void>(
       for_each_counts(attempt.tag, [](ipc::Counts& counts) { ++counts[Tally::retrying]; }));
+  top_.retrying(attempt, service);
 }
 
 void OutcomeCounter::late_synack(const Attempt& attempt) noexcept {
   static_cast<void>(
       for_each_counts(attempt.tag, [](ipc::Counts& counts) { ++counts[Tally::late_synack]; }));
+  top_.late_synack(attempt);
 }
 
 void OutcomeCounter::show_pending(const Attempt& attempt, flowtable::PacketTime now) noexcept {

@@ -33,7 +33,7 @@ class OutcomeCounter {
   void ended(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
              std::uint16_t service) noexcept;
   void late_synack(const flowtable::Attempt& attempt) noexcept;
-  void retrying(const flowtable::Attempt& attempt) noexcept;
+  void retrying(const flowtable::Attempt& attempt, std::uint16_t service) noexcept;
 
   // Shows an attempt that is pending still where a capture file ends; counts nothing.
   void show_pending(const flowtable::Attempt& attempt, flowtable::PacketTime now) noexcept;
@@ -65,6 +65,7 @@ class OutcomeCounter {
   void count_success(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
                      std::chrono::microseconds lasted) noexcept;
   void count_failure(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
+  void count_pattern(FilterSets::Tag tag, Pattern pattern) noexcept;
   void count_evicted(const flowtable::Attempt& attempt) noexcept;
 
   // Calls fn(Counts&) for the attempt's side and for each named filter that it counts in; true if it counts

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/pipeline/queue_signs.h"
 #include "flowtable/ignored.h"
 #include "flowtable/tracker.h"
 #include "ipc/snapshot.h"
@@ -33,6 +34,7 @@ struct ReaderReport {
   flowtable::TrackerCounts tracker;
   flowtable::IgnoredCounts undecoded;
   std::vector<ring::SocketStatistics> sockets;  // one per interface
+  QueueSigns::List queue_signs;
   std::uint64_t delivered = 0;
   std::uint64_t unreadable = 0;  // of those: announced by a block, but not found there
   std::uint64_t mailed_out = 0;

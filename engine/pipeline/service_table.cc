@@ -74,6 +74,59 @@ void ServiceTable::failed(Number number, Cause cause, flowtable::PacketTime at) 
   earn(number, row.failed_in_a_row > 1 ? kRepeatedFailureCredit : kFailureCredit, kMostCredit);
 }
 
+// Only while something is to be learned of it.
+void ServiceTable::watch(Service& row) noexcept {
+  row.watched = row.retrying != 0 || row.ecn_died_in_a_row != 0 || row.fast_open_died_in_a_row != 0;
+}
+
+void ServiceTable::succeeded_watched(Number number,
+                                     const flowtable::Handshake& handshake) noexcept {
+  Service& row = rows_[number];
+  row.answered_meanwhile += row.retrying != 0;
+  // What it asked for got through.
+  if (handshake.ecn_at_first) row.ecn_died_in_a_row = 0;
+  if (handshake.fast_open_at_first) row.fast_open_died_in_a_row = 0;
+  watch(row);
+}
+
+void ServiceTable::retrying(Number number) noexcept {
+  ++rows_[number].retrying;
+  rows_[number].watched = true;
+}
+
+void ServiceTable::repeated(Number number, unsigned syns, unsigned synacks) noexcept {
+  Service& row = rows_[number];
+  row.dup_syns += syns;
+  row.dup_synacks += synacks;
+  --row.retrying;
+  watch(row);
+}
+
+// Where plain SYNs die as well, or the repeated one did, it is not for what the first one asked. A SYN that
+// asks for both is taken for one that asks for Fast Open, which more devices do not know.
+Pattern ServiceTable::succeeded_by_repetition(Number number,
+                                              const flowtable::Handshake& handshake) noexcept {
+  Service& row = rows_[number];
+  const bool first_died = handshake.dup_syns != 0;
+  const auto extended = [&](bool asked, std::uint8_t in_a_row) {
+    if (!first_died) return asked ? std::uint8_t{0} : in_a_row;
+    if (!asked || handshake.dup_syns > 1) return std::uint8_t{0};
+    return static_cast<std::uint8_t>(std::min(in_a_row + 1U, kBlackHole));
+  };
+  const bool fast_open = handshake.fast_open_at_first;
+  row.fast_open_died_in_a_row = extended(fast_open, row.fast_open_died_in_a_row);
+  row.ecn_died_in_a_row = extended(handshake.ecn_at_first && !fast_open, row.ecn_died_in_a_row);
+  watch(row);
+  if (!first_died) return Pattern::none;
+  if (row.fast_open_died_in_a_row == kBlackHole) {
+    ++row.fast_open_black_holes;
+    return Pattern::fast_open_black_hole;
+  }
+  if (row.ecn_died_in_a_row < kBlackHole) return Pattern::none;
+  ++row.ecn_black_holes;
+  return Pattern::ecn_black_hole;
+}
+
 void ServiceTable::earn(Number number, unsigned credit, unsigned most) noexcept {
   const unsigned has = credit_[number];
   if (has < most) credit_[number] = static_cast<std::uint8_t>(std::min(has + credit, most));
@@ -156,6 +209,11 @@ void ServiceTable::give_up(Number number) noexcept {
   others.dup_synacks += row.dup_synacks;
   others.last_failure = std::max(others.last_failure, row.last_failure);
   others.legs_left_out += row.legs_left_out;
+  others.rst_suspect += row.rst_suspect;
+  others.answered_meanwhile += row.answered_meanwhile;
+  others.stuck_tuples += row.stuck_tuples;
+  others.ecn_black_holes += row.ecn_black_holes;
+  others.fast_open_black_holes += row.fast_open_black_holes;
   // What a scan leaves has none.
   if (row.success != 0) {
     others.syn_to_synack += row.syn_to_synack;

@@ -29,7 +29,9 @@
 #include "engine/pipeline/address_hash.h"
 #include "engine/pipeline/leg_histogram.h"
 #include "engine/pipeline/legs.h"
+#include "engine/pipeline/pattern.h"
 #include "flowtable/flow_key.h"
+#include "flowtable/handshake.h"
 #include "flowtable/outcome.h"
 #include "flowtable/page_array.h"
 #include "flowtable/time.h"
@@ -63,6 +65,10 @@ struct alignas(64) Service {
   // The first line is all that an attempt's beginning and its success need, but for the legs.
   ServiceKey key;
   std::uint32_t pending = 0;
+  bool watched = false;  // succeeded_watched() is to be called
+  std::uint8_t ecn_died_in_a_row =
+      0;  // SYNs that asked for it, where the repeated one was answered
+  std::uint8_t fast_open_died_in_a_row = 0;
   std::uint64_t success = 0;
   std::int64_t last_success = 0;
   std::uint32_t failed_in_a_row = 0;
@@ -80,6 +86,12 @@ struct alignas(64) Service {
   std::int64_t failing_since = 0;  // first failure after the last success
   std::int64_t last_failure = 0;
   std::uint64_t legs_left_out = 0;  // successes whose legs are not known
+  std::uint32_t retrying = 0;       // of the pending: a SYN or SYN/ACK was repeated
+  std::uint32_t rst_suspect = 0;    // of the failures: by a RST unlike the responder's SYN/ACKs
+  std::uint64_t answered_meanwhile = 0;  // successes at the first SYN while others were retrying
+  std::uint32_t stuck_tuples = 0;        // patterns (pattern.h)
+  std::uint32_t ecn_black_holes = 0;
+  std::uint32_t fast_open_black_holes = 0;
   LegHistogram syn_to_synack;
   LegHistogram synack_to_ack;
 
@@ -96,6 +108,8 @@ class ServiceTable {
 
   static constexpr std::size_t kMostServices = 65'535;  // the row of the others included
   static constexpr Number kOthers = 0;
+  // From which on SYNs that ask for something and die one after the other are no accident.
+  static constexpr unsigned kBlackHole = 4;
   // Rows that a new service examines at most.
   static constexpr unsigned kMostTries = 8;
 
@@ -127,11 +141,18 @@ class ServiceTable {
     --rows_[number].pending;
     ++rows_[number].evicted;
   }
-  // Segments that were repeated; before it ends.
-  void repeated(Number number, unsigned syns, unsigned synacks) noexcept {
-    rows_[number].dup_syns += syns;
-    rows_[number].dup_synacks += synacks;
-  }
+  // Of a success at the first SYN, once it is counted: whether it has to be looked at, and that it was.
+  [[nodiscard]] bool is_watched(Number number) const noexcept { return rows_[number].watched; }
+  void succeeded_watched(Number number, const flowtable::Handshake& handshake) noexcept;
+
+  // Its SYN or SYN/ACK is repeated for the first time.
+  void retrying(Number number) noexcept;
+  // One that was retrying is about to end, and with what pattern if it succeeds.
+  void repeated(Number number, unsigned syns, unsigned synacks) noexcept;
+  [[nodiscard]] Pattern succeeded_by_repetition(Number number,
+                                                const flowtable::Handshake& handshake) noexcept;
+  void stuck(Number number) noexcept { ++rows_[number].stuck_tuples; }
+  void suspect_rst(Number number) noexcept { ++rows_[number].rst_suspect; }
 
   [[nodiscard]] std::uint64_t hash_of(const ServiceKey& key) const noexcept {
     return hash_of(key, hash_(key.address));
@@ -186,6 +207,7 @@ class ServiceTable {
   void give_up(Number number) noexcept;
   void remove(Number number) noexcept;
   void roll(Service& row) noexcept;
+  static void watch(Service& row) noexcept;
   void earn(Number number, unsigned credit, unsigned most) noexcept;
   [[nodiscard]] Service& succeed(Number number, flowtable::PacketTime at) noexcept {
     Service& row = rows_[number];

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "engine/filters/address.h"
+#include "engine/pipeline/failure_sketch.h"
+
 namespace tcpeek::engine {
 namespace {
 
@@ -36,6 +39,10 @@ ipc::ReaderStats reader_stats(const ReaderView& view) {
   stats.event_queue_depth = view.event_queue_depth;
   stats.events_lost = r.outcomes.events_lost;
   return stats;
+}
+
+std::int64_t wall_ns(flowtable::PacketTime time, const QueueSigns::List& list) noexcept {
+  return time.time_since_epoch().count() + list.wall_offset;
 }
 
 void add_packets(ipc::Snapshot& s, const ReaderReport& r, flowtable::IgnoredCounts& ignored,
@@ -73,6 +80,29 @@ void add_outcomes(ipc::Snapshot& s, std::span<const FilterRegistry::Entry> filte
   s.stray_syns += r.tracker.stray_syns;
 }
 
+// Of each address and port once, though several readers saw some of its SYNs.
+void add_queue_signs(ipc::Queues& queues, const QueueSigns::List& list) {
+  for (const QueueSign& sign : list.all()) {
+    const auto bytes = bytes_of(sign.address);
+    auto port = std::ranges::find_if(queues.ports, [&](const ipc::QueueStats& known) {
+      return known.port == sign.port && known.bytes == bytes;
+    });
+    if (port == queues.ports.end()) {
+      port = queues.ports.insert(port, {.bytes = bytes,
+                                        .address = to_string(Address{bytes}),
+                                        .port = sign.port,
+                                        .first_unanswered = wall_ns(sign.first, list)});
+    }
+    port->own = port->own || sign.own;
+    port->answered_ever = port->answered_ever || sign.answered_ever;
+    port->first_unanswered = std::min(port->first_unanswered, wall_ns(sign.first, list));
+    port->last_unanswered = std::max(port->last_unanswered, wall_ns(sign.last, list));
+    port->unanswered += sign.unanswered;
+    port->answered_meanwhile += sign.answered_meanwhile;
+    port->late_synacks += sign.late_synacks;
+  }
+}
+
 }  // namespace
 
 bool mail_adds_up(std::span<const ReaderView> readers) noexcept {
@@ -101,6 +131,7 @@ ipc::Snapshot build_snapshot(SnapshotFrame frame, const FilterRegistry& registry
     s.readers.push_back(reader_stats(reader));
     add_packets(s, *reader.report, ignored, unreadable, mailbox_full);
     add_outcomes(s, filters, *reader.report);
+    add_queue_signs(s.queues, reader.report->queue_signs);
   }
   const Mail mail = sum_mail(readers);
   // Reports that still do not add up: nothing is shown as in a mailbox.

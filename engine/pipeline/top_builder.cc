@@ -56,6 +56,12 @@ class ServiceSum {
     sum_.recent_attempts += told.recent.attempts;
     sum_.recent_failures += told.recent.failures;
     sum_.legs_left_out += row.legs_left_out;
+    sum_.retrying += row.retrying;
+    sum_.rst_suspect += row.rst_suspect;
+    sum_.answered_meanwhile += row.answered_meanwhile;
+    sum_.stuck_tuples += row.stuck_tuples;
+    sum_.ecn_black_holes += row.ecn_black_holes;
+    sum_.fast_open_black_holes += row.fast_open_black_holes;
     row.syn_to_synack.add_to(syn_to_synack_);
     row.synack_to_ack.add_to(synack_to_ack_);
     sum_.counting_since = earliest(sum_.counting_since, wall_time(row.counting_since, offset));
@@ -191,7 +197,7 @@ ipc::Top build_top(const ipc::TopRequest& request, const TopChoice& choice, TopR
     top.services.push_back(merged_service(choice.keys[i], i, readers));
   }
   std::ranges::stable_sort(top.services, std::ranges::greater(), [](const ipc::TopServiceRow& row) {
-    return std::array{row.recent_failures, row.failures.total, row.attempts};
+    return std::array{row.recent_failures, row.failures.causes.suffered(), row.attempts};
   });
   ServiceSum others;
   for (const TopReport* reader : readers) {

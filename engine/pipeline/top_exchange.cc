@@ -56,7 +56,7 @@ bool TopExchange::rank_services(const ServiceTable& services) noexcept {
   const std::size_t end = std::min(services.end(), first + kRowsAtOnce);
   for (std::size_t number = first; number < end; ++number) {
     const Service& row = services[number];
-    const TopRank rank{services.recent(row).failures, row.failures.total(), row.attempts()};
+    const TopRank rank{services.recent(row).failures, row.failures.suffered(), row.attempts()};
     if (heap.size() == TopReport::kMostCandidates) {
       report_.unlisted = std::max(report_.unlisted, std::min(rank, heap.front().rank));
       if (rank <= heap.front().rank) continue;

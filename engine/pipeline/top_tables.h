@@ -11,9 +11,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/pipeline/pattern.h"
 #include "engine/pipeline/peer_tables.h"
+#include "engine/pipeline/queue_signs.h"
 #include "engine/pipeline/service_notes.h"
 #include "engine/pipeline/service_table.h"
+#include "engine/pipeline/waiting_tuples.h"
 #include "flowtable/attempt.h"
 #include "flowtable/outcome.h"
 
@@ -50,31 +53,50 @@ class TopTables {
     return services_.opened(key, services_.hash_of(key, responder_hash), attempt.first_syn);
   }
   // It ends, once: by a success that repeated nothing and whose times are all known, or otherwise.
-  void succeeded(ServiceTable::Number service, flowtable::PacketTime at,
-                 const Times& times) noexcept {
-    if (service != kUncounted) [[likely]]
-      services_.succeeded(service, at, times);
+  void succeeded(const flowtable::Attempt& attempt, ServiceTable::Number service,
+                 flowtable::PacketTime at, const Times& times) noexcept {
+    if (service == kUncounted) [[unlikely]]
+      return;
+    services_.succeeded(service, at, times);
+    if (services_.is_watched(service)) [[unlikely]]
+      succeeded_watched(attempt, service);
   }
   // `directions` as they were.
-  void ended(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
-             ServiceTable::Number service, std::uint8_t directions) noexcept {
+  [[nodiscard]] Pattern ended(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
+                              ServiceTable::Number service, std::uint8_t directions) noexcept {
     const flowtable::Handshake& h = attempt.handshake;
     const bool repeated = (h.dup_syns | h.dup_synacks) != 0;
-    if (outcome.cause == flowtable::Cause::evicted && !repeated && service != kUncounted) [[likely]]
-      return services_.evicted(service);
-    ended_otherwise(attempt, outcome, service, directions);
+    const bool plain = outcome.cause == flowtable::Cause::evicted && !repeated;
+    if (!plain || service == kUncounted) [[unlikely]]
+      return ended_otherwise(attempt, outcome, service, directions);
+    services_.evicted(service);
+    return Pattern::none;
   }
+  // Its SYN or SYN/ACK is repeated for the first time, or was before it opened; once.
+  [[gnu::cold]] void retrying(const flowtable::Attempt& attempt,
+                              ServiceTable::Number service) noexcept;
+  void late_synack(const flowtable::Attempt& attempt) noexcept;
 
   [[nodiscard]] const ServiceTable& services() const noexcept { return services_; }
   [[nodiscard]] const ServiceNotes& notes() const noexcept { return notes_; }
   [[nodiscard]] PeerTables& peers() noexcept { return peers_; }
+  [[nodiscard]] const QueueSigns& queue_signs() const noexcept { return queue_signs_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
     return services_.memory_bytes() + ServiceNotes::memory_bytes() + PeerTables::memory_bytes();
   }
 
  private:
-  void ended_otherwise(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
-                       ServiceTable::Number service, std::uint8_t directions) noexcept;
+  Pattern ended_otherwise(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome,
+                          ServiceTable::Number service, std::uint8_t directions) noexcept;
+  [[gnu::cold]] void succeeded_watched(const flowtable::Attempt& attempt,
+                                       ServiceTable::Number service) noexcept;
+  [[nodiscard]] Pattern stopped_retrying(const flowtable::Attempt& attempt,
+                                         const flowtable::Outcome& outcome,
+                                         ServiceTable::Number service) noexcept;
+  void note_unanswered(const flowtable::Attempt& attempt, ServiceTable::Number service,
+                       flowtable::PacketTime at) noexcept;
+  [[nodiscard]] std::uint64_t peers_of(const flowtable::Attempt& attempt,
+                                       ServiceTable::Number service) const noexcept;
   [[nodiscard]] static PeerEnds ends_of(const flowtable::Attempt& attempt,
                                         std::uint8_t directions) noexcept;
   [[gnu::cold]] void begin_window(flowtable::PacketTime now) noexcept;
@@ -83,6 +105,8 @@ class TopTables {
   ServiceTable services_;
   ServiceNotes notes_;
   PeerTables peers_;
+  WaitingTuples waiting_;
+  QueueSigns queue_signs_;
   flowtable::PacketTime window_ends_ = flowtable::PacketTime::min();
 };
 

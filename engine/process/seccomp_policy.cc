@@ -88,7 +88,8 @@ Calls event_loop() {
       {"timerfd_settime"},
       {"poll"},  // before writing
       {"ppoll"},
-      {"read"},  // eventfds, the signals' descriptor
+      {"read"},     // eventfds, the signals' descriptor
+      {"pread64"},  // the kernel's counters of accept queues, opened at the start
       {"write"},
       {"close"},
       {"accept"},

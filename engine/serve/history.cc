@@ -36,6 +36,7 @@ ipc::HistoryCounts counts_of(const ipc::TopServiceRow& row) noexcept {
   counts[Tally::unreachable] = row.failures.causes.unreachable;
   counts[Tally::evicted] = row.evicted;
   counts[Tally::pending] = row.pending;
+  counts[Tally::retrying] = row.retrying;
   counts[Tally::success_dup_syn_segments] = row.dup_syn_segments;
   counts[Tally::success_dup_synack_segments] = row.dup_synack_segments;
   return counts;

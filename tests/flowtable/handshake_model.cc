@@ -19,6 +19,13 @@ constexpr std::int64_t kByMailUs = 100'000;        // after it, by another way
 constexpr std::int64_t kMostDuplicates = 255;      // as far as the tracker counts
 constexpr std::int64_t kFastOpenAnswer = 65'536;   // what a server may send first
 
+bool asks_for_ecn(const Packet& syn) {
+  return has(syn, tcp_flag::ece) && has(syn, tcp_flag::cwr);
+}
+bool asks_for_fast_open(const Packet& syn) {
+  return has(syn, tcp_flag::fast_open) || syn.payload > 0;
+}
+
 }  // namespace
 
 std::vector<Told> HandshakeModel::take(const Pair& pair) {
@@ -118,6 +125,8 @@ HandshakeModel::Model HandshakeModel::begun(const Packet& syn) {
   m.first_syn_us = m.last_syn_us = m.last_answer_us = syn.at_us;
   m.syn_interface = syn.interface;
   m.syn_print = syn.print;
+  m.ecn_at_first = asks_for_ecn(syn);
+  m.fast_open_at_first = asks_for_fast_open(syn);
   return m;
 }
 
@@ -185,6 +194,9 @@ void HandshakeModel::repeat_syn(Model& m, const Packet& p) {
   } else {
     m.dup_syns = std::min(m.dup_syns + 1, kMostDuplicates);
     m.syn_print = p.print;
+    const bool answered = m.first_responder_isn || m.crossing_isn;
+    if (answered || asks_for_ecn(p)) m.ecn_at_first = false;
+    if (answered || asks_for_fast_open(p)) m.fast_open_at_first = false;
     m.error_us.reset();
     m.repeated_since_answer = true;
   }

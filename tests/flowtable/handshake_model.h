@@ -63,6 +63,8 @@ class HandshakeModel {
     std::int64_t first_syn_us = 0;
     std::int64_t last_syn_us = 0;
     std::uint8_t syn_print = 0;
+    bool ecn_at_first = false;  // and, if it was repeated: before any answer, each time without
+    bool fast_open_at_first = false;
     std::uint32_t syn_interface = 0;
     std::int64_t dup_syns = 0;
     bool repeated_since_answer = false;

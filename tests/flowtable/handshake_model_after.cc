@@ -59,6 +59,7 @@ void HandshakeModel::late_synack(Entry& e, const Packet& p) {
     syn.interface = m.syn_interface;
     syn.print = m.syn_print;
     e.attempt = begun(syn);
+    e.attempt.fast_open_at_first = false;  // what it asked for is not kept
     tell(about(e.attempt, Told::What::opened));
     return on_packet(p);
   }
@@ -107,6 +108,8 @@ void HandshakeModel::end(Entry& e, Cause cause, std::int64_t at_us, bool late_pr
   told.uncertain = timeout && (lost || m.misfits > 0);
   told.dup_syns = m.dup_syns;
   told.dup_synacks = m.dup_synacks;
+  told.ecn_at_first = m.ecn_at_first;
+  told.fast_open_at_first = m.fast_open_at_first;
   tell(told);
   if (!e.candidate) return;
   if (cause != Cause::none) return next_turn(e);

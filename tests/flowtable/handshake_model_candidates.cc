@@ -96,6 +96,7 @@ void HandshakeModel::turn_round(Entry& e, const Packet& synack) {
   e.candidate.reset();
   supersede(e, syn.at_us);
   e.attempt = begun(syn);
+  e.attempt.ecn_at_first = e.attempt.fast_open_at_first = false;  // not kept
   tell(about(e.attempt, Told::What::opened));
   on_packet(synack);
 }

@@ -361,6 +361,7 @@ TEST(Handshake, InvariantsHoldOnRandomWalks) {
     line.payload = static_cast<std::uint16_t>(below(2) * 3);
     line.interface = static_cast<std::uint8_t>(below(2));
     line.print = static_cast<std::uint8_t>(below(2));
+    if (below(8) == 0) line.flags = static_cast<std::uint8_t>(line.flags | below(8) << 5);
     if (below(50) == 0) line.kind = SegmentKind::unreachable;
     const Handshake before = h;
     const Step s = step_of(line, {0, 0}, static_cast<std::uint32_t>(i % 7000));

@@ -20,7 +20,7 @@ struct Silent {
   void opened(Attempt&, std::uint16_t&) noexcept { ++events; }
   void ended(const Attempt&, const Outcome&, std::uint16_t) noexcept { ++events; }
   void late_synack(const Attempt&) noexcept { ++events; }
-  void retrying(const Attempt&) noexcept { ++events; }
+  void retrying(const Attempt&, std::uint16_t) noexcept { ++events; }
 };
 
 TEST(TrackerAllocation, PacketsAllocateNothing) {

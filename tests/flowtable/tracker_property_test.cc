@@ -193,7 +193,7 @@ class Auditor {
     EXPECT_EQ(pending_.erase(pair_of(a.initiator_end(), a.responder_end())), 1U) << "ended twice";
   }
   void late_synack(const Attempt&) noexcept {}
-  void retrying(const Attempt&) noexcept {}
+  void retrying(const Attempt&, std::uint16_t) noexcept {}
 
   void check() const {
     EXPECT_EQ(opened_count,

@@ -370,7 +370,7 @@ struct Tagging {
     initiator = a.initiator_end();
   }
   void late_synack(const Attempt&) noexcept {}
-  void retrying(const Attempt&) noexcept {}
+  void retrying(const Attempt&, std::uint16_t) noexcept {}
 };
 
 TEST(Tracker, CarriesTheObserversTagAndNote) {

@@ -27,6 +27,7 @@ constexpr const char* kZeroCounts =
     R"("superseded":0,"unreachable":{"no_route":0,"host":0,"protocol":0,"port":0,"prohibited":0,)"
     R"("hop_limit":0,"bad_header":0,"source_route":0,"other":0,"unknown":0}},"rst_suspect":0},)"
     R"("evicted":0,"late_synack":0,)"
+    R"("patterns":{"stuck_tuple":0,"ecn_black_hole":0,"fast_open_black_hole":0},)"
     R"("latency_seconds":{"count":0,"sum":0.000000,"p50":null,"p90":null,"p99":null,"p999":null,)"
     R"("max":null},"legs_seconds":{)"
     R"("syn_to_synack":{"count":0,"sum":0.000000,"p50":null,"p90":null,"p99":null,"p999":null,"max":null},)"
@@ -59,6 +60,8 @@ TEST(StatsReply, MembersAndTheirOrder) {
           R"("ignored":{"bad_checksum":0,"a_fragment":0},"in_mailboxes":0,"misrouted":0},)"
           R"("server":{"clients_accepted":0,"clients_displaced":0,"accept_failures":0,"requests":0,)"
           R"("requests_dropped":0,"replies_dropped":0,"lines_lost":0},)"
+          R"("queues":{"ports":[],"ports_left_out":0,"listeners_known":false,"kernel_counters":)"
+          R"({"known":false,"listen_overflows":0,"listen_drops":0,"syn_queue_drops":0}},)"
           R"("accounting":{"attempts":{"attempts":0,"accounted":0,"holds":true},)"
           R"("filters":[{"name":"RX","attempts":0,"accounted":0,"holds":true}],)"
           R"("seen":{"seen":0,"accounted":0,"holds":true},)"
@@ -101,6 +104,9 @@ const std::map<Tally, const char*>& places() {
       {Tally::half_seen, "/success/half_seen"},
       {Tally::late_proof, "/success/late_proof"},
       {Tally::late_synack, "/late_synack"},
+      {Tally::stuck_tuple, "/patterns/stuck_tuple"},
+      {Tally::ecn_black_hole, "/patterns/ecn_black_hole"},
+      {Tally::fast_open_black_hole, "/patterns/fast_open_black_hole"},
       {Tally::success_dup_syn, "/success/dup_syn"},
       {Tally::success_dup_synack, "/success/dup_synack"},
       {Tally::failure_dup_syn, "/failure/dup_syn"},
@@ -111,6 +117,41 @@ const std::map<Tally, const char*>& places() {
       {Tally::failure_dup_synack_segments, "/failure/dup_synack_segments"},
   };
   return kPlaces;
+}
+
+TEST(StatsReply, ShowsWhatIsKnownOfAQueue) {
+  Snapshot snapshot;
+  snapshot.queues.ports.push_back({.address = "192.0.2.2",
+                                   .port = 80,
+                                   .own = true,
+                                   .suspected = true,
+                                   .verdict = QueueVerdict::confirmed,
+                                   .first_unanswered = 1'000'000'000,
+                                   .last_unanswered = 2'500'000'000,
+                                   .unanswered = 3,
+                                   .answered_meanwhile = 4,
+                                   .late_synacks = 5,
+                                   .backlog_now = 6,
+                                   .backlog_max = 7,
+                                   .overflows_last_minute = 8});
+  snapshot.queues.ports.push_back({.address = "::", .port = 81});
+  snapshot.queues.ports_left_out = 9;
+  snapshot.queues.listeners_known = snapshot.queues.counters_known = true;
+  snapshot.queues.listen_overflows = 10;
+  snapshot.queues.listen_drops = 11;
+  snapshot.queues.syn_queue_drops = 12;
+  EXPECT_EQ(
+      Json::parse(stats_reply(snapshot))["queues"].dump(),
+      R"({"ports":[{"address":"192.0.2.2","port":80,"own":true,"suspected":true,"kernel":"confirmed",)"
+      R"("backlog_now":6,"backlog_max":7,"overflows_last_minute":8,"unanswered":3,)"
+      R"("answered_meanwhile":4,"late_synack":5,)"
+      R"("first_unanswered":"1970-01-01T00:00:01.000000Z",)"
+      R"("last_unanswered":"1970-01-01T00:00:02.500000Z"},)"
+      R"({"address":"::","port":81,"own":false,"suspected":false,"kernel":"unknown",)"
+      R"("backlog_now":null,"backlog_max":null,"overflows_last_minute":null,"unanswered":0,)"
+      R"("answered_meanwhile":0,"late_synack":0,"first_unanswered":null,"last_unanswered":null}],)"
+      R"("ports_left_out":9,"listeners_known":true,"kernel_counters":{"known":true,)"
+      R"("listen_overflows":10,"listen_drops":11,"syn_queue_drops":12}})");
 }
 
 TEST(StatsReply, EveryTallyIsShownInItsPlaceExactly) {

@@ -34,6 +34,12 @@ TopServiceRow service_row() {
   row.failing_since = std::chrono::system_clock::time_point(2s);
   row.syn_to_synack = {4, 150us, 2ms};
   row.legs_left_out = 9;
+  row.retrying = 10;
+  row.rst_suspect = 11;
+  row.answered_meanwhile = 12;
+  row.stuck_tuples = 13;
+  row.ecn_black_holes = 14;
+  row.fast_open_black_holes = 15;
   return row;
 }
 
@@ -97,7 +103,12 @@ TEST(TopJson, TellsServices) {
                                   {"no_answer", 6},
                                   {"no_ack", 7},
                                   {"superseded", 8},
-                                  {"unreachable", 9}}));
+                                  {"unreachable", 9},
+                                  {"rst_suspect", 11}}));
+  EXPECT_EQ(row["retrying"], 10);
+  EXPECT_EQ(row["answered_meanwhile"], 12);
+  EXPECT_EQ(row["patterns"],
+            (json{{"stuck_tuple", 13}, {"ecn_black_hole", 14}, {"fast_open_black_hole", 15}}));
   EXPECT_EQ(row["recent"], (json{{"attempts", 8}, {"failures", 5}}));
   EXPECT_EQ(row["counting_since"], "1970-01-01T00:00:01.000000Z");
   EXPECT_EQ(row["failing_since"], "1970-01-01T00:00:02.000000Z");

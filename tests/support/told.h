@@ -36,6 +36,8 @@ struct Told {
   bool uncertain = false;
   std::int64_t dup_syns = 0;
   std::int64_t dup_synacks = 0;
+  bool ecn_at_first = false;
+  bool fast_open_at_first = false;
 
   bool operator==(const Told&) const = default;
 };
@@ -48,7 +50,8 @@ inline std::ostream& operator<<(std::ostream& out, const Told& t) {
   const std::string_view cause = t.cause == Cause::none ? "success" : word(t.cause);
   return out << ' ' << cause << " at " << t.at_us << " half_seen " << t.half_seen << " late_proof "
              << t.late_proof << " uncertain " << t.uncertain << " dup " << t.dup_syns << '/'
-             << t.dup_synacks;
+             << t.dup_synacks << " at first " << (t.ecn_at_first ? "ECN " : "")
+             << (t.fast_open_at_first ? "Fast Open" : "");
 }
 
 inline std::string text(const std::vector<Told>& all) {
@@ -94,10 +97,14 @@ struct Recorder {
     t.uncertain = e.uncertain;
     t.dup_syns = a.handshake.dup_syns;
     t.dup_synacks = a.handshake.dup_synacks;
+    t.ecn_at_first = a.handshake.ecn_at_first;
+    t.fast_open_at_first = a.handshake.fast_open_at_first;
     add(t);
   }
   void late_synack(const Attempt& a) noexcept { add(told_about(a, Told::What::late_synack)); }
-  void retrying(const Attempt& a) noexcept { add(told_about(a, Told::What::retrying)); }
+  void retrying(const Attempt& a, std::uint16_t) noexcept {
+    add(told_about(a, Told::What::retrying));
+  }
 
   std::vector<Told> take(const Pair& pair) {
     const auto it = told.find(pair);

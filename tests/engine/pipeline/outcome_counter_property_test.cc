@@ -78,7 +78,7 @@ class Shadow {
     counter_.late_synack(a);
     ++late_synacks;
   }
-  void retrying(const Attempt& a) noexcept { counter_.retrying(a); }
+  void retrying(const Attempt& a, std::uint16_t note) noexcept { counter_.retrying(a, note); }
 
   std::array<std::uint64_t, kCounted> attempts{};
   std::array<std::uint64_t, flowtable::kCauses> results{};

@@ -113,6 +113,61 @@ TEST(TopTables, LeavesOutLegsOfRepeatedSegments) {
   EXPECT_EQ(top.services[0].dup_syn_segments, 1U);
 }
 
+TEST(TopTables, TellsWhatIsRetryingAndWhoIsAnsweredMeanwhile) {
+  CountingRig rig;
+  const Ends waits{v4(1, 2000), v4(2, 80)};
+  rig.see(waits.syn(10).at(0));
+  rig.see(waits.syn(10).at(kSecond));
+  rig.see(waits.syn(10).at(3 * kSecond));
+  succeed(rig, {v4(1, 2001), v4(2, 80)}, 4 * kSecond);
+  succeed(rig, {v4(1, 2002), v4(2, 81)}, 4 * kSecond);
+  ipc::Top top = top_of(rig, TopBy::service);
+  ASSERT_EQ(top.services.size(), 2U);
+  EXPECT_EQ(top.services[0].port, 80U);
+  EXPECT_EQ(top.services[0].retrying, 1U);
+  EXPECT_EQ(top.services[0].answered_meanwhile, 1U);
+  EXPECT_EQ(top.services[1].answered_meanwhile, 0U);
+  rig.see(waits.synack(20, 11).at(7 * kSecond));
+  rig.see(waits.ack(11, 21).at(7 * kSecond + 100));
+  top = top_of(rig, TopBy::service);
+  EXPECT_EQ(top.services[0].retrying, 0U);
+}
+
+// However often they come; what the service suffers comes first.
+TEST(TopTables, ProbesAndScansDoNotCountForTheOrder) {
+  CountingRig rig;
+  for (std::uint16_t i = 0; i < 50; ++i) {
+    const Ends probed{v4(1, static_cast<std::uint16_t>(2000 + i)), v4(2, 80)};
+    rig.see(probed.syn(10).at(i));
+    rig.see(probed.synack(20, 11).at(i + 1));
+    rig.see(probed.up(i % 2 == 0 ? flag::rst | flag::ack : flag::rst, 11, 21).at(i + 2));
+  }
+  refuse(rig, {v4(1, 3000), v4(2, 81)}, 100);
+  // Both windows pass.
+  for (int window = 1; window < 4; ++window) {
+    succeed(rig, {v4(1, 4000), v4(2, 82)}, window * 301 * kSecond);
+  }
+  const ipc::Top top = top_of(rig, TopBy::service);
+  ASSERT_EQ(top.services.size(), 3U);
+  EXPECT_EQ(top.services[0].port, 81U);
+  EXPECT_EQ(top.services[0].recent_failures, 0U);
+  EXPECT_EQ(top.services[1].port, 80U) << "most attempts";
+  EXPECT_EQ(top.services[1].failures.causes.probe, 25U);
+  EXPECT_EQ(top.services[1].failures.causes.half_open, 25U);
+}
+
+TEST(TopTables, TellsRstsThatMayBeFromADevice) {
+  CountingRig rig;
+  succeed(rig, {v4(2, 2000), v4(9, 80)}, 0);
+  const Ends ends{v4(2, 2001), v4(9, 81)};
+  rig.see(ends.syn(10).at(kSecond));
+  rig.see(ends.down(flag::rst | flag::ack, 0, 11).at(kSecond + 10).hops(40));
+  const ipc::Top top = top_of(rig, TopBy::service);
+  ASSERT_EQ(top.services.size(), 2U);
+  EXPECT_EQ(top.services[0].rst_suspect, 1U);
+  EXPECT_EQ(top.services[1].rst_suspect, 0U);
+}
+
 TEST(TopTables, ExcludedAttemptsCountNowhereAndForeignOnesAsNeither) {
   CountingRig rig({":RX@192.0.2.77:%"});
   refuse(rig, {v4(77, 2000), v4(2, 80)}, 0);
