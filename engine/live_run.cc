@@ -79,6 +79,7 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
   snapshot_collector_.annotate([this](ipc::Snapshot& snapshot) {
     health_.describe(snapshot);
     if (history_) snapshot.history = history_->stats();
+    snapshot.server.deltas_displaced = request_handler_.deltas().displaced();
   });
   if (!options_.no_socket) open_server();
   sockets_.open_spares(ensure_descriptors(ipc::ServerLimits{}.max_clients + kTransientDescriptors,

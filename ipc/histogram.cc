@@ -15,6 +15,12 @@ std::uint64_t middle_us(std::size_t bucket) noexcept {
 
 }  // namespace
 
+LatencyHistogram::LatencyHistogram(const std::array<std::uint64_t, kBuckets>& buckets,
+                                   std::uint64_t sum_us, std::uint64_t max_us) noexcept
+    : buckets_(buckets), sum_us_(sum_us), max_us_(max_us) {
+  for (const std::uint64_t bucket : buckets_) count_ += bucket;
+}
+
 // The nearest-rank definition: the smallest value with at least q of all values at or below it.
 std::uint64_t LatencyHistogram::rank(double q) const noexcept {
   const double share = q > 0.0 ? std::min(q, 1.0) : 0.0;  // a NaN counts as 0

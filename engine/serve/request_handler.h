@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/serve/delta_replies.h"
 #include "engine/serve/history_replies.h"
 #include "ipc/legacy_reply.h"
 #include "ipc/reactor.h"
@@ -51,7 +52,14 @@ class RequestHandler {
   // Without it HISTORY is a word like any other. It outlives this object.
   void offer(const History& history) { history_replies_.emplace(history); }
 
+  // A word that needs no snapshot: answers, or returns false if the line is about another.
+  void offer(std::function<bool(std::string_view line, const Reply& reply)> word) {
+    offered_.push_back(std::move(word));
+  }
+
   void ask(std::string word, Reply reply);
+
+  [[nodiscard]] const DeltaReplies& deltas() const noexcept { return delta_replies_; }
 
   [[nodiscard]] std::size_t waiting() const noexcept {
     return waiting_.size() + top_waiting_.size();
@@ -81,6 +89,7 @@ class RequestHandler {
   ipc::Reactor& reactor_;
   const Collect collect_;
   const CollectTop collect_top_;
+  std::vector<std::function<bool(std::string_view, const Reply&)>> offered_;
   std::vector<Request> current_;  // answered in the current round
   std::vector<Request> waiting_;  // for the next one
   bool busy_ = false;             // with a round or the pause after it
@@ -88,6 +97,7 @@ class RequestHandler {
   bool top_busy_ = false;
   ipc::RefreshMarks refresh_marks_;
   std::optional<HistoryReplies> history_replies_;
+  DeltaReplies delta_replies_;
 };
 
 }  // namespace tcpeek::engine
