@@ -74,6 +74,7 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
       reporter_(
           options.output, standard_error, standard_output, filters_,
           [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); }) {
+  log_.open_journal();
   snapshot_collector_.include(standard_error);
   snapshot_collector_.include(standard_output);
   snapshot_collector_.annotate([this](ipc::Snapshot& snapshot) {
@@ -216,8 +217,8 @@ void LiveRun::on_second(const ipc::Snapshot& snapshot) {
   link_watcher_.each_second();
   readers_.settle(filters_);
   look_back(snapshot);
-  for (const std::string& warning : loss_warnings_.warnings(snapshot, LossWarnings::Clock::now())) {
-    log_.warning("{}", warning);
+  for (const LossWarning& warning : loss_warnings_.warnings(snapshot, LossWarnings::Clock::now())) {
+    log_.write(LOG_WARNING, warning.text, warning.entry);
   }
   if (!not_local_reported_ && snapshot.attempts_not_local != 0) {
     not_local_reported_ = true;
@@ -231,7 +232,7 @@ void LiveRun::look_back(const ipc::Snapshot& snapshot) {
   if (history_) history_->on_second(snapshot);
   for (const HealthMessage& message :
        health_messages_.of(health_.on_second(snapshot), snapshot.uptime)) {
-    log_.write(message.severity, message.text);
+    log_.write(message.severity, message.text, message.entry);
   }
 }
 

@@ -89,10 +89,27 @@ std::string_view phrase(HealthState to) noexcept {
 
 }  // namespace
 
+namespace {
+
+JournalEntry entry_of(const HealthChange& change) {
+  const SeriesHealth::Change& c = change.change;
+  return {.message_id = kChangeMessage,
+          .fields = {{"TCPEEK_FILTER", change.key},
+                     {"TCPEEK_STATE", std::string(word(c.to))},
+                     {"TCPEEK_STATE_BEFORE", std::string(word(c.from))},
+                     {"TCPEEK_ENDED", std::to_string(c.figures.ended())},
+                     {"TCPEEK_FAILED", std::to_string(c.figures.failed)},
+                     {"TCPEEK_RETRIED", std::to_string(c.figures.retried)},
+                     {"TCPEEK_WINDOW_SECONDS", std::to_string(c.window.count())}}};
+}
+
+}  // namespace
+
 HealthMessage message_of(const HealthChange& change) {
   return {.severity = severity_of(change.change),
           .text = fmt::format("{} {}: {}{}", printable(change.key), phrase(change.change.to),
-                              by_what(change), what_was(change.change))};
+                              by_what(change), what_was(change.change)),
+          .entry = entry_of(change)};
 }
 
 std::vector<HealthMessage> HealthMessages::of(const std::vector<HealthChange>& changes,
@@ -114,9 +131,11 @@ std::vector<HealthMessage> HealthMessages::of(const std::vector<HealthChange>& c
           "more filters change between ok, degraded and failing than are told (STATS has them "
           "all); "
           "suppressing messages for one minute";
+      message.entry = {.message_id = kSuppressedMessage, .fields = {}};
     } else if (told.count == kMostOfOne + 1) {
       message.text = printable(change.key) + " is flapping; suppressing messages for one minute";
       message.severity = LOG_WARNING;
+      message.entry = {.message_id = kSuppressedMessage, .fields = {{"TCPEEK_FILTER", change.key}}};
     }
     messages.push_back(std::move(message));
   }

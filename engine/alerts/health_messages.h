@@ -15,12 +15,14 @@
 #include <vector>
 
 #include "engine/alerts/health.h"
+#include "engine/base/journal.h"
 
 namespace tcpeek::engine {
 
 struct HealthMessage {
   int severity = 0;  // as syslog(3) numbers them
   std::string text;
+  JournalEntry entry;
 };
 
 // What a change is, in words.
