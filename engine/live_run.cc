@@ -30,6 +30,19 @@ constexpr milliseconds kShutdownFlushTimeout{2000};
 constexpr std::size_t kTransientDescriptors = 8;
 constexpr const char* kDefaultSocket = "/var/run/tcpeek/tcpeek.sock";
 
+std::string new_boot() {
+  std::random_device device;
+  return fmt::format("{:08x}{:08x}", device(), device());
+}
+
+std::vector<std::string> names_of(const FilterRegistry& filters) {
+  std::vector<std::string> names;
+  for (const FilterRegistry::Entry& entry : filters.entries()) {
+    if (!entry.removed) names.push_back(entry.filter->name);
+  }
+  return names;
+}
+
 ring::SteeringKey new_steering_key() {
   std::random_device device;
   return random_steering(device);
@@ -62,6 +75,10 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
       snapshot_collector_(reactor_, readers_, filters_, interfaces_, start_),
       health_(options.health),
       top_collector_(reactor_, readers_),
+      events_(new_boot()),
+      watchers_(
+          events_, [this] { return names_of(filters_); },
+          [this](bool listen_now) { listen(listen_now); }),
       request_handler_(
           reactor_,
           [&collector = snapshot_collector_](SnapshotCollector::Receiver receiver) {
@@ -72,8 +89,11 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
             collector.collect(request, std::move(receiver));
           }),
       reporter_(
-          options.output, standard_error, standard_output, filters_,
-          [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); }) {
+          options.quiet ? std::nullopt : std::optional(options.output), standard_error,
+          standard_output, filters_,
+          [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); },
+          &events_),
+      listening_(!options.quiet) {
   log_.open_journal();
   snapshot_collector_.include(standard_error);
   snapshot_collector_.include(standard_output);
@@ -83,8 +103,9 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
     snapshot.server.deltas_displaced = request_handler_.deltas().displaced();
   });
   if (!options_.no_socket) open_server();
-  sockets_.open_spares(ensure_descriptors(ipc::ServerLimits{}.max_clients + kTransientDescriptors,
-                                          sockets_.spares_wanted()));
+  constexpr ipc::ServerLimits kLimits;
+  sockets_.open_spares(ensure_descriptors(
+      kLimits.max_clients + kLimits.max_streams + kTransientDescriptors, sockets_.spares_wanted()));
   drop_privileges(user_);
 }
 
@@ -118,7 +139,7 @@ std::vector<ReaderConfig> LiveRun::reader_configs() const {
                        .decoding = options_.decoding(),
                        .steering = steering_,
                        .ring_retire = ring::ring_geometry(sizing_.ring_mib).retire,
-                       .print_outcomes = !options_.quiet,
+                       .queue_outcomes = !options_.quiet,
                        .start = start_,
                        .sandbox = &sandbox_});
   }
@@ -136,6 +157,9 @@ void LiveRun::open_server() {
                   });
   snapshot_collector_.include(*server_);
   request_handler_.offer(history_.emplace());
+  request_handler_.offer([this](std::string_view line, const ipc::UnixServer::Reply& reply) {
+    return watchers_.ask(line, reply);
+  });
 }
 
 void LiveRun::run() {
@@ -190,7 +214,7 @@ void LiveRun::watch() {
   reactor_.on_readable(request_signals_.descriptor(), [this] { on_request_signal(); });
   link_watcher_.watch(reactor_);
   reactor_.every(kPrintInterval, [this] {
-    if (!options_.quiet && !printing_) print_outcomes();
+    if (listening_ && !printing_) print_outcomes();
     standard_error_.flush();
     standard_output_.flush();
   });
@@ -209,6 +233,7 @@ void LiveRun::watch() {
 // One batch at a time, so that clients need not wait for all of it.
 void LiveRun::print_outcomes() {
   printing_ = reporter_.print(readers_.outcomes(), kPrintBatch);
+  watchers_.wake();
   if (printing_) reactor_.post([this] { print_outcomes(); });
 }
 
@@ -216,7 +241,10 @@ void LiveRun::on_second(const ipc::Snapshot& snapshot) {
   systemd_notifier_.alive(snapshot);
   link_watcher_.each_second();
   readers_.settle(filters_);
+  readers_.release_queues();
   look_back(snapshot);
+  tell_gaps(snapshot);
+  watchers_.each_second();
   for (const LossWarning& warning : loss_warnings_.warnings(snapshot, LossWarnings::Clock::now())) {
     log_.write(LOG_WARNING, warning.text, warning.entry);
   }
@@ -230,10 +258,37 @@ void LiveRun::on_second(const ipc::Snapshot& snapshot) {
 
 void LiveRun::look_back(const ipc::Snapshot& snapshot) {
   if (history_) history_->on_second(snapshot);
-  for (const HealthMessage& message :
-       health_messages_.of(health_.on_second(snapshot), snapshot.uptime)) {
+  const std::vector<HealthChange> changes = health_.on_second(snapshot);
+  for (const HealthChange& change : changes) {
+    events_.add({.kind = ipc::EventKind::change,
+                 .filters = ipc::filters_named({change.key}),
+                 .line = to_json_line(events_.stamp(), event_of(change, snapshot.taken))});
+  }
+  for (const HealthMessage& message : health_messages_.of(changes, snapshot.uptime)) {
     log_.write(message.severity, message.text, message.entry);
   }
+}
+
+void LiveRun::tell_gaps(const ipc::Snapshot& snapshot) {
+  for (const ipc::GapEvent& gap : gap_finder_.on_second(snapshot)) {
+    events_.add({.kind = ipc::EventKind::gap,
+                 .filters = nullptr,
+                 .line = to_json_line(events_.stamp(), gap)});
+  }
+}
+
+// Where outcomes are printed they are queued all the time.
+void LiveRun::listen(bool listen) {
+  if (!options_.quiet) return;
+  listening_ = listen;
+  readers_.listen(listen);
+  if (!listen) return;
+  const ipc::GapEvent gap{.time = std::chrono::system_clock::now(),
+                          .reason = ipc::GapReason::unwatched,
+                          .count = std::nullopt};
+  events_.add({.kind = ipc::EventKind::gap,
+               .filters = nullptr,
+               .line = to_json_line(events_.stamp(), gap)});
 }
 
 void LiveRun::on_request_signal() {
@@ -256,8 +311,9 @@ void LiveRun::finish() {
   link_watcher_.finish();
   sockets_.close();
   readers_.stop();
-  while (!options_.quiet && reporter_.print(readers_.outcomes())) {
+  while (listening_ && reporter_.print(readers_.outcomes())) {
   }
+  watchers_.wake();
   standard_error_.line("");
   standard_error_.line(summary(snapshot_collector_.last()));
   standard_error_.flush_for(kShutdownFlushTimeout);

@@ -32,8 +32,11 @@
 #include "engine/process/privileges.h"
 #include "engine/process/sandbox.h"
 #include "engine/process/termination_signals.h"
+#include "engine/serve/gap_finder.h"
 #include "engine/serve/history.h"
 #include "engine/serve/request_handler.h"
+#include "engine/serve/watchers.h"
+#include "ipc/event_log.h"
 #include "ipc/reactor.h"
 #include "ipc/unix_server.h"
 #include "ring/capture_filter.h"
@@ -61,6 +64,8 @@ class LiveRun {
   void print_outcomes();
   void on_second(const ipc::Snapshot& snapshot);
   void look_back(const ipc::Snapshot& snapshot);
+  void tell_gaps(const ipc::Snapshot& snapshot);
+  void listen(bool listen);
   void on_request_signal();
   void finish();
 
@@ -93,11 +98,15 @@ class LiveRun {
   HealthMessages health_messages_;
   std::optional<History> history_;  // none with --no-socket: nobody could ask for it
   TopCollector top_collector_;
+  ipc::EventLog events_;
+  GapFinder gap_finder_;
+  Watchers watchers_;
   RequestHandler request_handler_;
   std::optional<ipc::UnixServer> server_;  // none with --no-socket
   Reporter reporter_;
 
-  bool printing_ = false;  // more outcomes are queued
+  bool listening_;         // outcomes are queued
+  bool printing_ = false;  // more outcomes are queued than were told
   bool snapshot_requested_ = false;
   bool not_local_reported_ = false;
 };

@@ -112,6 +112,19 @@ HealthMessage message_of(const HealthChange& change) {
           .entry = entry_of(change)};
 }
 
+ipc::ChangeEvent event_of(const HealthChange& change,
+                          std::chrono::system_clock::time_point time) noexcept {
+  const SeriesHealth::Change& c = change.change;
+  return {.time = time,
+          .filter = change.key,
+          .from = c.from,
+          .to = c.to,
+          .figures = c.figures,
+          .window = c.window,
+          .lasted = c.lasted,
+          .times = change.times};
+}
+
 std::vector<HealthMessage> HealthMessages::of(const std::vector<HealthChange>& changes,
                                               std::chrono::milliseconds now) {
   const auto over = [now](const Told& told) { return now - told.since >= kInterval; };

@@ -16,6 +16,7 @@
 
 #include "engine/alerts/health.h"
 #include "engine/base/journal.h"
+#include "ipc/event_lines.h"
 
 namespace tcpeek::engine {
 
@@ -27,6 +28,10 @@ struct HealthMessage {
 
 // What a change is, in words.
 [[nodiscard]] HealthMessage message_of(const HealthChange& change);
+
+// The same for those who watch events. It refers to `change`.
+[[nodiscard]] ipc::ChangeEvent event_of(const HealthChange& change,
+                                        std::chrono::system_clock::time_point time) noexcept;
 
 class HealthMessages {
  public:

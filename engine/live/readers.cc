@@ -137,6 +137,17 @@ bool Readers::reports_ready() noexcept {
   return std::ranges::all_of(readers_, [](const auto& reader) { return reader->report_ready(); });
 }
 
+void Readers::listen(bool listen) {
+  for (OutcomeQueue* queue : outcomes_) listen ? queue->listen() : queue->ignore();
+  // The report that comes next may have been requested before.
+  rounds_to_release_ = listen ? 0 : 2;
+}
+
+void Readers::release_queues() noexcept {
+  if (rounds_to_release_ == 0 || --rounds_to_release_ != 0) return;
+  for (OutcomeQueue* queue : outcomes_) queue->release();
+}
+
 std::vector<ReaderView> Readers::views() const {
   std::vector<ReaderView> views;
   for (const auto& reader : readers_) {
