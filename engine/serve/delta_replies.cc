@@ -49,7 +49,7 @@ std::optional<ipc::ReplyText> DeltaReplies::reply(const DeltaRequest& request,
                                                   const ipc::Snapshot& now) {
   if (!request.error.empty()) return ipc::ReplyText(ipc::error_reply(request.error));
   std::erase_if(sent_, [](const auto& text) { return text.expired(); });
-  if (answered_ || sent_.size() >= kMostTexts) return std::nullopt;
+  if (answered_ || sent_.size() >= limits_.texts) return std::nullopt;
   answered_ = true;
   ipc::ReplyText text(text_of(request.name, now));
   remember(request.name, now);
@@ -76,7 +76,7 @@ void DeltaReplies::remember(const std::string& name, const ipc::Snapshot& now) {
   }
   marks_.push_front({name, ipc::PackedSnapshot(now)});
   bytes_ += marks_.front().then.bytes();
-  while (marks_.size() > kMostNames || (bytes_ > kMostBytes && marks_.size() > 1)) {
+  while (marks_.size() > limits_.names || (bytes_ > limits_.bytes && marks_.size() > 1)) {
     bytes_ -= marks_.back().then.bytes();
     marks_.pop_back();
     ++displaced_;

@@ -5,11 +5,11 @@
 // is forgotten for another, and counted. The marks of REFRESH are none of these.
 //
 // Replies differ from client to client, and a large one takes milliseconds: one is made in a round of replies,
-// and none while kMostTexts are on their way to slow clients. What has to wait is asked again in the next
+// and none while DeltaLimits::texts are on their way to slow clients. What has to wait is asked again in the next
 // round.
 //
 // Thread contract: the reactor's thread.
-// Bounds: kMostNames, kMostBytes (but one name has a mark in any case), kMostTexts.
+// Bounds: DeltaLimits; one name has a mark in any case.
 #pragma once
 
 #include <cstddef>
@@ -35,11 +35,15 @@ struct DeltaRequest {
 // None if `request`, a trimmed line, is another word.
 [[nodiscard]] std::optional<DeltaRequest> parse_delta_request(std::string_view request);
 
+struct DeltaLimits {
+  std::size_t names = 64;
+  std::size_t bytes = std::size_t{32} << 20;  // of all marks
+  std::size_t texts = 4;                      // on their way
+};
+
 class DeltaReplies {
  public:
-  static constexpr std::size_t kMostNames = 64;
-  static constexpr std::size_t kMostBytes = std::size_t{32} << 20;
-  static constexpr std::size_t kMostTexts = 4;
+  explicit DeltaReplies(DeltaLimits limits = {}) : limits_(limits) {}
 
   // The next round has a text of its own.
   void end_round() noexcept { answered_ = false; }
@@ -61,6 +65,7 @@ class DeltaReplies {
   [[nodiscard]] std::string text_of(const std::string& name, const ipc::Snapshot& now);
   void remember(const std::string& name, const ipc::Snapshot& now);
 
+  const DeltaLimits limits_;
   std::list<Mark> marks_;  // who asked most recently first
   std::size_t bytes_ = 0;
   std::uint64_t displaced_ = 0;

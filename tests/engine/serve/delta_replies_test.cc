@@ -65,28 +65,27 @@ TEST(DeltaReplies, EachNameHasItsOwnMark) {
 
 TEST(DeltaReplies, WhoAskedLeastRecentlyIsForgottenAndCounted) {
   DeltaReplies replies;
-  for (std::size_t i = 0; i < DeltaReplies::kMostNames; ++i) {
+  for (std::size_t i = 0; i < DeltaLimits{}.names; ++i) {
     ask(replies, "n" + std::to_string(i), snapshot(10, 1));
   }
   ask(replies, "n0", snapshot(20, 2));
   EXPECT_EQ(replies.displaced(), 0U);
   ask(replies, "one-more", snapshot(20, 2));
   EXPECT_EQ(replies.displaced(), 1U);
-  EXPECT_EQ(replies.names(), DeltaReplies::kMostNames);
+  EXPECT_EQ(replies.names(), DeltaLimits{}.names);
   EXPECT_EQ(ask(replies, "n0", snapshot(21, 2))["totals"]["attempts"], 1) << "it asked of late";
   EXPECT_EQ(ask(replies, "n1", snapshot(21, 2))["delta"]["first"], true) << "it is forgotten";
 }
 
 TEST(DeltaReplies, WhatAllTakeTogetherIsBounded) {
   ipc::Snapshot large = snapshot(1, 1);
-  for (int i = 0; i < 50; ++i) {
-    large.filters.emplace_back().name = std::string(100'000, 'x') + std::to_string(i);
-  }
-  DeltaReplies replies;
+  for (int i = 0; i < 20; ++i) large.filters.emplace_back().name = std::string(100, 'x');
+  constexpr std::size_t kMostBytes = 20'000;
+  DeltaReplies replies({.names = 64, .bytes = kMostBytes, .texts = 4});
   for (int i = 0; i < 12; ++i) {
     ASSERT_TRUE(replies.reply({.name = "n" + std::to_string(i), .error = {}}, large));
     replies.end_round();
-    ASSERT_LE(replies.bytes(), DeltaReplies::kMostBytes);
+    ASSERT_LE(replies.bytes(), kMostBytes);
   }
   EXPECT_GT(replies.displaced(), 0U);
   EXPECT_GT(replies.names(), 1U);
@@ -96,7 +95,7 @@ TEST(DeltaReplies, OneIsMadeInARoundAndFewAreOnTheirWay) {
   DeltaReplies replies;
   const ipc::Snapshot now = snapshot(1, 1);
   std::vector<ipc::ReplyText> sent;
-  for (std::size_t i = 0; i < DeltaReplies::kMostTexts; ++i) {
+  for (std::size_t i = 0; i < DeltaLimits{}.texts; ++i) {
     const auto text = replies.reply({.name = "a", .error = {}}, now);
     ASSERT_TRUE(text);
     sent.push_back(*text);
