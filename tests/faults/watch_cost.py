@@ -1,7 +1,7 @@
 """What a watcher of 50,000 events a second costs: processor time of the reactor and of the readers, without a
 watcher, with one and with sixteen, while the same handshakes are sent. As root:
 
-    TCPEEK=build/release/tcpeek python3 bench/watch.py [RATE [SECONDS]]
+    TCPEEK=build/release/tcpeek python3 tests/faults/watch_cost.py [RATE [SECONDS]]
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path += [str(ROOT / "tests" / "faults"), str(ROOT / "tests" / "live")]
+import live  # noqa: F401  (the path to tests/live)
 
 import flows
 import lab
