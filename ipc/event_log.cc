@@ -33,6 +33,7 @@ void EventLog::keep(bool keep) {
 void EventLog::add(Event event) {
   ++next_;
   if (!keeping_) return;
+  event.line.shrink_to_fit();  // what was reserved to write it would be a fifth of the ring
   bytes_ += event.line.size();
   events_.push_back(std::move(event));
   while (events_.size() > limits_.events || bytes_ > limits_.bytes) {
