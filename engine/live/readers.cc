@@ -138,7 +138,13 @@ bool Readers::reports_ready() noexcept {
 }
 
 void Readers::listen(bool listen) {
-  for (OutcomeQueue* queue : outcomes_) listen ? queue->listen() : queue->ignore();
+  for (OutcomeQueue* queue : outcomes_) {
+    if (listen) {
+      queue->listen();
+    } else {
+      queue->ignore();
+    }
+  }
   // The report that comes next may have been requested before.
   rounds_to_release_ = listen ? 0 : 2;
 }

@@ -88,8 +88,7 @@ void RequestHandler::answer(const ipc::Snapshot& snapshot) {
                    history_replies_ ? parse_history_request(request.word) : std::nullopt) {
       if (!answer_history(*history, snapshot, request.reply)) postponed.push_back(request);
     } else if (const auto delta = parse_delta_request(request.word)) {
-      const auto text = delta_replies_.reply(*delta, snapshot);
-      text ? request.reply(*text) : postponed.push_back(request);
+      if (!answer_delta(*delta, snapshot, request.reply)) postponed.push_back(request);
     } else {
       request.reply(shared(get, [&] { return ipc::get_reply(snapshot); }));
     }
@@ -102,6 +101,13 @@ void RequestHandler::answer(const ipc::Snapshot& snapshot) {
 bool RequestHandler::answer_history(const HistoryRequest& asked, const ipc::Snapshot& snapshot,
                                     const Reply& reply) {
   const std::optional<ipc::ReplyText> text = history_replies_->reply(asked, snapshot);
+  if (text) reply(*text);
+  return text.has_value();
+}
+
+bool RequestHandler::answer_delta(const DeltaRequest& asked, const ipc::Snapshot& snapshot,
+                                  const Reply& reply) {
+  const std::optional<ipc::ReplyText> text = delta_replies_.reply(asked, snapshot);
   if (text) reply(*text);
   return text.has_value();
 }

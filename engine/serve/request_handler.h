@@ -83,6 +83,8 @@ class RequestHandler {
   // False if it has to wait for the next round.
   [[nodiscard]] bool answer_history(const HistoryRequest& asked, const ipc::Snapshot& snapshot,
                                     const Reply& reply);
+  [[nodiscard]] bool answer_delta(const DeltaRequest& asked, const ipc::Snapshot& snapshot,
+                                  const Reply& reply);
   void end_round(std::chrono::steady_clock::duration spent);
   void drop_unwanted();
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <new>
 #include <string>
 #include <utility>
 
@@ -22,9 +23,8 @@ bool Watchers::ask(std::string_view line, const ipc::UnixServer::Reply& reply) {
 
 void Watchers::add(ipc::WatchRequest request, const ipc::UnixServer::Reply& reply) {
   drop_gone();
-  if (!log_.keeping()) {
-    log_.keep(true);
-    listen_(true);
+  if (!begin_listening()) {
+    return reply(ipc::error_reply("WATCH: there is no memory left to queue outcomes in"));
   }
   last_seen_ = Clock::now();
   auto cursor = std::make_shared<ipc::WatchCursor>(log_, std::move(request));
@@ -38,6 +38,24 @@ void Watchers::add(ipc::WatchRequest request, const ipc::UnixServer::Reply& repl
   stream->wake();
 }
 
+// False: there is no memory for it. What a client asks for must not end the program.
+bool Watchers::begin_listening() {
+  if (log_.keeping()) return true;
+  log_.keep(true);
+  try {
+    listen_(true);
+    return true;
+  } catch (const std::bad_alloc&) {
+    stop_listening();
+    return false;
+  }
+}
+
+void Watchers::stop_listening() {
+  log_.keep(false);
+  listen_(false);
+}
+
 void Watchers::wake() {
   for (const Watcher& watcher : watchers_) watcher.stream.wake();
 }
@@ -47,9 +65,7 @@ void Watchers::each_second(Clock::time_point now) {
   if (!watchers_.empty()) last_seen_ = now;
   for (const Watcher& watcher : watchers_) watcher.cursor->tell_how_far();
   wake();
-  if (!log_.keeping() || now - last_seen_ < kLinger) return;
-  log_.keep(false);
-  listen_(false);
+  if (log_.keeping() && now - last_seen_ >= kLinger) stop_listening();
 }
 
 void Watchers::drop_gone() {

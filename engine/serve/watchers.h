@@ -30,7 +30,8 @@ class Watchers {
 
   static constexpr std::chrono::minutes kLinger{5};
 
-  // Called with true when somebody begins to watch, with false when nobody has for kLinger.
+  // Called with true when somebody begins to watch, with false when nobody has for kLinger, or when the call
+  // before threw std::bad_alloc.
   using Listen = std::function<void(bool)>;
 
   Watchers(ipc::EventLog& log, FilterNames filters, Listen listen)
@@ -52,6 +53,8 @@ class Watchers {
   };
 
   void add(ipc::WatchRequest request, const ipc::UnixServer::Reply& reply);
+  [[nodiscard]] bool begin_listening();
+  void stop_listening();
   void drop_gone();
 
   ipc::EventLog& log_;

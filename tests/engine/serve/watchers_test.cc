@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -65,11 +67,15 @@ class WatchersTest : public ipc::test::UnixServerTest {
 
   ipc::EventLog log_{"b"};
   std::vector<bool> listened_;
+  std::atomic<bool> no_memory_{false};
   Watchers watchers_{log_,
                      [] {
                        return std::vector<std::string>{"RX", "TX"};
                      },
-                     [this](bool listen) { listened_.push_back(listen); }};
+                     [this](bool listen) {
+                       listened_.push_back(listen);
+                       if (listen && no_memory_) throw std::bad_alloc();
+                     }};
 };
 
 TEST_F(WatchersTest, EventsReachWhoWatches) {
@@ -123,6 +129,15 @@ TEST_F(WatchersTest, EachSecondHowFarIfNotToldAll) {
   expect(some, "{\"boot\":\"b\",\"at\":0}\n{\"boot\":\"b\",\"at\":1}\n");
   expect(all, "{\"boot\":\"b\",\"at\":0}\nx\n");
   EXPECT_FALSE(all.is_readable(50ms));
+}
+
+TEST_F(WatchersTest, WithoutMemoryAWatcherIsRefused) {
+  no_memory_ = true;
+  EXPECT_THAT(ask("WATCH\n"), StartsWith(R"({"error":"WATCH: there is no memory left)"));
+  EXPECT_FALSE(keeping());
+  no_memory_ = false;
+  const Client client = watch();
+  EXPECT_THAT(listened_, ElementsAre(true, false, true));
 }
 
 TEST_F(WatchersTest, TheSeventeenthIsRefusedAndToldWhy) {
