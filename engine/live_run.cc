@@ -30,6 +30,19 @@ constexpr milliseconds kShutdownFlushTimeout{2000};
 constexpr std::size_t kTransientDescriptors = 8;
 constexpr const char* kDefaultSocket = "/var/run/tcpeek/tcpeek.sock";
 
+std::string new_boot() {
+  std::random_device device;
+  return fmt::format("{:08x}{:08x}", device(), device());
+}
+
+std::vector<std::string> names_of(const FilterRegistry& filters) {
+  std::vector<std::string> names;
+  for (const FilterRegistry::Entry& entry : filters.entries()) {
+    if (!entry.removed) names.push_back(entry.filter->name);
+  }
+  return names;
+}
+
 ring::SteeringKey new_steering_key() {
   std::random_device device;
   return random_steering(device);
@@ -64,6 +77,10 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
       top_rounds_(reactor_, readers_),
       top_collector_(top_rounds_),
       explain_collector_(snapshot_collector_, top_rounds_, options.local.empty()),
+      events_(new_boot()),
+      watchers_(
+          events_, [this] { return names_of(filters_); },
+          [this](bool listen_now) { listen(listen_now); }),
       request_handler_(
           reactor_,
           [&collector = snapshot_collector_](SnapshotCollector::Receiver receiver) {
@@ -76,8 +93,12 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
             });
           }),
       reporter_(
-          options.output, standard_error, standard_output, filters_,
-          [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); }) {
+          options.quiet ? std::nullopt : std::optional(options.output), standard_error,
+          standard_output, filters_,
+          [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); },
+          &events_),
+      listening_(!options.quiet) {
+  log_.open_journal();
   snapshot_collector_.include(standard_error);
   snapshot_collector_.include(standard_output);
   snapshot_collector_.annotate([this](ipc::Snapshot& snapshot) {
@@ -85,10 +106,12 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
     queue_watch_.judge(snapshot.queues, QueueWatch::Clock::now(),
                        snapshot.taken.time_since_epoch());
     if (history_) snapshot.history = history_->stats();
+    snapshot.server.deltas_displaced = request_handler_.deltas().displaced();
   });
   if (!options_.no_socket) open_server();
-  sockets_.open_spares(ensure_descriptors(ipc::ServerLimits{}.max_clients + kTransientDescriptors,
-                                          sockets_.spares_wanted()));
+  constexpr ipc::ServerLimits kLimits;
+  sockets_.open_spares(ensure_descriptors(
+      kLimits.max_clients + kLimits.max_streams + kTransientDescriptors, sockets_.spares_wanted()));
   drop_privileges(user_);
 }
 
@@ -122,7 +145,7 @@ std::vector<ReaderConfig> LiveRun::reader_configs() const {
                        .decoding = options_.decoding(),
                        .steering = steering_,
                        .ring_retire = ring::ring_geometry(sizing_.ring_mib).retire,
-                       .print_outcomes = !options_.quiet,
+                       .queue_outcomes = !options_.quiet,
                        .start = start_,
                        .sandbox = &sandbox_});
   }
@@ -142,6 +165,9 @@ void LiveRun::open_server() {
   request_handler_.offer(history_.emplace());
   request_handler_.offer([this](ExplainCollector::Receiver receiver) {
     explain_collector_.collect(std::move(receiver));
+  });
+  request_handler_.offer([this](std::string_view line, const ipc::UnixServer::Reply& reply) {
+    return watchers_.ask(line, reply);
   });
 }
 
@@ -198,7 +224,7 @@ void LiveRun::watch() {
   link_watcher_.watch(reactor_);
   look_at_queues();
   reactor_.every(kPrintInterval, [this] {
-    if (!options_.quiet && !printing_) print_outcomes();
+    if (listening_ && !printing_) print_outcomes();
     standard_error_.flush();
     standard_output_.flush();
   });
@@ -217,6 +243,7 @@ void LiveRun::watch() {
 // One batch at a time, so that clients need not wait for all of it.
 void LiveRun::print_outcomes() {
   printing_ = reporter_.print(readers_.outcomes(), kPrintBatch);
+  watchers_.wake();
   if (printing_) reactor_.post([this] { print_outcomes(); });
 }
 
@@ -225,9 +252,12 @@ void LiveRun::on_second(const ipc::Snapshot& snapshot) {
   link_watcher_.each_second();
   readers_.settle(filters_);
   look_at_queues();
+  readers_.release_queues();
   look_back(snapshot);
-  for (const std::string& warning : loss_warnings_.warnings(snapshot, LossWarnings::Clock::now())) {
-    log_.warning("{}", warning);
+  tell_gaps(snapshot);
+  watchers_.each_second();
+  for (const LossWarning& warning : loss_warnings_.warnings(snapshot, LossWarnings::Clock::now())) {
+    log_.write(LOG_WARNING, warning.text, warning.entry);
   }
   if (!not_local_reported_ && snapshot.attempts_not_local != 0) {
     not_local_reported_ = true;
@@ -243,21 +273,48 @@ void LiveRun::look_at_queues() {
 }
 
 void LiveRun::look_back(const ipc::Snapshot& snapshot) {
-  tell(health_.on_second(snapshot), snapshot.uptime);
+  tell(health_.on_second(snapshot), snapshot.clock());
   const bool due = !history_ || history_->on_second(snapshot);
   if (!due || std::exchange(services_requested_, true)) return;
   constexpr ipc::TopRequest kForemost{.count = 2 * History::kMostServices};
   top_collector_.collect(kForemost, [this, now = snapshot.clock()](const ipc::Top& top) {
     services_requested_ = false;
-    tell(health_.on_services(top, now), now.uptime);
+    tell(health_.on_services(top, now), now);
     if (history_) history_->on_services(top, now);
   });
 }
 
-void LiveRun::tell(const std::vector<HealthChange>& changes, std::chrono::milliseconds uptime) {
-  for (const HealthMessage& message : health_messages_.of(changes, uptime)) {
-    log_.write(message.severity, message.text);
+void LiveRun::tell(const std::vector<HealthChange>& changes, const ipc::UptimeClock& now) {
+  for (const HealthChange& change : changes) {
+    events_.add({.kind = ipc::EventKind::change,
+                 .filters = ipc::filters_named(filters_of(change)),
+                 .line = to_json_line(events_.stamp(), event_of(change, now.taken))});
   }
+  for (const HealthMessage& message : health_messages_.of(changes, now.uptime)) {
+    log_.write(message.severity, message.text, message.entry);
+  }
+}
+
+void LiveRun::tell_gaps(const ipc::Snapshot& snapshot) {
+  for (const ipc::GapEvent& gap : gap_finder_.on_second(snapshot)) {
+    events_.add({.kind = ipc::EventKind::gap,
+                 .filters = nullptr,
+                 .line = to_json_line(events_.stamp(), gap)});
+  }
+}
+
+// Where outcomes are printed they are queued all the time.
+void LiveRun::listen(bool listen) {
+  if (!options_.quiet) return;
+  listening_ = listen;
+  readers_.listen(listen);
+  if (!listen) return;
+  const ipc::GapEvent gap{.time = std::chrono::system_clock::now(),
+                          .reason = ipc::GapReason::unwatched,
+                          .count = std::nullopt};
+  events_.add({.kind = ipc::EventKind::gap,
+               .filters = nullptr,
+               .line = to_json_line(events_.stamp(), gap)});
 }
 
 void LiveRun::on_request_signal() {
@@ -280,8 +337,9 @@ void LiveRun::finish() {
   link_watcher_.finish();
   sockets_.close();
   readers_.stop();
-  while (!options_.quiet && reporter_.print(readers_.outcomes())) {
+  while (listening_ && reporter_.print(readers_.outcomes())) {
   }
+  watchers_.wake();
   standard_error_.line("");
   standard_error_.line(summary(snapshot_collector_.last()));
   standard_error_.flush_for(kShutdownFlushTimeout);

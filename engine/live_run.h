@@ -36,8 +36,11 @@
 #include "engine/process/privileges.h"
 #include "engine/process/sandbox.h"
 #include "engine/process/termination_signals.h"
+#include "engine/serve/gap_finder.h"
 #include "engine/serve/history.h"
 #include "engine/serve/request_handler.h"
+#include "engine/serve/watchers.h"
+#include "ipc/event_log.h"
 #include "ipc/reactor.h"
 #include "ipc/unix_server.h"
 #include "ring/capture_filter.h"
@@ -66,7 +69,9 @@ class LiveRun {
   void on_second(const ipc::Snapshot& snapshot);
   void look_at_queues();
   void look_back(const ipc::Snapshot& snapshot);
-  void tell(const std::vector<HealthChange>& changes, std::chrono::milliseconds uptime);
+  void tell(const std::vector<HealthChange>& changes, const ipc::UptimeClock& now);
+  void tell_gaps(const ipc::Snapshot& snapshot);
+  void listen(bool listen);
   void on_request_signal();
   void finish();
 
@@ -104,11 +109,15 @@ class LiveRun {
   TopRounds top_rounds_;
   TopCollector top_collector_;
   ExplainCollector explain_collector_;
+  ipc::EventLog events_;
+  GapFinder gap_finder_;
+  Watchers watchers_;
   RequestHandler request_handler_;
   std::optional<ipc::UnixServer> server_;  // none with --no-socket
   Reporter reporter_;
 
-  bool printing_ = false;  // more outcomes are queued
+  bool listening_;         // outcomes are queued
+  bool printing_ = false;  // more outcomes are queued than were told
   bool snapshot_requested_ = false;
   bool services_requested_ = false;
   bool not_local_reported_ = false;

@@ -16,6 +16,10 @@ std::uint64_t middle_us(std::size_t bucket) noexcept {
 
 }  // namespace
 
+LatencyHistogram::LatencyHistogram(const std::array<std::uint64_t, kBuckets>& buckets,
+                                   std::uint64_t sum_us, std::uint64_t max_us) noexcept
+    : buckets_(buckets), sum_us_(sum_us), max_us_(max_us) {}
+
 std::uint64_t LatencyHistogram::count() const noexcept {
   return std::accumulate(buckets_.begin(), buckets_.end(), std::uint64_t{0});
 }

@@ -33,6 +33,11 @@ class LatencyHistogram {
           bucket(bucket_of(us)) {}
   };
 
+  LatencyHistogram() = default;
+  // Put together again from what another one said of itself.
+  LatencyHistogram(const std::array<std::uint64_t, kBuckets>& buckets, std::uint64_t sum_us,
+                   std::uint64_t max_us) noexcept;
+
   void add(const Sample& sample) noexcept {
     ++buckets_[sample.bucket];
     sum_us_ += sample.us;

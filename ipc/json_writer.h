@@ -66,6 +66,12 @@ class JsonWriter {
     text_ += "null";
   }
 
+  // A member whose value is JSON text already.
+  void raw_member(std::string_view name, std::string_view text) {
+    begin_member(name);
+    text_ += text;
+  }
+
   // An item of an array that is JSON text already.
   void item(std::string_view text) {
     separate();

@@ -1,73 +1,112 @@
 // Written directly as text: there may be very many of these, and building a tree for each is slow.
 #include "ipc/outcome_event.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <iterator>
 
 #include "ipc/json_text.h"
+#include "ipc/json_writer.h"
 
 namespace tcpeek::ipc {
 namespace {
 
-using Out = std::back_insert_iterator<std::string>;
+constexpr std::size_t kUsualBytes = 1024;
 
-void write_legs(Out out, const OutcomeEvent& event) {
-  if (!event.legs) {
-    fmt::format_to(out, R"(,"legs_seconds":{{"syn_to_synack":null,"synack_to_ack":null}})");
-    return;
-  }
-  fmt::format_to(out, R"(,"legs_seconds":{{"syn_to_synack":{},"synack_to_ack":{}}})",
-                 json_seconds(event.legs->responder), json_seconds(event.legs->initiator));
+void write_endpoint(JsonWriter& json, std::string_view name, const EventEndpoint& end) {
+  json.object(name, [&] {
+    json.member("address", end.address);
+    json.member("port", end.port);
+  });
 }
 
-void write_isns(Out out, const OutcomeEvent& event) {
-  const std::string responder =
-      event.responder_isn ? fmt::format("{}", *event.responder_isn) : "null";
-  fmt::format_to(out, R"(,"isn":{{"initiator":{},"responder":{}}})", event.isn, responder);
+void write_legs(JsonWriter& json, const OutcomeEvent& event) {
+  json.object("legs_seconds", [&] {
+    if (!event.legs) {
+      json.null_member("syn_to_synack");
+      json.null_member("synack_to_ack");
+      return;
+    }
+    json.member("syn_to_synack", event.legs->responder);
+    json.member("synack_to_ack", event.legs->initiator);
+  });
+}
+
+void write_isns(JsonWriter& json, const OutcomeEvent& event) {
+  json.object("isn", [&] {
+    json.member("initiator", event.isn);
+    if (event.responder_isn) {
+      json.member("responder", *event.responder_isn);
+    } else {
+      json.null_member("responder");
+    }
+  });
 }
 
 // What only some outcomes have.
-void write_evidence(Out out, const OutcomeEvent& event) {
+void write_evidence(JsonWriter& json, const OutcomeEvent& event) {
   if (event.rst) {
-    fmt::format_to(out, R"(,"rst":{{"sender":"{}","hop_limit":{}}})", event.rst->sender,
-                   event.rst->hop_limit);
+    json.object("rst", [&] {
+      json.member("sender", event.rst->sender);
+      json.member("hop_limit", event.rst->hop_limit);
+    });
   }
   if (event.icmp) {
-    fmt::format_to(out, R"(,"icmp":{{"type":{},"code":{},"reason":"{}","router":{}}})",
-                   event.icmp->type, event.icmp->code, event.icmp->reason,
-                   json_quoted(event.icmp->router));
+    json.object("icmp", [&] {
+      json.member("type", event.icmp->type);
+      json.member("code", event.icmp->code);
+      json.member("reason", event.icmp->reason);
+      json.member("router", event.icmp->router);
+    });
   }
+}
+
+// https://opentelemetry.io/docs/specs/semconv/registry/attributes/: client, server, network, error.
+void write_opentelemetry(JsonWriter& json, const OutcomeEvent& event) {
+  const bool v6 = event.responder.address.find(':') != std::string::npos;
+  json.member("client.address", event.initiator.address);
+  json.member("client.port", event.initiator.port);
+  json.member("server.address", event.responder.address);
+  json.member("server.port", event.responder.port);
+  json.member("network.transport", std::string_view("tcp"));
+  json.member("network.type", std::string_view(v6 ? "ipv6" : "ipv4"));
+  json.member("network.interface.name", event.interface);
+  if (!event.error_type.empty()) json.member("error.type", event.error_type);
+}
+
+void write_event(JsonWriter& json, const OutcomeEvent& event) {
+  json.member("time", rfc3339_utc(event.first_syn));
+  json.member("duration_seconds", std::max(event.duration, std::chrono::microseconds::zero()));
+  write_endpoint(json, "initiator", event.initiator);
+  write_endpoint(json, "responder", event.responder);
+  json.member("result", event.result);
+  json.member("cause", event.cause);
+  json.member("uncertain", event.uncertain);
+  json.member("half_seen", event.half_seen);
+  json.member("late_proof", event.late_proof);
+  json.member("tries", event.dup_syn + 1);
+  json.member("tried_seconds", event.tried);
+  json.member("dup_syn", event.dup_syn);
+  json.member("dup_synack", event.dup_synack);
+  write_legs(json, event);
+  write_isns(json, event);
+  write_evidence(json, event);
+  json.member("interface", event.interface);
+  json.raw_member("filters", event.filters->json());
+  write_opentelemetry(json, event);
 }
 
 }  // namespace
 
-std::string to_json_line(const OutcomeEvent& event) {
-  const auto duration = std::max(event.duration, std::chrono::microseconds::zero());
-  std::string line;
-  auto out = std::back_inserter(line);
-  fmt::format_to(out, R"({{"time":"{}","duration_seconds":{})", rfc3339_utc(event.first_syn),
-                 json_seconds(duration));
-  fmt::format_to(out, R"(,"initiator":{{"address":{},"port":{}}})",
-                 json_quoted(event.initiator.address), event.initiator.port);
-  fmt::format_to(out, R"(,"responder":{{"address":{},"port":{}}})",
-                 json_quoted(event.responder.address), event.responder.port);
-  fmt::format_to(out, R"(,"result":"{}","cause":"{}")", event.result, event.cause);
-  fmt::format_to(out, R"(,"uncertain":{},"half_seen":{},"late_proof":{})", event.uncertain,
-                 event.half_seen, event.late_proof);
-  fmt::format_to(out, R"(,"tries":{},"tried_seconds":{},"dup_syn":{},"dup_synack":{})",
-                 event.dup_syn + 1, json_seconds(event.tried), event.dup_syn, event.dup_synack);
-  write_legs(out, event);
-  write_isns(out, event);
-  write_evidence(out, event);
-  fmt::format_to(out, R"(,"interface":{},"filters":[)", json_quoted(event.interface));
-  for (std::size_t i = 0; i < event.filters.size(); ++i) {
-    if (i != 0) line += ',';
-    line += json_quoted(event.filters[i]);
-  }
-  line += "]}";
-  return line;
+std::string to_json_line(const OutcomeEvent& event, std::optional<EventStamp> stamp) {
+  JsonWriter json(kUsualBytes);
+  json.object([&] {
+    json.member("event", std::string_view("outcome"));
+    if (stamp) {
+      json.member("boot", stamp->boot);
+      json.member("seq", stamp->seq);
+    }
+    write_event(json, event);
+  });
+  return std::move(json).take();
 }
 
 }  // namespace tcpeek::ipc

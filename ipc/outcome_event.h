@@ -1,8 +1,10 @@
-// One finished attempt as it is reported: a line of `--output json`, and later of the stream of WATCH.
-// Plain data; addresses and filter names are already text.
+// One finished attempt as it is reported: a line of `--output json` and of the stream of WATCH. Plain data;
+// addresses and filter names are already text.
 //
 // Thread contract: plain values; the writer is a pure function.
 //
+//   event             "outcome"
+//   boot, seq         which event it is (event_log.h); not of a capture file
 //   time              RFC 3339, UTC, microseconds: the first SYN
 //   duration_seconds  first SYN to outcome, six decimals, never negative
 //   initiator, responder   address, port
@@ -19,6 +21,8 @@
 //   icmp              of one that was unreachable: type, code, reason, router
 //   interface         that saw the first SYN
 //   filters           names of all that matched
+//   client.address, client.port, server.address, server.port, network.transport, network.type,
+//   network.interface.name, error.type   the same by OpenTelemetry's names; error.type only of a failure
 #pragma once
 
 #include <chrono>
@@ -26,7 +30,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "ipc/event_log.h"
 
 namespace tcpeek::ipc {
 
@@ -71,10 +76,12 @@ struct OutcomeEvent {
   std::optional<EventRst> rst;
   std::optional<EventIcmp> icmp;
   std::string interface;
-  std::vector<std::string> filters;
+  SharedFilters filters;        // never null
+  std::string_view error_type;  // OpenTelemetry's word for why it failed; empty: it did not
 };
 
-// One JSON object on one line, without the newline.
-[[nodiscard]] std::string to_json_line(const OutcomeEvent& event);
+// One JSON object on one line, without the newline. Without a stamp it has none.
+[[nodiscard]] std::string to_json_line(const OutcomeEvent& event,
+                                       std::optional<EventStamp> stamp = {});
 
 }  // namespace tcpeek::ipc

@@ -135,6 +135,7 @@ struct FilterStats {
   Counts counts;
   bool removed = false;  // no longer in force; attempts of it have not ended
   std::optional<FilterHealth> health = std::nullopt;  // filled in live, by the reactor
+  bool restarted = false;                             // of a difference: counts since it began anew
 };
 
 // A count with the words it is shown under; the words outlive every snapshot.
@@ -195,6 +196,10 @@ struct ServerStats {
   std::uint64_t requests_dropped = 0;  // unfinished or too long
   std::uint64_t replies_dropped = 0;   // too large, too late, or the client left before the end
   std::uint64_t lines_lost = 0;        // standard error or output took no more
+  std::uint64_t watchers = 0;          // a gauge: clients with a reply without end
+  std::uint64_t watchers_refused = 0;  // there were as many as may be
+  std::uint64_t watchers_stalled = 0;  // closed, as they took nothing for minutes
+  std::uint64_t deltas_displaced = 0;  // names of DELTA forgotten for others
 };
 
 struct Snapshot {

@@ -181,6 +181,7 @@ void write_filter(JsonWriter& json, const FilterStats& filter) {
   json.member("name", filter.name);
   json.member("expression", filter.expression);
   if (filter.removed) json.member("removed", true);
+  if (filter.restarted) json.member("restarted", true);
   if (filter.health) write_health(json, *filter.health);
   write_counts(json, filter.counts);
 }
@@ -248,6 +249,10 @@ void write_server(JsonWriter& json, const ServerStats& server) {
   json.member("requests_dropped", server.requests_dropped);
   json.member("replies_dropped", server.replies_dropped);
   json.member("lines_lost", server.lines_lost);
+  json.member("watchers", server.watchers);
+  json.member("watchers_refused", server.watchers_refused);
+  json.member("watchers_stalled", server.watchers_stalled);
+  json.member("deltas_displaced", server.deltas_displaced);
 }
 
 void write_identity(JsonWriter& json, std::string_view left_name, std::uint64_t left,
@@ -289,8 +294,18 @@ void write_list(JsonWriter& json, std::string_view name, const List& list, Write
   });
 }
 
-void write_snapshot(JsonWriter& json, const Snapshot& snapshot) {
+void write_span(JsonWriter& json, const DeltaSpan& span) {
+  json.member("name", span.name);
+  json.member("since", rfc3339_utc(span.since));
+  json.member("span_seconds", Elapsed(span.lasted));
+  json.member("first", span.first);
+}
+
+// `all` is what the identities hold for.
+void write_snapshot(JsonWriter& json, const Snapshot& snapshot, const Snapshot& all,
+                    const DeltaSpan* span) {
   json.member("schema", kStatsSchema);
+  if (span != nullptr) json.object("delta", [&] { write_span(json, *span); });
   json.member("version", snapshot.version);
   json.member("started", rfc3339_utc(snapshot.started));
   json.member("time", rfc3339_utc(snapshot.taken));
@@ -312,14 +327,20 @@ void write_snapshot(JsonWriter& json, const Snapshot& snapshot) {
   json.object("server", [&] { write_server(json, snapshot.server); });
   json.object("queues", [&] { write_queues(json, snapshot.queues); });
   if (snapshot.history) json.object("history", [&] { write_history(json, *snapshot.history); });
-  json.object("accounting", [&] { write_accounting(json, snapshot); });
+  json.object("accounting", [&] { write_accounting(json, all); });
 }
 
 }  // namespace
 
 std::string stats_reply(const Snapshot& snapshot) {
   JsonWriter json(kUsualBytes + snapshot.filters.size() * kUsualFilterBytes);
-  json.object([&] { write_snapshot(json, snapshot); });
+  json.object([&] { write_snapshot(json, snapshot, snapshot, nullptr); });
+  return std::move(json).take();
+}
+
+std::string delta_reply(const DeltaSpan& span, const Snapshot& difference, const Snapshot& now) {
+  JsonWriter json(kUsualBytes + now.filters.size() * kUsualFilterBytes);
+  json.object([&] { write_snapshot(json, difference, now, &span); });
   return std::move(json).take();
 }
 

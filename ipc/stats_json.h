@@ -33,7 +33,8 @@
 //   packets               seen, dropped, in_ring, delivered, used, ignored {reason: count},
 //                         in_mailboxes, misrouted
 //   server                clients_accepted, clients_displaced, accept_failures, requests,
-//                         requests_dropped, replies_dropped, lines_lost
+//                         requests_dropped, replies_dropped, lines_lost, watchers (now),
+//                         watchers_refused, watchers_stalled, deltas_displaced
 //   history               live, if there is a socket: bytes, filters, filters_not_kept (HISTORY)
 //   accounting            both sides of each identity, and whether it `holds`:
 //     attempts            attempts, accounted
@@ -41,10 +42,18 @@
 //     seen                seen, accounted (delivered + dropped + in_ring)
 //     delivered           delivered, accounted (used + ignored + in_mailboxes)
 //
-// A pure function, callable from any thread.
+// DELTA is the same as differences (delta.h), with two members more:
+//   delta                 name, since (of the name's last DELTA, or the start), span_seconds, first (the
+//                         name's first: all since the start)
+//   filters[].restarted   only if it is: began anew within that time
+// `accounting` is that of all since the start.
+//
+// Pure functions, callable from any thread.
 #pragma once
 
+#include <chrono>
 #include <string>
+#include <string_view>
 
 #include "ipc/snapshot.h"
 
@@ -53,5 +62,15 @@ namespace tcpeek::ipc {
 inline constexpr int kStatsSchema = 2;
 
 [[nodiscard]] std::string stats_reply(const Snapshot& snapshot);
+
+struct DeltaSpan {
+  std::string_view name;
+  std::chrono::system_clock::time_point since;
+  std::chrono::milliseconds lasted{0};
+  bool first = false;
+};
+
+[[nodiscard]] std::string delta_reply(const DeltaSpan& span, const Snapshot& difference,
+                                      const Snapshot& now);
 
 }  // namespace tcpeek::ipc

@@ -18,6 +18,7 @@
 #include "ipc/client_eviction.h"
 #include "ipc/connect_brake.h"
 #include "ipc/incoming_client.h"
+#include "ipc/stream_clients.h"
 
 namespace tcpeek::ipc {
 
@@ -32,7 +33,9 @@ struct UnixServer::Core : std::enable_shared_from_this<Core> {
         acceptor(context),
         retry(context),
         limits(the_limits),
-        handler(std::move(the_handler)) {}
+        handler(std::move(the_handler)),
+        streams(std::make_shared<StreamClients>(
+            StreamLimits{.most = limits.max_streams, .stall = limits.stream_stall})) {}
 
   void wait_for_clients();
   void accept_burst();
@@ -50,6 +53,7 @@ struct UnixServer::Core : std::enable_shared_from_this<Core> {
   Handler handler;
   ServerStats stats;
   std::vector<std::shared_ptr<Session>> clients;  // in order of arrival
+  std::shared_ptr<StreamClients> streams;         // no longer among them
 };
 
 class UnixServer::Session : public std::enable_shared_from_this<Session> {
@@ -97,6 +101,14 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
                       });
   }
 
+  // Goes on as a stream, in another place; none if there is none.
+  std::shared_ptr<StreamClient> become_stream(StreamFill fill) {
+    if (!wants_reply() || !core_->streams->has_room()) return nullptr;
+    auto stream = core_->streams->add(std::move(socket_), std::move(fill));
+    close();
+    return stream;
+  }
+
   // Drops the client, counting what it loses. Its pending operations end as aborted.
   void give_up() {
     if (state_ == State::asking) ++core_->stats.requests_dropped;
@@ -116,7 +128,6 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
   }
 
  private:
-  // What streams to a client (WATCH) will be one more state beside `receiving`.
   using State = ClientSlot::State;
 
   [[nodiscard]] bool is(State state) const noexcept { return !closed_ && state_ == state; }
@@ -241,6 +252,22 @@ void UnixServer::Reply::operator()(ReplyText text) const {
   if (const auto client = client_.lock()) client->send(std::move(text));
 }
 
+std::optional<UnixServer::Stream> UnixServer::Reply::stream(StreamFill fill) const {
+  const auto client = client_.lock();
+  if (client == nullptr) return std::nullopt;
+  const auto stream = client->become_stream(std::move(fill));
+  return stream == nullptr ? std::nullopt : std::optional(Stream(stream));
+}
+
+void UnixServer::Stream::wake() const {
+  if (const auto client = client_.lock()) client->wake();
+}
+
+bool UnixServer::Stream::is_open() const noexcept {
+  const auto client = client_.lock();
+  return client != nullptr && client->is_open();
+}
+
 bool UnixServer::Reply::wanted() const noexcept {
   const auto client = client_.lock();
   return client != nullptr && client->wants_reply();
@@ -330,6 +357,7 @@ void UnixServer::Core::close() {
   acceptor.close(ignored);
   retry.cancel();
   while (!clients.empty()) std::shared_ptr(clients.front())->close();
+  streams->close();
 }
 
 UnixServer::UnixServer(Reactor& reactor, SocketPath path, ServerLimits limits, Handler handler)
@@ -348,8 +376,12 @@ UnixServer::~UnixServer() {
   core_->close();
 }
 
-const ServerStats& UnixServer::stats() const noexcept {
-  return core_->stats;
+ServerStats UnixServer::stats() const noexcept {
+  ServerStats stats = core_->stats;
+  stats.watchers = core_->streams->size();
+  stats.watchers_refused = core_->streams->stats().refused;
+  stats.watchers_stalled = core_->streams->stats().stalled;
+  return stats;
 }
 
 }  // namespace tcpeek::ipc

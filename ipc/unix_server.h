@@ -1,5 +1,5 @@
-// The server on the UNIX socket: one request, one reply, close. It frames, bounds and delivers; the
-// handler knows what a word means.
+// The server on the UNIX socket: one request, one reply, close; or a reply without end. It frames, bounds
+// and delivers; the handler knows what a word means.
 //
 // How it works: each client is a small state machine on the reactor with one deadline per state:
 // reading the request, waiting for and writing the reply, draining. Nothing ever waits for a
@@ -9,6 +9,9 @@
 // After the reply the sending side is shut down and what the client still sends is read and thrown
 // away, because closing a UNIX socket with unread input would turn the client's end of input into an
 // error.
+//
+// A client whose reply has no end (stream_clients.h) leaves the slots of those who ask and has one of its
+// own: neither kind takes the other's, and nobody is evicted for a stream.
 //
 // Thread contract: all of it, the reply function too, on the reactor's thread (or before run() and
 // after it). Destroy the server before the reactor.
@@ -20,6 +23,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -30,8 +34,11 @@
 
 namespace tcpeek::ipc {
 
+class StreamClient;
+
 struct ServerLimits {
   std::size_t max_clients = 32;   // for one more, one of them is evicted
+  std::size_t max_streams = 16;   // beside them; one more is refused
   std::size_t accept_burst = 64;  // at once; then timers and other clients get their turn
   std::size_t max_request_bytes = kMaxRequestBytes;
   std::size_t max_reply_bytes = std::size_t{16} << 20;  // per client; a larger reply is not sent
@@ -40,6 +47,7 @@ struct ServerLimits {
   std::chrono::milliseconds reply_deadline{5000};    // from there to the reply's last byte
   std::chrono::milliseconds drain_deadline{1000};    // from there to the client's end of input
   std::chrono::milliseconds accept_retry{100};       // after accept() failed
+  std::chrono::milliseconds stream_stall{300'000};   // a stream that takes nothing for so long ends
 };
 
 // A reply, which can be sent to several clients without being copied.
@@ -61,6 +69,7 @@ class ReplyText {
 class UnixServer {
  public:
   class Reply;
+  class Stream;
   using Handler = std::function<void(std::string word, Reply reply)>;
 
   UnixServer(Reactor& reactor, SocketPath path, ServerLimits limits, Handler handler);
@@ -70,7 +79,7 @@ class UnixServer {
   UnixServer& operator=(const UnixServer&) = delete;
 
   // Only the server's own counts; the others of ServerStats stay 0.
-  [[nodiscard]] const ServerStats& stats() const noexcept;
+  [[nodiscard]] ServerStats stats() const noexcept;
 
  private:
   struct Core;
@@ -87,6 +96,9 @@ class UnixServer::Reply {
   Reply() = default;  // to nobody
 
   void operator()(ReplyText text) const;
+  // Makes the reply one without end: `fill` appends the next piece to its argument, or nothing if there
+  // is no more until wake(). None if there are as many streams as may be, or the client has left.
+  [[nodiscard]] std::optional<Stream> stream(std::function<void(std::string&)> fill) const;
   // Whether the client is still there, without a reply yet.
   [[nodiscard]] bool wanted() const noexcept;
 
@@ -95,6 +107,21 @@ class UnixServer::Reply {
   explicit Reply(std::weak_ptr<Session> client) noexcept : client_(std::move(client)) {}
 
   std::weak_ptr<Session> client_;
+};
+
+// A reply without end, as who fills it sees it.
+class UnixServer::Stream {
+ public:
+  // There may be more to send.
+  void wake() const;
+  // False once the client has left, or was closed.
+  [[nodiscard]] bool is_open() const noexcept;
+
+ private:
+  friend class Reply;
+  explicit Stream(std::weak_ptr<StreamClient> client) noexcept : client_(std::move(client)) {}
+
+  std::weak_ptr<StreamClient> client_;
 };
 
 }  // namespace tcpeek::ipc

@@ -43,8 +43,10 @@ std::vector<HealthChange> Health::on_second(const ipc::Snapshot& snapshot) {
     if (series.identity != filter.expression) series = Series(filter.expression);
     const auto change = feed(series, filter.counts.health(), snapshot.uptime);
     if (!change) continue;
-    changes.push_back(
-        {.key = filter.name, .change = *change, .times = series.health.told(clock_).times});
+    changes.push_back({.of = HealthChange::Of::filter,
+                       .key = filter.name,
+                       .change = *change,
+                       .times = series.health.told(clock_).times});
   }
   std::erase_if(filters_, [&](const auto& entry) { return entry.second.fed != snapshot.uptime; });
   return changes;
@@ -56,7 +58,8 @@ std::vector<HealthChange> Health::on_services(const ipc::Top& top, const ipc::Up
     const HealthFigures counted = figures_of(row);
     const auto change = feed(service(row, counted, now.uptime), counted, now.uptime);
     if (!change || change->to == ipc::HealthState::never_succeeded) continue;
-    changes.push_back({.key = "service " + service_name(row),
+    changes.push_back({.of = HealthChange::Of::service,
+                       .key = service_name(row),
                        .change = *change,
                        .times = {.failing_since = row.failing_since,
                                  .last_failure = row.last_failure,

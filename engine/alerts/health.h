@@ -12,6 +12,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,7 +27,9 @@
 namespace tcpeek::engine {
 
 struct HealthChange {
-  std::string key;  // as it is named to people
+  enum class Of : std::uint8_t { filter, service };
+  Of of = Of::filter;
+  std::string key;
   SeriesHealth::Change change;
   ipc::SinceWhen times;
 };

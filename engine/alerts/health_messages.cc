@@ -56,6 +56,21 @@ std::string what_was(const SeriesHealth::Change& change) {
                      in_words(change.before));
 }
 
+// As it is named to people.
+std::string subject(const HealthChange& change) {
+  switch (change.of) {
+    case HealthChange::Of::filter:
+      return printable(change.key);
+    case HealthChange::Of::service:
+      return "service " + printable(change.key);
+  }
+  return "";
+}
+
+std::string_view field_of(HealthChange::Of of) noexcept {
+  return of == HealthChange::Of::filter ? "TCPEEK_FILTER" : "TCPEEK_SERVICE";
+}
+
 int severity_of(const SeriesHealth::Change& change) noexcept {
   switch (change.to) {
     case HealthState::unknown:
@@ -89,10 +104,46 @@ std::string_view phrase(HealthState to) noexcept {
 
 }  // namespace
 
+namespace {
+
+JournalEntry entry_of(const HealthChange& change) {
+  const SeriesHealth::Change& c = change.change;
+  return {.message_id = kChangeMessage,
+          .fields = {{field_of(change.of), change.key},
+                     {"TCPEEK_STATE", std::string(word(c.to))},
+                     {"TCPEEK_STATE_BEFORE", std::string(word(c.from))},
+                     {"TCPEEK_ENDED", std::to_string(c.figures.ended())},
+                     {"TCPEEK_FAILED", std::to_string(c.figures.failed)},
+                     {"TCPEEK_RETRIED", std::to_string(c.figures.retried)},
+                     {"TCPEEK_WINDOW_SECONDS", std::to_string(c.window.count())}}};
+}
+
+}  // namespace
+
 HealthMessage message_of(const HealthChange& change) {
   return {.severity = severity_of(change.change),
-          .text = fmt::format("{} {}: {}{}", printable(change.key), phrase(change.change.to),
-                              by_what(change), what_was(change.change))};
+          .text = fmt::format("{} {}: {}{}", subject(change), phrase(change.change.to),
+                              by_what(change), what_was(change.change)),
+          .entry = entry_of(change)};
+}
+
+std::vector<std::string> filters_of(const HealthChange& change) {
+  if (change.of == HealthChange::Of::service) return {};
+  return {change.key};
+}
+
+ipc::ChangeEvent event_of(const HealthChange& change,
+                          std::chrono::system_clock::time_point time) noexcept {
+  const SeriesHealth::Change& c = change.change;
+  return {.time = time,
+          .name = change.key,
+          .of_service = change.of == HealthChange::Of::service,
+          .from = c.from,
+          .to = c.to,
+          .figures = c.figures,
+          .window = c.window,
+          .lasted = c.lasted,
+          .times = change.times};
 }
 
 std::vector<HealthMessage> HealthMessages::of(const std::vector<HealthChange>& changes,
@@ -107,16 +158,20 @@ std::vector<HealthMessage> HealthMessages::of(const std::vector<HealthChange>& c
       messages.push_back(std::move(message));
       continue;
     }
-    Told& told = told_.try_emplace(change.key, Told{.since = now, .count = 0}).first->second;
+    Told& told = told_.try_emplace(subject(change), Told{.since = now, .count = 0}).first->second;
     if (++told.count > kMostOfOne + 1 || ++all_.count > kMostOfAll + 1) continue;
     if (all_.count == kMostOfAll + 1) {
       message.text =
-          "more filters change between ok, degraded and failing than are told (STATS has them "
-          "all); "
+          "more filters and services change between ok, degraded and failing than are told (STATS "
+          "and "
+          "TOP have them all); "
           "suppressing messages for one minute";
+      message.entry = {.message_id = kSuppressedMessage, .fields = {}};
     } else if (told.count == kMostOfOne + 1) {
-      message.text = printable(change.key) + " is flapping; suppressing messages for one minute";
+      message.text = subject(change) + " is flapping; suppressing messages for one minute";
       message.severity = LOG_WARNING;
+      message.entry = {.message_id = kSuppressedMessage,
+                       .fields = {{field_of(change.of), change.key}}};
     }
     messages.push_back(std::move(message));
   }

@@ -15,16 +15,25 @@
 #include <vector>
 
 #include "engine/alerts/health.h"
+#include "engine/base/journal.h"
+#include "ipc/event_lines.h"
 
 namespace tcpeek::engine {
 
 struct HealthMessage {
   int severity = 0;  // as syslog(3) numbers them
   std::string text;
+  JournalEntry entry;
 };
 
 // What a change is, in words.
 [[nodiscard]] HealthMessage message_of(const HealthChange& change);
+
+// The same for those who watch events. It refers to `change`.
+// The filters whose watchers are told: none of a service.
+[[nodiscard]] std::vector<std::string> filters_of(const HealthChange& change);
+[[nodiscard]] ipc::ChangeEvent event_of(const HealthChange& change,
+                                        std::chrono::system_clock::time_point time) noexcept;
 
 class HealthMessages {
  public:

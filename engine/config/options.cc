@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/base/near_word.h"
 #include "engine/base/text.h"
 #include "engine/config/help_text.h"
 #include "engine/config/option_table.h"
@@ -18,26 +19,10 @@
 namespace tcpeek::engine {
 namespace {
 
-constexpr std::size_t kMaxTypingErrors = 2;
 constexpr std::size_t kMaxSuggestions = 4;
 constexpr std::size_t kShortestAbbreviation = 4;  // "--" and two letters
 
 using Values = std::vector<std::string>;
-
-// Insertions, deletions and replacements between two words.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
-}
 
 std::string lower_case(std::string text) {
   for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -167,7 +152,7 @@ Values Grammar::near_misses(std::string_view name) const {
     const std::string known = option->get_name();
     const std::size_t typing_errors = edit_distance(name, known);
     const bool abbreviated = name.size() >= kShortestAbbreviation && known.starts_with(name);
-    if (!abbreviated && typing_errors > kMaxTypingErrors) continue;
+    if (!abbreviated && typing_errors > kMostTypingErrors) continue;
     ranked.emplace_back(abbreviated ? 0 : typing_errors, known);
   }
   std::stable_sort(ranked.begin(), ranked.end(),

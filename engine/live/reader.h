@@ -47,7 +47,7 @@ struct ReaderConfig {
   flowtable::DecodeRules decoding{};
   ring::SteeringKey steering;
   std::chrono::milliseconds ring_retire{10};
-  bool print_outcomes = false;
+  bool queue_outcomes = false;
   ClockReading start;
   const Sandbox* sandbox = nullptr;  // to enter, if there is one
 };

@@ -137,6 +137,23 @@ bool Readers::reports_ready() noexcept {
   return std::ranges::all_of(readers_, [](const auto& reader) { return reader->report_ready(); });
 }
 
+void Readers::listen(bool listen) {
+  for (OutcomeQueue* queue : outcomes_) {
+    if (listen) {
+      queue->listen();
+    } else {
+      queue->ignore();
+    }
+  }
+  // The report that comes next may have been requested before.
+  rounds_to_release_ = listen ? 0 : 2;
+}
+
+void Readers::release_queues() noexcept {
+  if (rounds_to_release_ == 0 || --rounds_to_release_ != 0) return;
+  for (OutcomeQueue* queue : outcomes_) queue->release();
+}
+
 std::vector<ReaderView> Readers::views() const {
   std::vector<ReaderView> views;
   for (const auto& reader : readers_) {

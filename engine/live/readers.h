@@ -58,6 +58,11 @@ class Readers {
   [[nodiscard]] std::vector<ReaderView> views() const;
 
   [[nodiscard]] std::span<OutcomeQueue* const> outcomes() const noexcept { return outcomes_; }
+  // From now on outcomes are queued, or are not.
+  void listen(bool listen);
+  // Call whenever all readers have reported since the last call: gives back the memory of queues that
+  // nobody listens to.
+  void release_queues() noexcept;
   [[nodiscard]] std::size_t size() const noexcept { return readers_.size(); }
   [[nodiscard]] Reader& operator[](std::size_t i) noexcept { return *readers_[i]; }
 
@@ -72,6 +77,9 @@ class Readers {
   std::latch last_mailed_;
   std::vector<std::unique_ptr<Reader>> readers_;
   std::vector<OutcomeQueue*> outcomes_;  // the readers'
+  // Rounds of reports until no reader can be putting anything in an ignored queue; 0: none is ignored, or its
+  // memory was given back.
+  unsigned rounds_to_release_ = 0;
   std::size_t filter_room_;  // filter numbers that readers have, or were given, room for
 };
 

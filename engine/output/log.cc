@@ -78,7 +78,8 @@ class SyslogSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> 
 
 }  // namespace
 
-Log::Log(LineWriter& standard_error, int level, bool to_syslog) : level_(level) {
+Log::Log(LineWriter& standard_error, int level, bool to_syslog)
+    : level_(level), to_journal_(!to_syslog && standard_error.journal()) {
   spdlog::sink_ptr sink;
   if (to_syslog) {
     sink = std::make_shared<SyslogSink>();
@@ -87,6 +88,15 @@ Log::Log(LineWriter& standard_error, int level, bool to_syslog) : level_(level) 
   }
   logger_ = std::make_shared<spdlog::logger>("tcpeek", std::move(sink));
   logger_->set_level(spdlog::level::trace);
+}
+
+void Log::open_journal(std::string_view path) {
+  if (to_journal_) journal_ = JournalSocket::open(path);
+}
+
+void Log::write(int severity, std::string_view message, const JournalEntry& entry) {
+  if (severity > level_ || journal_.send(severity, printable_lines(message), entry)) return;
+  write(severity, message);
 }
 
 void Log::write(int severity, std::string_view message) {

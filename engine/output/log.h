@@ -3,7 +3,8 @@
 // Severities are syslog's (RFC 5424), mapped through spdlog's levels, of which there are fewer. On
 // standard error messages go through the same writer as the live lines, so that neither overtakes
 // the other and neither blocks. Lines for the journal carry the severity and leave the program's name to
-// the journal. Control and bidirectional characters in a message are escaped; newlines stay.
+// the journal. Control and bidirectional characters in a message are escaped; newlines stay. Messages with
+// fields go to the journal with these, where it reads standard error and has been opened.
 //
 // Thread contract: main thread only; readers count, they do not log.
 #pragma once
@@ -15,6 +16,8 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/base/journal.h"
+#include "engine/output/journal_socket.h"
 #include "engine/output/line_writer.h"
 
 namespace spdlog {
@@ -27,6 +30,9 @@ class Log {
  public:
   // Shows messages of `level` (0 emerg .. 7 debug) and more severe ones.
   Log(LineWriter& standard_error, int level, bool to_syslog);
+
+  // For messages with fields, if standard error leads to the journal; before system calls are filtered.
+  void open_journal(std::string_view path = JournalSocket::kPath);
 
   template <class... Args>
   void error(fmt::format_string<Args...> text, Args&&... args) {
@@ -50,9 +56,12 @@ class Log {
   }
 
   void write(int severity, std::string_view message);
+  void write(int severity, std::string_view message, const JournalEntry& entry);
 
  private:
   int level_;
+  bool to_journal_;  // standard error leads there
+  JournalSocket journal_;
   std::shared_ptr<spdlog::logger> logger_;
 };
 

@@ -15,6 +15,13 @@ std::uint64_t ignored(const ipc::Snapshot& snapshot, std::string_view reason) {
   return found != all.end() ? found->count : 0;
 }
 
+LossWarning warning(std::string_view kind, std::uint64_t lost, std::string text) {
+  return {.text = std::move(text),
+          .entry = {.message_id = kLossMessage,
+                    .fields = {{"TCPEEK_LOSS", std::string(kind)},
+                               {"TCPEEK_LOST", std::to_string(lost)}}}};
+}
+
 std::string counted(std::uint64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
@@ -37,7 +44,7 @@ std::uint64_t LossWarnings::due(Loss& loss, std::uint64_t lost, Clock::time_poin
   return lost - std::exchange(loss.reported, lost);
 }
 
-std::vector<std::string> LossWarnings::warnings(const ipc::Snapshot& snapshot,
+std::vector<LossWarning> LossWarnings::warnings(const ipc::Snapshot& snapshot,
                                                 Clock::time_point now) {
   std::uint64_t events_lost = 0;
   std::uint64_t capacity = 0;
@@ -45,34 +52,40 @@ std::vector<std::string> LossWarnings::warnings(const ipc::Snapshot& snapshot,
     events_lost += reader.events_lost;
     capacity += reader.capacity;
   }
-  std::vector<std::string> due_now;
+  std::vector<LossWarning> due_now;
   if (const auto n = due(dropped_, snapshot.packets.dropped, now)) {
-    due_now.push_back(
+    due_now.push_back(warning(
+        "packets_dropped", n,
         fmt::format("the kernel dropped {} (ring full): try a larger ring (-B, now {} MiB), more "
                     "readers (--threads, now {}) or a narrower capture (--bpf)",
-                    counted(n, "packet"), in_use_.ring_mib, in_use_.readers));
+                    counted(n, "packet"), in_use_.ring_mib, in_use_.readers)));
   }
   if (const auto n = due(evicted_, snapshot.totals[ipc::Tally::evicted], now)) {
-    due_now.push_back(
+    due_now.push_back(warning(
+        "attempts_evicted", n,
         fmt::format("evicted {}, oldest unanswered first: the table is full (a SYN flood?); "
                     "--max-sessions (now {}) makes it larger",
-                    counted(n, "attempt"), capacity));
+                    counted(n, "attempt"), capacity)));
   }
   if (const auto n = due(mail_, ignored(snapshot, "mailbox_full"), now)) {
-    due_now.push_back(fmt::format(
-        "lost {} on the way from one reader to another: try fewer readers (--threads, now "
-        "{})",
-        counted(n, "packet"), in_use_.readers));
+    due_now.push_back(warning(
+        "packets_between_readers", n,
+        fmt::format(
+            "lost {} on the way from one reader to another: try fewer readers (--threads, now "
+            "{})",
+            counted(n, "packet"), in_use_.readers)));
   }
   if (const auto n = due(events_, events_lost, now)) {
-    due_now.push_back(fmt::format(
-        "counted {} without printing: they came faster than they can be printed; -q prints none",
-        counted(n, "outcome")));
+    due_now.push_back(warning("outcomes_not_told", n,
+                              fmt::format("counted {} without telling of them: they came faster "
+                                          "than they can be printed or watched",
+                                          counted(n, "outcome"))));
   }
   if (!tunnels_reported_) {
-    if (auto warning = tunnel_warning(snapshot)) {
+    if (auto text = tunnel_warning(snapshot)) {
       tunnels_reported_ = true;
-      due_now.push_back(std::move(*warning));
+      due_now.push_back(
+          warning("tunnels_passed_over", ignored(snapshot, "tunnel"), std::move(*text)));
     }
   }
   return due_now;

@@ -13,12 +13,18 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/journal.h"
 #include "ipc/snapshot.h"
 
 namespace tcpeek::engine {
 
 // Says that encapsulated TCP was passed over, if any was.
 [[nodiscard]] std::optional<std::string> tunnel_warning(const ipc::Snapshot& snapshot);
+
+struct LossWarning {
+  std::string text;
+  JournalEntry entry;
+};
 
 class LossWarnings {
  public:
@@ -35,7 +41,7 @@ class LossWarnings {
   explicit LossWarnings(InUse in_use) : in_use_(in_use) {}
 
   // The warnings that are due.
-  [[nodiscard]] std::vector<std::string> warnings(const ipc::Snapshot& snapshot,
+  [[nodiscard]] std::vector<LossWarning> warnings(const ipc::Snapshot& snapshot,
                                                   Clock::time_point now);
 
  private:

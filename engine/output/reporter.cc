@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <string>
+#include <utility>
 
 #include "engine/output/live_line.h"
+#include "ipc/outcome_event.h"
 
 namespace tcpeek::engine {
 namespace {
-
-ipc::EventEndpoint to_text(const flowtable::Endpoint& end) {
-  return {to_string(Address{end.address}), end.port};
-}
 
 // https://no-color.org: any value but the empty one.
 bool wants_no_colour() {
@@ -20,67 +19,22 @@ bool wants_no_colour() {
 
 }  // namespace
 
-Reporter::Reporter(OutputFormat format, LineWriter& standard_error, LineWriter& standard_output,
-                   const FilterRegistry& filters, InterfaceName interface_name)
+Reporter::Reporter(std::optional<OutputFormat> format, LineWriter& standard_error,
+                   LineWriter& standard_output, const FilterRegistry& filters,
+                   OutcomeEvents::InterfaceName interface_name, ipc::EventLog* log)
     : format_(format),
       standard_error_(standard_error),
       standard_output_(standard_output),
-      filters_(filters),
-      interface_name_(std::move(interface_name)),
+      events_(filters, std::move(interface_name)),
+      log_(log),
       colour_(standard_error.terminal() && !wants_no_colour()) {}
 
 void Reporter::begin() {
   if (format_ == OutputFormat::text) standard_error_.line(live_header());
 }
 
-namespace {
-
-// Where a result or its cause comes from a segment that tells more.
-void add_evidence(ipc::OutcomeEvent& event, const OutcomeRecord& o) {
-  using flowtable::Cause;
-  if (o.has_legs) event.legs = {o.legs.syn_to_synack, o.legs.synack_to_ack};
-  if (o.outcome.cause == Cause::refused || o.outcome.cause == Cause::reset)
-    event.rst = {word(o.outcome.rst_sender), o.outcome.rst_hop_limit};
-  if (o.has_responder_isn) event.responder_isn = o.responder_isn;
-  if (o.has_error) {
-    event.icmp = {.type = o.error.type,
-                  .code = o.error.code,
-                  .reason = word(flowtable::reason_of(o.error)),
-                  .router = to_string(Address{o.error.router})};
-  }
-}
-
-}  // namespace
-
-ipc::OutcomeEvent Reporter::to_event(const Collected& collected) const {
-  const OutcomeRecord& o = collected.record;
-  ipc::OutcomeEvent event{
-      .first_syn = std::chrono::system_clock::time_point(
-          std::chrono::duration_cast<std::chrono::system_clock::duration>(o.first_syn)),
-      .duration = std::chrono::duration_cast<std::chrono::microseconds>(o.duration),
-      .initiator = to_text(o.initiator),
-      .responder = to_text(o.responder),
-      .result = word(o.outcome.result()),
-      .cause = word(o.outcome.cause),
-      .tried = o.tried,
-      .uncertain = o.outcome.uncertain,
-      .half_seen = o.outcome.half_seen,
-      .late_proof = o.outcome.late_proof,
-      .dup_syn = o.dup_syns,
-      .dup_synack = o.dup_synacks,
-      .legs = {},
-      .isn = o.isn,
-      .responder_isn = {},
-      .rst = {},
-      .icmp = {},
-      .interface = {},
-      .filters = {},
-  };
-  if (format_ == OutputFormat::text) return event;
-  add_evidence(event, o);
-  event.interface = interface_name_(o.interface);
-  for (const FilterId filter : collected.filters) event.filters.push_back(filters_.name(filter));
-  return event;
+bool Reporter::wants_json() const noexcept {
+  return format_ == OutputFormat::json || (log_ != nullptr && log_->keeping());
 }
 
 bool Reporter::print(std::span<OutcomeQueue* const> queues, std::size_t most) {
@@ -92,13 +46,13 @@ bool Reporter::print(std::span<OutcomeQueue* const> queues, std::size_t most) {
 // Takes the same share of each queue at most, so that no queue waits for the others.
 bool Reporter::collect(std::span<OutcomeQueue* const> queues, std::size_t most) {
   const std::size_t share = most / std::max<std::size_t>(queues.size(), 1);
-  const bool text = format_ == OutputFormat::text;
+  const bool names = wants_json();
   bool more = false;
   Collected next;
   for (OutcomeQueue* queue : queues) {
     std::size_t taken = 0;
     while (taken < share && collected_.size() < most &&
-           queue->pop(next.record, text ? nullptr : &next.filters)) {
+           queue->pop(next.record, names ? &next.filters : nullptr)) {
       collected_.push_back(next);
       ++taken;
     }
@@ -110,15 +64,30 @@ bool Reporter::collect(std::span<OutcomeQueue* const> queues, std::size_t most) 
 void Reporter::print_collected() {
   std::ranges::stable_sort(collected_, {},
                            [](const Collected& collected) { return collected.record.outcome.at; });
-  const bool text = format_ == OutputFormat::text;
-  LineWriter& writer = text ? standard_error_ : standard_output_;
-  for (const Collected& collected : collected_) {
-    const ipc::OutcomeEvent event = to_event(collected);
-    writer.line(text ? live_line(event, collected.record.outcome.result(), colour_)
-                     : to_json_line(event));
-  }
-  writer.flush();
+  for (const Collected& collected : collected_) tell(collected);
+  standard_error_.flush();
+  standard_output_.flush();
   collected_.clear();
+}
+
+void Reporter::tell(const Collected& collected) {
+  if (format_ == OutputFormat::text) {
+    standard_error_.line(live_line(OutcomeEvents::brief(collected.record),
+                                   collected.record.outcome.result(), colour_));
+  }
+  if (wants_json()) return tell_as_json(collected);
+  if (log_ != nullptr) log_->skip();
+}
+
+void Reporter::tell_as_json(const Collected& collected) {
+  const ipc::OutcomeEvent event = events_.whole(collected.record, collected.filters);
+  std::string line =
+      to_json_line(event, log_ == nullptr ? std::nullopt : std::optional(log_->stamp()));
+  if (format_ == OutputFormat::json) standard_output_.line(line);
+  if (log_ == nullptr) return;
+  log_->add({.kind = kind_of(collected.record.outcome.cause),
+             .filters = event.filters,
+             .line = std::move(line)});
 }
 
 }  // namespace tcpeek::engine

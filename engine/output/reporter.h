@@ -1,22 +1,23 @@
-// Prints outcomes as they happen: live lines on standard error, or JSON lines on standard output.
+// Tells of outcomes as they happen: by live lines on standard error, by JSON lines on standard output, and to
+// the log of events.
 //
-// The outcomes of all readers that are queued at one time are printed in the order of their time.
+// The outcomes of all readers that are queued at one time are told in the order of their time. Each gets its
+// number in the log, and is formatted as JSON once, if anybody wants that.
 //
 // Thread contract: reactor thread only.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <functional>
+#include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "engine/base/output_format.h"
 #include "engine/filters/filter_registry.h"
 #include "engine/output/line_writer.h"
+#include "engine/output/outcome_events.h"
 #include "engine/pipeline/outcome_queue.h"
-#include "ipc/outcome_event.h"
+#include "ipc/event_log.h"
 
 namespace tcpeek::engine {
 
@@ -24,14 +25,13 @@ class Reporter {
  public:
   static constexpr std::size_t kMaxBatch = 65536;
 
-  // The name of an interface by the 16 bits of its index that an attempt keeps.
-  using InterfaceName = std::function<std::string(std::uint16_t)>;
-
-  Reporter(OutputFormat format, LineWriter& standard_error, LineWriter& standard_output,
-           const FilterRegistry& filters, InterfaceName interface_name);
+  // Without a format nothing is printed; without a log outcomes have no numbers.
+  Reporter(std::optional<OutputFormat> format, LineWriter& standard_error,
+           LineWriter& standard_output, const FilterRegistry& filters,
+           OutcomeEvents::InterfaceName interface_name, ipc::EventLog* log = nullptr);
 
   void begin();
-  // Prints what the readers' queues hold, `most` outcomes at once. True: there may be more.
+  // Tells what the readers' queues hold, `most` outcomes at once. True: there may be more.
   bool print(std::span<OutcomeQueue* const> queues, std::size_t most = kMaxBatch);
   // The same in two steps, to sort what is collected by several calls. True: the batch is full, or a
   // queue may hold more.
@@ -41,16 +41,18 @@ class Reporter {
  private:
   struct Collected {
     OutcomeRecord record;
-    std::vector<FilterId> filters;  // empty for text, which does not show them
+    std::vector<FilterId> filters;  // empty where only text is printed, which does not show them
   };
 
-  [[nodiscard]] ipc::OutcomeEvent to_event(const Collected& collected) const;
+  [[nodiscard]] bool wants_json() const noexcept;
+  void tell(const Collected& collected);
+  void tell_as_json(const Collected& collected);
 
-  OutputFormat format_;
+  std::optional<OutputFormat> format_;
   LineWriter& standard_error_;
   LineWriter& standard_output_;
-  const FilterRegistry& filters_;
-  InterfaceName interface_name_;
+  OutcomeEvents events_;
+  ipc::EventLog* log_;
   bool colour_;
   std::vector<Collected> collected_;
 };

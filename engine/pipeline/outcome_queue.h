@@ -3,19 +3,24 @@
 // How it works: the filters of an outcome are a bit each. The first 64 bits are in the record, and are
 // nearly always enough; other words that are not zero precede it in the queue, all or nothing.
 //
-// Bounded: when the reactor does not keep up, outcomes are counted as always but not printed, and the
+// Bounded: when the reactor does not keep up, outcomes are counted as always but not told, and the
 // reader counts how many.
 //
-// Thread contract: plain values; the queue has one producer (the reader) and one consumer (the
-// reactor).
+// With nobody to be told the queue takes no memory. The reactor switches it on and off; as the reader may be
+// putting something in just then, the memory is given back later, by release().
+//
+// Thread contract: plain values; the queue has one producer (the reader: listening(), push()) and one
+// consumer (the reactor: all else).
 #pragma once
 
 #include <concurrentqueue/concurrentqueue.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <variant>
 #include <vector>
@@ -63,32 +68,49 @@ class OutcomeQueue {
 
   using Item = std::variant<OutcomeRecord, FilterWord>;
 
-  // With nobody to print outcomes the queue takes no memory and refuses everything.
-  explicit OutcomeQueue(bool listening)
-      : listening_(listening), queue_(listening ? kCapacity : 0), producer_(queue_) {}
-
-  [[nodiscard]] bool listening() const noexcept { return listening_; }
-
-  [[nodiscard]] bool push(const OutcomeRecord& record) noexcept {
-    [[maybe_unused]] const tsan_queue_order::Putting putting(&queue_);
-    return queue_.try_enqueue(producer_, record);
+  explicit OutcomeQueue(bool listening) {
+    if (listening) listen();
   }
-  // A record with words of its filters, at most kFilterWords.
-  [[nodiscard]] bool push(const OutcomeRecord& record, std::span<const FilterWord> words) noexcept {
-    if (words.empty()) return push(record);
+
+  // From now on outcomes are queued, in an empty queue.
+  void listen() {
+    if (room_ == nullptr) room_ = std::make_unique<Room>();
+    for (OutcomeRecord old; pop(old);) {
+    }
+    open_.store(room_.get(), std::memory_order_release);
+  }
+  // From now on none are.
+  void ignore() noexcept { open_.store(nullptr, std::memory_order_release); }
+  // Gives back the memory of a queue that is ignored. Precondition: since then the reader was seen between
+  // two rounds of its loop.
+  void release() noexcept {
+    if (!listening()) room_.reset();
+  }
+
+  [[nodiscard]] bool listening() const noexcept {
+    return open_.load(std::memory_order_acquire) != nullptr;
+  }
+
+  // A record with words of its filters, at most kFilterWords. False: there was no room.
+  [[nodiscard]] bool push(const OutcomeRecord& record,
+                          std::span<const FilterWord> words = {}) noexcept {
+    Room* const room = open_.load(std::memory_order_acquire);
+    if (room == nullptr) return true;  // nobody wants it any more
+    [[maybe_unused]] const tsan_queue_order::Putting putting(room);
+    if (words.empty()) return room->queue.try_enqueue(room->producer, record);
     std::array<Item, kFilterWords + 1> items;
     std::size_t count = 0;
     for (const FilterWord& word : words) items[count++] = word;
     items[count++] = record;
-    [[maybe_unused]] const tsan_queue_order::Putting putting(&queue_);
-    return queue_.try_enqueue_bulk(producer_, items.data(), count);
+    return room->queue.try_enqueue_bulk(room->producer, items.data(), count);
   }
 
   // The next outcome; `filters`, if wanted, are those it counts in, ascending.
   [[nodiscard]] bool pop(OutcomeRecord& record, std::vector<FilterId>* filters = nullptr) {
+    if (room_ == nullptr) return false;
     words_.clear();
-    for (Item item; queue_.try_dequeue(item);) {
-      tsan_queue_order::taken(&queue_);
+    for (Item item; room_->queue.try_dequeue(item);) {
+      tsan_queue_order::taken(room_.get());
       if (const auto* word = std::get_if<FilterWord>(&item)) {
         words_.push_back(*word);
         continue;
@@ -101,7 +123,9 @@ class OutcomeQueue {
   }
 
   // Queued outcomes, and words of theirs.
-  [[nodiscard]] std::size_t size() const noexcept { return queue_.size_approx(); }
+  [[nodiscard]] std::size_t size() const noexcept {
+    return room_ == nullptr ? 0 : room_->queue.size_approx();
+  }
 
  private:
   // A producer's index of blocks must hold the whole queue: growing it would allocate.
@@ -120,10 +144,14 @@ class OutcomeQueue {
     });
   }
 
-  bool listening_;
-  moodycamel::ConcurrentQueue<Item, Traits> queue_;
-  moodycamel::ProducerToken producer_;
-  std::vector<FilterWord> words_;  // the consumer's: those of the next outcome
+  struct Room {
+    moodycamel::ConcurrentQueue<Item, Traits> queue{kCapacity};
+    moodycamel::ProducerToken producer{queue};
+  };
+
+  std::unique_ptr<Room> room_;        // the reactor's
+  std::atomic<Room*> open_{nullptr};  // where the reader puts outcomes; null: nobody listens
+  std::vector<FilterWord> words_;     // the consumer's: those of the next outcome
 };
 
 }  // namespace tcpeek::engine

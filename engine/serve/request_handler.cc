@@ -25,6 +25,9 @@ const ipc::ReplyText& shared(ipc::ReplyText& text, Make make) {
 
 void RequestHandler::ask(std::string word, Reply reply) {
   if (ask_top(word, reply) || ask_explanation(word, reply)) return;
+  for (const auto& answered : offered_) {
+    if (answered(word, reply)) return;
+  }
   drop_unwanted();
   waiting_.push_back({std::move(word), std::move(reply)});
   if (!busy_) begin_round();
@@ -110,17 +113,27 @@ void RequestHandler::answer(const ipc::Snapshot& snapshot) {
     } else if (const auto history =
                    history_replies_ ? parse_history_request(request.word) : std::nullopt) {
       if (!answer_history(*history, snapshot, request.reply)) postponed.push_back(request);
+    } else if (const auto delta = parse_delta_request(request.word)) {
+      if (!answer_delta(*delta, snapshot, request.reply)) postponed.push_back(request);
     } else {
       request.reply(shared(get, [&] { return ipc::get_reply(snapshot); }));
     }
   }
   if (history_replies_) history_replies_->end_round();
+  delta_replies_.end_round();
   waiting_.insert(waiting_.begin(), postponed.begin(), postponed.end());
 }
 
 bool RequestHandler::answer_history(const HistoryRequest& asked, const ipc::Snapshot& snapshot,
                                     const Reply& reply) {
   const std::optional<ipc::ReplyText> text = history_replies_->reply(asked, snapshot);
+  if (text) reply(*text);
+  return text.has_value();
+}
+
+bool RequestHandler::answer_delta(const DeltaRequest& asked, const ipc::Snapshot& snapshot,
+                                  const Reply& reply) {
+  const std::optional<ipc::ReplyText> text = delta_replies_.reply(asked, snapshot);
   if (text) reply(*text);
   return text.has_value();
 }

@@ -23,6 +23,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/serve/delta_replies.h"
 #include "engine/serve/history_replies.h"
 #include "ipc/explain.h"
 #include "ipc/legacy_reply.h"
@@ -57,8 +58,14 @@ class RequestHandler {
   // The same for EXPLAIN. Without it that is a word like any other.
   using CollectExplanation = std::function<void(std::function<void(const ipc::Explanation&)>)>;
   void offer(CollectExplanation collect) { collect_explanation_ = std::move(collect); }
+  // A word that needs no snapshot: answers, or returns false if the line is about another.
+  void offer(std::function<bool(std::string_view line, const Reply& reply)> word) {
+    offered_.push_back(std::move(word));
+  }
 
   void ask(std::string word, Reply reply);
+
+  [[nodiscard]] const DeltaReplies& deltas() const noexcept { return delta_replies_; }
 
   [[nodiscard]] std::size_t waiting() const noexcept {
     return waiting_.size() + top_waiting_.size();
@@ -85,6 +92,8 @@ class RequestHandler {
   // False if it has to wait for the next round.
   [[nodiscard]] bool answer_history(const HistoryRequest& asked, const ipc::Snapshot& snapshot,
                                     const Reply& reply);
+  [[nodiscard]] bool answer_delta(const DeltaRequest& asked, const ipc::Snapshot& snapshot,
+                                  const Reply& reply);
   void end_round(std::chrono::steady_clock::duration spent);
   void drop_unwanted();
 
@@ -92,13 +101,15 @@ class RequestHandler {
   const Collect collect_;
   const CollectTop collect_top_;
   CollectExplanation collect_explanation_;  // empty: not offered
-  std::vector<Request> current_;            // answered in the current round
-  std::vector<Request> waiting_;            // for the next one
-  bool busy_ = false;                       // with a round or the pause after it
+  std::vector<std::function<bool(std::string_view, const Reply&)>> offered_;
+  std::vector<Request> current_;  // answered in the current round
+  std::vector<Request> waiting_;  // for the next one
+  bool busy_ = false;             // with a round or the pause after it
   std::vector<TopQuestion> top_waiting_;
   bool top_busy_ = false;
   ipc::RefreshMarks refresh_marks_;
   std::optional<HistoryReplies> history_replies_;
+  DeltaReplies delta_replies_;
 };
 
 }  // namespace tcpeek::engine

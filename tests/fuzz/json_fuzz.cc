@@ -9,11 +9,14 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "ipc/delta.h"
 #include "ipc/history_json.h"
 #include "ipc/json_text.h"
 #include "ipc/legacy_reply.h"
 #include "ipc/outcome_event.h"
+#include "ipc/packed_snapshot.h"
 #include "ipc/stats_json.h"
 #include "tests/fuzz/input.h"
 
@@ -283,9 +286,11 @@ void check_event(FuzzedDataProvider& input) {
   e.cause = "refused";
   e.dup_syn = input.ConsumeIntegral<std::uint32_t>();
   e.interface = text(input);
+  std::vector<std::string> filters;
   for (std::size_t n = input.ConsumeIntegralInRange<std::size_t>(0, 3); n > 0; --n) {
-    e.filters.push_back(text(input));
+    filters.push_back(text(input));
   }
+  e.filters = filters_named(filters);
   const std::string line = to_json_line(e);
   EXPECT_EQ(line.find('\n'), std::string::npos);
   const json parsed = json::parse(line);
@@ -296,9 +301,31 @@ void check_event(FuzzedDataProvider& input) {
   EXPECT_EQ(parsed.at("responder").at("port"), e.responder.port);
   EXPECT_EQ(parsed.at("dup_syn"), e.dup_syn);
   expect_text(parsed.at("interface"), e.interface);
-  ASSERT_EQ(parsed.at("filters").size(), e.filters.size());
-  for (std::size_t i = 0; i < e.filters.size(); ++i) {
-    expect_text(parsed.at("filters").at(i), e.filters[i]);
+  expect_text(parsed.at("client.address"), e.initiator.address);
+  expect_text(parsed.at("network.interface.name"), e.interface);
+  ASSERT_EQ(parsed.at("filters").size(), filters.size());
+  for (std::size_t i = 0; i < filters.size(); ++i) {
+    expect_text(parsed.at("filters").at(i), filters[i]);
+    EXPECT_TRUE(e.filters->has(filters[i]));
+  }
+}
+
+// A difference counts what came since, or all if it began anew; a packed snapshot gives the same one.
+void check_delta(const Snapshot& before, const Snapshot& now) {
+  const Snapshot between = difference(now, before);
+  const DeltaSpan span{.name = "n", .since = before.taken, .lasted = {}, .first = false};
+  const std::string reply = delta_reply(span, between, now);
+  EXPECT_EQ(reply, delta_reply(span, difference(now, PackedSnapshot(before).unpacked()), now));
+  const json parsed = json::parse(reply);
+  ASSERT_EQ(parsed.at("filters").size(), now.filters.size());
+  for (std::size_t i = 0; i < now.filters.size(); ++i) {
+    const json& filter = parsed.at("filters").at(i);
+    const std::uint64_t told = filter.at("attempts");
+    const std::uint64_t counted = now.filters[i].counts[Tally::attempts];
+    EXPECT_LE(told, counted);
+    if (filter.contains("restarted")) {
+      EXPECT_EQ(told, counted);
+    }
   }
 }
 
@@ -316,6 +343,7 @@ void run(FuzzedDataProvider& input) {
       value += input.ConsumeIntegral<std::uint8_t>();
   }
   check_refresh(marks, first, second);
+  check_delta(first, second);
   expect_text(json::parse(json_quoted(second.version)), second.version);
 }
 

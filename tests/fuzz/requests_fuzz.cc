@@ -1,12 +1,18 @@
 // A request fed in pieces: the framer says what it says of the whole, and what a reading of its
-// documentation says, whatever the pieces are and whatever comes after.
+// documentation says, whatever the pieces are and whatever comes after. Then its arguments, if it is WATCH or
+// DELTA: a request that means the same when it is written down again, or one printable line of what is wrong.
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <variant>
+#include <vector>
 
+#include "engine/base/text.h"
+#include "engine/serve/delta_replies.h"
+#include "engine/serve/watch_request.h"
 #include "ipc/request.h"
 #include "tests/fuzz/input.h"
 
@@ -46,6 +52,55 @@ void expect(const RequestFramer& framer, const Answer& answer) {
   EXPECT_EQ(framer.word(), answer.word);
 }
 
+std::vector<std::string> filter_names() {
+  return {"RX", "TX", "web", "\xc3\xa9\x1b"};
+}
+
+void expect_mistake(const std::string& text, std::string_view word) {
+  EXPECT_TRUE(text.starts_with(word));
+  EXPECT_EQ(engine::printable(text), text);
+  EXPECT_LT(text.size(), 1000U);
+}
+
+// The same request in other words.
+std::string written(const ipc::WatchRequest& request) {
+  std::string text = "WATCH";
+  if (request.from) text += " from=" + std::to_string(*request.from);
+  if (request.kinds != ipc::EventKinds::all()) {
+    text += " result=";
+    for (const ipc::NamedKinds& named : ipc::kNamedKinds) {
+      ipc::EventKinds both = request.kinds;
+      both |= named.kinds;
+      if (both == request.kinds) text.append(named.name).append(1, ',');
+    }
+    text.pop_back();
+  }
+  if (request.filter) text += " filter=" + *request.filter;
+  return text + " json";
+}
+
+void expect_watch(std::string_view line) {
+  const auto parsed = engine::parse_watch_request(line, filter_names);
+  EXPECT_EQ(parsed.has_value(), ipc::arguments_of(line, "WATCH").has_value());
+  if (!parsed) return;
+  if (const auto* mistake = std::get_if<engine::WatchMistake>(&*parsed)) {
+    return expect_mistake(mistake->text, "WATCH: ");
+  }
+  const auto& request = std::get<ipc::WatchRequest>(*parsed);
+  const auto again = engine::parse_watch_request(written(request), filter_names);
+  EXPECT_TRUE(again && std::holds_alternative<ipc::WatchRequest>(*again));
+  EXPECT_EQ(std::get<ipc::WatchRequest>(*again), request);
+}
+
+void expect_delta(std::string_view line) {
+  const auto request = engine::parse_delta_request(line);
+  EXPECT_EQ(request.has_value(), ipc::arguments_of(line, "DELTA").has_value());
+  if (!request) return;
+  EXPECT_NE(request->name.empty(), request->error.empty());
+  if (!request->error.empty()) return expect_mistake(request->error, "DELTA: ");
+  EXPECT_EQ(engine::parse_delta_request("DELTA " + request->name)->name, request->name);
+}
+
 void run(FuzzedDataProvider& input) {
   constexpr std::array<std::size_t, 4> kMost{1, 7, 64, ipc::kMaxRequestBytes};
   const std::size_t most = pick(input, kMost);
@@ -78,6 +133,12 @@ void run(FuzzedDataProvider& input) {
     one->end_of_input();
     expect(*one, answer);
   }
+  for (const std::string_view line : {framer.word(), std::string_view(bytes)}) {
+    expect_watch(line);
+    expect_delta(line);
+  }
+  expect_watch("WATCH " + bytes);
+  expect_delta("DELTA " + bytes);
 }
 
 }  // namespace

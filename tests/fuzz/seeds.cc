@@ -177,7 +177,10 @@ void write_texts(Seeds& seeds) {
        "-ieth0\0-t5"sv}) {
     seeds.write("options", octets(text));
   }
-  for (const std::string_view text : {"GET\r\n"sv, "REFRESH\n"sv, " STATS \t"sv, ""sv}) {
+  for (const std::string_view text :
+       {"GET\r\n"sv, "REFRESH\n"sv, " STATS \t"sv, ""sv,
+        "WATCH json filter=web result=success,reset from=7\n"sv, "WATCH form=1\n"sv,
+        "DELTA grafana-1.x_y\n"sv, "DELTA a b\n"sv}) {
     seeds.write("requests", with_choices(octets(text), Octets{std::byte{3}, std::byte{1}}));
   }
 }

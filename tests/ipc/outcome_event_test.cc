@@ -22,7 +22,7 @@ OutcomeEvent event() {
   e.initiator = {"192.0.2.1", 40'000};
   e.responder = {"2001:db8::1", 443};
   e.interface = "eth0";
-  e.filters = {"RX", "web"};
+  e.filters = filters_named({"RX", "web"});
   return e;
 }
 
@@ -32,15 +32,21 @@ TEST(OutcomeEvent, Success) {
   e.dup_syn = 2;
   e.tried = microseconds{3'000'001};
   e.isn = 4'294'967'295;
-  EXPECT_EQ(to_json_line(e), R"({"time":"2012-07-02T16:48:33.000042Z","duration_seconds":1.000250,)"
-                             R"("initiator":{"address":"192.0.2.1","port":40000},)"
-                             R"("responder":{"address":"2001:db8::1","port":443},)"
-                             R"("result":"success","cause":"",)"
-                             R"("uncertain":false,"half_seen":true,"late_proof":false,)"
-                             R"("tries":3,"tried_seconds":3.000001,"dup_syn":2,"dup_synack":0,)"
-                             R"("legs_seconds":{"syn_to_synack":null,"synack_to_ack":null},)"
-                             R"("isn":{"initiator":4294967295,"responder":null},)"
-                             R"("interface":"eth0","filters":["RX","web"]})");
+  EXPECT_EQ(
+      to_json_line(e),
+      R"({"event":"outcome","time":"2012-07-02T16:48:33.000042Z","duration_seconds":1.000250,)"
+      R"("initiator":{"address":"192.0.2.1","port":40000},)"
+      R"("responder":{"address":"2001:db8::1","port":443},)"
+      R"("result":"success","cause":"",)"
+      R"("uncertain":false,"half_seen":true,"late_proof":false,)"
+      R"("tries":3,"tried_seconds":3.000001,"dup_syn":2,"dup_synack":0,)"
+      R"("legs_seconds":{"syn_to_synack":null,"synack_to_ack":null},)"
+      R"("isn":{"initiator":4294967295,"responder":null},)"
+      R"("interface":"eth0","filters":["RX","web"],)"
+      R"("client.address":"192.0.2.1","client.port":40000,)"
+      R"("server.address":"2001:db8::1","server.port":443,)"
+      R"("network.transport":"tcp","network.type":"ipv6",)"
+      R"("network.interface.name":"eth0"})");
 }
 
 TEST(OutcomeEvent, Timeout) {
@@ -51,16 +57,22 @@ TEST(OutcomeEvent, Timeout) {
   e.uncertain = true;
   e.late_proof = true;
   e.dup_synack = 4'294'967'295;
-  e.filters.clear();
-  EXPECT_EQ(to_json_line(e),
-            R"({"time":"2012-07-02T16:48:33.000042Z","duration_seconds":60.000000,)"
-            R"("initiator":{"address":"192.0.2.1","port":40000},)"
-            R"("responder":{"address":"2001:db8::1","port":443},)"
-            R"("result":"timeout","cause":"no_ack",)"
-            R"("uncertain":true,"half_seen":false,"late_proof":true,)"
-            R"("tries":1,"tried_seconds":0.000000,"dup_syn":0,"dup_synack":4294967295,)"
-            R"("legs_seconds":{"syn_to_synack":null,"synack_to_ack":null},)"
-            R"("isn":{"initiator":0,"responder":null},"interface":"eth0","filters":[]})");
+  e.filters = filters_named({});
+  e.error_type = "timed_out";
+  EXPECT_EQ(
+      to_json_line(e),
+      R"({"event":"outcome","time":"2012-07-02T16:48:33.000042Z","duration_seconds":60.000000,)"
+      R"("initiator":{"address":"192.0.2.1","port":40000},)"
+      R"("responder":{"address":"2001:db8::1","port":443},)"
+      R"("result":"timeout","cause":"no_ack",)"
+      R"("uncertain":true,"half_seen":false,"late_proof":true,)"
+      R"("tries":1,"tried_seconds":0.000000,"dup_syn":0,"dup_synack":4294967295,)"
+      R"("legs_seconds":{"syn_to_synack":null,"synack_to_ack":null},)"
+      R"("isn":{"initiator":0,"responder":null},"interface":"eth0","filters":[],)"
+      R"("client.address":"192.0.2.1","client.port":40000,)"
+      R"("server.address":"2001:db8::1","server.port":443,)"
+      R"("network.transport":"tcp","network.type":"ipv6",)"
+      R"("network.interface.name":"eth0","error.type":"timed_out"})");
 }
 
 TEST(OutcomeEvent, WhatOnlySomeHave) {
@@ -86,7 +98,7 @@ TEST(OutcomeEvent, DurationIsNeverNegative) {
 TEST(OutcomeEvent, HostileNamesStayOneLineOfValidJson) {
   OutcomeEvent e = event();
   e.interface = "e\"0\n";
-  e.filters = {"a\nb", "\xff", "{}"};
+  e.filters = filters_named({"a\nb", "\xff", "{}"});
   const std::string line = to_json_line(e);
   EXPECT_EQ(line.find('\n'), std::string::npos);
   const auto parsed = nlohmann::json::parse(line);

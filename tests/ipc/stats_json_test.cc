@@ -59,7 +59,8 @@ TEST(StatsReply, MembersAndTheirOrder) {
           R"("late_syns":0,"stray_syns":0,"packets":{"seen":0,"dropped":0,"in_ring":0,"delivered":0,"used":0,)"
           R"("ignored":{"bad_checksum":0,"a_fragment":0},"in_mailboxes":0,"misrouted":0},)"
           R"("server":{"clients_accepted":0,"clients_displaced":0,"accept_failures":0,"requests":0,)"
-          R"("requests_dropped":0,"replies_dropped":0,"lines_lost":0},)"
+          R"("requests_dropped":0,"replies_dropped":0,"lines_lost":0,"watchers":0,)"
+          R"("watchers_refused":0,"watchers_stalled":0,"deltas_displaced":0},)"
           R"("queues":{"ports":[],"ports_left_out":0,"listeners_known":false,"kernel_counters":)"
           R"({"known":false,"listen_overflows":0,"listen_drops":0,"syn_queue_drops":0}},)"
           R"("accounting":{"attempts":{"attempts":0,"accounted":0,"holds":true},)"
@@ -202,6 +203,10 @@ TEST(StatsReply, EveryOtherCountIsShownInItsPlace) {
   s.server.requests_dropped = 405;
   s.server.replies_dropped = 406;
   s.server.lines_lost = 407;
+  s.server.watchers = 408;
+  s.server.watchers_refused = 409;
+  s.server.watchers_stalled = 410;
+  s.server.deltas_displaced = 411;
   const Json reply = Json::parse(stats_reply(s));
   EXPECT_EQ(
       reply["interfaces"].dump(),
@@ -219,9 +224,11 @@ TEST(StatsReply, EveryOtherCountIsShownInItsPlace) {
   EXPECT_EQ(reply["packets"].dump(),
             R"({"seen":301,"dropped":302,"in_ring":303,"delivered":304,"used":305,)"
             R"("ignored":{"x":306,"y":307},"in_mailboxes":308,"misrouted":309})");
-  EXPECT_EQ(reply["server"].dump(),
-            R"({"clients_accepted":401,"clients_displaced":402,"accept_failures":403,)"
-            R"("requests":404,"requests_dropped":405,"replies_dropped":406,"lines_lost":407})");
+  EXPECT_EQ(
+      reply["server"].dump(),
+      R"({"clients_accepted":401,"clients_displaced":402,"accept_failures":403,)"
+      R"("requests":404,"requests_dropped":405,"replies_dropped":406,"lines_lost":407,"watchers":408,)"
+      R"("watchers_refused":409,"watchers_stalled":410,"deltas_displaced":411})");
 }
 
 TEST(StatsReply, LatencyIsInSeconds) {

@@ -166,6 +166,26 @@ class Client {
     return result;
   }
 
+  // So many bytes, fewer if the server ends.
+  [[nodiscard]] Received receive_some(std::size_t bytes) const {
+    Received result;
+    std::string buffer(65536, '\0');
+    const auto end = Clock::now() + kPatience;
+    while (result.text.size() < bytes) {
+      if (Clock::now() > end) {
+        result.error = ETIMEDOUT;
+        return result;
+      }
+      if (!is_readable(100ms)) continue;
+      const std::size_t most = std::min(buffer.size(), bytes - result.text.size());
+      const ssize_t count = ::recv(fd_.get(), buffer.data(), most, 0);
+      if (count < 0) result.error = errno;
+      if (count <= 0) return result;
+      result.text.append(buffer, 0, static_cast<std::size_t>(count));
+    }
+    return result;
+  }
+
   void close() { fd_.reset(); }
 
  private:

@@ -85,6 +85,34 @@ class Service(unittest.TestCase):
         self.assertEqual(len(told), 2, said)
         self.assertTrue(told[0].startswith("listening on veth0, link-type EN10MB"), said)
 
+    def test_changes_have_fields_in_the_journal(self) -> None:
+        self.nest.must("systemctl", "start", UNIT)
+        wire = self.network.wire()
+        for _ in range(5):
+            Conversation(wire, RX4).succeed()
+
+        def is_ok() -> bool:
+            return bool(json.loads(self.nest.ask("STATS", SOCKET))["filters"][0]["state"]["is"] == "ok")
+
+        lab.wait_for(is_ok, "RX is ok")
+        for _ in range(4):
+            refused = Conversation(wire, RX4)
+            refused.syn()
+            refused.refuse()
+
+        def told() -> list[dict[str, str]]:
+            words = ("journalctl", "--quiet", "--output", "json", "--unit", UNIT, "TCPEEK_STATE=failing")
+            return [json.loads(line) for line in self.nest.run(*words).stdout.splitlines()]
+
+        entries = lab.wait_for(told, "a change is in the journal")
+        self.assertEqual([entry["TCPEEK_FILTER"] for entry in entries], ["RX"])
+        entry = entries[0]
+        for name, value in (("PRIORITY", "4"), ("SYSLOG_IDENTIFIER", "tcpeek"), ("TCPEEK_STATE_BEFORE", "ok"),
+                            ("TCPEEK_FAILED", "4"), ("MESSAGE_ID", "68439471fab24980b95659bb619dccc2")):  # fmt: skip
+            self.assertEqual(entry[name], value)
+        self.assertIn("RX is failing: 4 failures in a row", entry["MESSAGE"])
+        self.assertEqual([text for _, text in self.nest.said(UNIT) if "is failing" in text], [], "told once")
+
     def test_outcomes_are_told_to_who_wants_them(self) -> None:
         self.nest.drop_in(UNIT, "[Service]\nExecStart=\nExecStart=tcpeek -i %i -U /run/tcpeek/%i.sock $TCPEEK_OPTIONS\n")
         self.nest.must("systemctl", "start", UNIT)

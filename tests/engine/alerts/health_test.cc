@@ -143,7 +143,8 @@ TEST_F(ServiceHealthTest, OneThatWorkedFails) {
   top_.services[0].failing_since = snapshot_.taken;
   const auto changes = service_second();
   ASSERT_EQ(changes.size(), 1U);
-  EXPECT_EQ(changes[0].key, "service rx 192.0.2.1:443");
+  EXPECT_EQ(changes[0].of, HealthChange::Of::service);
+  EXPECT_EQ(changes[0].key, "rx 192.0.2.1:443");
   EXPECT_EQ(changes[0].change.to, HealthState::failing);
   EXPECT_EQ(changes[0].times.failing_since, top_.services[0].failing_since)
       << "what its reader knows, not since when it is watched";

@@ -67,6 +67,24 @@ TEST(JournalTest, MessagesCarryTheirSeverityAndNoNameOfTheProgram) {
             "<7>a debug\n");
 }
 
+TEST(JournalTest, ADatagramHasAFieldALine) {
+  const JournalEntry entry{.message_id = kChangeMessage,
+                           .fields = {{"TCPEEK_FILTER", "web"}, {"TCPEEK_STATE", "failing"}}};
+  EXPECT_EQ(journal_datagram(LOG_WARNING, "web is failing", entry),
+            "MESSAGE=web is failing\nPRIORITY=4\nSYSLOG_IDENTIFIER=tcpeek\n"
+            "MESSAGE_ID=68439471fab24980b95659bb619dccc2\n"
+            "TCPEEK_FILTER=web\nTCPEEK_STATE=failing\n");
+  EXPECT_EQ(journal_datagram(LOG_INFO, "", {}), "MESSAGE=\nPRIORITY=6\nSYSLOG_IDENTIFIER=tcpeek\n");
+}
+
+TEST(JournalTest, AValueWithALineBreakHasItsSizeBefore) {
+  const std::string size("\x05\0\0\0\0\0\0\0", 8);
+  const JournalEntry entry{.message_id = {}, .fields = {{"TCPEEK_FILTER", "a\nMES"}}};
+  const std::string datagram = journal_datagram(LOG_INFO, "x\ny\nz", entry);
+  EXPECT_EQ(datagram, "MESSAGE\n" + size + "x\ny\nz\nPRIORITY=6\nSYSLOG_IDENTIFIER=tcpeek\n" +
+                          "TCPEEK_FILTER\n" + size + "a\nMES\n");
+}
+
 TEST(JournalTest, ElsewhereNothingIsMarked) {
   const TextFile file;
   const Environment stream("JOURNAL_STREAM", "1:1");

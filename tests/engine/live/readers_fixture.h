@@ -23,7 +23,7 @@ inline ReaderConfig reader_config(unsigned id) {
   config.id = id;
   config.tracker = small_tracker(1000);
   config.steering = test_steering();
-  config.print_outcomes = true;
+  config.queue_outcomes = true;
   config.start = read_clocks();
   return config;
 }

@@ -19,12 +19,22 @@ class LossWarningsTest : public testing::Test {
   // A second later.
   std::vector<std::string> told() {
     now_ += 1s;
-    return loss_warnings_.warnings(snapshot_, now_);
+    std::vector<std::string> texts;
+    for (const LossWarning& warning : loss_warnings_.warnings(snapshot_, now_)) {
+      texts.push_back(warning.text);
+      EXPECT_EQ(warning.entry.message_id, kLossMessage);
+      EXPECT_EQ(warning.entry.fields.size(), 2U);
+      if (warning.entry.fields[0].second == "packets_dropped") {
+        dropped_.push_back(warning.entry.fields[1].second);
+      }
+    }
+    return texts;
   }
 
   LossWarnings loss_warnings_{{.ring_mib = 64, .readers = 2}};
   Snapshot snapshot_;
   LossWarnings::Clock::time_point now_{};
+  std::vector<std::string> dropped_;  // as fields of the journal
 };
 
 TEST_F(LossWarningsTest, NothingLostNothingTold) {
@@ -46,6 +56,7 @@ TEST_F(LossWarningsTest, DropsAreToldAtOnceThenOnceAMinute) {
   EXPECT_THAT(told(), IsEmpty()) << "no more were lost";
   ++snapshot_.packets.dropped;
   EXPECT_THAT(told(), ElementsAre(HasSubstr("dropped 1 packet (ring full)")));
+  EXPECT_THAT(dropped_, ElementsAre("5", "59", "1"));
 }
 
 TEST_F(LossWarningsTest, TunnelsAreToldOnce) {

@@ -193,6 +193,76 @@ TEST_F(ReporterTest, JsonNamesInterfaceAndFilters) {
   EXPECT_THAT(lines[1], HasSubstr(R"("filters":["RX","TX","tls"])"));
 }
 
+TEST_F(ReporterTest, NumbersAreGivenOnceAndInOrder) {
+  ipc::EventLog log("b");
+  Reporter r(
+      OutputFormat::json, to_error_, to_output_, readers_.filters(),
+      [](std::uint16_t) { return "eth7"; }, &log);
+  put(0, outcome(20s, 1002, Cause::refused));
+  put(1, outcome(10s, 1001));
+  r.print(readers_.outcomes());
+  EXPECT_EQ(log.first(), 3U) << "nobody wants them kept";
+  log.keep(true);
+  put(0, outcome(30s, 1003, Cause::no_answer));
+  r.print(readers_.outcomes());
+  const auto lines = output_.lines();
+  ASSERT_THAT(lines, SizeIs(3));
+  EXPECT_THAT(lines[0], HasSubstr(R"("boot":"b","seq":1,)"));
+  EXPECT_THAT(lines[1], HasSubstr(R"("boot":"b","seq":2,)"));
+  EXPECT_EQ(lines[2], log.at(3).line) << "printed and watched alike";
+  EXPECT_EQ(log.at(3).kind, ipc::EventKind::no_answer);
+  EXPECT_TRUE(log.at(3).filters->has("web"));
+}
+
+TEST_F(ReporterTest, WhoWatchesIsToldWhateverIsPrinted) {
+  ipc::EventLog log("b");
+  log.keep(true);
+  const auto name = [](std::uint16_t) { return "eth7"; };
+  Reporter text(OutputFormat::text, to_error_, to_output_, readers_.filters(), name, &log);
+  put(0, outcome(10s, 1001));
+  text.print(readers_.outcomes());
+  EXPECT_THAT(error_.lines(), SizeIs(1));
+  Reporter quiet(std::nullopt, to_error_, to_output_, readers_.filters(), name, &log);
+  quiet.begin();
+  put(0, outcome(10s, 1001));
+  quiet.print(readers_.outcomes());
+  EXPECT_THAT(error_.lines(), SizeIs(1));
+  EXPECT_EQ(output_.text(), "");
+  ASSERT_EQ(log.next(), 3U);
+  EXPECT_THAT(log.at(2).line, HasSubstr(R"("filters":["RX","web"])"));
+  log.keep(false);
+  put(0, outcome(10s, 1001));
+  text.print(readers_.outcomes());
+  EXPECT_EQ(log.next(), 4U) << "what nobody formats has its number";
+}
+
+TEST_F(ReporterTest, WhyByOpenTelemetrysWords) {
+  const auto type_of = [this](Cause cause, std::optional<flowtable::IcmpError> error = {}) {
+    OutcomeRecord o = outcome(10s, 1001, cause);
+    o.has_error = error.has_value();
+    if (error) o.error = *error;
+    return error_type(o);
+  };
+  EXPECT_EQ(type_of(Cause::none), "");
+  EXPECT_EQ(type_of(Cause::pending), "");
+  EXPECT_EQ(type_of(Cause::evicted), "");
+  EXPECT_EQ(type_of(Cause::refused), "refused");
+  for (const Cause cause : {Cause::reset, Cause::aborted, Cause::half_open, Cause::probe}) {
+    EXPECT_EQ(type_of(cause), "reset");
+  }
+  for (const Cause cause : {Cause::no_answer, Cause::no_ack, Cause::superseded}) {
+    EXPECT_EQ(type_of(cause), "timed_out");
+  }
+  const auto v4_error = [](std::uint8_t code) {
+    return flowtable::IcmpError{.router = {}, .type = 3, .code = code, .v6 = false};
+  };
+  EXPECT_EQ(type_of(Cause::unreachable), "host_unreachable");
+  EXPECT_EQ(type_of(Cause::unreachable, v4_error(0)), "net_unreachable");
+  EXPECT_EQ(type_of(Cause::unreachable, v4_error(1)), "host_unreachable");
+  EXPECT_EQ(type_of(Cause::unreachable, v4_error(3)), "refused");
+  EXPECT_EQ(type_of(Cause::unreachable, v4_error(13)), "host_unreachable");
+}
+
 TEST_F(ReporterTest, ManyAtOnce) {
   auto r = reporter(OutputFormat::json);
   constexpr std::size_t kEach = 40'000;

@@ -23,6 +23,7 @@ using test::ReadersRig;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
+using ::testing::HasSubstr;
 using ::testing::StartsWith;
 using namespace std::chrono_literals;
 
@@ -126,6 +127,39 @@ TEST_F(RequestHandlerTest, DifferentHistoriesAreToldOneAfterTheOther) {
   EXPECT_THAT(replies, Each(StartsWith(R"({"schema":)")));
   EXPECT_EQ(replies[1], replies[6]) << "all but the first came in one round";
   EXPECT_EQ(std::set<std::string>(replies.begin(), replies.end()).size(), 6U);
+}
+
+// One is made in a round: the others wait, and all are answered.
+TEST_F(RequestHandlerTest, EachDeltaIsToldInARoundOfItsOwn) {
+  serve_answers();
+  std::vector<Client> clients;
+  for (const char* word : {"DELTA a\n", "DELTA b\n", "DELTA a\n", "STATS\n", "DELTA a b\n"}) {
+    clients.emplace_back(path());
+    ASSERT_TRUE(clients.back().send(word));
+    wait_for_requests(clients.size());
+  }
+  readers_.start();
+  std::vector<std::string> replies;
+  for (const Client& client : clients) replies.push_back(client.receive_all().text);
+  EXPECT_THAT(replies[0], StartsWith(R"({"schema":2,"delta":{"name":"a",)"));
+  EXPECT_THAT(replies[0], HasSubstr(R"("first":true})"));
+  EXPECT_THAT(replies[1], StartsWith(R"({"schema":2,"delta":{"name":"b",)"));
+  EXPECT_THAT(replies[2], HasSubstr(R"("first":false})"));
+  EXPECT_THAT(replies[3], StartsWith(R"({"schema":2,"version":)"));
+  EXPECT_THAT(replies[4], StartsWith(R"({"error":"DELTA: 'a b' is not a name;)"));
+  EXPECT_EQ(request_handler_.deltas().names(), 2U);
+}
+
+TEST_F(RequestHandlerTest, OfferedWordsAreAnsweredAtOnce) {
+  request_handler_.offer([](std::string_view line, const RequestHandler::Reply& reply) {
+    if (line != "PING") return false;
+    reply(std::string("pong"));
+    return true;
+  });
+  serve_answers();  // no reader answers
+  EXPECT_EQ(ask("PING\n"), "pong");
+  readers_.start();
+  EXPECT_THAT(ask("PONG\n"), StartsWith(R"([{"RX":)"));
 }
 
 TEST_F(RequestHandlerTest, WhoAsksTogetherIsAnsweredTogether) {
