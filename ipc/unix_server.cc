@@ -52,7 +52,7 @@ struct UnixServer::Core : std::enable_shared_from_this<Core> {
   std::vector<std::shared_ptr<Session>> clients;  // in order of arrival
 };
 
-class UnixServer::Session : public std::enable_shared_from_this<Session> {
+class UnixServer::Session final : public Asker, public std::enable_shared_from_this<Session> {
  public:
   Session(std::shared_ptr<Core> core, Protocol::socket socket, IncomingClient client)
       : core_(std::move(core)),
@@ -72,9 +72,9 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
     return {.peer = peer_, .state = state_, .since = since_};
   }
 
-  [[nodiscard]] bool wants_reply() const noexcept { return is(State::being_answered); }
+  [[nodiscard]] bool wants_reply() const noexcept override { return is(State::being_answered); }
 
-  void send(ReplyText text) {
+  void send(ReplyText text) override {
     if (!wants_reply()) return;
     if ((*text).size() > core_->limits.max_reply_bytes) {
       ++core_->stats.replies_dropped;
@@ -236,15 +236,6 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
   ReplyText reply_;
   std::array<char, kMaxRequestBytes> input_{};
 };
-
-void UnixServer::Reply::operator()(ReplyText text) const {
-  if (const auto client = client_.lock()) client->send(std::move(text));
-}
-
-bool UnixServer::Reply::wanted() const noexcept {
-  const auto client = client_.lock();
-  return client != nullptr && client->wants_reply();
-}
 
 void UnixServer::Core::wait_for_clients() {
   acceptor.async_wait(Protocol::acceptor::wait_read, [self = shared_from_this()](error_code error) {

@@ -24,6 +24,7 @@
 #include <utility>
 
 #include "ipc/reactor.h"
+#include "ipc/reply.h"
 #include "ipc/request.h"
 #include "ipc/snapshot.h"
 #include "ipc/socket_path.h"
@@ -42,25 +43,9 @@ struct ServerLimits {
   std::chrono::milliseconds accept_retry{100};       // after accept() failed
 };
 
-// A reply, which can be sent to several clients without being copied.
-class ReplyText {
- public:
-  ReplyText() = default;       // none yet
-  ReplyText(std::string text)  // implicit: a text is a reply
-      : text_(std::make_shared<const std::string>(std::move(text))) {}
-
-  [[nodiscard]] explicit operator bool() const noexcept { return text_ != nullptr; }
-  [[nodiscard]] const std::string& operator*() const noexcept { return *text_; }
-  // Expires once the last client has it.
-  [[nodiscard]] std::weak_ptr<const std::string> weak() const noexcept { return text_; }
-
- private:
-  std::shared_ptr<const std::string> text_;
-};
-
 class UnixServer {
  public:
-  class Reply;
+  using Reply = ipc::Reply;
   using Handler = std::function<void(std::string word, Reply reply)>;
 
   UnixServer(Reactor& reactor, SocketPath path, ServerLimits limits, Handler handler);
@@ -78,23 +63,6 @@ class UnixServer {
 
   SocketPath path_;
   std::shared_ptr<Core> core_;
-};
-
-// Replies to a client that has asked, at once or later; only the first call counts. Harmless when the
-// client or the server is gone. If it is never called, the client is closed at its deadline.
-class UnixServer::Reply {
- public:
-  Reply() = default;  // to nobody
-
-  void operator()(ReplyText text) const;
-  // Whether the client is still there, without a reply yet.
-  [[nodiscard]] bool wanted() const noexcept;
-
- private:
-  friend class Session;
-  explicit Reply(std::weak_ptr<Session> client) noexcept : client_(std::move(client)) {}
-
-  std::weak_ptr<Session> client_;
 };
 
 }  // namespace tcpeek::ipc

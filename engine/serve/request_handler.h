@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "engine/serve/history_replies.h"
+#include "engine/serve/metrics_replies.h"
 #include "ipc/legacy_reply.h"
 #include "ipc/reactor.h"
 #include "ipc/snapshot.h"
@@ -50,6 +51,8 @@ class RequestHandler {
 
   // Without it HISTORY is a word like any other. It outlives this object.
   void offer(const History& history) { history_replies_.emplace(history); }
+  // The same for METRICS.
+  void offer(MetricsReplies& metrics) { metrics_ = &metrics; }
 
   void ask(std::string word, Reply reply);
 
@@ -71,6 +74,7 @@ class RequestHandler {
   [[nodiscard]] bool ask_top(std::string_view line, const Reply& reply);
   void begin_top_round();
   void begin_round();
+  void prepare_metrics(std::function<void()> then);
   void answer(const ipc::Snapshot& snapshot);
   // False if it has to wait for the next round.
   [[nodiscard]] bool answer_history(const HistoryRequest& asked, const ipc::Snapshot& snapshot,
@@ -88,6 +92,7 @@ class RequestHandler {
   bool top_busy_ = false;
   ipc::RefreshMarks refresh_marks_;
   std::optional<HistoryReplies> history_replies_;
+  MetricsReplies* metrics_ = nullptr;
 };
 
 }  // namespace tcpeek::engine

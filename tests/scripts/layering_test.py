@@ -32,7 +32,7 @@ ENGINE_MAY_INCLUDE: dict[str, frozenset[str]] = {
     "config": frozenset({"engine/base", "engine/filters", "flowtable", "ring/steering.h"}),
     "pipeline": frozenset({
         "engine/base", "engine/filters", "flowtable", "ring/steering.h", "ring/packet_socket.h",
-        "ipc/snapshot.h", "ipc/histogram.h", "ipc/top.h"}),
+        "ipc/snapshot.h", "ipc/histogram.h", "ipc/top.h", "ipc/service_metrics.h"}),
     "output": frozenset({
         "engine/base", "engine/filters", "engine/pipeline", "flowtable/outcome.h", "ring/descriptor.h",
         "ipc"}),

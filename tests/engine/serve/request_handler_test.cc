@@ -68,6 +68,57 @@ TEST_F(RequestHandlerTest, EachWordHasItsReply) {
   }
 }
 
+TEST_F(RequestHandlerTest, MetricsInEitherFormOrWithTheMistake) {
+  readers_.start();
+  serve_answers();
+  EXPECT_THAT(ask("METRICS\n"), StartsWith(R"([{"RX":)")) << "where it is not offered";
+  ServiceMembers members({.local = 5, .remote = 5});
+  MetricsReplies metrics(
+      [&](const TopCollector::ServicesReceiver& receiver) {
+        top_collector_.collect_services(members, receiver);
+      },
+      nullptr);
+  on_reactor([&] {
+    request_handler_.offer(metrics);
+    return true;
+  });
+  EXPECT_THAT(ask("METRICS\n"), StartsWith("# TYPE tcpeek_build info\n"));
+  EXPECT_THAT(ask("METRICS openmetrics\n"), EndsWith("\n# EOF\n"));
+  EXPECT_THAT(ask("METRICS prometheus\n"), StartsWith("# TYPE tcpeek_build_info gauge\n"));
+  EXPECT_THAT(ask("METRICS gzip\n"), StartsWith("\x1f\x8b"));
+  EXPECT_THAT(ask("METRICS json\n"), StartsWith(R"({"error":"json: not an argument of METRICS)"));
+  EXPECT_THAT(ask("METRICSX\n"), StartsWith(R"([{"RX":)"));
+  EXPECT_THAT(ask("STATS\n"), StartsWith(R"({"schema":2,)"));
+  stop();
+}
+
+// Readers answer one query at a time: neither word loses its reply to the other.
+TEST_F(RequestHandlerTest, TopAndMetricsAtOnce) {
+  serve_answers();
+  ServiceMembers members({.local = 5, .remote = 5});
+  MetricsReplies metrics(
+      [&](const TopCollector::ServicesReceiver& receiver) {
+        top_collector_.collect_services(members, receiver);
+      },
+      nullptr);
+  on_reactor([&] {
+    request_handler_.offer(metrics);
+    return true;
+  });
+  std::vector<Client> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.emplace_back(path());
+    ASSERT_TRUE(clients.back().send(i % 2 == 0 ? "TOP\n" : "METRICS\n"));
+    wait_for_requests(static_cast<std::uint64_t>(i) + 1);
+  }
+  readers_.start();
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    EXPECT_THAT(clients[i].receive_all().text,
+                StartsWith(i % 2 == 0 ? R"({"schema":1)" : "# TYPE"));
+  }
+  stop();
+}
+
 TEST_F(RequestHandlerTest, HistoryIsAWordOnlyWhereOneIsKept) {
   readers_.start();
   serve_answers();
