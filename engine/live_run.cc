@@ -15,6 +15,8 @@
 #include "engine/output/banner.h"
 #include "engine/output/summary.h"
 #include "engine/process/fd_limit.h"
+#include "engine/process/inherited_socket.h"
+#include "ipc/tcp_listener.h"
 #include "ring/capture_program.h"
 #include "ring/geometry.h"
 
@@ -28,11 +30,17 @@ constexpr std::size_t kPrintBatch = 2048;
 constexpr milliseconds kShutdownFlushTimeout{2000};
 // Besides clients: one being turned away, a netlink socket, a system file.
 constexpr std::size_t kTransientDescriptors = 8;
+// Of the readers, each of which is asked every second; then /healthz tells of it.
+constexpr std::chrono::seconds kMostSilence{4};
 constexpr const char* kDefaultSocket = "/var/run/tcpeek/tcpeek.sock";
 
 ring::SteeringKey new_steering_key() {
   std::random_device device;
   return random_steering(device);
+}
+
+bool takes_outcomes(const Options& options) {
+  return !options.quiet || options.metrics_exemplars;
 }
 
 }  // namespace
@@ -62,6 +70,14 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
       snapshot_collector_(reactor_, readers_, filters_, interfaces_, start_),
       health_(options.health),
       top_collector_(reactor_, readers_),
+      service_members_({.local = options.metrics_services,
+                        .remote = options.metrics_services_tx ? options.metrics_services : 0}),
+      metrics_replies_(
+          [this](const std::function<void(const ipc::ServiceMetrics&)>& receiver) {
+            if (!service_members_.any_wanted()) return receiver({});
+            top_collector_.collect_services(service_members_, receiver);
+          },
+          options.metrics_exemplars ? &failure_examples_ : nullptr),
       request_handler_(
           reactor_,
           [&collector = snapshot_collector_](SnapshotCollector::Receiver receiver) {
@@ -73,16 +89,22 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
           }),
       reporter_(
           options.output, standard_error, standard_output, filters_,
-          [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); }) {
+          [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); }),
+      takes_outcomes_(takes_outcomes(options)) {
   snapshot_collector_.include(standard_error);
   snapshot_collector_.include(standard_output);
   snapshot_collector_.annotate([this](ipc::Snapshot& snapshot) {
     health_.describe(snapshot);
     if (history_) snapshot.history = history_->stats();
   });
+  request_handler_.offer(metrics_replies_);
+  if (options_.metrics_exemplars) reporter_.keep(failure_examples_);
+  if (options_.quiet) reporter_.be_quiet();
   if (!options_.no_socket) open_server();
-  sockets_.open_spares(ensure_descriptors(ipc::ServerLimits{}.max_clients + kTransientDescriptors,
-                                          sockets_.spares_wanted()));
+  if (options_.metrics_listen) open_metrics();
+  const std::size_t clients = ipc::ServerLimits{}.max_clients * (http_server_ ? 2U : 1U);
+  sockets_.open_spares(
+      ensure_descriptors(clients + kTransientDescriptors, sockets_.spares_wanted()));
   drop_privileges(user_);
 }
 
@@ -116,7 +138,7 @@ std::vector<ReaderConfig> LiveRun::reader_configs() const {
                        .decoding = options_.decoding(),
                        .steering = steering_,
                        .ring_retire = ring::ring_geometry(sizing_.ring_mib).retire,
-                       .print_outcomes = !options_.quiet,
+                       .print_outcomes = takes_outcomes(options_),
                        .start = start_,
                        .sandbox = &sandbox_});
   }
@@ -134,6 +156,21 @@ void LiveRun::open_server() {
                   });
   snapshot_collector_.include(*server_);
   request_handler_.offer(history_.emplace());
+}
+
+void LiveRun::open_metrics() {
+  const MetricsListen& listen = *options_.metrics_listen;
+  ipc::UniqueFd listener = listen.inherited ? ipc::UniqueFd(inherited_tcp_listener().release())
+                                            : ipc::listen_on(listen.address, listen.port);
+  log_.info("metrics are at http://{}/metrics", ipc::address_of(listener.get()));
+  http_server_.emplace(
+      reactor_, std::move(listener), ipc::http_limits(),
+      ipc::HttpServer::Handlers{.metrics =
+                                    [this](const ipc::MetricsRequest& request, ipc::Reply reply) {
+                                      request_handler_.ask(to_line(request), std::move(reply));
+                                    },
+                                .trouble = [this] { return trouble(); }});
+  snapshot_collector_.include(*http_server_);
 }
 
 void LiveRun::run() {
@@ -188,7 +225,7 @@ void LiveRun::watch() {
   reactor_.on_readable(request_signals_.descriptor(), [this] { on_request_signal(); });
   link_watcher_.watch(reactor_);
   reactor_.every(kPrintInterval, [this] {
-    if (!options_.quiet && !printing_) print_outcomes();
+    if (takes_outcomes_ && !printing_) print_outcomes();
     standard_error_.flush();
     standard_output_.flush();
   });
@@ -210,7 +247,16 @@ void LiveRun::print_outcomes() {
   if (printing_) reactor_.post([this] { print_outcomes(); });
 }
 
+// A reader answers within milliseconds, and is asked each second.
+std::string LiveRun::trouble() const {
+  const auto silent = std::chrono::steady_clock::now() - answered_;
+  if (silent < kMostSilence) return {};
+  return fmt::format("the readers have not answered for {} s",
+                     std::chrono::floor<std::chrono::seconds>(silent).count());
+}
+
 void LiveRun::on_second(const ipc::Snapshot& snapshot) {
+  answered_ = std::chrono::steady_clock::now();
   systemd_notifier_.alive(snapshot);
   link_watcher_.each_second();
   readers_.settle(filters_);
@@ -254,7 +300,7 @@ void LiveRun::finish() {
   link_watcher_.finish();
   sockets_.close();
   readers_.stop();
-  while (!options_.quiet && reporter_.print(readers_.outcomes())) {
+  while (takes_outcomes_ && reporter_.print(readers_.outcomes())) {
   }
   standard_error_.line("");
   standard_error_.line(summary(snapshot_collector_.last()));

@@ -10,7 +10,9 @@
 // the user, for what the system refused.
 #pragma once
 
+#include <chrono>
 #include <optional>
+#include <string>
 
 #include "engine/alerts/health.h"
 #include "engine/alerts/health_messages.h"
@@ -29,11 +31,15 @@
 #include "engine/output/loss_warnings.h"
 #include "engine/output/reporter.h"
 #include "engine/output/systemd_notifier.h"
+#include "engine/pipeline/service_members.h"
 #include "engine/process/privileges.h"
 #include "engine/process/sandbox.h"
 #include "engine/process/termination_signals.h"
 #include "engine/serve/history.h"
+#include "engine/serve/metrics_replies.h"
 #include "engine/serve/request_handler.h"
+#include "ipc/failure_examples.h"
+#include "ipc/http_server.h"
 #include "ipc/reactor.h"
 #include "ipc/unix_server.h"
 #include "ring/capture_filter.h"
@@ -55,12 +61,14 @@ class LiveRun {
   [[nodiscard]] CaptureSockets open_sockets();
   [[nodiscard]] std::vector<ReaderConfig> reader_configs() const;
   void open_server();
+  void open_metrics();
   [[nodiscard]] bool start_readers();
   void print_banner();
   void watch();
   void print_outcomes();
   void on_second(const ipc::Snapshot& snapshot);
   void look_back(const ipc::Snapshot& snapshot);
+  [[nodiscard]] std::string trouble() const;
   void on_request_signal();
   void finish();
 
@@ -93,11 +101,18 @@ class LiveRun {
   HealthMessages health_messages_;
   std::optional<History> history_;  // none with --no-socket: nobody could ask for it
   TopCollector top_collector_;
+  ServiceMembers service_members_;
+  ipc::FailureExamples failure_examples_;
+  MetricsReplies metrics_replies_;
   RequestHandler request_handler_;
-  std::optional<ipc::UnixServer> server_;  // none with --no-socket
+  std::optional<ipc::UnixServer> server_;       // none with --no-socket
+  std::optional<ipc::HttpServer> http_server_;  // with --metrics-listen
   Reporter reporter_;
 
-  bool printing_ = false;  // more outcomes are queued
+  const bool takes_outcomes_;  // to print them, or for exemplars
+  std::chrono::steady_clock::time_point answered_ =
+      std::chrono::steady_clock::now();  // the readers, last
+  bool printing_ = false;                // more outcomes are queued
   bool snapshot_requested_ = false;
   bool not_local_reported_ = false;
 };

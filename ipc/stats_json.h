@@ -34,6 +34,7 @@
 //                         in_mailboxes, misrouted
 //   server                clients_accepted, clients_displaced, accept_failures, requests,
 //                         requests_dropped, replies_dropped, lines_lost
+//   http                  with --metrics-listen: the members of `server` but the last
 //   history               live, if there is a socket: bytes, filters, filters_not_kept (HISTORY)
 //   accounting            both sides of each identity, and whether it `holds`:
 //     attempts            attempts, accounted

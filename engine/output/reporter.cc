@@ -76,7 +76,7 @@ ipc::OutcomeEvent Reporter::to_event(const Collected& collected) const {
       .interface = {},
       .filters = {},
   };
-  if (format_ == OutputFormat::text) return event;
+  if (!sees_filters()) return event;
   add_evidence(event, o);
   event.interface = interface_name_(o.interface);
   for (const FilterId filter : collected.filters) event.filters.push_back(filters_.name(filter));
@@ -92,13 +92,12 @@ bool Reporter::print(std::span<OutcomeQueue* const> queues, std::size_t most) {
 // Takes the same share of each queue at most, so that no queue waits for the others.
 bool Reporter::collect(std::span<OutcomeQueue* const> queues, std::size_t most) {
   const std::size_t share = most / std::max<std::size_t>(queues.size(), 1);
-  const bool text = format_ == OutputFormat::text;
   bool more = false;
   Collected next;
   for (OutcomeQueue* queue : queues) {
     std::size_t taken = 0;
     while (taken < share && collected_.size() < most &&
-           queue->pop(next.record, text ? nullptr : &next.filters)) {
+           queue->pop(next.record, sees_filters() ? &next.filters : nullptr)) {
       collected_.push_back(next);
       ++taken;
     }
@@ -114,6 +113,8 @@ void Reporter::print_collected() {
   LineWriter& writer = text ? standard_error_ : standard_output_;
   for (const Collected& collected : collected_) {
     const ipc::OutcomeEvent event = to_event(collected);
+    if (examples_ != nullptr) examples_->note(event);
+    if (quiet_) continue;
     writer.line(text ? live_line(event, collected.record.outcome.result(), colour_)
                      : to_json_line(event));
   }

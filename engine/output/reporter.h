@@ -16,6 +16,7 @@
 #include "engine/filters/filter_registry.h"
 #include "engine/output/line_writer.h"
 #include "engine/pipeline/outcome_queue.h"
+#include "ipc/failure_examples.h"
 #include "ipc/outcome_event.h"
 
 namespace tcpeek::engine {
@@ -30,6 +31,11 @@ class Reporter {
   Reporter(OutputFormat format, LineWriter& standard_error, LineWriter& standard_output,
            const FilterRegistry& filters, InterfaceName interface_name);
 
+  // Outcomes are printed no more, only noted.
+  void be_quiet() { quiet_ = true; }
+  // Each failure is noted in `examples`, which outlives this.
+  void keep(ipc::FailureExamples& examples) { examples_ = &examples; }
+
   void begin();
   // Prints what the readers' queues hold, `most` outcomes at once. True: there may be more.
   bool print(std::span<OutcomeQueue* const> queues, std::size_t most = kMaxBatch);
@@ -41,9 +47,12 @@ class Reporter {
  private:
   struct Collected {
     OutcomeRecord record;
-    std::vector<FilterId> filters;  // empty for text, which does not show them
+    std::vector<FilterId> filters;  // empty where nobody sees them
   };
 
+  [[nodiscard]] bool sees_filters() const noexcept {
+    return format_ == OutputFormat::json || examples_ != nullptr;
+  }
   [[nodiscard]] ipc::OutcomeEvent to_event(const Collected& collected) const;
 
   OutputFormat format_;
@@ -52,6 +61,8 @@ class Reporter {
   const FilterRegistry& filters_;
   InterfaceName interface_name_;
   bool colour_;
+  bool quiet_ = false;
+  ipc::FailureExamples* examples_ = nullptr;
   std::vector<Collected> collected_;
 };
 
