@@ -175,6 +175,12 @@ void LiveRun::open_metrics() {
 
 void LiveRun::run() {
   for (const std::string& warning : options_.warnings) log_.warning("{}", warning);
+  if (sockets_were_handed_over() &&
+      !(options_.metrics_listen && options_.metrics_listen->inherited)) {
+    log_.warning(
+        "the service manager handed a socket over, and nothing serves it: give --metrics-listen "
+        "systemd");
+  }
   if (start_readers()) {
     socket_closer_.make_helpers(helpers_to_close(sockets_.waits_to_close(), readers_.size() + 1),
                                 sandbox_);

@@ -28,6 +28,12 @@ std::uint64_t number_in(const char* variable, std::uint64_t most) {
   return parse_number(text, 0, most).value_or(0);
 }
 
+std::uint64_t sockets_for_us() {
+  constexpr std::uint64_t kMostProcesses = std::uint64_t{1} << 22;
+  const auto us = static_cast<std::uint64_t>(::getpid());
+  return number_in("LISTEN_PID", kMostProcesses) == us ? number_in("LISTEN_FDS", kMost) : 0;
+}
+
 int option_of(int socket, int name) {
   int value = -1;
   socklen_t size = sizeof value;
@@ -42,11 +48,12 @@ bool is_tcp_listener(int socket) {
 
 }  // namespace
 
+bool sockets_were_handed_over() noexcept {
+  return sockets_for_us() > 0;
+}
+
 ring::Descriptor inherited_tcp_listener() {
-  constexpr std::uint64_t kMostProcesses = std::uint64_t{1} << 22;
-  const bool for_us =
-      number_in("LISTEN_PID", kMostProcesses) == static_cast<std::uint64_t>(::getpid());
-  const std::uint64_t count = for_us ? number_in("LISTEN_FDS", kMost) : 0;
+  const std::uint64_t count = sockets_for_us();
   if (count == 0) refuse("the service manager handed no socket over (LISTEN_FDS)");
   if (count > 1) {
     refuse("the service manager handed " + std::to_string(count) +

@@ -3,13 +3,15 @@
 //
 // So a service that may open no IP socket of its own can still be reached, under the .socket unit's rules.
 //
-// Thread contract: called once, by the main thread, before others run.
+// Thread contract: called by the main thread, before others run; the socket is taken once.
 // Errors: std::runtime_error saying what was handed over instead.
 #pragma once
 
 #include "ring/descriptor.h"
 
 namespace tcpeek::engine {
+
+[[nodiscard]] bool sockets_were_handed_over() noexcept;
 
 // A TCP socket that listens; made non-blocking and close-on-exec.
 [[nodiscard]] ring::Descriptor inherited_tcp_listener();

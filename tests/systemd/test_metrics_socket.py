@@ -68,6 +68,13 @@ class MetricsSocket(unittest.TestCase):
         with made, self.assertRaises(OSError):
             made.connect((lab.HOST_V4, PORT))
 
+    def test_nothing_serves_the_socket(self) -> None:
+        self.options("")
+        self.nest.must("systemctl", "start", SOCKET)
+        self.nest.must("systemctl", "start", UNIT)
+        messages = " ".join(str(entry["MESSAGE"]) for entry in self.nest.journal(UNIT))
+        self.assertIn("handed a socket over, and nothing serves it: give --metrics-listen systemd", messages)
+
     def test_no_socket_was_handed_over(self) -> None:
         self.options("--metrics-listen systemd")
         self.nest.run("systemctl", "start", UNIT)

@@ -30,7 +30,9 @@ std::string taken(int domain, int type, bool listening, const char* count,
     if (made != kFirst && ::dup2(made, kFirst) != kFirst) return "cannot prepare";
     if (count != nullptr) ::setenv("LISTEN_FDS", count, 1);
     ::setenv("LISTEN_PID", process != nullptr ? process : std::to_string(::getpid()).c_str(), 1);
+    const bool known = sockets_were_handed_over();
     const ring::Descriptor socket = inherited_tcp_listener();
+    if (!known) return "taken, though none was handed over";
     const bool closed_on_exec = (::fcntl(socket.get(), F_GETFD) & FD_CLOEXEC) != 0;
     const bool waits = (::fcntl(socket.get(), F_GETFL) & O_NONBLOCK) == 0;
     return std::to_string(socket.get()) + (closed_on_exec ? " cloexec" : "") +
