@@ -106,6 +106,25 @@ TEST_F(ReporterTest, NothingToTell) {
   EXPECT_EQ(error_.text() + output_.text(), "");
 }
 
+TEST_F(ReporterTest, QuietItStillNotesWhoFailed) {
+  auto r = reporter(OutputFormat::text);
+  ipc::FailureExamples examples;
+  r.keep(examples);
+  r.be_quiet();
+  put(0, outcome(1s, 2000, Cause::refused));
+  put(1, outcome(2s, 2001, Cause::refused));
+  put(0, outcome(3s, 2002));
+  r.print(readers_.outcomes());
+  EXPECT_EQ(error_.text() + output_.text(), "");
+  for (const char* filter : {"RX", "web"}) {
+    const auto* example = examples.find(filter, ipc::FailureReason::refused);
+    ASSERT_NE(example, nullptr) << filter;
+    EXPECT_THAT(example->labels, HasSubstr(R"(client_address="192.0.2.1")"));
+    EXPECT_EQ(examples.find(filter, ipc::FailureReason::timed_out), nullptr);
+  }
+  EXPECT_EQ(examples.find("tls", ipc::FailureReason::refused), nullptr);
+}
+
 TEST_F(ReporterTest, ByTimeAcrossReaders) {
   auto r = reporter(OutputFormat::text);
   put(0, outcome(10s, 1001));
