@@ -227,6 +227,7 @@ void LiveRun::print_banner() {
 }
 
 void LiveRun::watch() {
+  answered_ = std::chrono::steady_clock::now();  // they have started
   reactor_.on_readable(termination_signals_.descriptor(), [this] { reactor_.stop(); });
   reactor_.on_readable(request_signals_.descriptor(), [this] { on_request_signal(); });
   link_watcher_.watch(reactor_);

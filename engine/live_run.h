@@ -109,10 +109,9 @@ class LiveRun {
   std::optional<ipc::HttpServer> http_server_;  // with --metrics-listen
   Reporter reporter_;
 
-  const bool takes_outcomes_;  // to print them, or for exemplars
-  std::chrono::steady_clock::time_point answered_ =
-      std::chrono::steady_clock::now();  // the readers, last
-  bool printing_ = false;                // more outcomes are queued
+  const bool takes_outcomes_;                       // to print them, or for exemplars
+  std::chrono::steady_clock::time_point answered_;  // the readers, last
+  bool printing_ = false;                           // more outcomes are queued
   bool snapshot_requested_ = false;
   bool not_local_reported_ = false;
 };

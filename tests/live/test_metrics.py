@@ -212,6 +212,33 @@ class Http(Case):
         self.assertIn("ended with 1", str(refused.exception))
         self.assertIn(f"cannot serve metrics on 127.0.0.1:{PORT}: Address already in use", str(refused.exception))
 
+    def test_every_scrape_adds_up_while_packets_come(self) -> None:
+        """Each is of one moment, and counters only grow."""
+        wire = self.network.wire()
+        with Monitor(self.network, "web:RX@%:443", *LISTEN, "--threads", "2") as monitor:
+            before: dict[str, float] = {}
+            for number in range(100):
+                for way in (RX4, TX4):
+                    conversation = Conversation(wire, way, responder_port=443 + number % 3)
+                    conversation.syn()
+                    if number % 2:
+                        conversation.refuse()
+                status, text = self.get(Accept=OPEN_METRICS)
+                self.assertEqual(status, 200)
+                read = samples(text)
+                for name in ("RX", "TX", "web"):
+                    only = f'{{filter="{name}"}}'
+                    ended = sum(v for s, v in read.items() if s.startswith(f'tcpeek_handshake_failures_total{{filter="{name}"'))
+                    ended += read["tcpeek_handshake_successes_total" + only] + read["tcpeek_handshakes_evicted_total" + only]
+                    pending = read["tcpeek_handshakes_pending" + only]
+                    self.assertEqual(read["tcpeek_handshakes_total" + only], ended + pending, name)
+                for series, value in before.items():
+                    if series.partition("{")[0].endswith("_total"):
+                        self.assertGreaterEqual(read[series], value, series)
+                before = read
+            monitor.wait_counts({"attempts": 200, "refused": 100})
+            self.assertEqual(samples(self.get()[1])['tcpeek_handshakes_total{filter="RX"}'], 100)
+
     def test_hostile_clients_delay_nobody(self) -> None:
         with Monitor(self.network, *LISTEN) as monitor:
             idle = [self.network.host.connect("127.0.0.1", PORT) for _ in range(300)]
