@@ -31,7 +31,7 @@ struct FailureExample {
 
 class FailureExamples {
  public:
-  static constexpr std::size_t kMostFilters = 1026;  // as many as are in force at most
+  static constexpr std::size_t kMostFilters = 1024;  // as many as are in force at most
 
   // An outcome; other than failures are nothing to keep.
   void note(const OutcomeEvent& event);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ipc/gzip.h"
+#include "ipc/unix_server.h"
 #include "tests/ipc/metrics_support.h"
 
 namespace tcpeek::ipc {
@@ -260,6 +261,19 @@ TEST(Metrics, ALargeScrapeIsSmallCompressed) {
     EXPECT_LT(gzip(text).size(), std::size_t{1} << 20);
     EXPECT_GT(read_metrics(text, form).values.size(), 50'000U);
   }
+}
+
+// As many filters as there may be, with names as long as they may be, of what takes most room.
+TEST(Metrics, TheWorstNamesStillFitAReply) {
+  Snapshot snapshot = test::full_snapshot(1024);
+  for (std::size_t i = 0; i < snapshot.filters.size(); ++i) {
+    std::string& name = snapshot.filters[i].name;
+    name = std::to_string(i);
+    name.resize(64, '"');
+  }
+  EXPECT_LT(
+      metrics_text(snapshot, test::full_services(200), nullptr, MetricsForm::openmetrics).size(),
+      ServerLimits{}.max_reply_bytes);
 }
 
 }  // namespace
