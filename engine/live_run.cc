@@ -15,6 +15,8 @@
 #include "engine/output/banner.h"
 #include "engine/output/summary.h"
 #include "engine/process/fd_limit.h"
+#include "engine/process/inherited_socket.h"
+#include "ipc/tcp_listener.h"
 #include "ring/capture_program.h"
 #include "ring/geometry.h"
 
@@ -28,6 +30,8 @@ constexpr std::size_t kPrintBatch = 2048;
 constexpr milliseconds kShutdownFlushTimeout{2000};
 // Besides clients: one being turned away, a netlink socket, a system file.
 constexpr std::size_t kTransientDescriptors = 8;
+// Of the readers, each of which is asked every second; then /healthz tells of it.
+constexpr std::chrono::seconds kMostSilence{4};
 constexpr const char* kDefaultSocket = "/var/run/tcpeek/tcpeek.sock";
 
 std::string new_boot() {
@@ -46,6 +50,10 @@ std::vector<std::string> names_of(const FilterRegistry& filters) {
 ring::SteeringKey new_steering_key() {
   std::random_device device;
   return random_steering(device);
+}
+
+bool always_listens(const Options& options) {
+  return !options.quiet || options.metrics_exemplars;
 }
 
 }  // namespace
@@ -81,6 +89,15 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
       watchers_(
           events_, [this] { return names_of(filters_); },
           [this](bool listen_now) { listen(listen_now); }),
+      services_collector_(top_rounds_),
+      service_members_({.local = options.metrics_services,
+                        .remote = options.metrics_services_tx ? options.metrics_services : 0}),
+      metrics_replies_(
+          [this](const std::function<void(const ipc::ServiceMetrics&)>& receiver) {
+            if (!service_members_.any_wanted()) return receiver({});
+            services_collector_.collect(service_members_, receiver);
+          },
+          options.metrics_exemplars ? &failure_examples_ : nullptr),
       request_handler_(
           reactor_,
           [&collector = snapshot_collector_](SnapshotCollector::Receiver receiver) {
@@ -97,7 +114,7 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
           standard_output, filters_,
           [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); },
           &events_),
-      listening_(!options.quiet) {
+      listening_(always_listens(options)) {
   log_.open_journal();
   snapshot_collector_.include(standard_error);
   snapshot_collector_.include(standard_output);
@@ -108,10 +125,14 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
     if (history_) snapshot.history = history_->stats();
     snapshot.server.deltas_displaced = request_handler_.deltas().displaced();
   });
+  request_handler_.offer(metrics_replies_);
+  if (options_.metrics_exemplars) reporter_.keep(failure_examples_);
   if (!options_.no_socket) open_server();
+  if (options_.metrics_listen) open_metrics();
   constexpr ipc::ServerLimits kLimits;
-  sockets_.open_spares(ensure_descriptors(
-      kLimits.max_clients + kLimits.max_streams + kTransientDescriptors, sockets_.spares_wanted()));
+  const std::size_t clients = kLimits.max_clients * (http_server_ ? 2U : 1U) + kLimits.max_streams;
+  sockets_.open_spares(
+      ensure_descriptors(clients + kTransientDescriptors, sockets_.spares_wanted()));
   drop_privileges(user_);
 }
 
@@ -145,7 +166,7 @@ std::vector<ReaderConfig> LiveRun::reader_configs() const {
                        .decoding = options_.decoding(),
                        .steering = steering_,
                        .ring_retire = ring::ring_geometry(sizing_.ring_mib).retire,
-                       .queue_outcomes = !options_.quiet,
+                       .queue_outcomes = always_listens(options_),
                        .start = start_,
                        .sandbox = &sandbox_});
   }
@@ -158,7 +179,7 @@ void LiveRun::open_server() {
   ipc::SocketPath path = ipc::SocketPath::listen(options_.socket_path, parent);
   if (user_) path.allow_group(user_->gid);
   server_.emplace(reactor_, std::move(path), ipc::ServerLimits{},
-                  [this](std::string word, ipc::UnixServer::Reply reply) {
+                  [this](std::string word, ipc::Reply reply) {
                     request_handler_.ask(std::move(word), std::move(reply));
                   });
   snapshot_collector_.include(*server_);
@@ -166,13 +187,34 @@ void LiveRun::open_server() {
   request_handler_.offer([this](ExplainCollector::Receiver receiver) {
     explain_collector_.collect(std::move(receiver));
   });
-  request_handler_.offer([this](std::string_view line, const ipc::UnixServer::Reply& reply) {
+  request_handler_.offer([this](std::string_view line, const ipc::Reply& reply) {
     return watchers_.ask(line, reply);
   });
 }
 
+void LiveRun::open_metrics() {
+  const MetricsListen& listen = *options_.metrics_listen;
+  ipc::UniqueFd listener = listen.inherited ? ipc::UniqueFd(inherited_tcp_listener().release())
+                                            : ipc::listen_on(listen.address, listen.port);
+  log_.info("metrics are at http://{}/metrics", ipc::address_of(listener.get()));
+  http_server_.emplace(
+      reactor_, std::move(listener), ipc::http_limits(),
+      ipc::HttpServer::Handlers{.metrics =
+                                    [this](const ipc::MetricsRequest& request, ipc::Reply reply) {
+                                      request_handler_.ask(to_line(request), std::move(reply));
+                                    },
+                                .trouble = [this] { return trouble(); }});
+  snapshot_collector_.include(*http_server_);
+}
+
 void LiveRun::run() {
   for (const std::string& warning : options_.warnings) log_.warning("{}", warning);
+  if (sockets_were_handed_over() &&
+      !(options_.metrics_listen && options_.metrics_listen->inherited)) {
+    log_.warning(
+        "the service manager handed a socket over, and nothing serves it: give --metrics-listen "
+        "systemd");
+  }
   if (start_readers()) {
     socket_closer_.make_helpers(helpers_to_close(sockets_.waits_to_close(), readers_.size() + 1),
                                 sandbox_);
@@ -219,6 +261,7 @@ void LiveRun::print_banner() {
 }
 
 void LiveRun::watch() {
+  answered_ = std::chrono::steady_clock::now();  // they have started
   reactor_.on_readable(termination_signals_.descriptor(), [this] { reactor_.stop(); });
   reactor_.on_readable(request_signals_.descriptor(), [this] { on_request_signal(); });
   link_watcher_.watch(reactor_);
@@ -247,7 +290,16 @@ void LiveRun::print_outcomes() {
   if (printing_) reactor_.post([this] { print_outcomes(); });
 }
 
+// A reader answers within milliseconds, and is asked each second.
+std::string LiveRun::trouble() const {
+  const auto silent = std::chrono::steady_clock::now() - answered_;
+  if (silent < kMostSilence) return {};
+  return fmt::format("the readers have not answered for {} s",
+                     std::chrono::floor<std::chrono::seconds>(silent).count());
+}
+
 void LiveRun::on_second(const ipc::Snapshot& snapshot) {
+  answered_ = std::chrono::steady_clock::now();
   systemd_notifier_.alive(snapshot);
   link_watcher_.each_second();
   readers_.settle(filters_);
@@ -305,7 +357,7 @@ void LiveRun::tell_gaps(const ipc::Snapshot& snapshot) {
 
 // Where outcomes are printed they are queued all the time.
 void LiveRun::listen(bool listen) {
-  if (!options_.quiet) return;
+  if (always_listens(options_)) return;
   listening_ = listen;
   readers_.listen(listen);
   if (!listen) return;

@@ -10,7 +10,9 @@
 // the user, for what the system refused.
 #pragma once
 
+#include <chrono>
 #include <optional>
+#include <string>
 
 #include "engine/alerts/health.h"
 #include "engine/alerts/health_messages.h"
@@ -24,6 +26,7 @@
 #include "engine/live/link_watcher.h"
 #include "engine/live/queue_watch.h"
 #include "engine/live/readers.h"
+#include "engine/live/services_collector.h"
 #include "engine/live/snapshot_collector.h"
 #include "engine/live/socket_closer.h"
 #include "engine/live/top_collector.h"
@@ -33,14 +36,18 @@
 #include "engine/output/loss_warnings.h"
 #include "engine/output/reporter.h"
 #include "engine/output/systemd_notifier.h"
+#include "engine/pipeline/service_members.h"
 #include "engine/process/privileges.h"
 #include "engine/process/sandbox.h"
 #include "engine/process/termination_signals.h"
 #include "engine/serve/gap_finder.h"
 #include "engine/serve/history.h"
+#include "engine/serve/metrics_replies.h"
 #include "engine/serve/request_handler.h"
 #include "engine/serve/watchers.h"
 #include "ipc/event_log.h"
+#include "ipc/failure_examples.h"
+#include "ipc/http_server.h"
 #include "ipc/reactor.h"
 #include "ipc/unix_server.h"
 #include "ring/capture_filter.h"
@@ -62,6 +69,7 @@ class LiveRun {
   [[nodiscard]] CaptureSockets open_sockets();
   [[nodiscard]] std::vector<ReaderConfig> reader_configs() const;
   void open_server();
+  void open_metrics();
   [[nodiscard]] bool start_readers();
   void print_banner();
   void watch();
@@ -72,6 +80,7 @@ class LiveRun {
   void tell(const std::vector<HealthChange>& changes, const ipc::UptimeClock& now);
   void tell_gaps(const ipc::Snapshot& snapshot);
   void listen(bool listen);
+  [[nodiscard]] std::string trouble() const;
   void on_request_signal();
   void finish();
 
@@ -112,12 +121,18 @@ class LiveRun {
   ipc::EventLog events_;
   GapFinder gap_finder_;
   Watchers watchers_;
+  ServicesCollector services_collector_;
+  ServiceMembers service_members_;
+  ipc::FailureExamples failure_examples_;
+  MetricsReplies metrics_replies_;
   RequestHandler request_handler_;
-  std::optional<ipc::UnixServer> server_;  // none with --no-socket
+  std::optional<ipc::UnixServer> server_;       // none with --no-socket
+  std::optional<ipc::HttpServer> http_server_;  // with --metrics-listen
   Reporter reporter_;
 
-  bool listening_;         // outcomes are queued
-  bool printing_ = false;  // more outcomes are queued than were told
+  bool listening_;                                  // outcomes are queued
+  std::chrono::steady_clock::time_point answered_;  // the readers, last
+  bool printing_ = false;                           // more outcomes are queued than were told
   bool snapshot_requested_ = false;
   bool services_requested_ = false;
   bool not_local_reported_ = false;

@@ -36,6 +36,7 @@ class EventFilters {
   explicit EventFilters(std::vector<std::string> names);
 
   [[nodiscard]] bool has(std::string_view name) const noexcept;
+  [[nodiscard]] const std::vector<std::string>& names() const noexcept { return names_; }
   [[nodiscard]] const std::string& json() const noexcept { return json_; }
 
  private:

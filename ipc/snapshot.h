@@ -221,6 +221,7 @@ struct Snapshot {
   std::uint64_t stray_syns = 0;  // with another ISN than the attempt that went on
   PacketStats packets;
   ServerStats server;
+  std::optional<ServerStats> http;      // where metrics are served by HTTP; without lines_lost
   std::optional<HistoryStats> history;  // live, if any is kept
   Queues queues;
 

@@ -241,13 +241,17 @@ void write_packets(JsonWriter& json, const PacketStats& packets) {
   json.member("misrouted", packets.misrouted);
 }
 
-void write_server(JsonWriter& json, const ServerStats& server) {
+void write_clients(JsonWriter& json, const ServerStats& server) {
   json.member("clients_accepted", server.clients_accepted);
   json.member("clients_displaced", server.clients_displaced);
   json.member("accept_failures", server.accept_failures);
   json.member("requests", server.requests);
   json.member("requests_dropped", server.requests_dropped);
   json.member("replies_dropped", server.replies_dropped);
+}
+
+void write_server(JsonWriter& json, const ServerStats& server) {
+  write_clients(json, server);
   json.member("lines_lost", server.lines_lost);
   json.member("watchers", server.watchers);
   json.member("watchers_refused", server.watchers_refused);
@@ -325,6 +329,7 @@ void write_snapshot(JsonWriter& json, const Snapshot& snapshot, const Snapshot& 
   json.member("stray_syns", snapshot.stray_syns);
   json.object("packets", [&] { write_packets(json, snapshot.packets); });
   json.object("server", [&] { write_server(json, snapshot.server); });
+  if (snapshot.http) json.object("http", [&] { write_clients(json, *snapshot.http); });
   json.object("queues", [&] { write_queues(json, snapshot.queues); });
   if (snapshot.history) json.object("history", [&] { write_history(json, *snapshot.history); });
   json.object("accounting", [&] { write_accounting(json, all); });

@@ -35,6 +35,7 @@
 //   server                clients_accepted, clients_displaced, accept_failures, requests,
 //                         requests_dropped, replies_dropped, lines_lost, watchers (now),
 //                         watchers_refused, watchers_stalled, deltas_displaced
+//   http                  with --metrics-listen: the members of `server` about clients
 //   history               live, if there is a socket: bytes, filters, filters_not_kept (HISTORY)
 //   accounting            both sides of each identity, and whether it `holds`:
 //     attempts            attempts, accounted

@@ -22,10 +22,9 @@
 #include <string>
 #include <vector>
 
-namespace tcpeek::ipc {
+#include "ipc/reply.h"
 
-// Appends the next piece to the text, some 64 KiB; nothing if there is no more now.
-using StreamFill = std::function<void(std::string& piece)>;
+namespace tcpeek::ipc {
 
 struct StreamLimits {
   std::size_t most = 16;
@@ -34,16 +33,15 @@ struct StreamLimits {
 
 class StreamClients;
 
-class StreamClient : public std::enable_shared_from_this<StreamClient> {
+class StreamClient final : public Stream, public std::enable_shared_from_this<StreamClient> {
  public:
   using Socket = boost::asio::local::stream_protocol::socket;
 
   StreamClient(std::shared_ptr<StreamClients> owner, Socket socket, StreamFill fill);
 
   void start();
-  // There may be more to send.
-  void wake();
-  [[nodiscard]] bool is_open() const noexcept { return !closed_; }
+  void wake() override;
+  [[nodiscard]] bool is_open() const noexcept override { return !closed_; }
   void close();
 
  private:

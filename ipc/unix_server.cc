@@ -56,7 +56,7 @@ struct UnixServer::Core : std::enable_shared_from_this<Core> {
   std::shared_ptr<StreamClients> streams;         // no longer among them
 };
 
-class UnixServer::Session : public std::enable_shared_from_this<Session> {
+class UnixServer::Session final : public Asker, public std::enable_shared_from_this<Session> {
  public:
   Session(std::shared_ptr<Core> core, Protocol::socket socket, IncomingClient client)
       : core_(std::move(core)),
@@ -76,9 +76,9 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
     return {.peer = peer_, .state = state_, .since = since_};
   }
 
-  [[nodiscard]] bool wants_reply() const noexcept { return is(State::being_answered); }
+  [[nodiscard]] bool wants_reply() const noexcept override { return is(State::being_answered); }
 
-  void send(ReplyText text) {
+  void send(ReplyText text) override {
     if (!wants_reply()) return;
     if ((*text).size() > core_->limits.max_reply_bytes) {
       ++core_->stats.replies_dropped;
@@ -102,7 +102,7 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
   }
 
   // Goes on as a stream, in another place; none if there is none.
-  std::shared_ptr<StreamClient> become_stream(StreamFill fill) {
+  std::shared_ptr<Stream> become_stream(StreamFill fill) override {
     if (!wants_reply() || !core_->streams->has_room()) return nullptr;
     auto stream = core_->streams->add(std::move(socket_), std::move(fill));
     close();
@@ -247,31 +247,6 @@ class UnixServer::Session : public std::enable_shared_from_this<Session> {
   ReplyText reply_;
   std::array<char, kMaxRequestBytes> input_{};
 };
-
-void UnixServer::Reply::operator()(ReplyText text) const {
-  if (const auto client = client_.lock()) client->send(std::move(text));
-}
-
-std::optional<UnixServer::Stream> UnixServer::Reply::stream(StreamFill fill) const {
-  const auto client = client_.lock();
-  if (client == nullptr) return std::nullopt;
-  const auto stream = client->become_stream(std::move(fill));
-  return stream == nullptr ? std::nullopt : std::optional(Stream(stream));
-}
-
-void UnixServer::Stream::wake() const {
-  if (const auto client = client_.lock()) client->wake();
-}
-
-bool UnixServer::Stream::is_open() const noexcept {
-  const auto client = client_.lock();
-  return client != nullptr && client->is_open();
-}
-
-bool UnixServer::Reply::wanted() const noexcept {
-  const auto client = client_.lock();
-  return client != nullptr && client->wants_reply();
-}
 
 void UnixServer::Core::wait_for_clients() {
   acceptor.async_wait(Protocol::acceptor::wait_read, [self = shared_from_this()](error_code error) {

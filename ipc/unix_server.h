@@ -28,13 +28,12 @@
 #include <utility>
 
 #include "ipc/reactor.h"
+#include "ipc/reply.h"
 #include "ipc/request.h"
 #include "ipc/snapshot.h"
 #include "ipc/socket_path.h"
 
 namespace tcpeek::ipc {
-
-class StreamClient;
 
 struct ServerLimits {
   std::size_t max_clients = 32;   // for one more, one of them is evicted
@@ -50,26 +49,9 @@ struct ServerLimits {
   std::chrono::milliseconds stream_stall{300'000};   // a stream that takes nothing for so long ends
 };
 
-// A reply, which can be sent to several clients without being copied.
-class ReplyText {
- public:
-  ReplyText() = default;       // none yet
-  ReplyText(std::string text)  // implicit: a text is a reply
-      : text_(std::make_shared<const std::string>(std::move(text))) {}
-
-  [[nodiscard]] explicit operator bool() const noexcept { return text_ != nullptr; }
-  [[nodiscard]] const std::string& operator*() const noexcept { return *text_; }
-  // Expires once the last client has it.
-  [[nodiscard]] std::weak_ptr<const std::string> weak() const noexcept { return text_; }
-
- private:
-  std::shared_ptr<const std::string> text_;
-};
-
 class UnixServer {
  public:
-  class Reply;
-  class Stream;
+  using Reply = ipc::Reply;
   using Handler = std::function<void(std::string word, Reply reply)>;
 
   UnixServer(Reactor& reactor, SocketPath path, ServerLimits limits, Handler handler);
@@ -87,41 +69,6 @@ class UnixServer {
 
   SocketPath path_;
   std::shared_ptr<Core> core_;
-};
-
-// Replies to a client that has asked, at once or later; only the first call counts. Harmless when the
-// client or the server is gone. If it is never called, the client is closed at its deadline.
-class UnixServer::Reply {
- public:
-  Reply() = default;  // to nobody
-
-  void operator()(ReplyText text) const;
-  // Makes the reply one without end: `fill` appends the next piece to its argument, or nothing if there
-  // is no more until wake(). None if there are as many streams as may be, or the client has left.
-  [[nodiscard]] std::optional<Stream> stream(std::function<void(std::string&)> fill) const;
-  // Whether the client is still there, without a reply yet.
-  [[nodiscard]] bool wanted() const noexcept;
-
- private:
-  friend class Session;
-  explicit Reply(std::weak_ptr<Session> client) noexcept : client_(std::move(client)) {}
-
-  std::weak_ptr<Session> client_;
-};
-
-// A reply without end, as who fills it sees it.
-class UnixServer::Stream {
- public:
-  // There may be more to send.
-  void wake() const;
-  // False once the client has left, or was closed.
-  [[nodiscard]] bool is_open() const noexcept;
-
- private:
-  friend class Reply;
-  explicit Stream(std::weak_ptr<StreamClient> client) noexcept : client_(std::move(client)) {}
-
-  std::weak_ptr<StreamClient> client_;
 };
 
 }  // namespace tcpeek::ipc

@@ -27,6 +27,8 @@ class Descriptor {
   }
 
   [[nodiscard]] int get() const noexcept { return fd_; }
+  // To an owner of another kind.
+  [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
 
  private:
   int fd_ = -1;

@@ -69,6 +69,16 @@ Output:
                           socket for EXPLAIN
       --output=FORMAT     text (default) or json: one object per attempt on
                           standard output
+      --metrics-listen=ADDR:PORT
+                          serve metrics by HTTP (/metrics, /healthz), to this
+                          host alone with :PORT or PORT; IPv6 in brackets;
+                          systemd: on the socket of tcpeek-metrics.socket
+      --metrics-services=N
+                          local ports with metrics of their own, the first N
+                          that matter, 0 to 100 (default: 50)
+      --metrics-services-tx
+                          as many remote services, by address and port
+      --metrics-exemplars failure counters name a peer (OpenMetrics)
   -q, --quiet             no line for each attempt
   -l, --loglevel=LEVEL    debug, info, notice (default), warning, err, crit,
                           alert, emerg, with or without LOG_, or 7 to 0

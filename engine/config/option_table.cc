@@ -237,6 +237,30 @@ bool apply_output(Options& options, const std::string& text) {
   return text == "json" || text == "text";
 }
 
+// "127.0.0.1:9475", "[::1]:9475", ":9475", "9475", "systemd".
+bool apply_metrics_listen(Options& options, const std::string& text) {
+  MetricsListen& listen = options.metrics_listen.emplace();
+  listen.inherited = text == "systemd";
+  if (listen.inherited) return true;
+  const std::size_t colon = text.rfind(':');
+  const bool has_port_only = colon == std::string::npos;
+  const std::string_view whole = text;
+  const auto port = parse_number(has_port_only ? whole : whole.substr(colon + 1), 1, 65535);
+  if (!port) return false;
+  listen.port = static_cast<std::uint16_t>(*port);
+  std::string_view address = has_port_only ? std::string_view() : whole.substr(0, colon);
+  if (address.empty()) address = "127.0.0.1";
+  const bool in_brackets = address.starts_with('[') && address.ends_with(']');
+  if (in_brackets) address = address.substr(1, address.size() - 2);
+  const auto parsed = parse_address(address);
+  listen.address = address;
+  return parsed && in_brackets == (address.find(':') != std::string_view::npos);
+}
+
+bool apply_metrics_services(Options& options, const std::string& text) {
+  return store_number(options.metrics_services, text, 0, 100);
+}
+
 constexpr std::array kValueOptions{
     ValueOption{"-u,--user", "a user name or number", false, apply_user},
     ValueOption{"-i,--interface", "an interface name of 1 to 15 characters, or any", true,
@@ -267,6 +291,12 @@ constexpr std::array kValueOptions{
         "port from 1 to 65535",
         false, apply_decap},
     ValueOption{"--output", "text or json", false, apply_output},
+    ValueOption{"--metrics-listen",
+                "ADDRESS:PORT with a numeric address (IPv6 in brackets), :PORT or PORT for "
+                "127.0.0.1, with a port from 1 to 65535, or systemd",
+                false, apply_metrics_listen},
+    ValueOption{"--metrics-services", "a number of services from 0 to 100", false,
+                apply_metrics_services},
     ValueOption{"--failing-ratio", "a percentage from 1 to 100", false, apply_failing_ratio},
     ValueOption{"--degraded-ratio", "a percentage from 1 to 100", false, apply_degraded_ratio},
     ValueOption{"--alert-min-attempts", "a number of attempts from 1 to 1000000", false,
@@ -277,6 +307,8 @@ static_assert(kMaxInterfaceName == 15 && kMaxSocketPath == 107, "the bounds the 
 
 constexpr std::array kFlagOptions{
     FlagOption{"--no-socket", &Options::no_socket},
+    FlagOption{"--metrics-services-tx", &Options::metrics_services_tx},
+    FlagOption{"--metrics-exemplars", &Options::metrics_exemplars},
     FlagOption{"-q,--quiet", &Options::quiet},
     FlagOption{"--promisc", &Options::promiscuous},
     FlagOption{"--icmp", &Options::icmp},

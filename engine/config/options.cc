@@ -230,10 +230,21 @@ void refuse_contradictions(const Grammar& grammar) {
         "--explain: is for capture files and needs --read; a tcpeek that runs is asked by the word "
         "EXPLAIN on its socket");
   }
-  constexpr std::array kLiveOnly{
-      "--interface",         "--socket", "--no-socket",     "--buffer",         "--promisc",
-      "--capture",           "--cpus",   "--failing-ratio", "--degraded-ratio", "--failing-run",
-      "--alert-min-attempts"};
+  constexpr std::array kLiveOnly{"--interface",
+                                 "--socket",
+                                 "--no-socket",
+                                 "--buffer",
+                                 "--promisc",
+                                 "--capture",
+                                 "--cpus",
+                                 "--failing-ratio",
+                                 "--degraded-ratio",
+                                 "--failing-run",
+                                 "--alert-min-attempts",
+                                 "--metrics-listen",
+                                 "--metrics-services",
+                                 "--metrics-services-tx",
+                                 "--metrics-exemplars"};
   for (const char* name : kLiveOnly) {
     if (!grammar.given(name)) continue;
     throw UsageError(std::string(name) + ": is for live capture and does not go with --read");

@@ -24,6 +24,13 @@ namespace tcpeek::engine {
 using ChecksumMode = flowtable::Verify;
 enum class CaptureMode : std::uint8_t { handshake, tcp };
 
+// Where metrics are served by HTTP.
+struct MetricsListen {
+  bool inherited = false;  // a socket that the service manager hands over
+  std::string address;     // without brackets
+  std::uint16_t port = 0;
+};
+
 struct Options {
   std::optional<std::string> user;
   std::vector<std::string> interfaces;  // empty: the interface of the default route
@@ -49,6 +56,10 @@ struct Options {
   CaptureMode capture = CaptureMode::handshake;
   std::optional<flowtable::Tunnels> decap;  // empty: all for files, none live
   OutputFormat output = OutputFormat::text;
+  std::optional<MetricsListen> metrics_listen;  // empty: no HTTP
+  unsigned metrics_services = 50;               // local ports listed in METRICS; 0: none
+  bool metrics_services_tx = false;             // as many remote services, too
+  bool metrics_exemplars = false;               // failure counters name a peer
   HealthLimits health;
   std::vector<FilterExpression> filters;  // RX:RX@%:% and TX:TX@%:% first
   std::vector<std::string> warnings;      // to be logged once the log exists

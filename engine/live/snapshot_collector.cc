@@ -55,6 +55,7 @@ ipc::Snapshot SnapshotCollector::make(std::span<const ReaderView> readers) const
   if (server_ != nullptr) frame.server = server_->stats();
   for (const LineWriter* writer : writers_) frame.server.lines_lost += writer->lost();
   ipc::Snapshot snapshot = build_snapshot(std::move(frame), filters_, readers);
+  if (http_ != nullptr) snapshot.http = http_->stats();
   annotate_(snapshot);
   return snapshot;
 }

@@ -17,6 +17,7 @@
 #include "engine/live/readers.h"
 #include "engine/output/line_writer.h"
 #include "engine/pipeline/packet_timeline.h"
+#include "ipc/http_server.h"
 #include "ipc/reactor.h"
 #include "ipc/snapshot.h"
 #include "ipc/unix_server.h"
@@ -32,6 +33,7 @@ class SnapshotCollector {
 
   // Objects whose losses are also in the snapshots.
   void include(const ipc::UnixServer& server) { server_ = &server; }
+  void include(const ipc::HttpServer& server) { http_ = &server; }
   void include(const LineWriter& writer) { writers_.push_back(&writer); }
 
   // Called with each snapshot before anyone receives it, to add what is known beside the readers.
@@ -53,6 +55,7 @@ class SnapshotCollector {
   const Interfaces& interfaces_;
   const ClockReading start_;
   const ipc::UnixServer* server_ = nullptr;
+  const ipc::HttpServer* http_ = nullptr;
   std::vector<const LineWriter*> writers_;
   std::function<void(ipc::Snapshot&)> annotate_ = [](ipc::Snapshot&) {};
   std::vector<Receiver> asked_;    // for the current round

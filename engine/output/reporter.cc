@@ -46,7 +46,7 @@ bool Reporter::print(std::span<OutcomeQueue* const> queues, std::size_t most) {
 // Takes the same share of each queue at most, so that no queue waits for the others.
 bool Reporter::collect(std::span<OutcomeQueue* const> queues, std::size_t most) {
   const std::size_t share = most / std::max<std::size_t>(queues.size(), 1);
-  const bool names = wants_json();
+  const bool names = wants_names();
   bool more = false;
   Collected next;
   for (OutcomeQueue* queue : queues) {
@@ -75,12 +75,15 @@ void Reporter::tell(const Collected& collected) {
     standard_error_.line(live_line(OutcomeEvents::brief(collected.record),
                                    collected.record.outcome.result(), colour_));
   }
-  if (wants_json()) return tell_as_json(collected);
+  if (wants_names()) {
+    const ipc::OutcomeEvent event = events_.whole(collected.record, collected.filters);
+    if (examples_ != nullptr) examples_->note(event);
+    if (wants_json()) return tell_as_json(collected, event);
+  }
   if (log_ != nullptr) log_->skip();
 }
 
-void Reporter::tell_as_json(const Collected& collected) {
-  const ipc::OutcomeEvent event = events_.whole(collected.record, collected.filters);
+void Reporter::tell_as_json(const Collected& collected, const ipc::OutcomeEvent& event) {
   std::string line =
       to_json_line(event, log_ == nullptr ? std::nullopt : std::optional(log_->stamp()));
   if (format_ == OutputFormat::json) standard_output_.line(line);

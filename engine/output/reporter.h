@@ -18,6 +18,8 @@
 #include "engine/output/outcome_events.h"
 #include "engine/pipeline/outcome_queue.h"
 #include "ipc/event_log.h"
+#include "ipc/failure_examples.h"
+#include "ipc/outcome_event.h"
 
 namespace tcpeek::engine {
 
@@ -30,6 +32,9 @@ class Reporter {
            LineWriter& standard_output, const FilterRegistry& filters,
            OutcomeEvents::InterfaceName interface_name, ipc::EventLog* log = nullptr);
 
+  // Each failure is noted in `examples`, which outlives this.
+  void keep(ipc::FailureExamples& examples) { examples_ = &examples; }
+
   void begin();
   // Tells what the readers' queues hold, `most` outcomes at once. True: there may be more.
   bool print(std::span<OutcomeQueue* const> queues, std::size_t most = kMaxBatch);
@@ -41,12 +46,13 @@ class Reporter {
  private:
   struct Collected {
     OutcomeRecord record;
-    std::vector<FilterId> filters;  // empty where only text is printed, which does not show them
+    std::vector<FilterId> filters;  // empty where nobody sees them
   };
 
   [[nodiscard]] bool wants_json() const noexcept;
+  [[nodiscard]] bool wants_names() const noexcept { return examples_ != nullptr || wants_json(); }
   void tell(const Collected& collected);
-  void tell_as_json(const Collected& collected);
+  void tell_as_json(const Collected& collected, const ipc::OutcomeEvent& event);
 
   std::optional<OutputFormat> format_;
   LineWriter& standard_error_;
@@ -54,6 +60,7 @@ class Reporter {
   OutcomeEvents events_;
   ipc::EventLog* log_;
   bool colour_;
+  ipc::FailureExamples* examples_ = nullptr;
   std::vector<Collected> collected_;
 };
 

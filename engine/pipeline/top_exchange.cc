@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "engine/filters/filter_expression.h"
+
 namespace tcpeek::engine {
 namespace {
 
@@ -19,6 +21,14 @@ PeerKind kind_of(ipc::TopBy by) noexcept {
   __builtin_unreachable();
 }
 
+TopKey key_of(const ServiceKey& key) noexcept {
+  return {{bytes_of(key.address), {}}, key.port, key.directions};
+}
+
+bool is_local(const ServiceKey& key) noexcept {
+  return (key.directions & static_cast<unsigned>(Direction::rx)) != 0;
+}
+
 // A heap with the last of the foremost on top.
 bool comes_first(const TopCandidate& a, const TopCandidate& b) noexcept {
   return a.rank > b.rank;
@@ -29,7 +39,10 @@ bool comes_first(const TopCandidate& a, const TopCandidate& b) noexcept {
 bool TopExchange::answer(TopTables& tables, const PacketTimeline& timeline,
                          std::uint64_t asked) noexcept {
   const bool services = query_.by == ipc::TopBy::service;
-  if (query_.part == TopQuery::Part::candidates) {
+  if (query_.part == TopQuery::Part::services) {
+    if (sum_services(tables.services())) return true;
+    tell_services(tables);
+  } else if (query_.part == TopQuery::Part::candidates) {
     if (next_row_ == 0) {
       report_.candidates.clear();
       report_.unlisted = {};
@@ -63,8 +76,29 @@ bool TopExchange::rank_services(const ServiceTable& services) noexcept {
       std::pop_heap(heap.begin(), heap.end(), comes_first);
       heap.pop_back();
     }
-    heap.push_back({{{bytes_of(row.key.address), {}}, row.key.port, row.key.directions}, rank});
+    heap.push_back({key_of(row.key), rank});
     std::push_heap(heap.begin(), heap.end(), comes_first);
+  }
+  next_row_ = end;
+  return end < services.end();
+}
+
+// What METRICS lists; true while there are more rows.
+bool TopExchange::sum_services(const ServiceTable& services) noexcept {
+  if (next_row_ == 0) {
+    report_.candidates.clear();
+    report_.ports.begin({query_.ports.data(), query_.port_count});
+  }
+  const std::size_t first = std::max<std::size_t>(next_row_, 1);
+  const std::size_t end = std::min(services.end(), first + kRowsAtOnce);
+  for (std::size_t number = first; number < end; ++number) {
+    const Service& row = services[number];
+    if (is_local(row.key)) {
+      report_.ports.add(row);
+    } else if (query_.with_remote && row.key.directions != 0 && matters(row) &&
+               report_.candidates.size() < TopReport::kMostCandidates) {
+      report_.candidates.push_back({key_of(row.key), {0, 0, row.attempts()}});
+    }
   }
   next_row_ = end;
   return end < services.end();

@@ -1,4 +1,4 @@
-// How the reactor asks a reader for TOP, and the reader answers between two batches.
+// How the reactor asks a reader for TOP, and for the services of METRICS, and the reader answers between two batches.
 //
 // Why not in the reader's report: all services are 29 MB, to be copied each second by every reader whether
 // anybody asks or not. So TOP has a report of its own, on request, in two parts: first each reader names its
@@ -55,6 +55,7 @@ class TopExchange {
   [[gnu::cold]] bool answer(TopTables& tables, const PacketTimeline& timeline,
                             std::uint64_t asked) noexcept;
   [[nodiscard]] bool rank_services(const ServiceTable& services) noexcept;
+  [[nodiscard]] bool sum_services(const ServiceTable& services) noexcept;
   void rank_peers(const PeerTables& peers, PeerKind kind) noexcept;
   void tell_services(const TopTables& tables) noexcept;
   void tell_peers(const PeerTables& peers, PeerKind kind) noexcept;

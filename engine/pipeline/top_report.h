@@ -11,6 +11,7 @@
 
 #include "engine/pipeline/failure_sketch.h"
 #include "engine/pipeline/peer_tables.h"
+#include "engine/pipeline/port_sums.h"
 #include "engine/pipeline/service_notes.h"
 #include "engine/pipeline/service_table.h"
 #include "ipc/top.h"
@@ -52,11 +53,15 @@ struct TopService {
 };
 
 struct TopQuery {
-  enum class Part : std::uint8_t { candidates, details };
+  enum class Part : std::uint8_t { candidates, details, services };
   Part part = Part::candidates;
   ipc::TopBy by = ipc::TopBy::service;
   std::size_t count = 0;  // of the keys to tell the details of
   std::array<TopKey, ipc::TopRequest::kMost> keys;
+  // Part::services, for METRICS: of these ports of this host, and of `keys`.
+  std::size_t port_count = 0;
+  std::array<std::uint16_t, ipc::TopRequest::kMost> ports{};
+  bool with_remote = false;  // candidates are remote services that matter
 };
 
 struct TopReport {
@@ -80,6 +85,8 @@ struct TopReport {
   std::uint64_t attempts_error = 0;
   std::uint64_t services_known = 0;
   std::uint64_t services_displaced = 0;
+  // Part::services: those asked about first, then others that matter.
+  PortSums ports;
   std::int64_t wall_offset = 0;  // from packet time to wall-clock time, in nanoseconds
 };
 

@@ -93,11 +93,22 @@ void RequestHandler::end_top_round(std::span<const Reply> replies, const ipc::Re
 void RequestHandler::begin_round() {
   busy_ = true;
   current_ = std::exchange(waiting_, {});
-  collect_([this](const ipc::Snapshot& snapshot) {
-    const auto begin = std::chrono::steady_clock::now();
-    answer(snapshot);
-    end_round(std::chrono::steady_clock::now() - begin);
+  prepare_metrics([this] {
+    collect_([this](const ipc::Snapshot& snapshot) {
+      const auto begin = std::chrono::steady_clock::now();
+      answer(snapshot);
+      end_round(std::chrono::steady_clock::now() - begin);
+    });
   });
+}
+
+void RequestHandler::prepare_metrics(std::function<void()> then) {
+  const bool asked =
+      metrics_ != nullptr && std::ranges::any_of(current_, [](const Request& request) {
+        return MetricsReplies::is_asked_for(request.word);
+      });
+  if (!asked) return then();
+  metrics_->prepare(std::move(then));
 }
 
 void RequestHandler::answer(const ipc::Snapshot& snapshot) {
@@ -115,12 +126,16 @@ void RequestHandler::answer(const ipc::Snapshot& snapshot) {
       if (!answer_history(*history, snapshot, request.reply)) postponed.push_back(request);
     } else if (const auto delta = parse_delta_request(request.word)) {
       if (!answer_delta(*delta, snapshot, request.reply)) postponed.push_back(request);
+    } else if (const auto metrics =
+                   metrics_ != nullptr ? metrics_->reply(request.word, snapshot) : std::nullopt) {
+      request.reply(*metrics);
     } else {
       request.reply(shared(get, [&] { return ipc::get_reply(snapshot); }));
     }
   }
   if (history_replies_) history_replies_->end_round();
   delta_replies_.end_round();
+  if (metrics_ != nullptr) metrics_->end_round();
   waiting_.insert(waiting_.begin(), postponed.begin(), postponed.end());
 }
 

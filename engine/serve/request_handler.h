@@ -25,6 +25,7 @@
 
 #include "engine/serve/delta_replies.h"
 #include "engine/serve/history_replies.h"
+#include "engine/serve/metrics_replies.h"
 #include "ipc/explain.h"
 #include "ipc/legacy_reply.h"
 #include "ipc/reactor.h"
@@ -54,6 +55,8 @@ class RequestHandler {
 
   // Without it HISTORY is a word like any other. It outlives this object.
   void offer(const History& history) { history_replies_.emplace(history); }
+  // The same for METRICS.
+  void offer(MetricsReplies& metrics) { metrics_ = &metrics; }
 
   // The same for EXPLAIN. Without it that is a word like any other.
   using CollectExplanation = std::function<void(std::function<void(const ipc::Explanation&)>)>;
@@ -88,6 +91,7 @@ class RequestHandler {
   void begin_top_round();
   void end_top_round(std::span<const Reply> replies, const ipc::ReplyText& text);
   void begin_round();
+  void prepare_metrics(std::function<void()> then);
   void answer(const ipc::Snapshot& snapshot);
   // False if it has to wait for the next round.
   [[nodiscard]] bool answer_history(const HistoryRequest& asked, const ipc::Snapshot& snapshot,
@@ -110,6 +114,7 @@ class RequestHandler {
   ipc::RefreshMarks refresh_marks_;
   std::optional<HistoryReplies> history_replies_;
   DeltaReplies delta_replies_;
+  MetricsReplies* metrics_ = nullptr;
 };
 
 }  // namespace tcpeek::engine

@@ -10,7 +10,7 @@
 
 namespace tcpeek::engine {
 
-bool Watchers::ask(std::string_view line, const ipc::UnixServer::Reply& reply) {
+bool Watchers::ask(std::string_view line, const ipc::Reply& reply) {
   const auto parsed = parse_watch_request(line, filters_);
   if (!parsed) return false;
   if (const auto* mistake = std::get_if<WatchMistake>(&*parsed)) {
@@ -21,7 +21,7 @@ bool Watchers::ask(std::string_view line, const ipc::UnixServer::Reply& reply) {
   return true;
 }
 
-void Watchers::add(ipc::WatchRequest request, const ipc::UnixServer::Reply& reply) {
+void Watchers::add(ipc::WatchRequest request, const ipc::Reply& reply) {
   drop_gone();
   if (!begin_listening()) {
     return reply(ipc::error_reply("WATCH: there is no memory left to queue outcomes in"));
@@ -34,7 +34,7 @@ void Watchers::add(ipc::WatchRequest request, const ipc::UnixServer::Reply& repl
         fmt::format("WATCH: {} watch already, and no more can; one of them has to leave first",
                     watchers_.size())));
   }
-  watchers_.push_back({std::move(cursor), *stream});
+  watchers_.push_back({std::move(cursor), stream});
   stream->wake();
 }
 
@@ -57,7 +57,7 @@ void Watchers::stop_listening() {
 }
 
 void Watchers::wake() {
-  for (const Watcher& watcher : watchers_) watcher.stream.wake();
+  for (const Watcher& watcher : watchers_) watcher.stream->wake();
 }
 
 void Watchers::each_second(Clock::time_point now) {
@@ -69,7 +69,7 @@ void Watchers::each_second(Clock::time_point now) {
 }
 
 void Watchers::drop_gone() {
-  std::erase_if(watchers_, [](const Watcher& watcher) { return !watcher.stream.is_open(); });
+  std::erase_if(watchers_, [](const Watcher& watcher) { return !watcher.stream->is_open(); });
 }
 
 }  // namespace tcpeek::engine

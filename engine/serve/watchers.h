@@ -38,7 +38,7 @@ class Watchers {
       : log_(log), filters_(std::move(filters)), listen_(std::move(listen)) {}
 
   // False: it is another word.
-  [[nodiscard]] bool ask(std::string_view line, const ipc::UnixServer::Reply& reply);
+  [[nodiscard]] bool ask(std::string_view line, const ipc::Reply& reply);
 
   // Sends what the log has gained.
   void wake();
@@ -49,10 +49,10 @@ class Watchers {
  private:
   struct Watcher {
     std::shared_ptr<ipc::WatchCursor> cursor;
-    ipc::UnixServer::Stream stream;
+    std::shared_ptr<ipc::Stream> stream;
   };
 
-  void add(ipc::WatchRequest request, const ipc::UnixServer::Reply& reply);
+  void add(ipc::WatchRequest request, const ipc::Reply& reply);
   [[nodiscard]] bool begin_listening();
   void stop_listening();
   void drop_gone();

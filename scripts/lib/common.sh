@@ -16,7 +16,7 @@ RUN_PACKAGES=(
 TEST_PACKAGES=(
   libgtest-dev libgmock-dev libbenchmark-dev libbpf-dev nlohmann-json3-dev
   clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 llvm-14 shellcheck mypy mandoc
-  python3 iproute2 nftables tshark tcpdump strace systemd
+  python3 iproute2 nftables tshark tcpdump strace systemd prometheus
 )
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
@@ -79,6 +79,10 @@ ensure_packages() {
     apt-get -q -y --no-remove --no-install-recommends -o DPkg::Lock::Timeout=120 \
     install "${missing[@]}" ||
     die "could not install ${missing[*]}: apt-get says why above; tcpeek is built on Debian 12"
+  # Tests run a Prometheus of their own: the service that its package starts was not asked for.
+  if [[ " ${missing[*]} " == *" prometheus "* && -d /run/systemd/system ]]; then
+    logged prometheus-service "${as_root[@]}" systemctl disable --now prometheus.service
+  fi
 }
 
 # logged NAME COMMAND...: runs it with its output in build/logs/NAME.log, whose end is shown if it fails.

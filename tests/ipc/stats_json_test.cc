@@ -69,6 +69,20 @@ TEST(StatsReply, MembersAndTheirOrder) {
           R"("delivered":{"delivered":0,"accounted":0,"holds":true}}})");
 }
 
+TEST(StatsReply, TheHttpServerWhereThereIsOne) {
+  Snapshot snapshot;
+  EXPECT_FALSE(Json::parse(stats_reply(snapshot)).contains("http"));
+  snapshot.http = ServerStats{.clients_accepted = 1,
+                              .clients_displaced = 2,
+                              .accept_failures = 3,
+                              .requests = 4,
+                              .requests_dropped = 5,
+                              .replies_dropped = 6};
+  EXPECT_EQ(Json::parse(stats_reply(snapshot))["http"].dump(),
+            R"({"clients_accepted":1,"clients_displaced":2,"accept_failures":3,"requests":4,)"
+            R"("requests_dropped":5,"replies_dropped":6})");
+}
+
 // Where each tally is shown.
 const std::map<Tally, const char*>& places() {
   static const std::map<Tally, const char*> kPlaces{

@@ -36,7 +36,7 @@ class StreamTest : public UnixServerTest {
       text->clear();
     });
     if (!stream) return reply(std::string("full"));
-    streams_.push_back({text, *stream});
+    streams_.push_back({text, stream});
   }
 
   // To all of them.
@@ -44,7 +44,7 @@ class StreamTest : public UnixServerTest {
     on_reactor([&] {
       for (auto& [said, stream] : streams_) {
         *said += text;
-        stream.wake();
+        stream->wake();
       }
       return true;
     });
@@ -67,7 +67,7 @@ class StreamTest : public UnixServerTest {
     return client.receive_some(bytes).text;
   }
 
-  std::vector<std::pair<std::shared_ptr<std::string>, UnixServer::Stream>> streams_;
+  std::vector<std::pair<std::shared_ptr<std::string>, std::shared_ptr<Stream>>> streams_;
   std::atomic<std::uint64_t> pieces_{0};
 };
 
@@ -90,10 +90,10 @@ TEST_F(StreamTest, SaysWhatComesUntilTheServerEnds) {
 TEST_F(StreamTest, WhoLeavesIsNoticed) {
   serve_streams();
   Client client = ask_for("stream");
-  EXPECT_TRUE(on_reactor([this] { return streams_[0].second.is_open(); }));
+  EXPECT_TRUE(on_reactor([this] { return streams_[0].second->is_open(); }));
   client.close();
   EXPECT_TRUE(eventually([this] { return stats().watchers == 0; })) << "though nothing was said";
-  EXPECT_FALSE(on_reactor([this] { return streams_[0].second.is_open(); }));
+  EXPECT_FALSE(on_reactor([this] { return streams_[0].second->is_open(); }));
   say("into the void\n");
 }
 

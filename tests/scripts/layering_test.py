@@ -33,7 +33,7 @@ ENGINE_MAY_INCLUDE: dict[str, frozenset[str]] = {
     "pipeline": frozenset({
         "engine/base", "engine/filters", "flowtable", "ring/steering.h", "ring/packet_socket.h",
         "engine/explain/explain_input.h", "ipc/snapshot.h", "ipc/histogram.h", "ipc/explain.h",
-        "ipc/queue_stats.h", "ipc/top.h"}),
+        "ipc/queue_stats.h", "ipc/top.h", "ipc/service_metrics.h"}),
     "explain": frozenset({"engine/base", "ipc"}),
     "output": frozenset({
         "engine/base", "engine/filters", "engine/pipeline", "flowtable/outcome.h", "ring/descriptor.h",

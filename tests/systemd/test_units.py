@@ -75,6 +75,7 @@ class Installed(unittest.TestCase):
         places = {
             "usr/lib/systemd/system/tcpeek.service": "tcpeek.service",
             "usr/lib/systemd/system/tcpeek@.service": "tcpeek@.service",
+            "usr/lib/systemd/system/tcpeek-metrics.socket": "tcpeek-metrics.socket",
             "usr/share/doc/tcpeek/pin-readers.conf": "pin-readers.conf",
             "usr/lib/sysusers.d/tcpeek.conf": "tcpeek.sysusers",
             "etc/default/tcpeek": "tcpeek.default",
@@ -100,7 +101,7 @@ class Verified(unittest.TestCase):
     def test_systemd_finds_nothing_wrong(self) -> None:
         nest.require()
         with lab.Lab() as network, nest.Nest(network) as machine:
-            for unit in ("tcpeek.service", "tcpeek@veth0.service"):
+            for unit in ("tcpeek.service", "tcpeek@veth0.service", "tcpeek-metrics.socket"):
                 done = machine.run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit)
                 told = [line for line in done.stderr.splitlines() if "tcpeek" in line]
                 self.assertEqual((done.returncode, told), (0, []), done.stderr)

@@ -221,6 +221,7 @@ TEST(Options, numbers_beyond_their_bounds_and_no_numbers) {
       {"--degraded-ratio", {"0", "101", "10%", ".1"}, "a percentage from 1 to 100"},
       {"--alert-min-attempts", {"0", "1000001"}, "a number of attempts from 1 to 1000000"},
       {"--failing-run", {"0", "1001"}, "a number of failures from 1 to 1000"},
+      {"--metrics-services", {"101", "1000"}, "a number of services from 0 to 100"},
       {"--cpus",
        {"1024", "0-1024", "0-256", "3-1", ",", "1,", ",1", "1,,2", "0-", "-", "0-1-2", "0 1",
         "0, 1"},
@@ -369,11 +370,21 @@ TEST(Options, capture_files_in_order_and_what_does_not_go_with_them) {
   EXPECT_EQ(message_of({"-r", "-", "-r", "-"}), "--read: standard input (-) can be read only once");
   EXPECT_EQ(message_of({"-r", ""}),
             "--read: '' is not the path of a capture file, or - for standard input");
-  const std::vector<std::vector<const char*>> live{
-      {"-i", "lo"},        {"-U", "/run/s"},          {"-B", "8"},
-      {"--promisc"},       {"--capture=tcp"},         {"--cpus", "0"},
-      {"--no-socket"},     {"--failing-ratio=60"},    {"--degraded-ratio=5"},
-      {"--failing-run=5"}, {"--alert-min-attempts=5"}};
+  const std::vector<std::vector<const char*>> live{{"-i", "lo"},
+                                                   {"-U", "/run/s"},
+                                                   {"-B", "8"},
+                                                   {"--promisc"},
+                                                   {"--capture=tcp"},
+                                                   {"--cpus", "0"},
+                                                   {"--no-socket"},
+                                                   {"--failing-ratio=60"},
+                                                   {"--degraded-ratio=5"},
+                                                   {"--failing-run=5"},
+                                                   {"--alert-min-attempts=5"},
+                                                   {"--metrics-listen=1"},
+                                                   {"--metrics-services=1"},
+                                                   {"--metrics-services-tx"},
+                                                   {"--metrics-exemplars"}};
   for (std::vector<const char*> arguments : live) {
     arguments.insert(arguments.end(), {"-r", "a"});
     EXPECT_THAT(message_of(arguments),

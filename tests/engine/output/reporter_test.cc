@@ -44,7 +44,7 @@ ring::LinkState machine() {
 // Readers whose queues the test fills.
 class ReporterTest : public testing::Test {
  protected:
-  [[nodiscard]] Reporter reporter(OutputFormat format) {
+  [[nodiscard]] Reporter reporter(std::optional<OutputFormat> format) {
     return {format, to_error_, to_output_, readers_.filters(),
             [this](std::uint16_t index) { return interfaces_.name_of(index); }};
   }
@@ -104,6 +104,24 @@ TEST_F(ReporterTest, NothingToTell) {
   r.print(readers_.outcomes());
   r.print({});
   EXPECT_EQ(error_.text() + output_.text(), "");
+}
+
+TEST_F(ReporterTest, QuietItStillNotesWhoFailed) {
+  auto r = reporter(std::nullopt);
+  ipc::FailureExamples examples;
+  r.keep(examples);
+  put(0, outcome(1s, 2000, Cause::refused));
+  put(1, outcome(2s, 2001, Cause::refused));
+  put(0, outcome(3s, 2002));
+  r.print(readers_.outcomes());
+  EXPECT_EQ(error_.text() + output_.text(), "");
+  for (const char* filter : {"RX", "web"}) {
+    const auto* example = examples.find(filter, ipc::FailureReason::refused);
+    ASSERT_NE(example, nullptr) << filter;
+    EXPECT_THAT(example->labels, HasSubstr(R"(client_address="192.0.2.1")"));
+    EXPECT_EQ(examples.find(filter, ipc::FailureReason::timed_out), nullptr);
+  }
+  EXPECT_EQ(examples.find("tls", ipc::FailureReason::refused), nullptr);
 }
 
 TEST_F(ReporterTest, ByTimeAcrossReaders) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/pipeline/service_members.h"
 #include "engine/pipeline/top_builder.h"
 #include "engine/pipeline/top_exchange.h"
 #include "tests/engine/pipeline/counting_rig.h"
@@ -223,6 +224,33 @@ TEST(TopTables, ForgetsFailuresOfLongAgoAsRecentOnes) {
   EXPECT_EQ(top.services.at(0).port, 81U) << "nothing failed since, but this did before";
   EXPECT_EQ(top.services.at(0).recent_failures, 0U);
   EXPECT_EQ(top.services.at(0).failures.causes.refused, 1U);
+}
+
+// What METRICS lists, from a reader's own tables: local services by port, remote ones by address.
+TEST(TopTables, TellsServicesForMetrics) {
+  CountingRig rig;
+  succeed(rig, {v4(1, 2000), v4(2, 80)}, 0);
+  succeed(rig, {v6(1, 2000), v6(2, 80)}, kSecond);
+  refuse(rig, {v4(1, 2001), v4(2, 81)}, 2 * kSecond);
+  succeed(rig, {v4(2, 2000), v4(7, 443)}, 3 * kSecond);
+  ServiceMembers members({.local = 10, .remote = 10});
+  TopExchange exchange;
+  const TopReport* report = &exchange.report();
+  int rounds = 0;
+  do {
+    exchange.ask(members.query());
+    while (exchange.work(rig.counter.top(), rig.timeline, flowtable::PacketTime())) {
+    }
+    ASSERT_TRUE(exchange.ready());
+    ASSERT_LT(++rounds, 3);
+  } while (members.update(TopReports(&report, 1)));
+  const ipc::ServiceMetrics metrics = members.metrics();
+  ASSERT_EQ(metrics.services.size(), 2U);
+  EXPECT_EQ(metrics.services[0].port, 80U);
+  EXPECT_EQ(metrics.services[0].counts.success, 2U) << "both addresses of this host";
+  EXPECT_EQ(metrics.services[1].address, "192.0.2.7");
+  EXPECT_EQ(metrics.services[1].port, 443U);
+  EXPECT_EQ(metrics.services[1].counts.attempts, 1U);
 }
 
 // More services than are named at once, looked at in several turns.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/live/explain_collector.h"
+#include "engine/live/services_collector.h"
 #include "engine/live/snapshot_collector.h"
 #include "engine/live/top_collector.h"
 #include "tests/engine/live/readers_fixture.h"
@@ -50,6 +51,7 @@ class RequestHandlerTest : public ipc::test::UnixServerTest {
                                         interfaces_, read_clocks()};
   TopRounds top_rounds_{reactor_, readers_.readers()};
   TopCollector top_collector_{top_rounds_};
+  ServicesCollector services_collector_{top_rounds_};
   ExplainCollector explain_collector_{snapshot_collector_, top_rounds_, true};
   RequestHandler request_handler_{
       reactor_,
@@ -87,6 +89,57 @@ TEST_F(RequestHandlerTest, WhoElseAsksForTopIsAnsweredInTurn) {
   EXPECT_THAT(ask("TOP 5\n"), StartsWith(R"({"schema":1,)"));
   EXPECT_THAT(on_reactor([&] { return told; }),
               ElementsAre(ipc::TopBy::pair, ipc::TopBy::service, ipc::TopBy::network));
+}
+
+TEST_F(RequestHandlerTest, MetricsInEitherFormOrWithTheMistake) {
+  readers_.start();
+  serve_answers();
+  EXPECT_THAT(ask("METRICS\n"), StartsWith(R"([{"RX":)")) << "where it is not offered";
+  ServiceMembers members({.local = 5, .remote = 5});
+  MetricsReplies metrics(
+      [&](const ServicesCollector::Receiver& receiver) {
+        services_collector_.collect(members, receiver);
+      },
+      nullptr);
+  on_reactor([&] {
+    request_handler_.offer(metrics);
+    return true;
+  });
+  EXPECT_THAT(ask("METRICS\n"), StartsWith("# TYPE tcpeek_build info\n"));
+  EXPECT_THAT(ask("METRICS openmetrics\n"), EndsWith("\n# EOF\n"));
+  EXPECT_THAT(ask("METRICS prometheus\n"), StartsWith("# TYPE tcpeek_build_info gauge\n"));
+  EXPECT_THAT(ask("METRICS gzip\n"), StartsWith("\x1f\x8b"));
+  EXPECT_THAT(ask("METRICS json\n"), StartsWith(R"({"error":"json: not an argument of METRICS)"));
+  EXPECT_THAT(ask("METRICSX\n"), StartsWith(R"([{"RX":)"));
+  EXPECT_THAT(ask("STATS\n"), StartsWith(R"({"schema":2,)"));
+  stop();
+}
+
+// Readers answer one query at a time: neither word loses its reply to the other.
+TEST_F(RequestHandlerTest, TopAndMetricsAtOnce) {
+  serve_answers();
+  ServiceMembers members({.local = 5, .remote = 5});
+  MetricsReplies metrics(
+      [&](const ServicesCollector::Receiver& receiver) {
+        services_collector_.collect(members, receiver);
+      },
+      nullptr);
+  on_reactor([&] {
+    request_handler_.offer(metrics);
+    return true;
+  });
+  std::vector<Client> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.emplace_back(path());
+    ASSERT_TRUE(clients.back().send(i % 2 == 0 ? "TOP\n" : "METRICS\n"));
+    wait_for_requests(static_cast<std::uint64_t>(i) + 1);
+  }
+  readers_.start();
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    EXPECT_THAT(clients[i].receive_all().text,
+                StartsWith(i % 2 == 0 ? R"({"schema":1)" : "# TYPE"));
+  }
+  stop();
 }
 
 TEST_F(RequestHandlerTest, HistoryIsAWordOnlyWhereOneIsKept) {

@@ -24,7 +24,7 @@ using namespace std::chrono_literals;
 class WatchersTest : public ipc::test::UnixServerTest {
  protected:
   void SetUp() override {
-    serve(patient(), [this](const std::string& word, const ipc::UnixServer::Reply& reply) {
+    serve(patient(), [this](const std::string& word, const ipc::Reply& reply) {
       if (!watchers_.ask(word, reply)) reply(std::string("<other>"));
     });
   }

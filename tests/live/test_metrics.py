@@ -1,0 +1,307 @@
+"""METRICS, over the socket and by HTTP: every value is STATS', and a real Prometheus reads it so."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import time
+import unittest
+from collections.abc import Iterator
+from typing import Any
+
+import lab
+import prometheus
+from conversation import RX4, TX4, Conversation
+from lab import HOST_V4, HOST_V6, Lab
+from monitor import Monitor, Stats
+
+PORT = 9475
+PROMETHEUS_PORT = 9490
+LISTEN = ("--metrics-listen", f"127.0.0.1:{PORT}")
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+# By whatever means: the questions themselves change them.
+BY_ASKING = re.compile(r"tcpeek_server_|process_start_time_seconds")
+
+
+def setUpModule() -> None:
+    lab.require(prometheus.available)
+
+
+def samples(text: str) -> dict[str, float]:
+    """By name and labels, as they are written."""
+    found: dict[str, float] = {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            continue
+        series, value = line.split(" # ")[0].rsplit(" ", 1)
+        assert series not in found, line
+        found[series] = float(value)
+    return found
+
+
+def written(name: str, labels: dict[str, str]) -> str:
+    """A series as the text has it, with labels in the order of their names."""
+
+    def quoted(value: str) -> str:
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    inner = ",".join(f"{label}={quoted(value)}" for label, value in sorted(labels.items()))
+    return f"{name}{{{inner}}}" if inner else name
+
+
+def in_order(series: str) -> str:
+    """The same for a series out of the text."""
+    name, _, inner = series.partition("{")
+    labels = re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', inner)
+    return written(name, {label: re.sub(r"\\(.)", r"\1", value) for label, value in labels})
+
+
+def filter_values(entry: Any) -> Iterator[tuple[str, dict[str, str], float]]:
+    """Of one filter of STATS: the metric, its labels beside the filter, and the value."""
+    success, failure = entry["success"], entry["failure"]
+    yield "handshakes_total", {}, entry["attempts"]
+    yield "handshake_successes_total", {}, success["total"]
+    yield "handshakes_evicted_total", {}, entry["evicted"]
+    yield "handshakes_pending", {}, entry["pending"]
+    yield "handshakes_retrying", {}, entry["retrying"]
+    yield "handshake_timeouts_uncertain_total", {}, failure["timed_out"]["uncertain"]
+    yield "handshake_late_synacks_total", {}, entry["late_synack"]
+    for reason in ("refused", "aborted", "unreachable"):
+        yield "handshake_failures_total", {"reason": reason}, failure[reason]
+    yield "handshake_failures_total", {"reason": "timed_out"}, failure["timed_out"]["total"]
+    for cause, count in failure["causes"].items():
+        total = sum(count.values()) if isinstance(count, dict) else count
+        yield "handshake_failure_causes_total", {"cause": cause}, total
+    for segment in ("syn", "synack"):
+        member = f"dup_{segment}_segments"
+        yield "handshake_retransmits_total", {"segment": segment}, success[member] + failure[member]
+    latency = entry["latency_seconds"]
+    yield "handshake_duration_seconds_count", {}, latency["count"]
+    yield "handshake_duration_seconds_sum", {}, latency["sum"]
+    yield "handshake_duration_seconds_bucket", {"le": "+Inf"}, latency["count"]
+    for leg in ("syn_to_synack", "synack_to_ack"):
+        yield "handshake_leg_duration_seconds_count", {"leg": leg}, entry["legs_seconds"][leg]["count"]
+        yield "handshake_leg_duration_seconds_sum", {"leg": leg}, entry["legs_seconds"][leg]["sum"]
+    for state in ("unknown", "never_succeeded", "ok", "degraded", "failing"):
+        yield "filter_health", {"state": state}, int(entry["state"]["is"] == state)
+
+
+def expected(stats: Stats) -> dict[str, float]:
+    """What METRICS has of STATS, but services, buckets, and what asking changes."""
+    values: dict[str, float] = {}
+    for entry in stats.json["filters"]:
+        for name, labels, value in filter_values(entry):
+            values[written(f"tcpeek_{name}", {"filter": entry["name"], **labels})] = value
+    for entry in stats.json["interfaces"]:
+        labels = {"interface": entry["name"]}
+        values[written("tcpeek_capture_packets_total", labels)] = entry["packets"]
+        values[written("tcpeek_capture_dropped_packets_total", labels)] = entry["dropped"]
+        values[written("tcpeek_capture_interface_dropped_packets_total", labels)] = entry["if_dropped"]
+        values[written("tcpeek_capture_interface_up", labels)] = int(entry["up"])
+    for entry in stats.json["readers"]:
+        for member in ("packets", "dropped", "freezes", "events_lost"):
+            name = {"dropped": "dropped_packets", "freezes": "ring_freezes"}.get(member, member)
+            values[written(f"tcpeek_reader_{name}_total", {"reader": str(entry["id"])})] = entry[member]
+        for member in ("pending", "remembered", "capacity", "mailbox_depth"):
+            values[written(f"tcpeek_reader_{member}", {"reader": str(entry["id"])})] = entry[member]
+    values["tcpeek_packets_used_total"] = stats.packets("used")
+    for reason, count in stats.ignored.items():
+        values[written("tcpeek_packets_ignored_total", {"reason": reason})] = count
+    values["tcpeek_attempts_excluded_total"] = stats.json["attempts_excluded"]
+    values["tcpeek_attempts_not_local_total"] = stats.json["attempts_not_local"]
+    values["tcpeek_output_lines_lost_total"] = stats.json["server"]["lines_lost"]
+    values[written("tcpeek_build_info", {"version": stats.json["version"]})] = 1
+    return values
+
+
+class Case(unittest.TestCase):
+    def setUp(self) -> None:
+        self.network = self.enterContext(Lab())
+
+    def get(self, path: str = "/metrics", **fields: str) -> tuple[int, str]:
+        status, _, body = prometheus.get(
+            self.network.host, PORT, path, {name.replace("_", "-"): value for name, value in fields.items()}
+        )
+        return status, body.decode()
+
+    def every_kind_of_outcome(self) -> int:
+        """Real connections and crafted ones; how many attempts that are."""
+        for address in (HOST_V4, HOST_V6):
+            with self.network.host.listen(address, 8080) as listener:
+                for _ in range(3):
+                    with self.network.peer.connect(address, 8080):
+                        listener.accept()[0].close()
+            with self.assertRaises(ConnectionRefusedError):
+                self.network.peer.connect(address, 8081)
+        wire = self.network.wire()
+        for way in (RX4, TX4):
+            refused = Conversation(wire, way, responder_port=443)
+            refused.syn()
+            refused.refuse()
+            Conversation(wire, way, responder_port=444).syn()  # pending
+        return 12
+
+
+class Socket(Case):
+    def test_every_value_is_that_of_stats(self) -> None:
+        with Monitor(self.network, "web:RX@%:8080", "--threads", "2") as monitor:
+            attempts = self.every_kind_of_outcome()
+            monitor.wait_counts({"attempts": attempts, "success": 6, "refused": 4})
+            stats = monitor.stats()
+            for word in ("METRICS", "METRICS prometheus"):
+                read = {in_order(name): value for name, value in samples(monitor.ask(word).decode()).items()}
+                for series, value in expected(stats).items():
+                    self.assertIn(series, read)
+                    self.assertAlmostEqual(read[series], value, places=6, msg=series)
+                known = set(expected(stats))
+                rest = {name.partition("{")[0] for name in read if name not in known and not BY_ASKING.match(name)}
+                self.assertEqual(
+                    {name for name in rest if not name.startswith("tcpeek_service")},
+                    {"tcpeek_handshake_duration_seconds_bucket"},
+                )
+            compressed = gzip.decompress(monitor.ask("METRICS prometheus gzip")).decode()
+            self.assertEqual(samples(compressed).keys(), samples(monitor.ask("METRICS prometheus").decode()).keys())
+
+    def test_services_of_this_host_need_no_filter(self) -> None:
+        with Monitor(self.network, "--threads", "2", "--metrics-services-tx") as monitor:
+            self.every_kind_of_outcome()
+            monitor.wait_counts({"success": 6, "refused": 4})
+            with self.network.peer.listen(lab.PEER_V4, 5432) as listener:
+                with self.network.host.connect(lab.PEER_V4, 5432):
+                    listener.accept()[0].close()
+            monitor.wait_counts({"success": 7})
+            read = samples(monitor.ask("METRICS").decode())
+            services = {name: value for name, value in read.items() if name.startswith("tcpeek_service_handshakes_total")}
+            rx, tx = 'direction="rx",port="8080"', f'direction="tx",address="{lab.PEER_V4}",port="5432"'
+            self.assertEqual(
+                services,
+                {f"tcpeek_service_handshakes_total{{{rx}}}": 6, f"tcpeek_service_handshakes_total{{{tx}}}": 1},
+            )
+            self.assertEqual(read[f"tcpeek_service_handshake_successes_total{{{rx}}}"], 6)
+            self.assertEqual(read[f'tcpeek_service_handshake_failures_total{{{tx},reason="refused"}}'], 0)
+
+    def test_no_services_where_none_are_wanted(self) -> None:
+        with Monitor(self.network, "--metrics-services", "0") as monitor:
+            self.every_kind_of_outcome()
+            monitor.wait_counts({"success": 6})
+            self.assertNotIn("tcpeek_service_handshakes_total{", monitor.ask("METRICS").decode())
+
+    def test_refuses_what_it_does_not_know(self) -> None:
+        with Monitor(self.network) as monitor:
+            self.assertIn("openmetrics or prometheus", json.loads(monitor.ask("METRICS xml"))["error"])
+            self.assertIsInstance(json.loads(monitor.ask("metrics")), list)
+
+
+class Http(Case):
+    def test_pages_and_forms(self) -> None:
+        with Monitor(self.network, *LISTEN) as monitor:
+            status, text = self.get()
+            self.assertEqual(status, 200)
+            self.assertEqual(prometheus.check_metrics(text.encode()), "")
+            status, text = self.get(Accept=OPEN_METRICS)
+            self.assertTrue(text.endswith("# EOF\n"))
+            self.assertEqual(self.get("/healthz"), (200, "ok\n"))
+            self.assertEqual(self.get("/")[0], 404)
+            self.assertGreater(monitor.stats().json["http"]["requests"], 3)
+
+    def test_a_port_in_use(self) -> None:
+        with Monitor(self.network, *LISTEN), self.assertRaises(AssertionError) as refused:
+            with Monitor(self.network, *LISTEN, name="second"):
+                pass
+        self.assertIn("ended with 1", str(refused.exception))
+        self.assertIn(f"cannot serve metrics on 127.0.0.1:{PORT}: Address already in use", str(refused.exception))
+
+    def test_every_scrape_adds_up_while_packets_come(self) -> None:
+        """Each is of one moment, and counters only grow."""
+        wire = self.network.wire()
+        with Monitor(self.network, "web:RX@%:443", *LISTEN, "--threads", "2") as monitor:
+            before: dict[str, float] = {}
+            for number in range(100):
+                for way in (RX4, TX4):
+                    conversation = Conversation(wire, way, responder_port=443 + number % 3)
+                    conversation.syn()
+                    if number % 2:
+                        conversation.refuse()
+                status, text = self.get(Accept=OPEN_METRICS)
+                self.assertEqual(status, 200)
+                read = samples(text)
+                for name in ("RX", "TX", "web"):
+                    only = f'{{filter="{name}"}}'
+                    ended = sum(v for s, v in read.items() if s.startswith(f'tcpeek_handshake_failures_total{{filter="{name}"'))
+                    ended += read["tcpeek_handshake_successes_total" + only] + read["tcpeek_handshakes_evicted_total" + only]
+                    pending = read["tcpeek_handshakes_pending" + only]
+                    self.assertEqual(read["tcpeek_handshakes_total" + only], ended + pending, name)
+                for series, value in before.items():
+                    if series.partition("{")[0].endswith("_total"):
+                        self.assertGreaterEqual(read[series], value, series)
+                before = read
+            monitor.wait_counts({"attempts": 200, "refused": 100})
+            self.assertEqual(samples(self.get()[1])['tcpeek_handshakes_total{filter="RX"}'], 100)
+
+    def test_hostile_clients_delay_nobody(self) -> None:
+        with Monitor(self.network, *LISTEN) as monitor:
+            idle = [self.network.host.connect("127.0.0.1", PORT) for _ in range(300)]
+            for number, client in enumerate(idle):
+                client.sendall((b"GET /metrics HTTP/1.1\r\nX: ", b"\x00\xff\r\n\r\n", b"")[number % 3])
+            begun = time.monotonic()
+            self.assertEqual(self.get("/healthz"), (200, "ok\n"))
+            self.assertEqual(self.get()[0], 200)
+            self.assertLess(time.monotonic() - begun, 2.0)
+            for client in idle:
+                client.close()
+            served = monitor.stats().json["http"]
+            self.assertGreater(served["clients_displaced"] + served["requests_dropped"], 250)
+            self.assertEqual(served["accept_failures"], 0)
+
+
+class Scraped(Case):
+    def test_promql_reads_what_stats_says(self) -> None:
+        names = (r'a"b\c', "web")
+        filters = (f"{names[0]}:RX@%:443", f"{names[1]}:RX@%:8080")
+        with Monitor(self.network, *filters, *LISTEN, "--threads", "2", "-q") as monitor:
+            attempts = self.every_kind_of_outcome()
+            monitor.wait_counts({"attempts": attempts, "success": 6, "refused": 4})
+            with prometheus.Prometheus(self.network, self.network.host, PORT, PROMETHEUS_PORT) as server:
+                self.compare(monitor, server)
+                rate = server.value('histogram_quantile(0.99, tcpeek_handshake_duration_seconds_bucket{filter="web"})')
+                latency = next(e for e in monitor.stats().json["filters"] if e["name"] == "web")["latency_seconds"]
+                assert rate is not None
+                self.assertGreater(rate, latency["p99"] / 2)
+                self.assertLess(rate, max(latency["p99"], 64e-6) * 2)
+
+    def compare(self, monitor: Monitor, server: prometheus.Prometheus) -> None:
+        """Nothing moves but what asking itself does, so the values of a scrape are those of STATS."""
+        wanted = expected(monitor.stats())
+        found: dict[str, float] = {}
+
+        def equal() -> bool:
+            found.clear()
+            for labels, value in server.query('{__name__=~"tcpeek_.+"}'):
+                name = labels.pop("__name__")
+                found[written(name, labels)] = value
+            return all(abs(found.get(series, -1.0) - value) < 1e-6 for series, value in wanted.items())
+
+        try:
+            lab.wait_for(equal, "all values are those of STATS")
+        except AssertionError as error:
+            wrong = {series: (value, found.get(series)) for series, value in wanted.items() if found.get(series) != value}
+            raise AssertionError(f"{error}: {wrong}") from None
+        self.assertEqual(wanted, expected(monitor.stats()), "nothing has moved meanwhile")
+        self.assertGreater(len(wanted), 100)
+
+    def test_exemplars_name_who_failed(self) -> None:
+        with Monitor(self.network, "web:RX@%:8081", *LISTEN, "--metrics-exemplars", "-q") as monitor:
+            with prometheus.Prometheus(self.network, self.network.host, PORT, PROMETHEUS_PORT) as server:
+                with self.assertRaises(ConnectionRefusedError):
+                    self.network.peer.connect(HOST_V4, 8081)
+                monitor.wait_counts({"refused": 1}, "web")
+                selector = 'tcpeek_handshake_failures_total{filter="web",reason="refused"}'
+                found = lab.wait_for(lambda: server.exemplars(selector), "Prometheus has an exemplar")
+                peer = {"client_address": lab.PEER_V4, "server_address": HOST_V4, "server_port": "8081"}
+                self.assertEqual(found, [peer])
+            self.assertEqual(monitor.stderr().count("failure"), 0, "-q prints no outcome")
+
+
+if __name__ == "__main__":
+    unittest.main()
