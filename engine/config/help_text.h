@@ -42,6 +42,8 @@ Operation:
       --threads=N         readers, 1 to 256 (default: one for each CPU, at most
                           8; one for capture files)
       --cpus=LIST         CPUs the readers are pinned to, such as 0-3,8
+      --config=FILE       options and filters from FILE, too; what the command
+                          line says goes before (see tcpeek(8))
   -u, --user=USER         become USER, a name or a number, once everything is
                           open
       --no-seccomp        do not filter system calls (for debugging, or where

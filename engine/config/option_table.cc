@@ -237,41 +237,59 @@ bool apply_output(Options& options, const std::string& text) {
   return text == "json" || text == "text";
 }
 
+template <auto field>
+bool same(const Options& a, const Options& b) {
+  return a.*field == b.*field;
+}
+
+template <auto limit>
+bool same_limit(const Options& a, const Options& b) {
+  return a.health.*limit == b.health.*limit;
+}
+
 constexpr std::array kValueOptions{
-    ValueOption{"-u,--user", "a user name or number", false, apply_user},
+    ValueOption{"-u,--user", "a user name or number", false, apply_user, same<&Options::user>},
     ValueOption{"-i,--interface", "an interface name of 1 to 15 characters, or any", true,
-                apply_interface},
+                apply_interface, same<&Options::interfaces>},
     ValueOption{"-r,--read", "the path of a capture file, or - for standard input", true,
-                apply_read},
-    ValueOption{"-U,--socket", "a path of 1 to 107 bytes", false, apply_socket},
+                apply_read, same<&Options::read_files>},
+    ValueOption{"-U,--socket", "a path of 1 to 107 bytes", false, apply_socket,
+                same<&Options::socket_path>},
     ValueOption{"-c,--checksum", "0 (none), 1 (IP header) or 2 (IP header and TCP)", false,
-                apply_checksum},
-    ValueOption{"-t,--timeout", "a number of seconds from 1 to 3600", false, apply_timeout},
-    ValueOption{"-B,--buffer", "a number of MiB from 1 to 4095", false, apply_buffer},
+                apply_checksum, same<&Options::checksum>},
+    ValueOption{"-t,--timeout", "a number of seconds from 1 to 3600", false, apply_timeout,
+                same<&Options::timeout>},
+    ValueOption{"-B,--buffer", "a number of MiB from 1 to 4095", false, apply_buffer,
+                same<&Options::ring_mib>},
     ValueOption{"-l,--loglevel",
                 "debug, info, notice, warning, err, crit, alert, emerg or a number from 0 to 7",
-                false, apply_loglevel},
-    ValueOption{"--threads", "a number of readers from 1 to 256", false, apply_threads},
+                false, apply_loglevel, same<&Options::log_level>, true},
+    ValueOption{"--threads", "a number of readers from 1 to 256", false, apply_threads,
+                same<&Options::threads>},
     ValueOption{"--cpus", "a list of at most 256 CPU numbers from 0 to 1023, such as 0-3,8", false,
-                apply_cpus},
+                apply_cpus, same<&Options::cpus>},
     ValueOption{"--max-sessions", "a number of attempts from 1 to 100000000", false,
-                apply_max_sessions},
-    ValueOption{"--local", "an address or ADDRESS/LENGTH, IPv4 or IPv6", true, apply_local},
+                apply_max_sessions, same<&Options::max_sessions>},
+    ValueOption{"--local", "an address or ADDRESS/LENGTH, IPv4 or IPv6", true, apply_local,
+                same<&Options::local>, true},
     ValueOption{"--copy-window", "a number of milliseconds from 0 to 1000", false,
-                apply_copy_window},
-    ValueOption{"--bpf", "a libpcap filter expression", false, apply_bpf},
-    ValueOption{"--capture", "handshake or tcp", false, apply_capture},
+                apply_copy_window, same<&Options::copy_window>},
+    ValueOption{"--bpf", "a libpcap filter expression", false, apply_bpf, same<&Options::bpf>},
+    ValueOption{"--capture", "handshake or tcp", false, apply_capture, same<&Options::capture>},
     ValueOption{
         "--decap",
         "none, all, or a list of vxlan, geneve, gre and ipip, such as vxlan:4790,gre with a "
         "port from 1 to 65535",
-        false, apply_decap},
-    ValueOption{"--output", "text or json", false, apply_output},
-    ValueOption{"--failing-ratio", "a percentage from 1 to 100", false, apply_failing_ratio},
-    ValueOption{"--degraded-ratio", "a percentage from 1 to 100", false, apply_degraded_ratio},
+        false, apply_decap, same<&Options::decap>},
+    ValueOption{"--output", "text or json", false, apply_output, same<&Options::output>},
+    ValueOption{"--failing-ratio", "a percentage from 1 to 100", false, apply_failing_ratio,
+                same_limit<&HealthLimits::failing_percent>, true},
+    ValueOption{"--degraded-ratio", "a percentage from 1 to 100", false, apply_degraded_ratio,
+                same_limit<&HealthLimits::degraded_percent>, true},
     ValueOption{"--alert-min-attempts", "a number of attempts from 1 to 1000000", false,
-                apply_alert_min_attempts},
-    ValueOption{"--failing-run", "a number of failures from 1 to 1000", false, apply_failing_run},
+                apply_alert_min_attempts, same_limit<&HealthLimits::min_attempts>, true},
+    ValueOption{"--failing-run", "a number of failures from 1 to 1000", false, apply_failing_run,
+                same_limit<&HealthLimits::failing_run>, true},
 };
 static_assert(kMaxInterfaceName == 15 && kMaxSocketPath == 107, "the bounds the texts above name");
 
@@ -292,6 +310,24 @@ std::span<const ValueOption> value_options() noexcept {
 
 std::span<const FlagOption> flag_options() noexcept {
   return kFlagOptions;
+}
+
+std::string_view long_name(std::string_view names) noexcept {
+  return names.substr(names.find("--"));
+}
+
+ChangedOptions changed_options(const Options& running, const Options& wanted) {
+  ChangedOptions changed;
+  for (const ValueOption& option : kValueOptions) {
+    if (option.same(running, wanted)) continue;
+    (option.may_change ? changed.changeable : changed.fixed).emplace_back(long_name(option.names));
+  }
+  for (const FlagOption& option : kFlagOptions) {
+    if (running.*option.flag != wanted.*option.flag) {
+      changed.fixed.emplace_back(long_name(option.names));
+    }
+  }
+  return changed;
 }
 
 }  // namespace tcpeek::engine

@@ -1,11 +1,13 @@
-// The command line, checked: every value the program runs with.
+// The command line, and the configuration file it names, checked: every value the program runs with.
 //
-// Thread contract: plain values, made once before anything else starts.
-// Errors: parse_command_line() throws UsageError for anything wrong, before anything is opened.
+// Thread contract: plain values, made before anything else starts.
+// Errors: parse_command_line() throws UsageError for anything wrong, before anything but that file is
+// opened.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +16,7 @@
 #include "engine/base/health_limits.h"
 #include "engine/base/output_format.h"
 #include "engine/base/usage_error.h"
+#include "engine/config/config_file.h"
 #include "engine/filters/address.h"
 #include "engine/filters/filter_expression.h"
 #include "flowtable/decode.h"
@@ -65,6 +68,11 @@ struct CommandLine {
   std::optional<std::string> print_and_exit;  // --help, --version
 };
 
-[[nodiscard]] CommandLine parse_command_line(std::span<const char* const> arguments);
+// Gets a configuration file's text; throws UsageError.
+using ReadConfig = std::function<std::string(const std::string& path)>;
+
+// What the command line says goes before what the file says; its filters come after the file's.
+[[nodiscard]] CommandLine parse_command_line(std::span<const char* const> arguments,
+                                             const ReadConfig& read = read_config_text);
 
 }  // namespace tcpeek::engine

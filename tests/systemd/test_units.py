@@ -76,6 +76,7 @@ class Installed(unittest.TestCase):
             "usr/lib/systemd/system/tcpeek.service": "tcpeek.service",
             "usr/lib/systemd/system/tcpeek@.service": "tcpeek@.service",
             "usr/share/doc/tcpeek/pin-readers.conf": "pin-readers.conf",
+            "usr/share/doc/tcpeek/tcpeek.conf": "tcpeek.conf",
             "usr/lib/sysusers.d/tcpeek.conf": "tcpeek.sysusers",
             "etc/default/tcpeek": "tcpeek.default",
         }
