@@ -16,6 +16,10 @@ HealthFigures growth(const HealthFigures& now, const HealthFigures& before) noex
           .retried = now.retried - before.retried};
 }
 
+std::string identity_of(const ipc::FilterStats& filter) {
+  return std::to_string(filter.since) + ' ' + filter.expression;
+}
+
 }  // namespace
 
 std::vector<HealthChange> Health::on_second(const ipc::Snapshot& snapshot) {
@@ -23,7 +27,7 @@ std::vector<HealthChange> Health::on_second(const ipc::Snapshot& snapshot) {
   std::vector<HealthChange> changes;
   for (const ipc::FilterStats& filter : snapshot.filters) {
     if (filter.removed) continue;
-    feed(filter.name, filter.expression, filter.counts.health(), snapshot, changes);
+    feed(filter.name, identity_of(filter), filter.counts.health(), snapshot, changes);
   }
   std::erase_if(series_, [this](const auto& entry) { return entry.second.round != round_; });
   return changes;
@@ -44,7 +48,7 @@ void Health::describe(ipc::Snapshot& snapshot) const {
   for (ipc::FilterStats& filter : snapshot.filters) {
     if (filter.removed) continue;
     const auto known = series_.find(filter.name);
-    const bool same = known != series_.end() && known->second.identity == filter.expression;
+    const bool same = known != series_.end() && known->second.identity == identity_of(filter);
     // One that came within the last second has nothing to tell yet.
     filter.health = same ? known->second.health.told(snapshot) : ipc::FilterHealth{};
   }

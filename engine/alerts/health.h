@@ -1,6 +1,7 @@
 // How each filter in force does, from snapshots alone: one SeriesHealth each, and the changes of a second.
 //
-// How it works: a series has a key (a filter's name) and an identity (its expression); one that is not
+// How it works: a series has a key (a filter's name) and an identity (its expression and since when it
+// counts); one that is not
 // fed in a round is dropped, and one with another identity, or whose counts fell, begins anew. Services
 // can be fed beside the filters, under keys of their own.
 //
@@ -29,6 +30,9 @@ class Health {
  public:
   explicit Health(const HealthLimits& limits) : limits_(limits) {}
 
+  // From the next round on.
+  void go_by(const HealthLimits& limits) noexcept { limits_ = limits; }
+
   // Once a second.
   [[nodiscard]] std::vector<HealthChange> on_second(const ipc::Snapshot& snapshot);
 
@@ -47,7 +51,7 @@ class Health {
   void feed(const std::string& key, const std::string& identity, const ipc::HealthFigures& counted,
             const ipc::Snapshot& snapshot, std::vector<HealthChange>& changes);
 
-  const HealthLimits limits_;
+  HealthLimits limits_;
   std::unordered_map<std::string, Series> series_;  // by key
   std::uint64_t round_ = 0;
 };

@@ -73,8 +73,9 @@ void History::sample_filters(const ipc::Snapshot& snapshot) {
       continue;
     }
     Series& series = series_[*place];
-    if (series.expression != filter.expression) {
+    if (series.expression != filter.expression || series.since != filter.since) {
       series.expression = filter.expression;
+      series.since = filter.since;
       // What it counted before it had a place belongs to no interval that is kept.
       series.before = not_kept_.contains(filter.name) ? filter.counts : ipc::Counts{};
     }

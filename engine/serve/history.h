@@ -2,7 +2,8 @@
 // the totals and for each of the first 64 filters, made from snapshots alone.
 //
 // How it works: the difference between two snapshots, a second apart, is a sample; sums of these are the
-// samples of minutes. Filters go by their name. A filter that was removed is followed no longer, but keeps
+// samples of minutes. Filters go by their name, and count anew where FilterStats::since
+// says that it is another one. A filter that was removed is followed no longer, but keeps
 // its samples until another needs its place; the one that went first gives way first. Snapshots that come late or not
 // at all make one longer interval. Only uptimes are compared, so the wall clock may be set.
 //
@@ -13,6 +14,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -52,6 +54,7 @@ class History {
   struct Series {
     std::string name;
     std::string expression;
+    std::uint32_t since = 0;  // FilterStats::since
     bool used = false;
     bool in_force = false;
     bool in_minute = false;  // in this row of minutes
