@@ -1,6 +1,7 @@
 #include "engine/live_run.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <random>
@@ -71,6 +72,7 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
                                         TopCollector::Receiver receiver) {
             collector.collect(request, std::move(receiver));
           }),
+      reload_(options_, filters_, link_watcher_, health_, log),
       reporter_(
           options.output, standard_error, standard_output, filters_,
           [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); }) {
@@ -128,9 +130,11 @@ void LiveRun::open_server() {
                                                              : ipc::SocketPath::Parent::must_exist;
   ipc::SocketPath path = ipc::SocketPath::listen(options_.socket_path, parent);
   if (user_) path.allow_group(user_->gid);
-  server_.emplace(reactor_, std::move(path), ipc::ServerLimits{},
-                  [this](std::string word, ipc::UnixServer::Reply reply) {
-                    request_handler_.ask(std::move(word), std::move(reply));
+  const ipc::ServerLimits limits{.owner = user_ ? user_->uid : ::geteuid()};
+  server_.emplace(reactor_, std::move(path), limits,
+                  [this](std::string request, ipc::UnixServer::Reply reply) {
+                    if (auto reloaded = reload_.answer(request)) return reply(*std::move(reloaded));
+                    request_handler_.ask(std::move(request), std::move(reply));
                   });
   snapshot_collector_.include(*server_);
   request_handler_.offer(history_.emplace());
@@ -213,7 +217,8 @@ void LiveRun::print_outcomes() {
 void LiveRun::on_second(const ipc::Snapshot& snapshot) {
   systemd_notifier_.alive(snapshot);
   link_watcher_.each_second();
-  readers_.settle(filters_);
+  // Outcomes are printed under the names of their filters.
+  if (!printing_) readers_.settle(filters_);
   look_back(snapshot);
   for (const std::string& warning : loss_warnings_.warnings(snapshot, LossWarnings::Clock::now())) {
     log_.warning("{}", warning);
@@ -245,7 +250,8 @@ void LiveRun::on_request_signal() {
       });
     case RequestSignal::hangup:
       log_.notice(
-          "SIGHUP is ignored: options are read at startup only; restart tcpeek to change them");
+          "SIGHUP is ignored, as tcpeek opens no file while it runs: tcpeek --config FILE --reload "
+          "(systemctl reload) hands it new filters");
   }
 }
 

@@ -24,6 +24,7 @@
 #include "engine/live/snapshot_collector.h"
 #include "engine/live/socket_closer.h"
 #include "engine/live/top_collector.h"
+#include "engine/live_reload.h"
 #include "engine/output/line_writer.h"
 #include "engine/output/log.h"
 #include "engine/output/loss_warnings.h"
@@ -64,7 +65,7 @@ class LiveRun {
   void on_request_signal();
   void finish();
 
-  const Options options_;
+  Options options_;                 // as they are now: a reload changes some
   const std::optional<User> user_;  // to become
   LineWriter& standard_error_;
   LineWriter& standard_output_;
@@ -94,6 +95,7 @@ class LiveRun {
   std::optional<History> history_;  // none with --no-socket: nobody could ask for it
   TopCollector top_collector_;
   RequestHandler request_handler_;
+  LiveReload reload_;
   std::optional<ipc::UnixServer> server_;  // none with --no-socket
   Reporter reporter_;
 

@@ -25,6 +25,7 @@
 #include "engine/process/fd_limit.h"
 #include "engine/process/sandbox.h"
 #include "engine/process/thread_advice.h"
+#include "engine/reload_client.h"
 #include "engine/replay_run.h"
 
 namespace {
@@ -62,6 +63,12 @@ int run(std::span<const char* const> arguments, tcpeek::engine::LineWriter& stan
   const Options& options = command_line.options;
   LineWriter standard_output(STDOUT_FILENO);
   Log log(standard_error, options.log_level, options.log_to_syslog);
+  if (command_line.reload) {
+    for (const std::string& warning : options.warnings) log.warning("{}", warning);
+    standard_output.line(printable(hand_over(command_line)));
+    standard_output.flush_for(kShutdownFlushTimeout);
+    return 0;
+  }
   if (!options.no_seccomp && !Sandbox::supported_by_build()) {
     log.info("system calls are not filtered: this build has sanitizers");
   }

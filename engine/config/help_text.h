@@ -44,6 +44,8 @@ Operation:
       --cpus=LIST         CPUs the readers are pinned to, such as 0-3,8
       --config=FILE       options and filters from FILE, too; what the command
                           line says goes before (see tcpeek(8))
+      --reload            hand the filters, --local, -l and the limits of health
+                          to the tcpeek that runs, and exit
   -u, --user=USER         become USER, a name or a number, once everything is
                           open
       --no-seccomp        do not filter system calls (for debugging, or where

@@ -55,6 +55,7 @@ class Grammar {
     help_ = app_.add_flag("-h,--help");
     version_ = app_.add_flag("-v,--version");
     config_ = app_.add_option("--config")->take_all();
+    reload_ = app_.add_flag("--reload");
     for (const auto& option : flag_options()) flags_.push_back(app_.add_flag(option.names));
     for (const auto& option : value_options()) {
       values_.push_back(app_.add_option(option.names)->take_all());
@@ -64,6 +65,7 @@ class Grammar {
   void parse(std::span<const char* const> arguments);
   [[nodiscard]] bool wants_help() const { return help_->count() > 0; }
   [[nodiscard]] bool wants_version() const { return version_->count() > 0; }
+  [[nodiscard]] bool wants_reload() const { return reload_->count() > 0; }
   [[nodiscard]] std::optional<std::string> config() const;
   // The positional arguments. Throws for an option that does not exist.
   [[nodiscard]] Values expressions() const;
@@ -81,6 +83,7 @@ class Grammar {
   CLI::Option* help_ = nullptr;
   CLI::Option* version_ = nullptr;
   CLI::Option* config_ = nullptr;
+  CLI::Option* reload_ = nullptr;
   std::vector<CLI::Option*> flags_;   // as flag_options()
   std::vector<CLI::Option*> values_;  // as value_options()
 };
@@ -203,6 +206,14 @@ bool is_filter(const std::string& word) {
   }
 }
 
+void refuse_reload(const Settings& settings) {
+  for (const std::string_view other : {"--read", "--no-socket"}) {
+    if (settings.find(other) == nullptr) continue;
+    throw UsageError("--reload: needs the socket of a tcpeek that captures; it does not go with " +
+                     std::string(other));
+  }
+}
+
 [[noreturn]] void refuse_expression(const Values& expressions, const FilterError& error) {
   for (const std::string& word : expressions) {
     if (is_filter(word) || !names_capture_file(word)) continue;
@@ -229,6 +240,8 @@ CommandLine parse_command_line(std::span<const char* const> arguments, const Rea
   Options& options = line.options;
   Settings settings = grammar.settings();
   if (const auto config = grammar.config()) settings.add(ConfigFile(*config, read(*config)));
+  line.reload = grammar.wants_reload();
+  if (line.reload) refuse_reload(settings);
   try {
     settings.apply_to(options);
   } catch (const FilterError& error) {
@@ -237,6 +250,7 @@ CommandLine parse_command_line(std::span<const char* const> arguments, const Rea
   for (const FilterExpression& filter : options.filters) {
     options.warnings.insert(options.warnings.end(), filter.warnings.begin(), filter.warnings.end());
   }
+  line.arguments = settings.arguments();
   return line;
 }
 

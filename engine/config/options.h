@@ -1,6 +1,6 @@
 // The command line, and the configuration file it names, checked: every value the program runs with.
 //
-// Thread contract: plain values, made before anything else starts.
+// Thread contract: plain values, made before anything else starts, and once more for each reload.
 // Errors: parse_command_line() throws UsageError for anything wrong, before anything but that file is
 // opened.
 #pragma once
@@ -62,10 +62,14 @@ struct Options {
   }
 };
 
-// What the command line asks for: to run with options, or to print a text and exit with 0.
+// What the command line asks for: to run with options, to hand them to a tcpeek that runs, or to print a
+// text and exit with 0.
 struct CommandLine {
   Options options;
   std::optional<std::string> print_and_exit;  // --help, --version
+  bool reload = false;
+  // All of it written out as one command line, the file's part too: parsed again it gives the same options.
+  std::vector<std::string> arguments;
 };
 
 // Gets a configuration file's text; throws UsageError.

@@ -59,7 +59,7 @@ class Alike(unittest.TestCase):
     def test_units_differ_in_what_they_watch_alone(self) -> None:
         one, other = (set(settings(unit)) for unit in UNITS)
         names = {line.split("=")[0] for line in one ^ other}
-        self.assertEqual(names, {"Description", "Wants", "After", "EnvironmentFile", "ExecStart"})
+        self.assertEqual(names, {"Description", "Wants", "After", "EnvironmentFile", "ExecStart", "ExecReload"})
 
 
 class Installed(unittest.TestCase):
