@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <span>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -18,14 +20,14 @@ namespace {
   throw UsageError("--config: a request names no file; tcpeek --config FILE --reload reads it");
 }
 
-Options options_of(const std::vector<std::string>& arguments) {
-  std::vector<const char*> words;
-  for (const std::string& argument : arguments) words.push_back(argument.c_str());
-  CommandLine line = parse_command_line(words, refuse_file);
-  if (line.print_and_exit || line.reload) {
-    throw UsageError("--help, --version and --reload are not for a request");
-  }
-  return std::move(line.options);
+std::string_view name_of(std::string_view word) noexcept {
+  return word.substr(0, word.find('='));
+}
+
+bool says(std::span<const std::string> arguments, std::string_view name) {
+  const auto end = std::ranges::find(arguments, "--");
+  return std::ranges::any_of(arguments.begin(), end,
+                             [&](const std::string& word) { return name_of(word) == name; });
 }
 
 void refuse_fixed(const std::vector<std::string>& changed) {
@@ -55,8 +57,23 @@ std::optional<std::string> LiveReload::answer(std::string_view request) {
   }
 }
 
+Options LiveReload::wanted_by(const ipc::ReloadRequest& request) const {
+  std::vector<const char*> words;
+  for (const std::string& word : running_.own_words) {
+    if (!says(request.arguments, name_of(word))) words.push_back(word.c_str());
+  }
+  for (const std::string& word : request.arguments) words.push_back(word.c_str());
+  CommandLine line = parse_command_line(words, refuse_file);
+  if (line.print_and_exit || line.reload) {
+    throw UsageError("--help, --version and --reload are not for a request");
+  }
+  line.options.socket_path = running_.socket_path;
+  line.options.own_words = running_.own_words;
+  return std::move(line.options);
+}
+
 ipc::ReloadReport LiveReload::reload(const ipc::ReloadRequest& request) {
-  Options wanted = options_of(request.arguments);
+  Options wanted = wanted_by(request);
   ChangedOptions changed = changed_options(running_, wanted);
   refuse_fixed(changed.fixed);
   FilterChanges filters = changes_of_filters(running_.filters, wanted.filters);

@@ -2,8 +2,9 @@
 // in its place as a whole or not at all.
 //
 // How it works: the request is a command line (engine/reload_client.h makes it, of a configuration file,
-// too), which is parsed like the one at the start. Options that only a start can change must be as they
-// are. Filters go through FilterRegistry, which numbers them so that attempts in flight end under the
+// too), which is parsed like the one at the start. What the command line at the start said and this one
+// does not is as it was, so the file alone can be reloaded; the socket is where it is. Other options that
+// only a start can change must be as they are. Filters go through FilterRegistry, which numbers them so that attempts in flight end under the
 // rules they began under; the readers get them by hand-over, as they do when addresses change.
 //
 // Thread contract: the reactor's thread. What it is given outlives it.
@@ -38,6 +39,7 @@ class LiveReload {
   [[nodiscard]] std::optional<std::string> answer(std::string_view request);
 
  private:
+  [[nodiscard]] Options wanted_by(const ipc::ReloadRequest& request) const;
   [[nodiscard]] ipc::ReloadReport reload(const ipc::ReloadRequest& request);
 
   Options& running_;

@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "engine/base/text.h"
 #include "ipc/reload.h"
@@ -87,7 +88,10 @@ std::string receive_all(const ipc::UniqueFd& client, const std::string& path) {
 
 std::string hand_over(const CommandLine& command_line) {
   const std::string& path = command_line.options.socket_path;
-  const std::string request = ipc::reload_request(command_line.arguments);
+  std::vector<std::string> arguments = command_line.arguments;
+  // It only says where to ask.
+  std::erase_if(arguments, [](const std::string& word) { return word.starts_with("--socket="); });
+  const std::string request = ipc::reload_request(arguments);
   if (request.size() > ipc::kMaxBodyBytes) {
     throw std::runtime_error("--reload: all options and filters together have more than 1 MiB");
   }

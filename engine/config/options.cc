@@ -250,6 +250,7 @@ CommandLine parse_command_line(std::span<const char* const> arguments, const Rea
   for (const FilterExpression& filter : options.filters) {
     options.warnings.insert(options.warnings.end(), filter.warnings.begin(), filter.warnings.end());
   }
+  options.own_words = settings.own_options();
   line.arguments = settings.arguments();
   return line;
 }

@@ -54,6 +54,8 @@ struct Options {
   HealthLimits health;
   std::vector<FilterExpression> filters;  // RX:RX@%:% and TX:TX@%:% first
   std::vector<std::string> warnings;      // to be logged once the log exists
+  // What the command line said itself, as words: a reload that does not say it leaves it as it is.
+  std::vector<std::string> own_words;
 
   // Live, the interface inside a tunnel is usually there to be watched itself.
   [[nodiscard]] flowtable::DecodeRules decoding() const noexcept {

@@ -46,6 +46,14 @@ std::string key_for_letter(std::string_view letter) {
   return {};
 }
 
+// --quiet, or --timeout=5.
+void append_words(const Setting& setting, std::vector<std::string>& words) {
+  if (setting.flag != nullptr) words.emplace_back(setting.name());
+  for (const ConfigText& value : setting.values) {
+    words.push_back(std::string(setting.name()) + '=' + value.text);
+  }
+}
+
 }  // namespace
 
 const Setting* Settings::find(std::string_view name) const noexcept {
@@ -229,15 +237,18 @@ void Settings::apply_filters(Options& options) const {
 
 std::vector<std::string> Settings::arguments() const {
   std::vector<std::string> arguments;
-  for (const Setting& setting : settings_) {
-    if (setting.flag != nullptr) arguments.emplace_back(setting.name());
-    for (const ConfigText& value : setting.values) {
-      arguments.push_back(std::string(setting.name()) + '=' + value.text);
-    }
-  }
+  for (const Setting& setting : settings_) append_words(setting, arguments);
   arguments.emplace_back("--");
   arguments.insert(arguments.end(), expressions_.begin(), expressions_.end());
   return arguments;
+}
+
+std::vector<std::string> Settings::own_options() const {
+  std::vector<std::string> options;
+  for (const Setting& setting : settings_) {
+    if (!setting.from_file) append_words(setting, options);
+  }
+  return options;
 }
 
 }  // namespace tcpeek::engine

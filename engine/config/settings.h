@@ -45,7 +45,10 @@ class Settings {
   [[nodiscard]] const std::vector<std::string>& expressions() const noexcept {
     return expressions_;
   }
+  // As words of a command line.
   [[nodiscard]] std::vector<std::string> arguments() const;
+  // The same of the options that the command line gave itself.
+  [[nodiscard]] std::vector<std::string> own_options() const;
 
  private:
   void add_option(const ConfigEntry& entry);

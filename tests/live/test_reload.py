@@ -36,9 +36,8 @@ class Reload(unittest.TestCase):
 
     def reload(self, monitor: Monitor, *options: str, launcher: tuple[str, ...] = ()
                ) -> subprocess.CompletedProcess[str]:
-        # As the unit does it: the same command line.
         words = [*launcher, str(lab.copy_of_binary(self.network) if launcher else lab.binary()), "-U",
-                 str(monitor.socket_path), "-i", "veth0", "-B", "4", "--config", str(self.config), *options, "--reload"]
+                 str(monitor.socket_path), "--config", str(self.config), *options, "--reload"]
         return subprocess.run(words, capture_output=True, text=True, check=False, timeout=lab.DEADLINE_S)
 
     def reloaded(self, monitor: Monitor, *options: str) -> str:
@@ -113,6 +112,19 @@ class Reload(unittest.TestCase):
             self.write("timeout = 30", "[filters]", 'web = "RX@%:80"')
             self.assertEqual(self.reloaded(monitor), "nothing changed; 1 filter kept")
             self.assertIn("a reload was refused: --timeout", monitor.stderr())
+
+    def test_what_the_command_line_said_need_not_be_repeated(self) -> None:
+        self.write("icmp")
+        with self.monitor("-l", "info", "--timeout", "30", "--local", "192.0.2.0/24") as monitor:
+            self.assertEqual(self.reloaded(monitor), "nothing changed; 0 filters kept")
+            # As the unit does it: all of it.
+            same = ("-i", "veth0", "-B", "4", "-l", "info", "-t", "30", "--local", "192.0.2.0/24")
+            self.assertEqual(self.reloaded(monitor, *same), "nothing changed; 0 filters kept")
+            self.assertEqual(self.reloaded(monitor, "-l", "err"), "changed: --loglevel; 0 filters kept")
+            self.assertEqual(self.reloaded(monitor), "changed: --loglevel; 0 filters kept", "as at the start")
+            self.assertIn("--timeout cannot change", self.reload(monitor, "--timeout", "31").stderr)
+            self.write()
+            self.assertIn("--icmp cannot change", self.reload(monitor).stderr, "it was in the file")
 
     def test_a_wrong_file_is_shown_by_the_one_who_reads_it(self) -> None:
         self.write()
