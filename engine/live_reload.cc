@@ -84,6 +84,7 @@ ipc::ReloadReport LiveReload::reload(const ipc::ReloadRequest& request) {
   running_ = std::move(wanted);
   if (filters.any() || !changed.changeable.empty()) link_watcher_.go_by_new_rules(running_.local);
   health_.go_by(running_.health);
+  reporter_.show(running_.only);
   log_.show(running_.log_level);
   for (const std::string& warning : running_.warnings) log_.warning("{}", warning);
 

@@ -20,6 +20,7 @@
 #include "engine/filters/filter_registry.h"
 #include "engine/live/link_watcher.h"
 #include "engine/output/log.h"
+#include "engine/output/reporter.h"
 #include "ipc/reload.h"
 
 namespace tcpeek::engine {
@@ -28,11 +29,12 @@ class LiveReload {
  public:
   // `running` is what the program runs with, and kept current.
   LiveReload(Options& running, FilterRegistry& filters, LinkWatcher& link_watcher, Health& health,
-             Log& log)
+             Reporter& reporter, Log& log)
       : running_(running),
         filters_(filters),
         link_watcher_(link_watcher),
         health_(health),
+        reporter_(reporter),
         log_(log) {}
 
   // The reply to RELOAD; none to another word.
@@ -46,6 +48,7 @@ class LiveReload {
   FilterRegistry& filters_;
   LinkWatcher& link_watcher_;
   Health& health_;
+  Reporter& reporter_;
   Log& log_;
 };
 

@@ -16,6 +16,7 @@
 #include "engine/output/banner.h"
 #include "engine/output/summary.h"
 #include "engine/process/fd_limit.h"
+#include "engine/reporter_config_of.h"
 #include "ring/capture_program.h"
 #include "ring/geometry.h"
 
@@ -72,10 +73,10 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
                                         TopCollector::Receiver receiver) {
             collector.collect(request, std::move(receiver));
           }),
-      reload_(options_, filters_, link_watcher_, health_, log),
       reporter_(
-          options.output, standard_error, standard_output, filters_,
-          [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); }) {
+          reporter_config(options), standard_error, standard_output, filters_,
+          [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); }),
+      reload_(options_, filters_, link_watcher_, health_, reporter_, log) {
   snapshot_collector_.include(standard_error);
   snapshot_collector_.include(standard_output);
   snapshot_collector_.annotate([this](ipc::Snapshot& snapshot) {
@@ -118,7 +119,7 @@ std::vector<ReaderConfig> LiveRun::reader_configs() const {
                        .decoding = options_.decoding(),
                        .steering = steering_,
                        .ring_retire = ring::ring_geometry(sizing_.ring_mib).retire,
-                       .print_outcomes = !options_.quiet,
+                       .print_outcomes = !options_.quiet || options_.count,
                        .start = start_,
                        .sandbox = &sandbox_});
   }
@@ -183,7 +184,7 @@ void LiveRun::print_banner() {
   if (options_.promiscuous && interfaces_.targets().front().index == 0) {
     log_.warning("--promisc has no effect on any: name the interfaces with -i");
   }
-  if (!options_.quiet) reporter_.begin();
+  reporter_.begin();
   standard_error_.flush();
 }
 
@@ -192,9 +193,10 @@ void LiveRun::watch() {
   reactor_.on_readable(request_signals_.descriptor(), [this] { on_request_signal(); });
   link_watcher_.watch(reactor_);
   reactor_.every(kPrintInterval, [this] {
-    if (!options_.quiet && !printing_) print_outcomes();
+    if (!printing_) print_outcomes();
     standard_error_.flush();
     standard_output_.flush();
+    if (nobody_reads()) reactor_.stop();
   });
   reactor_.every(std::chrono::seconds(1), [this] {
     // A reader that hangs does not answer: asking again would only pile up requests.
@@ -204,13 +206,21 @@ void LiveRun::watch() {
       on_second(snapshot);
     });
   });
+  if (options_.duration) reactor_.after(*options_.duration, [this] { reactor_.stop(); });
   snapshot_collector_.collect(
       [this](const ipc::Snapshot& snapshot) { systemd_notifier_.ready(snapshot); });
+}
+
+// Of JSON lines, as behind `| head -1`. A service goes on: it is there to be asked.
+bool LiveRun::nobody_reads() const noexcept {
+  if (options_.output != OutputFormat::json || options_.quiet) return false;
+  return !run_by_service_manager() && standard_output_.abandoned();
 }
 
 // One batch at a time, so that clients need not wait for all of it.
 void LiveRun::print_outcomes() {
   printing_ = reporter_.print(readers_.outcomes(), kPrintBatch);
+  if (reporter_.done()) return reactor_.stop();
   if (printing_) reactor_.post([this] { print_outcomes(); });
 }
 
@@ -260,7 +270,7 @@ void LiveRun::finish() {
   link_watcher_.finish();
   sockets_.close();
   readers_.stop();
-  while (!options_.quiet && reporter_.print(readers_.outcomes())) {
+  while (reporter_.print(readers_.outcomes())) {
   }
   standard_error_.line("");
   standard_error_.line(summary(snapshot_collector_.last()));

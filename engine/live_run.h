@@ -63,6 +63,7 @@ class LiveRun {
   void on_second(const ipc::Snapshot& snapshot);
   void look_back(const ipc::Snapshot& snapshot);
   void on_request_signal();
+  [[nodiscard]] bool nobody_reads() const noexcept;
   void finish();
 
   Options options_;                 // as they are now: a reload changes some
@@ -95,9 +96,9 @@ class LiveRun {
   std::optional<History> history_;  // none with --no-socket: nobody could ask for it
   TopCollector top_collector_;
   RequestHandler request_handler_;
-  LiveReload reload_;
   std::optional<ipc::UnixServer> server_;  // none with --no-socket
   Reporter reporter_;
+  LiveReload reload_;
 
   bool printing_ = false;  // more outcomes are queued
   bool snapshot_requested_ = false;

@@ -23,6 +23,7 @@
 #include "engine/output/line_writer.h"
 #include "engine/output/log.h"
 #include "engine/process/fd_limit.h"
+#include "engine/process/net_namespace.h"
 #include "engine/process/sandbox.h"
 #include "engine/process/thread_advice.h"
 #include "engine/reload_client.h"
@@ -76,6 +77,7 @@ int run(std::span<const char* const> arguments, tcpeek::engine::LineWriter& stan
     ReplayRun replay(options, standard_error, standard_output, log);
     return replay.run() ? 0 : kFailure;
   }
+  if (options.netns) enter_net_namespace(*options.netns);
   LiveRun(options, standard_error, standard_output, log).run();
   return 0;
 }

@@ -25,6 +25,8 @@ Capture:
       --decap=LIST        tunnels to look into: vxlan, geneve, gre (and ERSPAN),
                           ipip; vxlan:PORT and geneve:PORT for other ports; all
                           (default of capture files) or none (default live)
+      --netns=NAME        capture in this network namespace, a name or the ID of
+                          a process, whose addresses are local then
       --promisc           put the interfaces into promiscuous mode
       --icmp              count ICMP errors that end an attempt as an outcome
   -c, --checksum=MODE     verify checksums: 0 none (default), 1 IP header,
@@ -70,6 +72,12 @@ Output:
       --no-socket         no socket: for a quick look beside the service
       --output=FORMAT     text (default) or json: one object per attempt on
                           standard output
+      --only=LIST         show success, failure, or these results and causes
+                          alone, such as timeout,refused; all are counted
+      --color=WHEN        auto (default: on a terminal, unless NO_COLOR is set),
+                          always or never
+      --duration=SECONDS  end after so long
+      --count=N           end after N outcomes, of those --only shows
   -q, --quiet             no line for each attempt
   -l, --loglevel=LEVEL    debug, info, notice (default), warning, err, crit,
                           alert, emerg, with or without LOG_, or 7 to 0

@@ -1,5 +1,6 @@
 #include "engine/config/option_table.h"
 
+#include <limits.h>
 #include <net/if.h>
 #include <sys/un.h>
 
@@ -19,7 +20,8 @@ constexpr std::size_t kMaxReadFiles = 1024;
 constexpr std::size_t kMaxInterfaceName = IFNAMSIZ - 1;
 constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr std::uint64_t kMaxReaders = 256;  // members of a fanout group, in older kernels
-constexpr unsigned kMaxCpu = 1023;          // what cpu_set_t holds
+constexpr std::size_t kMaxNetnsName = NAME_MAX;
+constexpr unsigned kMaxCpu = 1023;  // what cpu_set_t holds
 
 template <class Number>
 bool store_number(Number& target, const std::string& text, std::uint64_t lowest,
@@ -237,6 +239,35 @@ bool apply_output(Options& options, const std::string& text) {
   return text == "json" || text == "text";
 }
 
+bool apply_color(Options& options, const std::string& text) {
+  if (text == "always") options.colour = ColourMode::always;
+  if (text == "never") options.colour = ColourMode::never;
+  return text == "always" || text == "never" || text == "auto";
+}
+
+bool apply_only(Options& options, const std::string& text) {
+  const auto choice = OutcomeChoice::parse(text);
+  if (choice) options.only = *choice;
+  return choice.has_value();
+}
+
+bool apply_duration(Options& options, const std::string& text) {
+  const auto seconds = parse_number(text, 1, 1'000'000'000);
+  if (seconds) options.duration = std::chrono::seconds(*seconds);
+  return seconds.has_value();
+}
+
+bool apply_count(Options& options, const std::string& text) {
+  return store_number(options.count.emplace(), text, 1, 1'000'000'000'000);
+}
+
+// A name is one of a file, in the folder of such names.
+bool apply_netns(Options& options, const std::string& text) {
+  options.netns = text;
+  return !text.empty() && text.size() <= kMaxNetnsName && text != "." && text != ".." &&
+         text.find('/') == std::string::npos;
+}
+
 template <auto field>
 bool same(const Options& a, const Options& b) {
   return a.*field == b.*field;
@@ -282,6 +313,16 @@ constexpr std::array kValueOptions{
         "port from 1 to 65535",
         false, apply_decap, same<&Options::decap>},
     ValueOption{"--output", "text or json", false, apply_output, same<&Options::output>},
+    ValueOption{"--only",
+                "success, failure, or a list of results and causes, such as timeout,refused", false,
+                apply_only, same<&Options::only>, true},
+    ValueOption{"--color", "auto, always or never", false, apply_color, same<&Options::colour>},
+    ValueOption{"--duration", "a number of seconds from 1 to 1000000000", false, apply_duration,
+                same<&Options::duration>},
+    ValueOption{"--count", "a number of outcomes from 1 to 1000000000000", false, apply_count,
+                same<&Options::count>},
+    ValueOption{"--netns", "the name of a network namespace or the ID of a process", false,
+                apply_netns, same<&Options::netns>},
     ValueOption{"--failing-ratio", "a percentage from 1 to 100", false, apply_failing_ratio,
                 same_limit<&HealthLimits::failing_percent>, true},
     ValueOption{"--degraded-ratio", "a percentage from 1 to 100", false, apply_degraded_ratio,

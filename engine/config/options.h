@@ -19,6 +19,7 @@
 #include "engine/config/config_file.h"
 #include "engine/filters/address.h"
 #include "engine/filters/filter_expression.h"
+#include "engine/filters/outcome_choice.h"
 #include "flowtable/decode.h"
 #include "flowtable/tunnels.h"
 
@@ -51,6 +52,11 @@ struct Options {
   CaptureMode capture = CaptureMode::handshake;
   std::optional<flowtable::Tunnels> decap;  // empty: all for files, none live
   OutputFormat output = OutputFormat::text;
+  ColourMode colour = ColourMode::automatic;
+  OutcomeChoice only;                            // that are shown one by one
+  std::optional<std::chrono::seconds> duration;  // ends after so long,
+  std::optional<std::uint64_t> count;            // after so many outcomes
+  std::optional<std::string> netns;              // the network namespace to capture in
   HealthLimits health;
   std::vector<FilterExpression> filters;  // RX:RX@%:% and TX:TX@%:% first
   std::vector<std::string> warnings;      // to be logged once the log exists

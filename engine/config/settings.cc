@@ -11,10 +11,18 @@ namespace tcpeek::engine {
 namespace {
 
 constexpr std::string_view kExclude = "exclude";
-constexpr std::array<std::string_view, 11> kLiveOnly{
-    "--interface",         "--socket", "--no-socket",     "--buffer",         "--promisc",
-    "--capture",           "--cpus",   "--failing-ratio", "--degraded-ratio", "--failing-run",
-    "--alert-min-attempts"};
+constexpr std::array<std::string_view, 12> kLiveOnly{"--interface",
+                                                     "--socket",
+                                                     "--no-socket",
+                                                     "--buffer",
+                                                     "--promisc",
+                                                     "--capture",
+                                                     "--cpus",
+                                                     "--failing-ratio",
+                                                     "--degraded-ratio",
+                                                     "--failing-run",
+                                                     "--alert-min-attempts",
+                                                     "--netns"};
 // What the command line alone can say.
 constexpr std::array<std::string_view, 4> kNotInFiles{"config", "reload", "help", "version"};
 

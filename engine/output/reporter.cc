@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "engine/output/live_line.h"
+#include "engine/output/terminal_line.h"
 
 namespace tcpeek::engine {
 namespace {
@@ -18,19 +19,34 @@ bool wants_no_colour() {
   return value != nullptr && *value != '\0';
 }
 
+bool wants_colour(ColourMode mode, bool terminal) {
+  switch (mode) {
+    case ColourMode::automatic:
+      return terminal && !wants_no_colour();
+    case ColourMode::always:
+      return true;
+    case ColourMode::never:
+      return false;
+  }
+  __builtin_unreachable();
+}
+
 }  // namespace
 
-Reporter::Reporter(OutputFormat format, LineWriter& standard_error, LineWriter& standard_output,
-                   const FilterRegistry& filters, InterfaceName interface_name)
-    : format_(format),
+Reporter::Reporter(const ReporterConfig& config, LineWriter& standard_error,
+                   LineWriter& standard_output, const FilterRegistry& filters,
+                   InterfaceName interface_name)
+    : config_(config),
       standard_error_(standard_error),
       standard_output_(standard_output),
       filters_(filters),
       interface_name_(std::move(interface_name)),
-      colour_(standard_error.terminal() && !wants_no_colour()) {}
+      colour_(wants_colour(config.colour, standard_error.terminal())) {}
 
 void Reporter::begin() {
-  if (format_ == OutputFormat::text) standard_error_.line(live_header());
+  if (config_.quiet || config_.format != OutputFormat::text) return;
+  const bool terminal = standard_error_.terminal();
+  standard_error_.line(terminal ? terminal_header(standard_error_.width()) : live_header());
 }
 
 namespace {
@@ -76,8 +92,8 @@ ipc::OutcomeEvent Reporter::to_event(const Collected& collected) const {
       .interface = {},
       .filters = {},
   };
-  if (format_ == OutputFormat::text) return event;
   add_evidence(event, o);
+  if (config_.format == OutputFormat::text) return event;
   event.interface = interface_name_(o.interface);
   for (const FilterId filter : collected.filters) event.filters.push_back(filters_.name(filter));
   return event;
@@ -92,14 +108,14 @@ bool Reporter::print(std::span<OutcomeQueue* const> queues, std::size_t most) {
 // Takes the same share of each queue at most, so that no queue waits for the others.
 bool Reporter::collect(std::span<OutcomeQueue* const> queues, std::size_t most) {
   const std::size_t share = most / std::max<std::size_t>(queues.size(), 1);
-  const bool text = format_ == OutputFormat::text;
+  const bool text = config_.format == OutputFormat::text;
   bool more = false;
   Collected next;
   for (OutcomeQueue* queue : queues) {
     std::size_t taken = 0;
     while (taken < share && collected_.size() < most &&
            queue->pop(next.record, text ? nullptr : &next.filters)) {
-      collected_.push_back(next);
+      if (config_.only.has(next.record.outcome.cause)) collected_.push_back(next);
       ++taken;
     }
     more = more || taken == share;
@@ -110,15 +126,24 @@ bool Reporter::collect(std::span<OutcomeQueue* const> queues, std::size_t most) 
 void Reporter::print_collected() {
   std::ranges::stable_sort(collected_, {},
                            [](const Collected& collected) { return collected.record.outcome.at; });
-  const bool text = format_ == OutputFormat::text;
+  const bool text = config_.format == OutputFormat::text;
   LineWriter& writer = text ? standard_error_ : standard_output_;
   for (const Collected& collected : collected_) {
-    const ipc::OutcomeEvent event = to_event(collected);
-    writer.line(text ? live_line(event, collected.record.outcome.result(), colour_)
-                     : to_json_line(event));
+    if (done()) break;
+    const bool ended = collected.record.outcome.cause != flowtable::Cause::pending;
+    shown_ += ended ? 1 : 0;
+    if (!config_.quiet) writer.line(line_of(collected));
   }
   writer.flush();
   collected_.clear();
+}
+
+std::string Reporter::line_of(const Collected& collected) const {
+  const ipc::OutcomeEvent event = to_event(collected);
+  const flowtable::Result result = collected.record.outcome.result();
+  if (config_.format == OutputFormat::json) return to_json_line(event);
+  if (!standard_error_.terminal()) return live_line(event, result, colour_);
+  return terminal_line(event, result, standard_error_.width(), colour_);
 }
 
 }  // namespace tcpeek::engine

@@ -33,22 +33,24 @@ TEST(Options, help_names_every_option_and_fits_a_terminal) {
     EXPECT_FALSE(line.ends_with(' ')) << line;
     EXPECT_EQ(line.find('\t'), std::string::npos) << line;
   }
-  for (const char* name : {"-u, --user=",         "-i, --interface=",
-                           "-U, --socket=",       "-c, --checksum=",
-                           "-t, --timeout=",      "-B, --buffer=",
-                           "-l, --loglevel=",     "-q, --quiet ",
-                           " --promisc ",         " --icmp ",
-                           "-h, --help ",         "-v, --version ",
-                           " --threads=",         " --cpus=",
-                           " --max-sessions=",    " --local=",
-                           " --copy-window=",     " --bpf=",
-                           " --capture=",         " --output=",
-                           " --decap=",           " --syslog ",
-                           " --no-seccomp ",      " --no-socket ",
-                           " --failing-ratio=",   " --degraded-ratio=",
-                           " --failing-run=",     " --alert-min-attempts=",
-                           " --config=",          " --reload ",
-                           "[NAME]:DIR@ADDR:PORT"}) {
+  for (const char* name : {"-u, --user=",       "-i, --interface=",
+                           "-U, --socket=",     "-c, --checksum=",
+                           "-t, --timeout=",    "-B, --buffer=",
+                           "-l, --loglevel=",   "-q, --quiet ",
+                           " --promisc ",       " --icmp ",
+                           "-h, --help ",       "-v, --version ",
+                           " --threads=",       " --cpus=",
+                           " --max-sessions=",  " --local=",
+                           " --copy-window=",   " --bpf=",
+                           " --capture=",       " --output=",
+                           " --decap=",         " --syslog ",
+                           " --no-seccomp ",    " --no-socket ",
+                           " --failing-ratio=", " --degraded-ratio=",
+                           " --failing-run=",   " --alert-min-attempts=",
+                           " --only=",          " --color=",
+                           " --duration=",      " --count=",
+                           " --netns=",         " --config=",
+                           " --reload ",        "[NAME]:DIR@ADDR:PORT"}) {
     EXPECT_THAT(help, HasSubstr(name));
   }
 }

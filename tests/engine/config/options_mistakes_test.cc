@@ -97,10 +97,29 @@ TEST(Options, values_where_none_belongs) {
 TEST(Options, given_more_than_once) {
   EXPECT_EQ(message_of({"-t", "5", "--timeout=6"}),
             "--timeout: given more than once ('5', then '6'); give it once");
-  for (const char* option :
-       {"-u1", "-Ux", "-c1", "-t1", "-B1", "-l1", "--threads=1", "--cpus=1", "--max-sessions=1",
-        "--copy-window=1", "--bpf=tcp", "--capture=tcp", "--decap=gre", "--output=json",
-        "--failing-ratio=50", "--degraded-ratio=5", "--alert-min-attempts=1", "--failing-run=1"}) {
+  for (const char* option : {"-u1",
+                             "-Ux",
+                             "-c1",
+                             "-t1",
+                             "-B1",
+                             "-l1",
+                             "--threads=1",
+                             "--cpus=1",
+                             "--max-sessions=1",
+                             "--copy-window=1",
+                             "--bpf=tcp",
+                             "--capture=tcp",
+                             "--decap=gre",
+                             "--output=json",
+                             "--only=failure",
+                             "--color=never",
+                             "--duration=1",
+                             "--count=1",
+                             "--netns=a",
+                             "--failing-ratio=50",
+                             "--degraded-ratio=5",
+                             "--alert-min-attempts=1",
+                             "--failing-run=1"}) {
     EXPECT_EQ(message_of({option}), "accepted");
     EXPECT_THAT(message_of({option, option}), HasSubstr(": given more than once (")) << option;
   }

@@ -54,7 +54,13 @@ TEST(Settings, every_option_may_stand_in_a_file) {
       "local = 10.0.0.0/8, 2001:db8::/32\ncopy-window = 0\nbpf = not port 22\ncapture = tcp\n"
       "decap = vxlan:4790,gre\noutput = json\nfailing-ratio = 60\ndegraded-ratio = 20\n"
       "alert-min-attempts = 7\nfailing-run = 9\nquiet\npromisc = true\nicmp = yes\nsyslog = on\n"
-      "no-seccomp = 1\n");
+      "no-seccomp = 1\nonly = [timeout, refused]\ncolor = always\nduration = 3\ncount = 4\n"
+      "netns = 17\n");
+  EXPECT_EQ(options.only, OutcomeChoice::parse("timeout,refused"));
+  EXPECT_EQ(options.colour, ColourMode::always);
+  EXPECT_EQ(options.duration, std::chrono::seconds(3));
+  EXPECT_EQ(options.count, 4U);
+  EXPECT_EQ(options.netns, "17");
   EXPECT_EQ(options.user, "nobody");
   EXPECT_THAT(options.interfaces, ElementsAre("eth0", "eth1"));
   EXPECT_EQ(options.socket_path, "/tmp/s");
