@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "ipc/reload.h"
 #include "ipc/request.h"
 #include "tests/fuzz/input.h"
 
@@ -65,10 +66,29 @@ Answer expected(std::string_view bytes, bool ended, std::size_t most, std::size_
   return {State::complete, trimmed(bytes)};
 }
 
+// The words of a RELOAD are its body cut at zero bytes, and framed again they are the same request.
+void expect_reload(const std::string& request) {
+  const auto reload = ipc::parse_reload_request(request);
+  const std::size_t line_end = request.find('\n');
+  if (!reload || line_end == std::string::npos) {
+    EXPECT_TRUE(!reload || !reload->error.empty());
+    return;
+  }
+  const std::string body = request.substr(line_end + 1);
+  EXPECT_EQ(reload->error.empty(), body.ends_with('\0'));
+  if (!reload->error.empty()) return;
+  std::string words;
+  for (const std::string& word : reload->arguments) words.append(word).append(1, '\0');
+  EXPECT_EQ(words, body);
+  const std::string again = ipc::reload_request(reload->arguments);
+  EXPECT_EQ(again.substr(again.find('\n') + 1), body);
+}
+
 void expect(const RequestFramer& framer, const Answer& answer) {
   EXPECT_EQ(framer.state(), answer.state);
   if (answer.state == State::complete) {
     EXPECT_EQ(framer.request(), answer.request);
+    expect_reload(answer.request);
     EXPECT_EQ(framer.word(), answer.request.substr(0, answer.request.find('\n')));
   } else {
     EXPECT_EQ(framer.word(), "");
