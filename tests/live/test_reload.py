@@ -13,6 +13,7 @@ import unittest
 
 import lab
 from conversation import RX4, TX4, Conversation
+from json_schema import load, violations
 from lab import Lab
 from monitor import Monitor
 
@@ -27,6 +28,7 @@ class Reload(unittest.TestCase):
         self.network = self.enterContext(Lab())
         self.wire = self.network.wire()
         self.config = self.network.folder / "tcpeek.conf"
+        self.schema = load("reload.json")
 
     def write(self, *lines: str) -> None:
         self.config.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -208,6 +210,7 @@ class Reload(unittest.TestCase):
             for body, words in bodies.items():
                 reply = monitor.ask_raw(b"RELOAD %d\n" % len(body) + body)
                 with self.subTest(body):
+                    self.assertEqual(violations(self.schema, json.loads(reply)), [])
                     self.assertIn(words, json.loads(reply)["error"])
             for line in (b"RELOAD\n", b"RELOAD 0\n", b"RELOAD 1048577\n", b"RELOAD x\n"):
                 self.assertIn("a number of bytes", json.loads(monitor.ask_raw(line))["error"])
@@ -244,6 +247,8 @@ class Reload(unittest.TestCase):
                 thread.start()
             for thread in threads:
                 thread.join()
+            for reply in replies:
+                self.assertEqual(violations(self.schema, json.loads(reply)), [])
             reports = [json.loads(reply)["reload"] for reply in replies]
             added = [name for report in reports for name in report["added"]]
             removed = [name for report in reports for name in report["removed"]]
