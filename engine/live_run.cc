@@ -1,6 +1,7 @@
 #include "engine/live_run.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <random>
@@ -16,6 +17,7 @@
 #include "engine/output/summary.h"
 #include "engine/process/fd_limit.h"
 #include "engine/process/inherited_socket.h"
+#include "engine/reporter_config_of.h"
 #include "ipc/tcp_listener.h"
 #include "ring/capture_program.h"
 #include "ring/geometry.h"
@@ -53,7 +55,7 @@ ring::SteeringKey new_steering_key() {
 }
 
 bool always_listens(const Options& options) {
-  return !options.quiet || options.metrics_exemplars;
+  return !options.quiet || options.count || options.metrics_exemplars;
 }
 
 }  // namespace
@@ -110,10 +112,10 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
             });
           }),
       reporter_(
-          options.quiet ? std::nullopt : std::optional(options.output), standard_error,
-          standard_output, filters_,
+          reporter_config(options), standard_error, standard_output, filters_,
           [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); },
           &events_),
+      reload_(options_, filters_, link_watcher_, health_, reporter_, log),
       listening_(always_listens(options)) {
   log_.open_journal();
   snapshot_collector_.include(standard_error);
@@ -178,10 +180,11 @@ void LiveRun::open_server() {
                                                              : ipc::SocketPath::Parent::must_exist;
   ipc::SocketPath path = ipc::SocketPath::listen(options_.socket_path, parent);
   if (user_) path.allow_group(user_->gid);
-  server_.emplace(reactor_, std::move(path), ipc::ServerLimits{},
-                  [this](std::string word, ipc::Reply reply) {
-                    request_handler_.ask(std::move(word), std::move(reply));
-                  });
+  const ipc::ServerLimits limits{.owner = user_ ? user_->uid : ::geteuid()};
+  server_.emplace(reactor_, std::move(path), limits, [this](std::string request, ipc::Reply reply) {
+    if (auto reloaded = reload_.answer(request)) return reply(*std::move(reloaded));
+    request_handler_.ask(std::move(request), std::move(reply));
+  });
   snapshot_collector_.include(*server_);
   request_handler_.offer(history_.emplace());
   request_handler_.offer([this](ExplainCollector::Receiver receiver) {
@@ -256,7 +259,7 @@ void LiveRun::print_banner() {
   if (options_.promiscuous && interfaces_.targets().front().index == 0) {
     log_.warning("--promisc has no effect on any: name the interfaces with -i");
   }
-  if (!options_.quiet) reporter_.begin();
+  reporter_.begin();
   standard_error_.flush();
 }
 
@@ -270,6 +273,7 @@ void LiveRun::watch() {
     if (listening_ && !printing_) print_outcomes();
     standard_error_.flush();
     standard_output_.flush();
+    if (nobody_reads()) reactor_.stop();
   });
   reactor_.every(std::chrono::seconds(1), [this] {
     // A reader that hangs does not answer: asking again would only pile up requests.
@@ -279,14 +283,22 @@ void LiveRun::watch() {
       on_second(snapshot);
     });
   });
+  if (options_.duration) reactor_.after(*options_.duration, [this] { reactor_.stop(); });
   snapshot_collector_.collect(
       [this](const ipc::Snapshot& snapshot) { systemd_notifier_.ready(snapshot); });
+}
+
+// Of JSON lines, as behind `| head -1`. A service goes on: it is there to be asked.
+bool LiveRun::nobody_reads() const noexcept {
+  if (options_.output != OutputFormat::json || options_.quiet) return false;
+  return !run_by_service_manager() && standard_output_.abandoned();
 }
 
 // One batch at a time, so that clients need not wait for all of it.
 void LiveRun::print_outcomes() {
   printing_ = reporter_.print(readers_.outcomes(), kPrintBatch);
   watchers_.wake();
+  if (reporter_.done()) return reactor_.stop();
   if (printing_) reactor_.post([this] { print_outcomes(); });
 }
 
@@ -302,7 +314,8 @@ void LiveRun::on_second(const ipc::Snapshot& snapshot) {
   answered_ = std::chrono::steady_clock::now();
   systemd_notifier_.alive(snapshot);
   link_watcher_.each_second();
-  readers_.settle(filters_);
+  // Outcomes are told under the names of their filters.
+  if (!printing_) readers_.settle(filters_);
   look_at_queues();
   readers_.release_queues();
   look_back(snapshot);
@@ -380,7 +393,8 @@ void LiveRun::on_request_signal() {
       });
     case RequestSignal::hangup:
       log_.notice(
-          "SIGHUP is ignored: options are read at startup only; restart tcpeek to change them");
+          "SIGHUP is ignored, as tcpeek opens no file while it runs: tcpeek --config FILE --reload "
+          "(systemctl reload) hands it new filters");
   }
 }
 

@@ -31,6 +31,7 @@
 #include "engine/live/socket_closer.h"
 #include "engine/live/top_collector.h"
 #include "engine/live/top_rounds.h"
+#include "engine/live_reload.h"
 #include "engine/output/line_writer.h"
 #include "engine/output/log.h"
 #include "engine/output/loss_warnings.h"
@@ -82,9 +83,10 @@ class LiveRun {
   void listen(bool listen);
   [[nodiscard]] std::string trouble() const;
   void on_request_signal();
+  [[nodiscard]] bool nobody_reads() const noexcept;
   void finish();
 
-  const Options options_;
+  Options options_;                 // as they are now: a reload changes some
   const std::optional<User> user_;  // to become
   LineWriter& standard_error_;
   LineWriter& standard_output_;
@@ -129,6 +131,7 @@ class LiveRun {
   std::optional<ipc::UnixServer> server_;       // none with --no-socket
   std::optional<ipc::HttpServer> http_server_;  // with --metrics-listen
   Reporter reporter_;
+  LiveReload reload_;
 
   bool listening_;                                  // outcomes are queued
   std::chrono::steady_clock::time_point answered_;  // the readers, last

@@ -23,8 +23,10 @@
 #include "engine/output/line_writer.h"
 #include "engine/output/log.h"
 #include "engine/process/fd_limit.h"
+#include "engine/process/net_namespace.h"
 #include "engine/process/sandbox.h"
 #include "engine/process/thread_advice.h"
+#include "engine/reload_client.h"
 #include "engine/replay_run.h"
 
 namespace {
@@ -62,6 +64,12 @@ int run(std::span<const char* const> arguments, tcpeek::engine::LineWriter& stan
   const Options& options = command_line.options;
   LineWriter standard_output(STDOUT_FILENO);
   Log log(standard_error, options.log_level, options.log_to_syslog);
+  if (command_line.reload) {
+    for (const std::string& warning : options.warnings) log.warning("{}", warning);
+    standard_output.line(printable(hand_over(command_line)));
+    standard_output.flush_for(kShutdownFlushTimeout);
+    return 0;
+  }
   if (!options.no_seccomp && !Sandbox::supported_by_build()) {
     log.info("system calls are not filtered: this build has sanitizers");
   }
@@ -69,6 +77,7 @@ int run(std::span<const char* const> arguments, tcpeek::engine::LineWriter& stan
     ReplayRun replay(options, standard_error, standard_output, log);
     return replay.run() ? 0 : kFailure;
   }
+  if (options.netns) enter_net_namespace(*options.netns);
   LiveRun(options, standard_error, standard_output, log).run();
   return 0;
 }

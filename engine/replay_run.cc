@@ -1,5 +1,6 @@
 #include "engine/replay_run.h"
 
+#include <algorithm>
 #include <chrono>
 #include <random>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "engine/output/summary.h"
 #include "engine/pipeline/explain_totals.h"
 #include "engine/pipeline/snapshot_builder.h"
+#include "engine/reporter_config_of.h"
 #include "ipc/explain_json.h"
 
 namespace tcpeek::engine {
@@ -52,7 +54,7 @@ ReplayRun::ReplayRun(const Options& options, LineWriter& standard_error,
                progress_.wipe();
                log_.warning("{}", text);
              }),
-      reporter_(options.output, standard_error, standard_output, filters_,
+      reporter_(reporter_config(options), standard_error, standard_output, filters_,
                 [this](std::uint16_t number) { return files_.interface_name(number); }),
       clock_(steady_clock::now()) {
   standard_error_.wait_when_full(signals_.descriptor());
@@ -78,7 +80,7 @@ void ReplayRun::make_readers() {
                        .decoding = options_.decoding(),
                        .steering = steering,
                        .icmp = options_.icmp,
-                       .print_outcomes = !options_.quiet});
+                       .print_outcomes = !options_.quiet || options_.count});
   }
   readers_.emplace(configs, filters_, locality);
 }
@@ -94,13 +96,32 @@ bool ReplayRun::run() {
   print_banner();
   std::vector<SavedPacket> packets;
   reading_ = true;
-  while (files_.read(packets, readers_->block_packets())) {
-    take(packets);
+  while (!over() && files_.read(packets, readers_->block_packets())) {
+    take(up_to_the_end(packets));
     show_progress();
     answer_request();
   }
   finish();
   return files_.faults().empty();
+}
+
+// --count is reached, --duration is over, or nobody reads the JSON lines any more.
+bool ReplayRun::over() const noexcept {
+  const bool json = options_.output == OutputFormat::json && !options_.quiet;
+  return past_the_end_ || reporter_.done() || (json && standard_output_.abandoned());
+}
+
+// Those within --duration of the first packet.
+std::span<const SavedPacket> ReplayRun::up_to_the_end(std::span<const SavedPacket> packets) {
+  if (!options_.duration || packets.empty()) return packets;
+  if (!end_ns_) {
+    end_ns_ = packets.front().time_ns +
+              std::chrono::duration_cast<std::chrono::nanoseconds>(*options_.duration).count();
+  }
+  const auto later = std::ranges::find_if(
+      packets, [this](const SavedPacket& packet) { return packet.time_ns >= *end_ns_; });
+  past_the_end_ = later != packets.end();
+  return packets.first(static_cast<std::size_t>(later - packets.begin()));
 }
 
 // While it waits for a file to begin, there is nothing to sum up yet.
@@ -116,7 +137,7 @@ void ReplayRun::print_banner() {
                             .readers = readers_->size(),
                             .sessions_each = readers_->capacity_each()};
   for (const std::string& line : lines_of(banner)) standard_error_.line(line);
-  if (!options_.quiet) reporter_.begin();
+  reporter_.begin();
   standard_error_.flush();
 }
 
@@ -146,7 +167,7 @@ void ReplayRun::collect_outcomes() {
 }
 
 void ReplayRun::print_outcomes() {
-  if (options_.quiet) return;
+  if (options_.quiet && !options_.count) return;
   progress_.wipe();
   reporter_.print(readers_->outcomes());
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <span>
 
@@ -42,6 +43,9 @@ class ReplayRun {
   void make_readers();
   void enter_sandbox();
   void answer_request();
+  [[nodiscard]] bool over() const noexcept;
+  [[nodiscard]] std::span<const ring::SavedPacket> up_to_the_end(
+      std::span<const ring::SavedPacket> packets);
   void print_banner();
   void take(std::span<const ring::SavedPacket> packets);
   void sweep(flowtable::PacketTime now);
@@ -67,6 +71,8 @@ class ReplayRun {
   const TerminationSignals signals_;
   const RequestSignals request_signals_;
   bool reading_ = false;       // what has been read so far can be summed up
+  bool past_the_end_ = false;  // of --duration
+  std::optional<std::int64_t> end_ns_;
   bool summary_owed_ = false;  // asked for before that
   Progress progress_;
   CaptureFiles files_;

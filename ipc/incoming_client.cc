@@ -9,10 +9,15 @@
 namespace tcpeek::ipc {
 namespace {
 
+constexpr uid_t kRoot = 0;
+constexpr uid_t kNobody = static_cast<uid_t>(-1);  // no user has this number
+
 Peer peer_of(int socket) noexcept {
   ucred credentials{};
   socklen_t size = sizeof(credentials);
-  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return {};
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+    return {.user = kNobody, .process = 0};
+  }
   return {.user = credentials.uid, .process = credentials.pid};
 }
 
@@ -50,7 +55,7 @@ ClientSlot IncomingClient::slot() const noexcept {
   return {.peer = peer, .state = state_for(request.state()), .since = since};
 }
 
-AcceptResult accept_client(int listener, std::size_t max_request_bytes) {
+AcceptResult accept_client(int listener, const RequestBounds& bounds) {
   AcceptResult result;
   IncomingClient& client = result.client;
   do {
@@ -64,7 +69,8 @@ AcceptResult accept_client(int listener, std::size_t max_request_bytes) {
   client.has_left = is_closed_by_peer(client.socket.get());
   if (client.has_left) return result;
   client.peer = peer_of(client.socket.get());
-  client.request = RequestFramer(max_request_bytes);
+  const bool trusted = client.peer.user == kRoot || client.peer.user == bounds.owner;
+  client.request = RequestFramer(bounds.line, trusted ? bounds.body : 0);
   read_request(client);
   return result;
 }

@@ -30,12 +30,19 @@ struct IncomingClient {
   [[nodiscard]] ClientSlot slot() const noexcept;
 };
 
+// How much of a request is read, and from whom.
+struct RequestBounds {
+  std::size_t line = kMaxRequestBytes;
+  std::size_t body = kMaxBodyBytes;  // of root and this user; others send none
+  uid_t owner = 0;
+};
+
 struct AcceptResult {
   int error_number = 0;  // of accept4(); EAGAIN when nobody is waiting
   IncomingClient client;
 };
 
 // Takes the next connection from the queue of `listener`, a non-blocking UNIX stream socket.
-[[nodiscard]] AcceptResult accept_client(int listener, std::size_t max_request_bytes);
+[[nodiscard]] AcceptResult accept_client(int listener, const RequestBounds& bounds);
 
 }  // namespace tcpeek::ipc

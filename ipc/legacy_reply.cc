@@ -36,7 +36,7 @@ std::string RefreshMarks::refresh_reply(const Snapshot& snapshot) {
   auto out = std::back_inserter(reply);
   for (const FilterStats& filter : snapshot.filters) {
     if (filter.removed) continue;
-    const Mark now = mark_of(filter.counts);
+    const Mark now = mark_of(filter);
     const auto before = marks_.find(filter.name);
     const Mark delta = before == marks_.end() ? now : since(now, before->second);
     if (reply.size() > 1) reply += ',';
@@ -52,8 +52,10 @@ std::string RefreshMarks::refresh_reply(const Snapshot& snapshot) {
   return reply;
 }
 
-RefreshMarks::Mark RefreshMarks::mark_of(const Counts& counts) noexcept {
-  return {.success = counts[Tally::success],
+RefreshMarks::Mark RefreshMarks::mark_of(const FilterStats& filter) noexcept {
+  const Counts& counts = filter.counts;
+  return {.filter_since = filter.since,
+          .success = counts[Tally::success],
           .dup_syn = counts[Tally::success_dup_syn],
           .dup_synack = counts[Tally::success_dup_synack],
           .timed_out = counts.timed_out(),
@@ -64,8 +66,9 @@ RefreshMarks::Mark RefreshMarks::since(const Mark& now, const Mark& before) noex
   const bool was_reset = now.success < before.success || now.dup_syn < before.dup_syn ||
                          now.dup_synack < before.dup_synack || now.timed_out < before.timed_out ||
                          now.rejected < before.rejected;
-  if (was_reset) return now;
-  return {.success = now.success - before.success,
+  if (was_reset || now.filter_since != before.filter_since) return now;
+  return {.filter_since = now.filter_since,
+          .success = now.success - before.success,
           .dup_syn = now.dup_syn - before.dup_syn,
           .dup_synack = now.dup_synack - before.dup_synack,
           .timed_out = now.timed_out - before.timed_out,

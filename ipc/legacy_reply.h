@@ -24,11 +24,13 @@ namespace tcpeek::ipc {
 class RefreshMarks {
  public:
   // The differences, without the members `unreach` (added to reject) and `pcap`. Moves the marks.
-  // A filter whose counts fell was reset, so all of them are new; no difference is negative.
+  // Of another filter under the same name (FilterStats::since), and of one whose counts fell, all counts are
+  // new; no difference is negative.
   [[nodiscard]] std::string refresh_reply(const Snapshot& snapshot);
 
  private:
   struct Mark {
+    std::uint32_t filter_since = 0;
     std::uint64_t success = 0;
     std::uint64_t dup_syn = 0;
     std::uint64_t dup_synack = 0;
@@ -36,7 +38,7 @@ class RefreshMarks {
     std::uint64_t rejected = 0;  // unreachable included
   };
 
-  static Mark mark_of(const Counts& counts) noexcept;
+  static Mark mark_of(const FilterStats& filter) noexcept;
   static Mark since(const Mark& now, const Mark& before) noexcept;
 
   std::map<std::string, Mark> marks_;  // the filters of the last snapshot, no others

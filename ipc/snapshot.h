@@ -134,6 +134,9 @@ struct FilterStats {
   std::string expression;
   Counts counts;
   bool removed = false;  // no longer in force; attempts of it have not ended
+  // The exchange of filters that brought it, or removed it: another number under the same name is another
+  // filter, which counts from 0.
+  std::uint32_t since = 0;
   std::optional<FilterHealth> health = std::nullopt;  // filled in live, by the reactor
   bool restarted = false;                             // of a difference: counts since it began anew
 };

@@ -27,6 +27,10 @@ constexpr int kLockAttempts = 100;  // each lost to another tcpeek coming or goi
 // As long a queue as the kernel allows (net.core.somaxconn): a non-blocking connect() is refused when it
 // is full.
 constexpr int kBacklog = std::numeric_limits<int>::max();
+// What to do where another tcpeek runs.
+constexpr const char* kBeside =
+    "`tcpeekstat watch` shows what it sees; for a look of your own beside it give --no-socket, or "
+    "another path with -U";
 constexpr std::size_t kMaxPath = sizeof(sockaddr_un::sun_path) - 1;
 
 bool is_same_file(int descriptor, const std::string& path) noexcept {
@@ -139,9 +143,8 @@ void SocketPath::take_lock(Parent parent) {
     }
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) give_up(made, errno, "locking " + lock_path_);
-      fail(EADDRINUSE, fmt::format("another tcpeek is running there (it holds {}); stop it or "
-                                   "choose another path with -U",
-                                   lock_path_));
+      fail(EADDRINUSE,
+           fmt::format("another tcpeek is running there (it holds {}); {}", lock_path_, kBeside));
     }
     if (is_same_file(lock.get(), lock_path_)) {
       lock_ = std::move(lock);
@@ -218,7 +221,7 @@ void SocketPath::remove_leftover() const {
       return;
     case 0:
     case EAGAIN:  // its queue of clients is full
-      fail(EADDRINUSE, "another tcpeek is answering there; stop it or choose another path with -U");
+      fail(EADDRINUSE, fmt::format("another tcpeek is answering there; {}", kBeside));
     case EPROTOTYPE:
       fail(EADDRINUSE, "another program has a socket there; choose another path with -U");
     default:

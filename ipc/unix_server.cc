@@ -195,7 +195,7 @@ class UnixServer::Session final : public Asker, public std::enable_shared_from_t
   void answer() {
     ++core_->stats.requests;
     enter(State::being_answered, core_->limits.reply_deadline);
-    core_->handler(std::string(framer_.word()), Reply(weak_from_this()));
+    core_->handler(framer_.request(), Reply(weak_from_this()));
   }
 
   void on_written(error_code error) {
@@ -260,10 +260,12 @@ void UnixServer::Core::wait_for_clients() {
 // not for longer than a turn, so that timers and clients get theirs. Clients are set up once it is known
 // which of the burst stay.
 void UnixServer::Core::accept_burst() {
+  const RequestBounds bounds{
+      .line = limits.max_request_bytes, .body = limits.max_body_bytes, .owner = limits.owner};
   std::vector<IncomingClient> incoming;
   int error_number = 0;
   for (std::size_t turn = 0; turn < limits.accept_burst; ++turn) {
-    AcceptResult next = accept_client(acceptor.native_handle(), limits.max_request_bytes);
+    AcceptResult next = accept_client(acceptor.native_handle(), bounds);
     error_number = next.error_number;
     if (error_number != 0) break;
     ++stats.clients_accepted;

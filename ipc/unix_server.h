@@ -19,6 +19,8 @@
 // counted.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -40,6 +42,8 @@ struct ServerLimits {
   std::size_t max_streams = 16;   // beside them; one more is refused
   std::size_t accept_burst = 64;  // at once; then timers and other clients get their turn
   std::size_t max_request_bytes = kMaxRequestBytes;
+  std::size_t max_body_bytes = kMaxBodyBytes;           // of a request by root or the owner
+  uid_t owner = 0;                                      // whom tcpeek runs as
   std::size_t max_reply_bytes = std::size_t{16} << 20;  // per client; a larger reply is not sent
   std::size_t max_drained_bytes = std::size_t{64} << 10;
   std::chrono::milliseconds request_deadline{1000};  // from accept to the whole request
@@ -52,7 +56,8 @@ struct ServerLimits {
 class UnixServer {
  public:
   using Reply = ipc::Reply;
-  using Handler = std::function<void(std::string word, Reply reply)>;
+  // A request as RequestFramer::request() has it.
+  using Handler = std::function<void(std::string request, Reply reply)>;
 
   UnixServer(Reactor& reactor, SocketPath path, ServerLimits limits, Handler handler);
   // Closes every client and removes the socket's file. Not from within the handler.

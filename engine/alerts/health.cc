@@ -32,6 +32,10 @@ HealthFigures figures_of(const ipc::TopServiceRow& row) noexcept {
 // A service that was first seen so short a time ago is judged by all that it counted.
 constexpr std::chrono::seconds kNewFor{2};
 
+std::string identity_of(const ipc::FilterStats& filter) {
+  return std::to_string(filter.since) + ' ' + filter.expression;
+}
+
 }  // namespace
 
 std::vector<HealthChange> Health::on_second(const ipc::Snapshot& snapshot) {
@@ -40,7 +44,8 @@ std::vector<HealthChange> Health::on_second(const ipc::Snapshot& snapshot) {
   for (const ipc::FilterStats& filter : snapshot.filters) {
     if (filter.removed) continue;
     Series& series = filters_[filter.name];
-    if (series.identity != filter.expression) series = Series(filter.expression);
+    if (const std::string identity = identity_of(filter); series.identity != identity)
+      series = Series(identity);
     const auto change = feed(series, filter.counts.health(), snapshot.uptime);
     if (!change) continue;
     changes.push_back({.of = HealthChange::Of::filter,
@@ -102,7 +107,7 @@ void Health::describe(ipc::Snapshot& snapshot) const {
   for (ipc::FilterStats& filter : snapshot.filters) {
     if (filter.removed) continue;
     const auto known = filters_.find(filter.name);
-    const bool same = known != filters_.end() && known->second.identity == filter.expression;
+    const bool same = known != filters_.end() && known->second.identity == identity_of(filter);
     // One that came within the last second has nothing to tell yet.
     filter.health = same ? known->second.health.told(snapshot.clock()) : ipc::FilterHealth{};
   }

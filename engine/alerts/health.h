@@ -2,10 +2,10 @@
 // SeriesHealth each, and the changes of a second.
 //
 // How it works: a series has a key (a filter's name, a service's direction, address and port) and an identity
-// (a filter's expression, since when a service has been counted); one with another identity, or whose counts
-// fell, begins anew. A filter that is not fed in a round is dropped, a service kForgotten after it was last
-// among the foremost. A service is judged from the moment on when it is first fed, but what succeeded before
-// has succeeded.
+// (a filter's expression and since when it counts, since when a service has been counted); one with another
+// identity, or whose counts fell, begins anew. A filter that is not fed in a round is dropped, a service
+// kForgotten after it was last among the foremost. A service is judged from the moment on when it is first
+// fed, but what succeeded before has succeeded.
 //
 // Thread contract: the reactor's thread.
 // Bounds: one series for each filter in force, kMostServices for services, about 1 KiB each.
@@ -40,6 +40,8 @@ class Health {
 
   static constexpr std::size_t kMostServices = 256;
   static constexpr std::chrono::minutes kForgotten{10};
+  // From the next round on.
+  void go_by(const HealthLimits& limits) noexcept { limits_ = limits; }
 
   // Once a second.
   [[nodiscard]] std::vector<HealthChange> on_second(const ipc::Snapshot& snapshot);
@@ -70,7 +72,7 @@ class Health {
                                 std::chrono::milliseconds now);
   void forget_services(std::chrono::milliseconds now);
 
-  const HealthLimits limits_;
+  HealthLimits limits_;
   AllSeries filters_;
   AllSeries services_;
   ipc::UptimeClock clock_;  // of the last snapshot

@@ -6,12 +6,15 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace tcpeek::engine {
 
 inline constexpr std::size_t kMostTypingErrors = 2;
 inline constexpr std::size_t kLongestWord = 64;
+
+[[nodiscard]] std::string lower_case(std::string_view text);
 
 // Insertions, deletions and replacements between two words.
 [[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);

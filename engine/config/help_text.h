@@ -25,6 +25,8 @@ Capture:
       --decap=LIST        tunnels to look into: vxlan, geneve, gre (and ERSPAN),
                           ipip; vxlan:PORT and geneve:PORT for other ports; all
                           (default of capture files) or none (default live)
+      --netns=NAME        capture in this network namespace, a name or the ID of
+                          a process, whose addresses are local then
       --promisc           put the interfaces into promiscuous mode
       --icmp              count ICMP errors that end an attempt as an outcome
   -c, --checksum=MODE     verify checksums: 0 none (default), 1 IP header,
@@ -42,6 +44,10 @@ Operation:
       --threads=N         readers, 1 to 256 (default: one for each CPU, at most
                           8; one for capture files)
       --cpus=LIST         CPUs the readers are pinned to, such as 0-3,8
+      --config=FILE       options and filters from FILE, too; what the command
+                          line says goes before (see tcpeek(8))
+      --reload            hand the filters, --local, -l and the limits of health
+                          to the tcpeek that runs, and exit
   -u, --user=USER         become USER, a name or a number, once everything is
                           open
       --no-seccomp        do not filter system calls (for debugging, or where
@@ -79,6 +85,12 @@ Output:
       --metrics-services-tx
                           as many remote services, by address and port
       --metrics-exemplars failure counters name a peer (OpenMetrics)
+      --only=LIST         show success, failure, or these results and causes
+                          alone, such as timeout,refused; all are counted
+      --color=WHEN        auto (default: on a terminal, unless NO_COLOR is set),
+                          always or never
+      --duration=SECONDS  end after so long
+      --count=N           end after N outcomes, of those --only shows
   -q, --quiet             no line for each attempt
   -l, --loglevel=LEVEL    debug, info, notice (default), warning, err, crit,
                           alert, emerg, with or without LOG_, or 7 to 0

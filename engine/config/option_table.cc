@@ -1,5 +1,6 @@
 #include "engine/config/option_table.h"
 
+#include <limits.h>
 #include <net/if.h>
 #include <sys/un.h>
 
@@ -19,7 +20,8 @@ constexpr std::size_t kMaxReadFiles = 1024;
 constexpr std::size_t kMaxInterfaceName = IFNAMSIZ - 1;
 constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr std::uint64_t kMaxReaders = 256;  // members of a fanout group, in older kernels
-constexpr unsigned kMaxCpu = 1023;          // what cpu_set_t holds
+constexpr std::size_t kMaxNetnsName = NAME_MAX;
+constexpr unsigned kMaxCpu = 1023;  // what cpu_set_t holds
 
 template <class Number>
 bool store_number(Number& target, const std::string& text, std::uint64_t lowest,
@@ -261,47 +263,104 @@ bool apply_metrics_services(Options& options, const std::string& text) {
   return store_number(options.metrics_services, text, 0, 100);
 }
 
+bool apply_color(Options& options, const std::string& text) {
+  if (text == "always") options.colour = ColourMode::always;
+  if (text == "never") options.colour = ColourMode::never;
+  return text == "always" || text == "never" || text == "auto";
+}
+
+bool apply_only(Options& options, const std::string& text) {
+  const auto choice = OutcomeChoice::parse(text);
+  if (choice) options.only = *choice;
+  return choice.has_value();
+}
+
+bool apply_duration(Options& options, const std::string& text) {
+  const auto seconds = parse_number(text, 1, 1'000'000'000);
+  if (seconds) options.duration = std::chrono::seconds(*seconds);
+  return seconds.has_value();
+}
+
+bool apply_count(Options& options, const std::string& text) {
+  return store_number(options.count.emplace(), text, 1, 1'000'000'000'000);
+}
+
+// A name is one of a file, in the folder of such names.
+bool apply_netns(Options& options, const std::string& text) {
+  options.netns = text;
+  return !text.empty() && text.size() <= kMaxNetnsName && text != "." && text != ".." &&
+         text.find('/') == std::string::npos;
+}
+
+template <auto field>
+bool same(const Options& a, const Options& b) {
+  return a.*field == b.*field;
+}
+
+template <auto limit>
+bool same_limit(const Options& a, const Options& b) {
+  return a.health.*limit == b.health.*limit;
+}
+
 constexpr std::array kValueOptions{
-    ValueOption{"-u,--user", "a user name or number", false, apply_user},
+    ValueOption{"-u,--user", "a user name or number", false, apply_user, same<&Options::user>},
     ValueOption{"-i,--interface", "an interface name of 1 to 15 characters, or any", true,
-                apply_interface},
+                apply_interface, same<&Options::interfaces>},
     ValueOption{"-r,--read", "the path of a capture file, or - for standard input", true,
-                apply_read},
-    ValueOption{"-U,--socket", "a path of 1 to 107 bytes", false, apply_socket},
+                apply_read, same<&Options::read_files>},
+    ValueOption{"-U,--socket", "a path of 1 to 107 bytes", false, apply_socket,
+                same<&Options::socket_path>},
     ValueOption{"-c,--checksum", "0 (none), 1 (IP header) or 2 (IP header and TCP)", false,
-                apply_checksum},
-    ValueOption{"-t,--timeout", "a number of seconds from 1 to 3600", false, apply_timeout},
-    ValueOption{"-B,--buffer", "a number of MiB from 1 to 4095", false, apply_buffer},
+                apply_checksum, same<&Options::checksum>},
+    ValueOption{"-t,--timeout", "a number of seconds from 1 to 3600", false, apply_timeout,
+                same<&Options::timeout>},
+    ValueOption{"-B,--buffer", "a number of MiB from 1 to 4095", false, apply_buffer,
+                same<&Options::ring_mib>},
     ValueOption{"-l,--loglevel",
                 "debug, info, notice, warning, err, crit, alert, emerg or a number from 0 to 7",
-                false, apply_loglevel},
-    ValueOption{"--threads", "a number of readers from 1 to 256", false, apply_threads},
+                false, apply_loglevel, same<&Options::log_level>, true},
+    ValueOption{"--threads", "a number of readers from 1 to 256", false, apply_threads,
+                same<&Options::threads>},
     ValueOption{"--cpus", "a list of at most 256 CPU numbers from 0 to 1023, such as 0-3,8", false,
-                apply_cpus},
+                apply_cpus, same<&Options::cpus>},
     ValueOption{"--max-sessions", "a number of attempts from 1 to 100000000", false,
-                apply_max_sessions},
-    ValueOption{"--local", "an address or ADDRESS/LENGTH, IPv4 or IPv6", true, apply_local},
+                apply_max_sessions, same<&Options::max_sessions>},
+    ValueOption{"--local", "an address or ADDRESS/LENGTH, IPv4 or IPv6", true, apply_local,
+                same<&Options::local>, true},
     ValueOption{"--copy-window", "a number of milliseconds from 0 to 1000", false,
-                apply_copy_window},
-    ValueOption{"--bpf", "a libpcap filter expression", false, apply_bpf},
-    ValueOption{"--capture", "handshake or tcp", false, apply_capture},
+                apply_copy_window, same<&Options::copy_window>},
+    ValueOption{"--bpf", "a libpcap filter expression", false, apply_bpf, same<&Options::bpf>},
+    ValueOption{"--capture", "handshake or tcp", false, apply_capture, same<&Options::capture>},
     ValueOption{
         "--decap",
         "none, all, or a list of vxlan, geneve, gre and ipip, such as vxlan:4790,gre with a "
         "port from 1 to 65535",
-        false, apply_decap},
-    ValueOption{"--output", "text or json", false, apply_output},
+        false, apply_decap, same<&Options::decap>},
+    ValueOption{"--output", "text or json", false, apply_output, same<&Options::output>},
     ValueOption{"--metrics-listen",
                 "ADDRESS:PORT with a numeric address (IPv6 in brackets), :PORT or PORT for "
                 "127.0.0.1, with a port from 1 to 65535, or systemd",
-                false, apply_metrics_listen},
+                false, apply_metrics_listen, same<&Options::metrics_listen>},
     ValueOption{"--metrics-services", "a number of services from 0 to 100", false,
-                apply_metrics_services},
-    ValueOption{"--failing-ratio", "a percentage from 1 to 100", false, apply_failing_ratio},
-    ValueOption{"--degraded-ratio", "a percentage from 1 to 100", false, apply_degraded_ratio},
+                apply_metrics_services, same<&Options::metrics_services>},
+    ValueOption{"--only",
+                "success, failure, or a list of results and causes, such as timeout,refused", false,
+                apply_only, same<&Options::only>, true},
+    ValueOption{"--color", "auto, always or never", false, apply_color, same<&Options::colour>},
+    ValueOption{"--duration", "a number of seconds from 1 to 1000000000", false, apply_duration,
+                same<&Options::duration>},
+    ValueOption{"--count", "a number of outcomes from 1 to 1000000000000", false, apply_count,
+                same<&Options::count>},
+    ValueOption{"--netns", "the name of a network namespace or the ID of a process", false,
+                apply_netns, same<&Options::netns>},
+    ValueOption{"--failing-ratio", "a percentage from 1 to 100", false, apply_failing_ratio,
+                same_limit<&HealthLimits::failing_percent>, true},
+    ValueOption{"--degraded-ratio", "a percentage from 1 to 100", false, apply_degraded_ratio,
+                same_limit<&HealthLimits::degraded_percent>, true},
     ValueOption{"--alert-min-attempts", "a number of attempts from 1 to 1000000", false,
-                apply_alert_min_attempts},
-    ValueOption{"--failing-run", "a number of failures from 1 to 1000", false, apply_failing_run},
+                apply_alert_min_attempts, same_limit<&HealthLimits::min_attempts>, true},
+    ValueOption{"--failing-run", "a number of failures from 1 to 1000", false, apply_failing_run,
+                same_limit<&HealthLimits::failing_run>, true},
 };
 static_assert(kMaxInterfaceName == 15 && kMaxSocketPath == 107, "the bounds the texts above name");
 
@@ -325,6 +384,24 @@ std::span<const ValueOption> value_options() noexcept {
 
 std::span<const FlagOption> flag_options() noexcept {
   return kFlagOptions;
+}
+
+std::string_view long_name(std::string_view names) noexcept {
+  return names.substr(names.find("--"));
+}
+
+ChangedOptions changed_options(const Options& running, const Options& wanted) {
+  ChangedOptions changed;
+  for (const ValueOption& option : kValueOptions) {
+    if (option.same(running, wanted)) continue;
+    (option.may_change ? changed.changeable : changed.fixed).emplace_back(long_name(option.names));
+  }
+  for (const FlagOption& option : kFlagOptions) {
+    if (running.*option.flag != wanted.*option.flag) {
+      changed.fixed.emplace_back(long_name(option.names));
+    }
+  }
+  return changed;
 }
 
 }  // namespace tcpeek::engine

@@ -1,6 +1,6 @@
 // Reading the command line (engine/config/options.h). CLI11 splits it into options and their values;
-// engine/config/option_table.cc says which values each option takes; all messages are worded in these two
-// files. No configuration file and no environment variable is read.
+// engine/config/option_table.cc says which values each option takes; engine/config/settings.cc adds what a
+// configuration file says. No environment variable is read.
 #include "engine/config/options.h"
 
 #include <sys/stat.h>
@@ -14,20 +14,16 @@
 #include "engine/base/near_word.h"
 #include "engine/base/text.h"
 #include "engine/config/help_text.h"
+#include "engine/config/near_miss.h"
 #include "engine/config/option_table.h"
+#include "engine/config/settings.h"
 
 namespace tcpeek::engine {
 namespace {
 
-constexpr std::size_t kMaxSuggestions = 4;
 constexpr std::size_t kShortestAbbreviation = 4;  // "--" and two letters
 
 using Values = std::vector<std::string>;
-
-std::string lower_case(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return text;
-}
 
 // a.pcap, a.pcapng.gz, or any file that exists.
 bool names_capture_file(const std::string& word) {
@@ -59,6 +55,8 @@ class Grammar {
     app_.allow_extras();   // filter expressions, and unknown options to be named
     help_ = app_.add_flag("-h,--help");
     version_ = app_.add_flag("-v,--version");
+    config_ = app_.add_option("--config")->take_all();
+    reload_ = app_.add_flag("--reload");
     for (const auto& option : flag_options()) flags_.push_back(app_.add_flag(option.names));
     for (const auto& option : value_options()) {
       values_.push_back(app_.add_option(option.names)->take_all());
@@ -68,26 +66,25 @@ class Grammar {
   void parse(std::span<const char* const> arguments);
   [[nodiscard]] bool wants_help() const { return help_->count() > 0; }
   [[nodiscard]] bool wants_version() const { return version_->count() > 0; }
+  [[nodiscard]] bool wants_reload() const { return reload_->count() > 0; }
+  [[nodiscard]] std::optional<std::string> config() const;
   // The positional arguments. Throws for an option that does not exist.
   [[nodiscard]] Values expressions() const;
-  void apply_to(Options& options) const;
-  // Not by get_option(), which allocates under noexcept.
-  [[nodiscard]] bool given(const std::string& name) const {
-    return std::ranges::any_of(app_.get_options(), [&](const CLI::Option* option) {
-      return option->check_name(name) && option->count() > 0;
-    });
-  }
+  [[nodiscard]] Settings settings() const;
 
  private:
   void check_attached_values(const Values& arguments) const;
   [[noreturn]] void refuse_missing_value(std::string_view argument) const;
   [[noreturn]] void refuse_unknown(const std::string& argument) const;
-  [[nodiscard]] Values near_misses(std::string_view name) const;
   [[nodiscard]] const ValueOption* value_option(const CLI::Option* option) const;
+  void refuse_option_as_value(const CLI::Option& option, const std::string& value,
+                              std::string_view allowed) const;
 
   CLI::App app_;
   CLI::Option* help_ = nullptr;
   CLI::Option* version_ = nullptr;
+  CLI::Option* config_ = nullptr;
+  CLI::Option* reload_ = nullptr;
   std::vector<CLI::Option*> flags_;   // as flag_options()
   std::vector<CLI::Option*> values_;  // as value_options()
 };
@@ -114,7 +111,7 @@ void Grammar::check_attached_values(const Values& arguments) const {
     if (!argument.starts_with("--") || equals == std::string::npos) continue;
     const CLI::Option* const option = app_.get_option_no_throw(argument.substr(0, equals));
     if (option == nullptr) continue;
-    if (value_option(option) == nullptr) {
+    if (value_option(option) == nullptr && option != config_) {
       throw UsageError(option->get_name() + ": takes no value, but " +
                        in_quotes(argument.substr(equals + 1)) + " is given");
     }
@@ -127,43 +124,21 @@ void Grammar::refuse_missing_value(std::string_view argument) const {
   const std::string name = is_long ? std::string(argument) : std::string{'-', argument.back()};
   const CLI::Option* const option = app_.get_option_no_throw(name);
   const ValueOption* const known = value_option(option);
+  if (option == config_) throw UsageError("--config: its value is missing: the path of a file");
   if (known == nullptr) throw UsageError(in_quotes(argument) + ": its value is missing");
   throw UsageError(option->get_name() + ": its value is missing: " + known->allowed);
 }
 
 void Grammar::refuse_unknown(const std::string& argument) const {
   const std::string name = argument.substr(0, argument.find('='));
-  const Values meant = near_misses(lower_case(name));
+  Values known;
+  for (const CLI::Option* option : app_.get_options()) known.push_back(option->get_name());
+  const Values meant =
+      name.starts_with("--") ? near_misses(name, known, kShortestAbbreviation) : Values();
   if (meant.empty()) {
     throw UsageError(in_quotes(name) + " is not an option; --help lists them all");
   }
-  std::string choice = meant.front();
-  for (std::size_t i = 1; i < meant.size(); ++i) {
-    choice.append(i + 1 < meant.size() ? ", " : " or ").append(meant[i]);
-  }
-  throw UsageError(in_quotes(name) + " is not an option: did you mean " + choice + "?");
-}
-
-// Options that `name` may stand for, likeliest first: those it abbreviates, then those it misspells.
-Values Grammar::near_misses(std::string_view name) const {
-  if (!name.starts_with("--")) return {};
-  std::vector<std::pair<std::size_t, std::string>> ranked;
-  for (const CLI::Option* option : app_.get_options()) {
-    const std::string known = option->get_name();
-    const std::size_t typing_errors = edit_distance(name, known);
-    const bool abbreviated = name.size() >= kShortestAbbreviation && known.starts_with(name);
-    if (!abbreviated && typing_errors > kMostTypingErrors) continue;
-    ranked.emplace_back(abbreviated ? 0 : typing_errors, known);
-  }
-  std::stable_sort(ranked.begin(), ranked.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  Values names;
-  for (auto& [rank, known] : ranked) {
-    // A slip of one letter rules out one of two; several are named only if they are as likely.
-    if (rank != ranked.front().first || names.size() == kMaxSuggestions) break;
-    names.push_back(std::move(known));
-  }
-  return names;
+  throw UsageError(in_quotes(name) + " is not an option: " + did_you_mean(meant));
 }
 
 const ValueOption* Grammar::value_option(const CLI::Option* option) const {
@@ -186,29 +161,41 @@ Values Grammar::expressions() const {
   return expressions;
 }
 
-void Grammar::apply_to(Options& options) const {
-  for (std::size_t i = 0; i < flag_options().size(); ++i) {
-    options.*flag_options()[i].flag = flags_[i]->count() > 0;
+std::optional<std::string> Grammar::config() const {
+  const Values& given = config_->results();
+  if (given.empty()) return std::nullopt;
+  if (given.size() > 1) {
+    throw UsageError("--config: given more than once (" + in_quotes(given[0]) + ", then " +
+                     in_quotes(given[1]) + "); give it once");
   }
-  for (std::size_t i = 0; i < value_options().size(); ++i) {
-    const ValueOption& known = value_options()[i];
-    const std::string name = values_[i]->get_name();
-    const Values& given = values_[i]->results();
-    if (!known.repeatable && given.size() > 1) {
-      throw UsageError(name + ": given more than once (" + in_quotes(given[0]) + ", then " +
-                       in_quotes(given[1]) + "); give it once");
-    }
-    for (const std::string& value : given) {
-      const bool is_option = value.starts_with('-') &&
-                             app_.get_option_no_throw(value.substr(0, value.find('='))) != nullptr;
-      if (is_option) {
-        throw UsageError(name + ": its value is missing before " + printable(value) + ": " +
-                         known.allowed);
-      }
-      if (known.apply(options, value)) continue;
-      throw UsageError(name + ": " + in_quotes(value) + " is not " + known.allowed);
-    }
+  refuse_option_as_value(*config_, given[0], "the path of a file");
+  return given[0];
+}
+
+void Grammar::refuse_option_as_value(const CLI::Option& option, const std::string& value,
+                                     std::string_view allowed) const {
+  const bool is_option = value.starts_with('-') &&
+                         app_.get_option_no_throw(value.substr(0, value.find('='))) != nullptr;
+  if (!is_option) return;
+  throw UsageError(option.get_name() + ": its value is missing before " + printable(value) + ": " +
+                   std::string(allowed));
+}
+
+Settings Grammar::settings() const {
+  Settings settings;
+  for (std::size_t i = 0; i < flags_.size(); ++i) {
+    if (flags_[i]->count() > 0) settings.give({.flag = &flag_options()[i], .values = {}});
   }
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    Setting setting{.value = &value_options()[i], .values = {}};
+    for (const std::string& value : values_[i]->results()) {
+      refuse_option_as_value(*values_[i], value, setting.value->allowed);
+      setting.values.push_back({value, 0});
+    }
+    if (!setting.values.empty()) settings.give(std::move(setting));
+  }
+  for (std::string& expression : expressions()) settings.give_filter(std::move(expression));
+  return settings;
 }
 
 bool is_filter(const std::string& word) {
@@ -220,42 +207,12 @@ bool is_filter(const std::string& word) {
   }
 }
 
-void refuse_contradictions(const Grammar& grammar) {
-  if (grammar.given("--no-socket") && grammar.given("--socket")) {
-    throw UsageError("--no-socket: contradicts --socket; give one of them");
+void refuse_reload(const Settings& settings) {
+  for (const std::string_view other : {"--read", "--no-socket"}) {
+    if (settings.find(other) == nullptr) continue;
+    throw UsageError("--reload: needs the socket of a tcpeek that captures; it does not go with " +
+                     std::string(other));
   }
-  if (!grammar.given("--read")) {
-    if (!grammar.given("--explain")) return;
-    throw UsageError(
-        "--explain: is for capture files and needs --read; a tcpeek that runs is asked by the word "
-        "EXPLAIN on its socket");
-  }
-  constexpr std::array kLiveOnly{"--interface",
-                                 "--socket",
-                                 "--no-socket",
-                                 "--buffer",
-                                 "--promisc",
-                                 "--capture",
-                                 "--cpus",
-                                 "--failing-ratio",
-                                 "--degraded-ratio",
-                                 "--failing-run",
-                                 "--alert-min-attempts",
-                                 "--metrics-listen",
-                                 "--metrics-services",
-                                 "--metrics-services-tx",
-                                 "--metrics-exemplars"};
-  for (const char* name : kLiveOnly) {
-    if (!grammar.given(name)) continue;
-    throw UsageError(std::string(name) + ": is for live capture and does not go with --read");
-  }
-}
-
-void refuse_crossed_limits(const HealthLimits& limits) {
-  if (limits.degraded_percent <= limits.failing_percent) return;
-  throw UsageError("--degraded-ratio: " + std::to_string(limits.degraded_percent) +
-                   " is more than --failing-ratio (" + std::to_string(limits.failing_percent) +
-                   "); give at most as much");
 }
 
 [[noreturn]] void refuse_expression(const Values& expressions, const FilterError& error) {
@@ -269,7 +226,7 @@ void refuse_crossed_limits(const HealthLimits& limits) {
 
 }  // namespace
 
-CommandLine parse_command_line(std::span<const char* const> arguments) {
+CommandLine parse_command_line(std::span<const char* const> arguments, const ReadConfig& read) {
   Grammar grammar;
   grammar.parse(arguments);
   CommandLine line;
@@ -282,18 +239,20 @@ CommandLine parse_command_line(std::span<const char* const> arguments) {
     return line;
   }
   Options& options = line.options;
-  const Values expressions = grammar.expressions();
-  grammar.apply_to(options);
-  refuse_contradictions(grammar);
-  refuse_crossed_limits(options.health);
+  Settings settings = grammar.settings();
+  if (const auto config = grammar.config()) settings.add(ConfigFile(*config, read(*config)));
+  line.reload = grammar.wants_reload();
+  if (line.reload) refuse_reload(settings);
   try {
-    options.filters = parse_filters(expressions);
+    settings.apply_to(options);
   } catch (const FilterError& error) {
-    refuse_expression(expressions, error);
+    refuse_expression(settings.expressions(), error);
   }
   for (const FilterExpression& filter : options.filters) {
     options.warnings.insert(options.warnings.end(), filter.warnings.begin(), filter.warnings.end());
   }
+  options.own_words = settings.own_options();
+  line.arguments = settings.arguments();
   return line;
 }
 

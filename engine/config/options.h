@@ -1,11 +1,13 @@
-// The command line, checked: every value the program runs with.
+// The command line, and the configuration file it names, checked: every value the program runs with.
 //
-// Thread contract: plain values, made once before anything else starts.
-// Errors: parse_command_line() throws UsageError for anything wrong, before anything is opened.
+// Thread contract: plain values, made before anything else starts, and once more for each reload.
+// Errors: parse_command_line() throws UsageError for anything wrong, before anything but that file is
+// opened.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,8 +16,10 @@
 #include "engine/base/health_limits.h"
 #include "engine/base/output_format.h"
 #include "engine/base/usage_error.h"
+#include "engine/config/config_file.h"
 #include "engine/filters/address.h"
 #include "engine/filters/filter_expression.h"
+#include "engine/filters/outcome_choice.h"
 #include "flowtable/decode.h"
 #include "flowtable/tunnels.h"
 
@@ -29,6 +33,8 @@ struct MetricsListen {
   bool inherited = false;  // a socket that the service manager hands over
   std::string address;     // without brackets
   std::uint16_t port = 0;
+
+  bool operator==(const MetricsListen&) const = default;
 };
 
 struct Options {
@@ -60,9 +66,16 @@ struct Options {
   unsigned metrics_services = 50;               // local ports listed in METRICS; 0: none
   bool metrics_services_tx = false;             // as many remote services, too
   bool metrics_exemplars = false;               // failure counters name a peer
+  ColourMode colour = ColourMode::automatic;
+  OutcomeChoice only;                            // that are shown one by one
+  std::optional<std::chrono::seconds> duration;  // ends after so long,
+  std::optional<std::uint64_t> count;            // after so many outcomes
+  std::optional<std::string> netns;              // the network namespace to capture in
   HealthLimits health;
   std::vector<FilterExpression> filters;  // RX:RX@%:% and TX:TX@%:% first
   std::vector<std::string> warnings;      // to be logged once the log exists
+  // What the command line said itself, as words: a reload that does not say it leaves it as it is.
+  std::vector<std::string> own_words;
 
   // Live, the interface inside a tunnel is usually there to be watched itself.
   [[nodiscard]] flowtable::DecodeRules decoding() const noexcept {
@@ -71,12 +84,21 @@ struct Options {
   }
 };
 
-// What the command line asks for: to run with options, or to print a text and exit with 0.
+// What the command line asks for: to run with options, to hand them to a tcpeek that runs, or to print a
+// text and exit with 0.
 struct CommandLine {
   Options options;
   std::optional<std::string> print_and_exit;  // --help, --version
+  bool reload = false;
+  // All of it written out as one command line, the file's part too: parsed again it gives the same options.
+  std::vector<std::string> arguments;
 };
 
-[[nodiscard]] CommandLine parse_command_line(std::span<const char* const> arguments);
+// Gets a configuration file's text; throws UsageError.
+using ReadConfig = std::function<std::string(const std::string& path)>;
+
+// What the command line says goes before what the file says; its filters come after the file's.
+[[nodiscard]] CommandLine parse_command_line(std::span<const char* const> arguments,
+                                             const ReadConfig& read = read_config_text);
 
 }  // namespace tcpeek::engine

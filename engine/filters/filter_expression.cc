@@ -223,6 +223,8 @@ class Bounds {
 
 FilterError::FilterError(std::string_view text, std::size_t position, std::string_view reason)
     : std::runtime_error(render(text, std::min(position, text.size()), reason)),
+      text_(text),
+      reason_(reason),
       position_(std::min(position, text.size())) {}
 
 FilterExpression parse_filter(std::string_view text) {

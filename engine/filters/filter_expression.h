@@ -63,8 +63,13 @@ class FilterError : public std::runtime_error {
  public:
   FilterError(std::string_view text, std::size_t position, std::string_view reason);
   [[nodiscard]] std::size_t position() const noexcept { return position_; }
+  // The parts of what().
+  [[nodiscard]] const std::string& text() const noexcept { return text_; }
+  [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
 
  private:
+  std::string text_;
+  std::string reason_;
   std::size_t position_;
 };
 

@@ -39,6 +39,10 @@ std::vector<Ruleset::CountedFilter> FilterRegistry::numbers_for(
 void FilterRegistry::exchange(const std::vector<FilterExpression>& filters) {
   auto matcher = std::make_shared<const FilterMatcher>(filters);
   auto counted = numbers_for(matcher->counted());
+  // What may fail comes before the first change.
+  for (const auto [id, since] : counted) {
+    if (id >= books_.size()) books_.resize(id + std::size_t{1});
+  }
   ++generation_;
   for (Book& book : books_) {
     if (book.state != State::in_force) continue;
@@ -47,7 +51,6 @@ void FilterRegistry::exchange(const std::vector<FilterExpression>& filters) {
   }
   for (std::size_t i = 0; i < counted.size(); ++i) {
     const auto [id, since] = counted[i];
-    if (id >= books_.size()) books_.resize(id + std::size_t{1});
     books_[id] = {matcher->counted()[i], State::in_force, since};
   }
   counted_ = std::move(counted);
@@ -57,11 +60,12 @@ void FilterRegistry::exchange(const std::vector<FilterExpression>& filters) {
 std::vector<FilterRegistry::Entry> FilterRegistry::entries() const {
   std::vector<Entry> all;
   for (const Ruleset::CountedFilter& counted : counted_) {
-    all.push_back({counted.id, &books_[counted.id].filter, false});
+    all.push_back({counted.id, &books_[counted.id].filter, false, counted.since});
   }
   for (std::size_t id = 0; id < books_.size(); ++id) {
-    if (books_[id].state != State::removed) continue;
-    all.push_back({static_cast<FilterId>(id), &books_[id].filter, true});
+    const Book& book = books_[id];
+    if (book.state != State::removed && book.state != State::ended) continue;
+    all.push_back({static_cast<FilterId>(id), &book.filter, true, book.since});
   }
   return all;
 }
@@ -70,9 +74,12 @@ void FilterRegistry::settle(std::uint32_t adopted,
                             const std::function<std::uint64_t(FilterId)>& pending) {
   for (std::size_t id = 0; id < books_.size(); ++id) {
     Book& book = books_[id];
-    if (book.state != State::removed || adopted < book.since) continue;
-    // The name stays until the number is given away: outcomes may still wait to be printed.
-    if (pending(static_cast<FilterId>(id)) == 0) book.state = State::unused;
+    if (book.state == State::ended) {
+      book.state = State::unused;
+    } else if (book.state == State::removed && adopted >= book.since &&
+               pending(static_cast<FilterId>(id)) == 0) {
+      book.state = State::ended;
+    }
   }
 }
 

@@ -4,7 +4,8 @@
 // How it works: exchange() makes the next generation. A filter of the same name and expression keeps
 // its number, so its counters go on; any other begins with a number that nothing is counted under. A
 // removed filter stays in the books until settle() hears that all readers go by the new rules and none of
-// its attempts is pending; only then is its number free.
+// its attempts is pending; and after that until the next settle(), by when its last outcomes have been
+// printed under its name. Only then is its number free.
 //
 // Thread contract: the reactor's thread.
 // Bounds: kMaxFilterIds numbers. Errors: exchange() throws std::length_error when removed filters still
@@ -37,6 +38,7 @@ class FilterRegistry {
     FilterId id = 0;
     const FilterExpression* filter = nullptr;  // never null
     bool removed = false;
+    std::uint32_t since = 0;  // the generation that brought it, or removed it
   };
   // Those in force in their order, then those removed.
   [[nodiscard]] std::vector<Entry> entries() const;
@@ -48,11 +50,11 @@ class FilterRegistry {
   [[nodiscard]] std::uint32_t generation() const noexcept { return generation_; }
 
   // What the readers report: all of them go by generation `adopted` or a later one; pending(id) is how
-  // many attempts of a filter have not ended.
+  // many attempts of a filter have not ended. To be called when what was reported before is printed.
   void settle(std::uint32_t adopted, const std::function<std::uint64_t(FilterId)>& pending);
 
  private:
-  enum class State : std::uint8_t { unused, in_force, removed };
+  enum class State : std::uint8_t { unused, in_force, removed, ended };
   struct Book {
     FilterExpression filter;
     State state = State::unused;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/filters/address.h"
@@ -36,6 +37,9 @@ class Interfaces {
 
   // What is local as `state` has it.
   [[nodiscard]] Locality locality(const ring::LinkState& state) const;
+
+  // From now on these are the --local networks.
+  void use_local(std::vector<Prefix> networks) { local_networks_ = std::move(networks); }
 
   // The target is this interface from now on: one recreated under its name.
   void rebind(std::size_t target, std::uint32_t index) { targets_[target].index = index; }

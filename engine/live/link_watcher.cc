@@ -72,6 +72,14 @@ void LinkWatcher::look() {
   update(links);
 }
 
+// Where links cannot be read just now, the next look brings the networks.
+void LinkWatcher::go_by_new_rules(std::vector<Prefix> local_networks) {
+  interfaces_.use_local(std::move(local_networks));
+  ring::LinkState links;
+  if (read(links)) locality_ = interfaces_.locality(links);
+  readers_.go_by(filters_, locality_);
+}
+
 void LinkWatcher::finish() {
   ring::LinkState links;
   if (read(links)) static_cast<void>(interfaces_.update(links));

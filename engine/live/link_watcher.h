@@ -33,6 +33,8 @@ class LinkWatcher {
   void watch(ipc::Reactor& reactor);
   // To be called about once a second.
   void each_second();
+  // Has the readers go by the filters as they are now, where these networks are local, too.
+  void go_by_new_rules(std::vector<Prefix> local_networks);
   // Looks for the last time: at what the devices dropped.
   void finish();
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,6 +40,16 @@ LineWriter::LineWriter(int descriptor)
   const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
   reopened_ = ring::Descriptor(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (reopened_.get() >= 0) descriptor_ = reopened_.get();
+}
+
+std::size_t LineWriter::width() const noexcept {
+  winsize size{};
+  return terminal_ && ::ioctl(descriptor_, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+bool LineWriter::abandoned() const noexcept {
+  pollfd polled{descriptor_, 0, 0};
+  return ::poll(&polled, 1, 0) == 1 && (polled.revents & POLLERR) != 0;
 }
 
 void LineWriter::line(std::string_view text, int severity) {

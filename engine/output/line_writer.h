@@ -47,6 +47,10 @@ class LineWriter {
   void flush_blocking(std::chrono::milliseconds grace = {}) noexcept;
 
   [[nodiscard]] bool terminal() const noexcept { return terminal_; }
+  // Columns of a terminal as it is now; 0: unknown, or none.
+  [[nodiscard]] std::size_t width() const noexcept;
+  // Whether whoever read this pipe or socket has closed it.
+  [[nodiscard]] bool abandoned() const noexcept;
   [[nodiscard]] bool journal() const noexcept { return journal_; }
   [[nodiscard]] std::uint64_t lost() const noexcept { return lost_; }
 

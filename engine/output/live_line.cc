@@ -29,7 +29,7 @@ const char* result_column(Result result) noexcept {
   __builtin_unreachable();
 }
 
-std::string coloured(const char* text, Result result) {
+std::string coloured(const std::string& text, Result result) {
   constexpr int kRed = 31;
   constexpr int kGreen = 32;
   constexpr int kYellow = 33;
@@ -44,25 +44,41 @@ std::string end_column(const ipc::EventEndpoint& end) {
   return fmt::format("{:>15}:{:<5}", address, end.port);
 }
 
-}  // namespace
-
-std::string live_header() {
-  return " TIME(s) |       TIMESTAMP       |      SRC IP:PORT            DST IP:PORT     |"
-         "      RESULTS      | DUP SYN  DUP S/A\n" +
-         std::string(118, '-');
+std::string joined(const LiveColumns& c) {
+  return c.time + '|' + c.stamp + '|' + c.ends + '|' + c.result + '|' + c.duplicates;
 }
 
-std::string live_line(const ipc::OutcomeEvent& event, Result result, bool colour) {
+}  // namespace
+
+LiveColumns live_column_names() {
+  return {.time = " TIME(s) ",
+          .stamp = "       TIMESTAMP       ",
+          .ends = "      SRC IP:PORT            DST IP:PORT     ",
+          .result = "      RESULTS      ",
+          .duplicates = " DUP SYN  DUP S/A"};
+}
+
+LiveColumns live_columns(const ipc::OutcomeEvent& event, Result result) {
   // Rounded down, as a capture file may date from before 1970.
   const auto second = std::chrono::floor<std::chrono::seconds>(event.first_syn);
   const auto within = std::chrono::floor<std::chrono::milliseconds>(event.first_syn - second);
   const auto time = std::chrono::system_clock::to_time_t(second);
-  const char* text = result_column(result);
-  return fmt::format("{:8.3f} | {:%y-%m-%d %H:%M:%S}.{:03} | {} {} |{}|{:8} {:8} ",
-                     std::chrono::duration<double>(event.duration).count(), fmt::localtime(time),
-                     within.count(), end_column(event.initiator), end_column(event.responder),
-                     colour ? coloured(text, result) : std::string(text), event.dup_syn,
-                     event.dup_synack);
+  return {
+      .time = fmt::format("{:8.3f} ", std::chrono::duration<double>(event.duration).count()),
+      .stamp = fmt::format(" {:%y-%m-%d %H:%M:%S}.{:03} ", fmt::localtime(time), within.count()),
+      .ends = fmt::format(" {} {} ", end_column(event.initiator), end_column(event.responder)),
+      .result = result_column(result),
+      .duplicates = fmt::format("{:8} {:8} ", event.dup_syn, event.dup_synack)};
+}
+
+std::string live_header() {
+  return joined(live_column_names()) + '\n' + std::string(118, '-');
+}
+
+std::string live_line(const ipc::OutcomeEvent& event, Result result, bool colour) {
+  LiveColumns columns = live_columns(event, result);
+  if (colour) columns.result = coloured(columns.result, result);
+  return joined(columns);
 }
 
 }  // namespace tcpeek::engine

@@ -11,6 +11,17 @@
 
 namespace tcpeek::engine {
 
+// One line taken apart: what stands between its vertical lines.
+struct LiveColumns {
+  std::string time;
+  std::string stamp;
+  std::string ends;
+  std::string result;
+  std::string duplicates;
+};
+[[nodiscard]] LiveColumns live_column_names();
+[[nodiscard]] LiveColumns live_columns(const ipc::OutcomeEvent& event, flowtable::Result result);
+
 // The two lines above the first outcome.
 [[nodiscard]] std::string live_header();
 

@@ -55,6 +55,9 @@ class Log {
     write(LOG_DEBUG, fmt::format(text, std::forward<Args>(args)...));
   }
 
+  // From now on.
+  void show(int level) noexcept { level_ = level; }
+
   void write(int severity, std::string_view message);
   void write(int severity, std::string_view message, const JournalEntry& entry);
 

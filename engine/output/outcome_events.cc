@@ -102,7 +102,7 @@ std::string_view error_type(const OutcomeRecord& outcome) noexcept {
 }
 
 ipc::OutcomeEvent OutcomeEvents::brief(const OutcomeRecord& o) {
-  return {
+  ipc::OutcomeEvent event{
       .first_syn = std::chrono::system_clock::time_point(
           std::chrono::duration_cast<std::chrono::system_clock::duration>(o.first_syn)),
       .duration = std::chrono::duration_cast<std::chrono::microseconds>(o.duration),
@@ -125,12 +125,13 @@ ipc::OutcomeEvent OutcomeEvents::brief(const OutcomeRecord& o) {
       .filters = {},
       .error_type = {},
   };
+  add_evidence(event, o);
+  return event;
 }
 
 ipc::OutcomeEvent OutcomeEvents::whole(const OutcomeRecord& outcome,
                                        const std::vector<FilterId>& filters) {
   ipc::OutcomeEvent event = brief(outcome);
-  add_evidence(event, outcome);
   event.interface = interface_name_(outcome.interface);
   event.filters = names_of(filters);
   event.error_type = error_type(outcome);

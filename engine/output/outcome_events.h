@@ -36,7 +36,7 @@ class OutcomeEvents {
   OutcomeEvents(const FilterRegistry& filters, InterfaceName interface_name)
       : filters_(filters), interface_name_(std::move(interface_name)) {}
 
-  // All but the names of interface and filters, and evidence: enough for a line of text.
+  // All but the names of interface and filters: enough for a line of text.
   [[nodiscard]] static ipc::OutcomeEvent brief(const OutcomeRecord& outcome);
   [[nodiscard]] ipc::OutcomeEvent whole(const OutcomeRecord& outcome,
                                         const std::vector<FilterId>& filters);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/output/live_line.h"
+#include "engine/output/terminal_line.h"
 #include "ipc/outcome_event.h"
 
 namespace tcpeek::engine {
@@ -17,24 +18,38 @@ bool wants_no_colour() {
   return value != nullptr && *value != '\0';
 }
 
+bool wants_colour(ColourMode mode, bool terminal) {
+  switch (mode) {
+    case ColourMode::automatic:
+      return terminal && !wants_no_colour();
+    case ColourMode::always:
+      return true;
+    case ColourMode::never:
+      return false;
+  }
+  __builtin_unreachable();
+}
+
 }  // namespace
 
-Reporter::Reporter(std::optional<OutputFormat> format, LineWriter& standard_error,
+Reporter::Reporter(const ReporterConfig& config, LineWriter& standard_error,
                    LineWriter& standard_output, const FilterRegistry& filters,
                    OutcomeEvents::InterfaceName interface_name, ipc::EventLog* log)
-    : format_(format),
+    : config_(config),
       standard_error_(standard_error),
       standard_output_(standard_output),
       events_(filters, std::move(interface_name)),
       log_(log),
-      colour_(standard_error.terminal() && !wants_no_colour()) {}
+      colour_(wants_colour(config.colour, standard_error.terminal())) {}
 
 void Reporter::begin() {
-  if (format_ == OutputFormat::text) standard_error_.line(live_header());
+  if (config_.quiet || config_.format != OutputFormat::text) return;
+  const bool terminal = standard_error_.terminal();
+  standard_error_.line(terminal ? terminal_header(standard_error_.width()) : live_header());
 }
 
 bool Reporter::wants_json() const noexcept {
-  return format_ == OutputFormat::json || (log_ != nullptr && log_->keeping());
+  return prints(OutputFormat::json) || (log_ != nullptr && log_->keeping());
 }
 
 bool Reporter::print(std::span<OutcomeQueue* const> queues, std::size_t most) {
@@ -64,29 +79,41 @@ bool Reporter::collect(std::span<OutcomeQueue* const> queues, std::size_t most) 
 void Reporter::print_collected() {
   std::ranges::stable_sort(collected_, {},
                            [](const Collected& collected) { return collected.record.outcome.at; });
-  for (const Collected& collected : collected_) tell(collected);
+  for (const Collected& collected : collected_) {
+    if (done()) break;
+    tell(collected);
+  }
   standard_error_.flush();
   standard_output_.flush();
   collected_.clear();
 }
 
+// Whoever watches is told of all, whatever is shown.
 void Reporter::tell(const Collected& collected) {
-  if (format_ == OutputFormat::text) {
-    standard_error_.line(live_line(OutcomeEvents::brief(collected.record),
-                                   collected.record.outcome.result(), colour_));
-  }
+  const flowtable::Cause cause = collected.record.outcome.cause;
+  const bool shown = config_.only.has(cause);
+  if (shown && cause != flowtable::Cause::pending) ++shown_;
+  if (shown && prints(OutputFormat::text)) standard_error_.line(text_line(collected.record));
   if (wants_names()) {
     const ipc::OutcomeEvent event = events_.whole(collected.record, collected.filters);
     if (examples_ != nullptr) examples_->note(event);
-    if (wants_json()) return tell_as_json(collected, event);
+    if (wants_json()) return tell_as_json(collected, event, shown);
   }
   if (log_ != nullptr) log_->skip();
 }
 
-void Reporter::tell_as_json(const Collected& collected, const ipc::OutcomeEvent& event) {
+std::string Reporter::text_line(const OutcomeRecord& record) const {
+  const ipc::OutcomeEvent event = OutcomeEvents::brief(record);
+  const flowtable::Result result = record.outcome.result();
+  if (!standard_error_.terminal()) return live_line(event, result, colour_);
+  return terminal_line(event, result, standard_error_.width(), colour_);
+}
+
+void Reporter::tell_as_json(const Collected& collected, const ipc::OutcomeEvent& event,
+                            bool shown) {
   std::string line =
       to_json_line(event, log_ == nullptr ? std::nullopt : std::optional(log_->stamp()));
-  if (format_ == OutputFormat::json) standard_output_.line(line);
+  if (shown && prints(OutputFormat::json)) standard_output_.line(line);
   if (log_ == nullptr) return;
   log_->add({.kind = kind_of(collected.record.outcome.cause),
              .filters = event.filters,

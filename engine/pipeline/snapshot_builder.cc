@@ -67,9 +67,11 @@ void add_outcomes(ipc::Snapshot& s, std::span<const FilterRegistry::Entry> filte
                   const ReaderReport& r) {
   s.totals += r.outcomes.totals;
   for (std::size_t i = 0; i < filters.size(); ++i) {
-    // A reader that has not switched to the latest rules has no counts for filters they added.
-    const FilterId id = filters[i].id;
-    if (id < r.outcomes.filters.size()) s.filters[i].counts += r.outcomes.filters[id];
+    // A reader that has not switched to the latest rules has no counts for filters they added; where they
+    // have the number of another that has ended, its counts are still there.
+    const auto& [id, filter, removed, since] = filters[i];
+    const bool counted = removed || since <= r.generation;
+    if (counted && id < r.outcomes.filters.size()) s.filters[i].counts += r.outcomes.filters[id];
   }
   s.attempts_excluded += r.outcomes.excluded;
   s.attempts_not_local += r.outcomes.not_local;
@@ -120,9 +122,12 @@ ipc::Snapshot build_snapshot(SnapshotFrame frame, const FilterRegistry& registry
   s.interfaces = std::move(frame.interfaces);
   s.server = frame.server;
   const std::vector<FilterRegistry::Entry> filters = registry.entries();
-  for (const auto& [id, filter, removed] : filters) {
-    s.filters.push_back(
-        {.name = filter->name, .expression = filter->text, .counts = {}, .removed = removed});
+  for (const auto& [id, filter, removed, since] : filters) {
+    s.filters.push_back({.name = filter->name,
+                         .expression = filter->text,
+                         .counts = {},
+                         .removed = removed,
+                         .since = since});
   }
   flowtable::IgnoredCounts ignored;
   std::uint64_t unreadable = 0;

@@ -100,6 +100,7 @@ Calls event_loop() {
       {"sendmsg"},
       {"shutdown"},
       {"ioctl", {equals(1, FIONBIO)}},                // by Asio, of an accepted socket
+      {"ioctl", {equals(1, TIOCGWINSZ)}},             // of the terminal
       option("getsockopt", SOL_SOCKET, SO_PEERCRED),  // whose client it is
       // The socket's file and its lock are looked at and removed at the end.
       {"fstat"},
@@ -147,7 +148,8 @@ Calls system_log() {
 // Capture files are open already; they are mapped or read().
 Calls replay() {
   return {
-      {"poll"},  // the signals' descriptor; before writing; a pipe
+      {"poll"},                            // the signals' descriptor; before writing; a pipe
+      {"ioctl", {equals(1, TIOCGWINSZ)}},  // of the terminal
       {"ppoll"},
       {"read"},
       {"write"},

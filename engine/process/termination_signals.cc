@@ -17,11 +17,6 @@ bool is_ignored(int signal) noexcept {
   return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-// systemd.exec(5), sd_notify(3).
-bool run_by_service_manager() noexcept {
-  return std::getenv("INVOCATION_ID") != nullptr || std::getenv("NOTIFY_SOCKET") != nullptr;
-}
-
 // A blocked signal is kept even if it is ignored (kernel/signal.c, sig_ignored).
 ring::Descriptor block_and_read(std::span<const int> signals) {
   sigset_t wanted;
@@ -36,6 +31,11 @@ ring::Descriptor block_and_read(std::span<const int> signals) {
 }
 
 }  // namespace
+
+// systemd.exec(5), sd_notify(3).
+bool run_by_service_manager() noexcept {
+  return std::getenv("INVOCATION_ID") != nullptr || std::getenv("NOTIFY_SOCKET") != nullptr;
+}
 
 std::vector<int> termination_signals() {
   std::vector<int> signals{SIGINT, SIGTERM};

@@ -24,6 +24,9 @@ namespace tcpeek::engine {
 [[nodiscard]] std::vector<int> termination_signals();
 [[nodiscard]] std::vector<int> request_signals();
 
+// By the environment.
+[[nodiscard]] bool run_by_service_manager() noexcept;
+
 class TerminationSignals {
  public:
   TerminationSignals();

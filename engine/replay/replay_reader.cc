@@ -71,6 +71,7 @@ void ReplayReader::ignore(Ignored reason) noexcept {
 ReaderReport ReplayReader::report() const {
   ReaderReport report;
   report.outcomes = counter_.counts();
+  report.generation = counter_.generation();
   report.tracker = pipeline_.tracker().counts();
   if (config_.id == 0) {
     report.undecoded = pipeline_.undecoded();

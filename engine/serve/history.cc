@@ -115,8 +115,9 @@ void History::sample_filters(const ipc::Snapshot& snapshot) {
       continue;
     }
     Series& series = series_[*place];
-    if (series.identity != filter.expression) {
+    if (series.identity != filter.expression || series.since != filter.since) {
       series.identity = filter.expression;
+      series.since = filter.since;
       // What it counted before it had a place belongs to no interval that is kept.
       series.before = not_kept_.contains(filter.name) ? ipc::HistoryCounts(filter.counts)
                                                       : ipc::HistoryCounts{};

@@ -3,9 +3,10 @@
 // snapshots and from what TOP tells.
 //
 // How it works: the difference between two snapshots, a second apart, is a sample; sums of these are the
-// samples of minutes. Filters go by their name, services by direction, address and port. A service keeps its
-// place until one that matters more needs it: the one that has not been among the foremost for longest gives
-// way. A filter that was removed is followed no longer, but keeps
+// samples of minutes. Filters go by their name, and count anew where FilterStats::since says that it is another
+// one; services go by direction, address and port. A service keeps its place until one that matters more needs
+// it: the one that has not been among the foremost for longest gives way. A filter that was removed is followed
+// no longer, but keeps
 // its samples until another needs its place; the one that went first gives way first. Snapshots that come late or not
 // at all make one longer interval. Only uptimes are compared, so the wall clock may be set.
 //
@@ -16,6 +17,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -61,7 +63,8 @@ class History {
   // services.
   struct Series {
     std::string name;
-    std::string identity;  // a filter's expression, since when a service has been counted
+    std::string identity;     // a filter's expression, since when a service has been counted
+    std::uint32_t since = 0;  // FilterStats::since
     bool used = false;
     bool in_force = false;
     bool in_minute = false;  // in this row of minutes

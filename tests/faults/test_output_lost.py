@@ -133,14 +133,14 @@ class Pipes(OutputCase):
         self.assertLess(time.monotonic() - one.began, 3 * FLUSH_S)
 
     def test_reader_has_left(self) -> None:
-        """Before the start, and while running."""
+        """Before the start, and while running: a service goes on."""
         for when in ("before", "meanwhile"):
             with self.subTest(when):
                 reader, writer = os.pipe()
                 if when == "before":
                     os.close(reader)
                 with os.fdopen(writer, "wb") as end:
-                    one = self.start(JSON, stdout=end, stderr=end)
+                    one = self.start(JSON, stdout=end, stderr=end, environment={"INVOCATION_ID": "1"})
                 if when == "meanwhile":
                     os.close(reader)
                 self.check(f"reader gone {when}", one)

@@ -129,6 +129,15 @@ TEST(RefreshReply, AFilterCountedAnewIsNeverNegative) {
             R"("failure":{"total":80,"timeout":33,"reject":47}}}])");
 }
 
+TEST(RefreshReply, AnotherFilterOfTheSameNameIsCountedAnew) {
+  RefreshMarks marks;
+  static_cast<void>(marks.refresh_reply(with({filter("a", 10)})));
+  FilterStats another = filter("a", 1000);
+  another.since = 2;
+  RefreshMarks untouched;
+  EXPECT_EQ(marks.refresh_reply(with({another})), untouched.refresh_reply(with({another})));
+}
+
 TEST(RefreshReply, EachMemberThatFellMeansCountedAnew) {
   for (const Tally fell : {Tally::success, Tally::success_dup_syn, Tally::success_dup_synack,
                            Tally::timed_out_no_ack, Tally::aborted, Tally::unreachable}) {

@@ -130,6 +130,62 @@ TEST(RequestFramer, TheBoundIsAParameter) {
   EXPECT_EQ(tight.feed("\n"), State::too_long);
 }
 
+// --- With a body ---
+
+constexpr std::size_t kMostBody = 12;
+
+RequestFramer with_bodies() {
+  return RequestFramer(kMaxRequestBytes, kMostBody);
+}
+
+TEST(RequestFramer, ABodySplitAtEveryPosition) {
+  const std::string bytes("RELOAD 5\r\na\0\nbcGET\n", 20);
+  for (std::size_t first = 0; first <= bytes.size(); ++first) {
+    for (std::size_t second = first; second <= bytes.size(); ++second) {
+      RequestFramer framer = with_bodies();
+      framer.feed(std::string_view(bytes).substr(0, first));
+      framer.feed(std::string_view(bytes).substr(first, second - first));
+      ASSERT_EQ(framer.feed(std::string_view(bytes).substr(second)), State::complete);
+      ASSERT_EQ(framer.request(), std::string("RELOAD 5\na\0\nbc", 14));
+      ASSERT_EQ(framer.word(), "RELOAD 5");
+      ASSERT_EQ(framer.end_of_input(), State::complete);
+    }
+  }
+}
+
+TEST(RequestFramer, ABodyThatEndsTooEarlyIsUnfinished) {
+  for (const std::string bytes : {"RELOAD 5\n", "RELOAD 5\nabcd"}) {
+    RequestFramer framer = with_bodies();
+    EXPECT_EQ(framer.feed(bytes), State::need_more);
+    EXPECT_EQ(framer.word(), "");
+    EXPECT_EQ(framer.end_of_input(), State::unfinished);
+    EXPECT_EQ(framer.feed("abcdef"), State::unfinished);
+  }
+}
+
+TEST(RequestFramer, WhoMaySendNoneAsksWithTheLineAlone) {
+  RequestFramer framer;
+  EXPECT_EQ(framer.feed("RELOAD 5\nabcde"), State::complete);
+  EXPECT_EQ(framer.request(), "RELOAD 5");
+}
+
+TEST(RequestFramer, AnotherNumberAnnouncesNothing) {
+  for (const std::string line :
+       {"RELOAD", "RELOAD 0", "RELOAD 13", "RELOAD -1", "RELOAD 5x", "RELOAD 5 5", "RELOADS 5",
+        "RELOAD +5", "reload 5", "RELOAD 99999999999999999999", "RELOAD 0x5"}) {
+    RequestFramer framer = with_bodies();
+    EXPECT_EQ(framer.feed(line + "\nabcde"), State::complete) << line;
+    EXPECT_EQ(framer.request(), line);
+  }
+  RequestFramer most = with_bodies();
+  EXPECT_EQ(most.feed("RELOAD 12\n" + std::string(11, 'x')), State::need_more);
+  EXPECT_EQ(most.feed("x"), State::complete);
+  RequestFramer ended = with_bodies();
+  ended.feed("RELOAD 5");
+  EXPECT_EQ(ended.end_of_input(), State::complete) << "no body follows the end of input";
+  EXPECT_EQ(ended.request(), "RELOAD 5");
+}
+
 TEST(ArgumentsOf, WhatFollowsTheWord) {
   EXPECT_EQ(arguments_of("TOP", "TOP"), "");
   EXPECT_EQ(arguments_of("TOP 5 by=pair", "TOP"), "5 by=pair");

@@ -18,6 +18,10 @@ using namespace test;
 using testing::HasSubstr;
 using Parent = SocketPath::Parent;
 
+const std::string kBeside =
+    "`tcpeekstat watch` shows what it sees; for a look of your own beside it give --no-socket, or "
+    "another path with -U";
+
 TEST(SocketPath, ListensAndLeavesNothingBehind) {
   TempDir dir;
   const std::string path = dir / "x.sock";
@@ -123,9 +127,8 @@ TEST(SocketPath, ALiveListenerWithoutALockIsNotStolen) {
   const UniqueFd original = unix_socket();
   ASSERT_EQ(bind_to(original.get(), path), 0);
   ASSERT_EQ(::listen(original.get(), 5), 0);
-  EXPECT_EQ(refusal(path), "cannot listen on " + path +
-                               ": another tcpeek is answering there; stop it or choose another "
-                               "path with -U");
+  EXPECT_EQ(refusal(path),
+            "cannot listen on " + path + ": another tcpeek is answering there; " + kBeside);
   EXPECT_TRUE(answers(path));
   EXPECT_FALSE(exists(path + ".lock"));
 }
@@ -162,8 +165,8 @@ TEST(SocketPath, ASecondOneIsRefusedAndTheFirstGoesOn) {
   const std::string path = dir / "x.sock";
   const SocketPath first = listen_at(path);
   EXPECT_EQ(refusal(path), "cannot listen on " + path +
-                               ": another tcpeek is running there (it holds " + path +
-                               ".lock); stop it or choose another path with -U");
+                               ": another tcpeek is running there (it holds " + path + ".lock); " +
+                               kBeside);
   EXPECT_TRUE(answers(path));
   EXPECT_TRUE(exists(path + ".lock"));
 }

@@ -2,6 +2,7 @@
 #include "ipc/unix_server.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <thread>
@@ -137,6 +138,30 @@ TEST_F(UnixServerTest, AReplyBeyondTheBoundIsNotSent) {
   EXPECT_EQ(ask("fits\n"), std::string(1000, 'r'));
   EXPECT_EQ(ask("larger\n"), "");
   EXPECT_EQ(stats().replies_dropped, 1U);
+}
+
+// The one who runs the server may send one, and so may root.
+TEST_F(UnixServerTest, ABodyOfAMebibyte) {
+  ServerLimits limits = patient();
+  limits.owner = ::geteuid();
+  serve(limits, [](const std::string& request, const UnixServer::Reply& reply) {
+    reply(request.substr(0, request.find('\n')) + ": " +
+          std::to_string(request.size() - request.find('\n') - 1));
+  });
+  EXPECT_EQ(ask("RELOAD 1048576\n" + std::string(kMaxBodyBytes, '\0')), "RELOAD 1048576: 1048576");
+  EXPECT_EQ(ask("RELOAD 3\nabcGET\n"), "RELOAD 3: 3") << "what follows is ignored";
+  EXPECT_EQ(stats().requests, 2U);
+}
+
+TEST_F(UnixServerTest, ABodyIsBoundAndHasTheDeadlineOfTheRequest) {
+  ServerLimits limits = patient();
+  limits.owner = ::geteuid();
+  limits.max_body_bytes = 10;
+  limits.request_deadline = 50ms;
+  serve(limits);
+  EXPECT_EQ(ask("RELOAD 11\nabcdefghijk"), "<RELOAD 11>") << "a line like any other";
+  EXPECT_EQ(ask("RELOAD 10\nabc"), "") << "the rest never comes";
+  EXPECT_EQ(stats().requests_dropped, 1U);
 }
 
 TEST_F(UnixServerTest, ManyClientsAtOnce) {

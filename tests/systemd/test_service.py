@@ -135,6 +135,24 @@ class Service(unittest.TestCase):
         self.assertEqual(self.counted(), 0)
         self.assertEqual(self.nest.show(UNIT, "NRestarts"), "0", "not by itself")
 
+    def test_reload(self) -> None:
+        self.options("tcpeek-veth0", f"{SMALL} web:RX@%:80")
+        self.nest.must("systemctl", "start", UNIT)
+        Conversation(self.network.wire(), RX4).succeed()
+        lab.wait_for(lambda: self.counted() == 1, "the connection is counted")
+        before = self.nest.main_process(UNIT)
+        self.options("tcpeek-veth0", f"{SMALL} web:RX@%:80 db:RX@%:5432")
+        self.nest.must("systemctl", "reload", UNIT)
+        self.assertEqual(self.nest.main_process(UNIT), before)
+        self.assertEqual(self.counted(), 1)
+        names = [entry["name"] for entry in json.loads(self.nest.ask("STATS", SOCKET))["filters"]]
+        self.assertEqual(names, ["RX", "TX", "web", "db"])
+        self.options("tcpeek-veth0", f"{SMALL} --timeout 7")
+        self.assertNotEqual(self.nest.run("systemctl", "reload", UNIT).returncode, 0)
+        self.assertEqual(self.nest.show(UNIT, "ActiveState"), "active")
+        said = "\n".join(text for _, text in self.nest.said(UNIT))
+        self.assertIn("--timeout cannot change while tcpeek runs", said)
+
     def test_killed_is_started_again(self) -> None:
         self.nest.must("systemctl", "start", UNIT)
         os.kill(self.nest.main_process(UNIT), signal.SIGKILL)

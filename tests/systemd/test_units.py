@@ -59,7 +59,7 @@ class Alike(unittest.TestCase):
     def test_units_differ_in_what_they_watch_alone(self) -> None:
         one, other = (set(settings(unit)) for unit in UNITS)
         names = {line.split("=")[0] for line in one ^ other}
-        self.assertEqual(names, {"Description", "Wants", "After", "EnvironmentFile", "ExecStart"})
+        self.assertEqual(names, {"Description", "Wants", "After", "EnvironmentFile", "ExecStart", "ExecReload"})
 
 
 class Installed(unittest.TestCase):
@@ -77,6 +77,7 @@ class Installed(unittest.TestCase):
             "usr/lib/systemd/system/tcpeek@.service": "tcpeek@.service",
             "usr/lib/systemd/system/tcpeek-metrics.socket": "tcpeek-metrics.socket",
             "usr/share/doc/tcpeek/pin-readers.conf": "pin-readers.conf",
+            "usr/share/doc/tcpeek/tcpeek.conf": "tcpeek.conf",
             "usr/lib/sysusers.d/tcpeek.conf": "tcpeek.sysusers",
             "etc/default/tcpeek": "tcpeek.default",
         }

@@ -96,6 +96,26 @@ TEST_F(HealthTest, AFilterExchangedUnderItsNameBeginsAnew) {
   EXPECT_EQ(told(0).is, HealthState::unknown);
 }
 
+TEST_F(HealthTest, AFilterThatWentAndCameBackBeginsAnew) {
+  fail_until_failing();
+  snapshot_.filters[0].since = 3;
+  second();
+  EXPECT_NE(told(0).is, HealthState::failing) << "what failed was another one";
+}
+
+TEST_F(HealthTest, OtherLimitsCountFromTheNextSecondOn) {
+  snapshot_.filters[0].counts[Tally::success] = 100;
+  snapshot_.filters[0].counts[Tally::refused] = 30;
+  second();
+  EXPECT_EQ(told(0).is, HealthState::degraded);
+  HealthLimits limits;
+  limits.failing_percent = 15;
+  health_.go_by(limits);
+  snapshot_.filters[0].counts[Tally::refused] += 1;
+  second();
+  EXPECT_EQ(told(0).is, HealthState::failing);
+}
+
 TEST_F(HealthTest, AttemptsThatTheirInitiatorAbortedSayNothing) {
   snapshot_.filters[0].counts[Tally::success] = 100;
   second();

@@ -47,6 +47,11 @@ TEST(Options, defaults) {
   EXPECT_EQ(options.capture, CaptureMode::handshake);
   EXPECT_EQ(options.decap, std::nullopt);
   EXPECT_EQ(options.output, OutputFormat::text);
+  EXPECT_EQ(options.colour, ColourMode::automatic);
+  EXPECT_EQ(options.only, OutcomeChoice());
+  EXPECT_EQ(options.duration, std::nullopt);
+  EXPECT_EQ(options.count, std::nullopt);
+  EXPECT_EQ(options.netns, std::nullopt);
   EXPECT_EQ(options.health.failing_percent, 50U);
   EXPECT_EQ(options.health.degraded_percent, 10U);
   EXPECT_EQ(options.health.min_attempts, 20U);

@@ -6,8 +6,10 @@
 
 #include <map>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/seeds.h"
@@ -21,14 +23,17 @@ using Texts = std::vector<std::string>;
 
 std::vector<std::string> shown(const FilterRegistry& registry) {
   std::vector<std::string> all;
-  for (const auto& [id, filter, removed] : registry.entries()) {
+  for (const auto& [id, filter, removed, since] : registry.entries()) {
     all.push_back(std::to_string(id) + (removed ? " -" : " ") + filter->name);
   }
   return all;
 }
 
+// Twice: a number is free in the round after the last attempt's end.
 void settle_all(FilterRegistry& registry, std::uint64_t pending = 0) {
-  registry.settle(registry.generation(), [=](FilterId) { return pending; });
+  for (int round = 0; round < 2; ++round) {
+    registry.settle(registry.generation(), [=](FilterId) { return pending; });
+  }
 }
 
 TEST(FilterRegistryTest, NumbersAreInTheOrderOfTheCommandLine) {
@@ -67,6 +72,27 @@ TEST(FilterRegistryTest, ARemovedOneStaysUntilItsLastAttemptHasEnded) {
   EXPECT_EQ(registry.name(2), "a") << "outcomes may wait to be printed";
   registry.exchange(parse_filters({"b:RX@%:2"}));
   EXPECT_THAT(shown(registry), ElementsAre("0 RX", "1 TX", "2 b"));
+}
+
+TEST(FilterRegistryTest, ANumberIsFreeOnceTheLastOutcomesArePrinted) {
+  FilterRegistry registry(parse_filters({"a:RX@%:1"}));
+  registry.exchange(parse_filters({}));
+  const auto settle = [&] { registry.settle(registry.generation(), [](FilterId) { return 0U; }); };
+  settle();
+  EXPECT_THAT(shown(registry), ElementsAre("0 RX", "1 TX", "2 -a"));
+  registry.exchange(parse_filters({"b:RX@%:1"}));
+  EXPECT_EQ(registry.name(2), "a") << "its outcomes may still be in a queue";
+  EXPECT_THAT(shown(registry), ElementsAre("0 RX", "1 TX", "3 b", "2 -a"));
+  settle();
+  EXPECT_THAT(shown(registry), ElementsAre("0 RX", "1 TX", "3 b"));
+}
+
+TEST(FilterRegistryTest, SinceWhenEachIsThere) {
+  FilterRegistry registry(parse_filters({"a:RX@%:1", "b:RX@%:2"}));
+  registry.exchange(parse_filters({"a:RX@%:1"}));
+  std::vector<std::uint32_t> since;
+  for (const auto& entry : registry.entries()) since.push_back(entry.since);
+  EXPECT_THAT(since, ElementsAre(1, 1, 1, 2)) << "RX, TX, a, and b, which was removed";
 }
 
 TEST(FilterRegistryTest, OneThatComesBackBeginsAnew) {
@@ -113,6 +139,7 @@ TEST(FilterRegistryTest, RandomExchanges) {
   FilterRegistry registry(parse_filters({}));
   std::map<FilterId, std::string> in_force{{0, "RX:RX@%:%"}, {1, "TX:TX@%:%"}};
   std::map<FilterId, std::string> removed;
+  std::set<FilterId> ended;  // of those
   for (std::uint64_t round = 0; round < rounds; ++round) {
     Texts texts;
     for (int i = 0; i < 8; ++i) {
@@ -122,7 +149,7 @@ TEST(FilterRegistryTest, RandomExchanges) {
     registry.exchange(parse_filters(texts));
     texts.insert(texts.begin(), {"RX:RX@%:%", "TX:TX@%:%"});
     std::map<FilterId, std::string> now;
-    for (const auto& [id, filter, is_removed] : registry.entries()) {
+    for (const auto& [id, filter, is_removed, since] : registry.entries()) {
       if (is_removed) continue;
       const auto before = in_force.find(id);
       ASSERT_TRUE(before == in_force.end() || before->second == filter->text);
@@ -134,9 +161,10 @@ TEST(FilterRegistryTest, RandomExchanges) {
       if (!now.contains(id)) removed[id] = text;
     }
     in_force = now;
+    for (const FilterId id : std::exchange(ended, {})) removed.erase(id);
     registry.settle(registry.generation(), [&](FilterId id) -> std::uint64_t {
       if (random() % 4 == 0) return 1;
-      removed.erase(id);
+      ended.insert(id);
       return 0;
     });
     std::size_t left = 0;

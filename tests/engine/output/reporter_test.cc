@@ -44,8 +44,11 @@ ring::LinkState machine() {
 // Readers whose queues the test fills.
 class ReporterTest : public testing::Test {
  protected:
-  [[nodiscard]] Reporter reporter(std::optional<OutputFormat> format) {
-    return {format, to_error_, to_output_, readers_.filters(),
+  [[nodiscard]] Reporter reporter(OutputFormat format) {
+    return reporter(ReporterConfig{.format = format});
+  }
+  [[nodiscard]] Reporter reporter(const ReporterConfig& config) {
+    return {config, to_error_, to_output_, readers_.filters(),
             [this](std::uint16_t index) { return interfaces_.name_of(index); }};
   }
 
@@ -107,7 +110,7 @@ TEST_F(ReporterTest, NothingToTell) {
 }
 
 TEST_F(ReporterTest, QuietItStillNotesWhoFailed) {
-  auto r = reporter(std::nullopt);
+  auto r = reporter(ReporterConfig{.quiet = true});
   ipc::FailureExamples examples;
   r.keep(examples);
   put(0, outcome(1s, 2000, Cause::refused));
@@ -214,7 +217,7 @@ TEST_F(ReporterTest, JsonNamesInterfaceAndFilters) {
 TEST_F(ReporterTest, NumbersAreGivenOnceAndInOrder) {
   ipc::EventLog log("b");
   Reporter r(
-      OutputFormat::json, to_error_, to_output_, readers_.filters(),
+      ReporterConfig{.format = OutputFormat::json}, to_error_, to_output_, readers_.filters(),
       [](std::uint16_t) { return "eth7"; }, &log);
   put(0, outcome(20s, 1002, Cause::refused));
   put(1, outcome(10s, 1001));
@@ -236,11 +239,13 @@ TEST_F(ReporterTest, WhoWatchesIsToldWhateverIsPrinted) {
   ipc::EventLog log("b");
   log.keep(true);
   const auto name = [](std::uint16_t) { return "eth7"; };
-  Reporter text(OutputFormat::text, to_error_, to_output_, readers_.filters(), name, &log);
+  Reporter text(ReporterConfig{.format = OutputFormat::text}, to_error_, to_output_,
+                readers_.filters(), name, &log);
   put(0, outcome(10s, 1001));
   text.print(readers_.outcomes());
   EXPECT_THAT(error_.lines(), SizeIs(1));
-  Reporter quiet(std::nullopt, to_error_, to_output_, readers_.filters(), name, &log);
+  Reporter quiet(ReporterConfig{.quiet = true}, to_error_, to_output_, readers_.filters(), name,
+                 &log);
   quiet.begin();
   put(0, outcome(10s, 1001));
   quiet.print(readers_.outcomes());
@@ -297,6 +302,55 @@ TEST_F(ReporterTest, ManyAtOnce) {
   EXPECT_EQ(to_output_.lost(), 0U) << "a file takes all";
 }
 
+TEST_F(ReporterTest, ShowsOnlyWhatIsChosen) {
+  Reporter r = reporter(ReporterConfig{.only = *OutcomeChoice::parse("refused,timeout")});
+  put(0, outcome(1s, 1001));
+  put(0, outcome(2s, 1002, Cause::refused));
+  put(1, outcome(3s, 1003, Cause::no_ack));
+  put(1, outcome(4s, 1004, Cause::aborted));
+  r.print(readers_.outcomes());
+  EXPECT_THAT(ports(error_.lines()), ElementsAre("1002", "1003"));
+  r.show(OutcomeChoice());
+  put(0, outcome(5s, 1005));
+  r.print(readers_.outcomes());
+  EXPECT_THAT(ports(error_.lines()), ElementsAre("1002", "1003", "1005"));
+}
+
+TEST_F(ReporterTest, ShowsSoManyAndNoMore) {
+  Reporter r =
+      reporter(ReporterConfig{.only = *OutcomeChoice::parse("failure,pending"), .count = 2});
+  EXPECT_FALSE(r.done());
+  put(0, outcome(1s, 1001, Cause::refused));
+  put(0, outcome(2s, 1002));
+  put(0, outcome(3s, 1003, Cause::pending));
+  r.print(readers_.outcomes());
+  EXPECT_FALSE(r.done()) << "what is pending is no outcome, and a success is not shown";
+  put(0, outcome(5s, 1005, Cause::no_ack));
+  put(1, outcome(4s, 1004, Cause::reset));
+  r.print(readers_.outcomes());
+  EXPECT_TRUE(r.done());
+  EXPECT_THAT(ports(error_.lines()), ElementsAre("1001", "1003", "1004")) << "in order of time";
+  put(0, outcome(6s, 1006, Cause::refused));
+  EXPECT_FALSE(r.print(readers_.outcomes()));
+  EXPECT_THAT(error_.lines(), SizeIs(3));
+}
+
+TEST_F(ReporterTest, CountsInQuiet) {
+  Reporter r = reporter(ReporterConfig{.count = 1, .quiet = true});
+  r.begin();
+  put(0, outcome(1s, 1001));
+  r.print(readers_.outcomes());
+  EXPECT_TRUE(r.done());
+  EXPECT_THAT(error_.lines(), IsEmpty());
+}
+
+TEST_F(ReporterTest, ColourWhereItIsWanted) {
+  const test::Environment refused("NO_COLOR", "1");
+  put(0, outcome(1s, 1001));
+  reporter(ReporterConfig{.colour = ColourMode::always}).print(readers_.outcomes());
+  EXPECT_THAT(error_.text(), HasSubstr("\x1b[32m")) << "the option goes before the environment";
+}
+
 // What is shown on a terminal.
 std::string on_terminal(const FilterRegistry& filters, const Interfaces& interfaces,
                         test::ReadersRig& readers, const OutcomeRecord& o) {
@@ -308,7 +362,7 @@ std::string on_terminal(const FilterRegistry& filters, const Interfaces& interfa
   LineWriter terminal(writing.get());
   const TextFile output;
   LineWriter to_output(output.descriptor());
-  Reporter r(OutputFormat::text, terminal, to_output, filters,
+  Reporter r({}, terminal, to_output, filters,
              [&](std::uint16_t index) { return interfaces.name_of(index); });
   EXPECT_TRUE(readers.reader(0).outcomes().push(o));
   r.print(readers.outcomes());

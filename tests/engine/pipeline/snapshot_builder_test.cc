@@ -37,6 +37,7 @@ ReaderReport report(std::uint64_t unit) {
   ReaderReport r;
   std::uint64_t next = 1;
   const auto number = [&] { return unit * next++; };
+  r.generation = kRegistry.generation();
   for (std::uint64_t& value : r.outcomes.totals.values) value = number();
   r.outcomes.filters.resize(kFilters);
   for (ipc::Counts& counts : r.outcomes.filters) {
@@ -223,6 +224,28 @@ TEST(MailAddsUpTest, NothingArrivesThatWasNotSent) {
   EXPECT_FALSE(mail_adds_up(views));
   b.mailed_out = 1;
   EXPECT_TRUE(mail_adds_up(views));
+}
+
+// Its number was another filter's, whose counts such a reader still has.
+TEST(SnapshotBuilder, AReaderOfOlderRulesHasNoCountsOfANewFilter) {
+  FilterRegistry registry(parse_filters({"old:RX@%:80"}));
+  registry.exchange(parse_filters({}));
+  for (int round = 0; round < 2; ++round) {
+    registry.settle(registry.generation(), [](FilterId) { return 0U; });
+  }
+  registry.exchange(parse_filters({"new:RX@%:443"}));
+  ReaderReport older = report(1);
+  older.generation = registry.generation() - 1;
+  ReaderReport newer = report(100);
+  newer.generation = registry.generation();
+  const std::vector<ReaderView> views{{.report = &older}, {.report = &newer}};
+  const Snapshot s = build_snapshot(frame(), registry, views);
+  ASSERT_EQ(s.filters.size(), 3U);
+  EXPECT_EQ(s.filters[2].name, "new");
+  EXPECT_EQ(s.filters[2].since, 3U);
+  EXPECT_EQ(s.filters[2].counts[Tally::attempts], newer.outcomes.filters[2][Tally::attempts]);
+  EXPECT_EQ(s.filters[0].counts[Tally::attempts], older.outcomes.filters[0][Tally::attempts] +
+                                                      newer.outcomes.filters[0][Tally::attempts]);
 }
 
 }  // namespace

@@ -291,6 +291,19 @@ TEST(History, AFilterExchangedUnderItsNameCountsAnew) {
   EXPECT_EQ(find(report, "web")->seconds[1].attempts, 7U);
 }
 
+// Within a second: no snapshot was without it.
+TEST(History, AFilterThatWentAndCameBackUnnoticedCountsAnew) {
+  History history;
+  Filter web{"web", "x", {}, {}};
+  web.counts[Tally::attempts] = 5;
+  history.on_second(snapshot_at(1s, {}, {web}));
+  web.counts[Tally::attempts] = 7;
+  Snapshot later = snapshot_at(2s, {}, {web});
+  later.filters[0].since = 3;
+  history.on_second(later);
+  EXPECT_EQ(find(history.report(later, std::nullopt), "web")->seconds[1].attempts, 7U);
+}
+
 TEST(History, ARemovedFilterKeepsItsSamplesAndGetsNoNewOnes) {
   History history;
   Filter web{"web", "x", {}, {}};

@@ -1,0 +1,32 @@
+// Options for a quick look: what is shown, for how long, and where.
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "engine/config/options.h"
+#include "tests/engine/config/command_line.h"
+
+namespace tcpeek::engine {
+namespace {
+
+TEST(Options, what_is_shown_and_for_how_long) {
+  const Options options = options_of({"--only=timeout,refused", "--color=never", "--duration=5",
+                                      "--count", "1000000000000", "--netns=blue"});
+  EXPECT_EQ(options.only, OutcomeChoice::parse("timeout,refused"));
+  EXPECT_EQ(options.colour, ColourMode::never);
+  EXPECT_EQ(options.duration, std::chrono::seconds(5));
+  EXPECT_EQ(options.count, 1'000'000'000'000U);
+  EXPECT_EQ(options.netns, "blue");
+  EXPECT_EQ(options_of({"--color=always"}).colour, ColourMode::always);
+  EXPECT_EQ(options_of({"--color=auto"}).colour, ColourMode::automatic);
+  for (const char* wrong : {"--only=", "--only=x", "--only=success,", "--only=evicted",
+                            "--color=yes", "--duration=0", "--duration=1000000001", "--count=0",
+                            "--count=-1", "--netns=", "--netns=a/b", "--netns=.."}) {
+    EXPECT_NE(message_of({wrong}), "accepted") << wrong;
+  }
+  EXPECT_EQ(message_of({"--netns=a", "-r", "x"}),
+            "--netns: is for live capture and does not go with --read");
+}
+
+}  // namespace
+}  // namespace tcpeek::engine
