@@ -16,7 +16,7 @@ RUN_PACKAGES=(
 TEST_PACKAGES=(
   libgtest-dev libgmock-dev libbenchmark-dev libbpf-dev nlohmann-json3-dev
   clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 llvm-14 shellcheck mypy mandoc
-  python3 iproute2 nftables tshark tcpdump strace systemd
+  python3 python3-pyte iproute2 nftables tshark tcpdump strace systemd tmux zsh fish bash-completion
 )
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
