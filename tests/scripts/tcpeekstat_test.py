@@ -88,7 +88,8 @@ class TcpeekstatTest(unittest.TestCase):
 
     @contextmanager
     def tcpeek(self, reply: object, **how: Any) -> Iterator[FakeTcpeek]:
-        raw = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
+        several = isinstance(reply, dict) and "GET" in reply
+        raw: Any = reply if isinstance(reply, bytes) or several else json.dumps(reply).encode()
         server = FakeTcpeek(self.socket, raw, **how)
         try:
             yield server
