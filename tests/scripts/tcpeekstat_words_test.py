@@ -283,7 +283,7 @@ class WatchTest(WordsTest):
         self.assertEqual((json.loads(out)["seq"], err, process.returncode), (2, "", 0))
 
     def test_refused_and_damaged(self) -> None:
-        for stream, said in ((encoded({"error": "no filter x"}) + b"\n", "refused WATCH: no filter x"), (b"nonsense\n", "damaged"),
+        for stream, said in ((encoded({"error": "WATCH: no filter x"}), "refused WATCH: no filter x"), (b"nonsense\n", "damaged"),
                              (b"{}\n", "damaged"), (b"x" * 200_000, "damaged")):
             with self.subTest(stream[:20]), self.answering({**answers(), "WATCH": stream}):
                 self.assert_fails(self.run_it("watch"), said)
