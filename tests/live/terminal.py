@@ -39,8 +39,9 @@ def import_pyte() -> Any:
 class Terminal:
     """Use as a context manager: the program is gone outside."""
 
-    def __init__(self, command: Sequence[str], columns: int = 80, rows: int = 24,
-                 environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], columns: int = 80, rows: int = 24, environment: Mapping[str, str] | None = None
+    ) -> None:
         pyte = import_pyte()
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
@@ -48,9 +49,20 @@ class Terminal:
         self._master, slave = pty.openpty()
         self._set_size(columns, rows)
         given = {"TERM": "linux", "LANG": "C.UTF-8", **(environment or {})}
-        kept = {name: value for name, value in os.environ.items() if name not in ("LC_ALL", "NO_COLOR", "COLUMNS", "LINES", "TMUX")}
-        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env={**kept, **given},
-                                        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("LC_ALL", "NO_COLOR", "COLUMNS", "LINES", "TMUX")
+        }
+        self.process = subprocess.Popen(
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env={**kept, **given},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
         os.close(slave)
 
     def __enter__(self) -> Terminal:

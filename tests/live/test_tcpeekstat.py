@@ -181,7 +181,9 @@ class Words(unittest.TestCase):
             history = self.told(monitor, "history", "--by", "second", "--all")
             self.assertEqual(sum(int(row[4]) for row in history[1:]), 5)
             self.assertEqual(len(self.told(monitor, "rates", "-n", "1")), 2)
-            self.assertIn(["tcpeek_handshake_failures_total{filter=\"db\",reason=\"refused\"}", "5"], self.told(monitor, "prometheus"))
+            self.assertIn(
+                ['tcpeek_handshake_failures_total{filter="db",reason="refused"}', "5"], self.told(monitor, "prometheus")
+            )
             self.assertEqual(json.loads(tcpeekstat(monitor.socket_path, "ask", "TOP", "1").stdout)["by"], "service")
             if knows(monitor, "EXPLAIN"):
                 explained = tcpeekstat(monitor.socket_path, "explain")
@@ -191,7 +193,9 @@ class Words(unittest.TestCase):
     def test_check(self) -> None:
         with Monitor(self.network, "db:TX@%:5432") as monitor:
             self.play(monitor)
-            lab.wait_for(lambda: "5 refused" in tcpeekstat(monitor.socket_path, "check", "-f", "db").stdout, "it is in HISTORY")
+            lab.wait_for(
+                lambda: "5 refused" in tcpeekstat(monitor.socket_path, "check", "-f", "db").stdout, "it is in HISTORY"
+            )
             options = ("check", "-f", "db", "--min-attempts", "1", "-w", "10")
             self.assertEqual(tcpeekstat(monitor.socket_path, *options).status, 1)
             finished = tcpeekstat(monitor.socket_path, *options, "-c", "50")
@@ -253,8 +257,13 @@ class Words(unittest.TestCase):
         def boots() -> list[str]:
             """Of the outcomes told, in their order, while there are new ones."""
             Conversation(wire, RX4, responder_port=80).succeed()
-            return list(dict.fromkeys(json.loads(line)["boot"] for line in out.read_text().splitlines(keepends=True)
-                                      if line.endswith("\n")))
+            return list(
+                dict.fromkeys(
+                    json.loads(line)["boot"]
+                    for line in out.read_text().splitlines(keepends=True)
+                    if line.endswith("\n")
+                )
+            )
 
         with Monitor(self.network) as monitor:
             if not knows(monitor, "WATCH json result=nonsense"):
@@ -269,7 +278,9 @@ class Words(unittest.TestCase):
             lab.wait_for(lambda: len(boots()) == 2, "outcomes of the next tcpeek are told")
         self.assertIn("tcpeek was started anew", err.read_text())
         numbers = [json.loads(line)["seq"] for line in out.read_text().splitlines()]
-        self.assertEqual(numbers.count(1), 2 if numbers[0] == 1 else 1, "the next one is told from its first outcome on")
+        self.assertEqual(
+            numbers.count(1), 2 if numbers[0] == 1 else 1, "the next one is told from its first outcome on"
+        )
 
     def test_finds_the_sockets_of_several_instances(self) -> None:
         """As of services: in a mount namespace whose /run is empty."""
@@ -283,12 +294,19 @@ class Words(unittest.TestCase):
             kill $(cat /run/pids); wait
         """
         words = ("unshare", "--mount", "sh", "-c", script, "sh", str(lab.binary()), str(TOOL))
-        done = subprocess.run(self.network.host.command(*words), capture_output=True, text=True, check=False, timeout=lab.DEADLINE_S)
+        done = subprocess.run(
+            self.network.host.command(*words), capture_output=True, text=True, check=False, timeout=lab.DEADLINE_S
+        )
         lines = done.stdout.splitlines()
-        self.assertEqual([line for line in lines if line.startswith("==")], ["== /run/tcpeek/a.sock ==", "== /run/tcpeek/b.sock =="])
+        self.assertEqual(
+            [line for line in lines if line.startswith("==")], ["== /run/tcpeek/a.sock ==", "== /run/tcpeek/b.sock =="]
+        )
         self.assertEqual(sum(line.startswith("tcpeek ") for line in lines), 3)
-        self.assertEqual(done.stderr, "tcpeekstat: 2 tcpeek run here: name one with -U, by its path or by its name: "
-                                      "/run/tcpeek/a.sock or /run/tcpeek/b.sock\n")
+        self.assertEqual(
+            done.stderr,
+            "tcpeekstat: 2 tcpeek run here: name one with -U, by its path or by its name: "
+            "/run/tcpeek/a.sock or /run/tcpeek/b.sock\n",
+        )
 
 
 if __name__ == "__main__":

@@ -35,8 +35,13 @@ CASES: list[tuple[str, list[str]]] = [
 
 
 def completion(shell: str) -> str:
-    return subprocess.run([sys.executable, "-W", "error", str(TCPEEKSTAT), "completion", shell], check=True, text=True,
-                          capture_output=True, timeout=DEADLINE_S).stdout
+    return subprocess.run(
+        [sys.executable, "-W", "error", str(TCPEEKSTAT), "completion", shell],
+        check=True,
+        text=True,
+        capture_output=True,
+        timeout=DEADLINE_S,
+    ).stdout
 
 
 class CompletionTest(unittest.TestCase):
@@ -52,12 +57,23 @@ class CompletionTest(unittest.TestCase):
 
     def test_bash(self) -> None:
         script = self.script("bash", "tcpeekstat")
-        ask = ('source "$1"; COMP_WORDS=(tcpeekstat "${@:2}"); COMP_CWORD=$#; ((COMP_CWORD -= 1))\n'
-               '_tcpeekstat tcpeekstat "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"; printf "%s\\n" "${COMPREPLY[@]}"')
-        for typed, offered in [*CASES, ("--color = al", ["always"]), ("top --sort =", ["failing", "name", "p99", "rate"])]:
+        ask = (
+            'source "$1"; COMP_WORDS=(tcpeekstat "${@:2}"); COMP_CWORD=$#; ((COMP_CWORD -= 1))\n'
+            '_tcpeekstat tcpeekstat "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"; printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        for typed, offered in [
+            *CASES,
+            ("--color = al", ["always"]),
+            ("top --sort =", ["failing", "name", "p99", "rate"]),
+        ]:
             words = typed.split(" ")
-            done = subprocess.run(["bash", "-c", ask, "bash", str(script), *words], text=True, capture_output=True,
-                                  timeout=DEADLINE_S, check=False)
+            done = subprocess.run(
+                ["bash", "-c", ask, "bash", str(script), *words],
+                text=True,
+                capture_output=True,
+                timeout=DEADLINE_S,
+                check=False,
+            )
             with self.subTest(typed):
                 self.assertEqual(done.stderr, "")
                 self.assertEqual(sorted(done.stdout.split()), offered)
@@ -68,21 +84,29 @@ class CompletionTest(unittest.TestCase):
         self.assertTrue(Path(loader).exists(), "bash-completion is not installed: run scripts/setup")
         (self.folder / "completions").mkdir()
         self.script("bash", "completions/tcpeekstat")
-        with Terminal(["bash", "--norc", "--noprofile", "-i"], environment={
-                "BASH_COMPLETION_USER_DIR": str(self.folder), "PS1": "> "}) as terminal:
+        with Terminal(
+            ["bash", "--norc", "--noprofile", "-i"],
+            environment={"BASH_COMPLETION_USER_DIR": str(self.folder), "PS1": "> "},
+        ) as terminal:
             terminal.type(f"source {loader}\rbind 'set bell-style none'\rclear\rtcpeekstat expl\t")
             terminal.wait_for("> tcpeekstat explain")
 
     def test_bash_script_is_clean(self) -> None:
-        done = subprocess.run(["shellcheck", "--shell=bash", str(self.script("bash", "x"))], text=True, capture_output=True,
-                              timeout=DEADLINE_S, check=False)
+        done = subprocess.run(
+            ["shellcheck", "--shell=bash", str(self.script("bash", "x"))],
+            text=True,
+            capture_output=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
         self.assertEqual(done.stdout, "")
 
     def test_zsh(self) -> None:
         self.script("zsh", "_tcpeekstat")
         (self.folder / ".zshrc").write_text(
             f"PS1='zsh> '; fpath=({self.folder} $fpath); autoload -Uz compinit; compinit -u -D; unsetopt BEEP\n"
-            "zstyle ':completion:*' list-separator '='\n")
+            "zstyle ':completion:*' list-separator '='\n"
+        )
         environment = {"ZDOTDIR": str(self.folder), "HOME": str(self.folder)}
         for typed, offered in CASES:
             if len(offered) != 1:
@@ -105,8 +129,14 @@ class CompletionTest(unittest.TestCase):
         script = self.script("fish", "tcpeekstat.fish")
         environment = {**os.environ, "HOME": str(self.folder), "LANG": "C.UTF-8"}
         for typed, offered in CASES:
-            done = subprocess.run(["fish", "--no-config", "-c", f"source {script}; complete -C 'tcpeekstat {typed}'"], text=True,
-                                  capture_output=True, timeout=DEADLINE_S, check=False, env=environment)
+            done = subprocess.run(
+                ["fish", "--no-config", "-c", f"source {script}; complete -C 'tcpeekstat {typed}'"],
+                text=True,
+                capture_output=True,
+                timeout=DEADLINE_S,
+                check=False,
+                env=environment,
+            )
             with self.subTest(typed):
                 self.assertEqual(done.stderr, "")
                 self.assertEqual(sorted(line.split("\t")[0] for line in done.stdout.splitlines()), offered)
@@ -118,7 +148,9 @@ class CompletionTest(unittest.TestCase):
             for option in (*word.options, *tool.COMMON):
                 for name in option.names:
                     for shell, text in texts.items():
-                        wanted = name if shell != "fish" else f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}"
+                        wanted = (
+                            name if shell != "fish" else f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}"
+                        )
                         self.assertIn(wanted, text, (shell, word.name))
 
     def test_what_is_hidden_is_not_offered(self) -> None:

@@ -42,15 +42,38 @@ class SummaryTest(WordsTest):
         self.assertEqual(lines[0], "tcpeek 2.0.0 on eth0, up 2 h 0 min, 100k packets")
         self.assertEqual(lines[1], "nothing lost by the capture")
         table = [line.split() for line in lines[3:8]]
-        self.assertEqual(table[0], ["FILTER", "STATE", "SINCE", "ATTEMPTS", "WAITING", "OK%", "REFUSED", "NO-ANS", "NO-ACK",
-                                    "UNREACH", "RESET", "ABORTED", "RE-SYN%", "P50", "P99"])
-        self.assertEqual([row[:2] for row in table[1:]],
-                         [["db", "failing"], ["TX", "degraded"], ["RX", "ok"], ["web", "ok"]])
-        self.assertEqual(table[1][3:], ["7042", "2", "(1", "retry)", "99.4", "40", "0", "0", "0", "0", "0", "0", "400us",
-                                        "12ms"])
+        self.assertEqual(
+            table[0],
+            [
+                "FILTER",
+                "STATE",
+                "SINCE",
+                "ATTEMPTS",
+                "WAITING",
+                "OK%",
+                "REFUSED",
+                "NO-ANS",
+                "NO-ACK",
+                "UNREACH",
+                "RESET",
+                "ABORTED",
+                "RE-SYN%",
+                "P50",
+                "P99",
+            ],
+        )
+        self.assertEqual(
+            [row[:2] for row in table[1:]], [["db", "failing"], ["TX", "degraded"], ["RX", "ok"], ["web", "ok"]]
+        )
+        self.assertEqual(
+            table[1][3:], ["7042", "2", "(1", "retry)", "99.4", "40", "0", "0", "0", "0", "0", "0", "400us", "12ms"]
+        )
         self.assertIn("1 filter without an attempt since the start not shown: --all", lines)
-        self.assertRegex(lines[-2], r"^db is failing since \S+ \(10 min\): 40 refused of 7042 in all; last success \S+; "
-                                    r"ok before, when 2 of 8000 failed$")
+        self.assertRegex(
+            lines[-2],
+            r"^db is failing since \S+ \(10 min\): 40 refused of 7042 in all; last success \S+; "
+            r"ok before, when 2 of 8000 failed$",
+        )
 
     def test_aligned(self) -> None:
         lines = self.told("--all")[3:9]
@@ -64,7 +87,9 @@ class SummaryTest(WordsTest):
 
     def test_losses_are_loud(self) -> None:
         changed = answers(STATS=replies.stats([], replies.counts(), dropped=1000, seen=50_000))
-        self.assertRegex(self.told(server=changed)[1], r"^FIGURES ARE UNCERTAIN: 1000 of 50000 packets \(2.0%\) lost;.*-B")
+        self.assertRegex(
+            self.told(server=changed)[1], r"^FIGURES ARE UNCERTAIN: 1000 of 50000 packets \(2.0%\) lost;.*-B"
+        )
 
     def test_names_from_outside_are_escaped(self) -> None:
         named = replies.filter_stats(ESCAPES, "x", "failing", replies.NOW - 5, refused=4)
@@ -84,7 +109,13 @@ class SummaryTest(WordsTest):
 
     def test_schema_1_has_fewer_causes(self) -> None:
         old = replies.filter_stats("RX", "RX:RX@%:%", "ok", replies.NOW - 10, success=5, refused=2, no_answer=1)
-        del old["state"], old["retrying"], old["legs_seconds"], old["failure"]["causes"], old["failure"]["timed_out"]["superseded"]
+        del (
+            old["state"],
+            old["retrying"],
+            old["legs_seconds"],
+            old["failure"]["causes"],
+            old["failure"]["timed_out"]["superseded"],
+        )
         row = self.told(server=answers(STATS=replies.stats([old], old)))[4].split()
         self.assertEqual(row[:6], ["RX", "-", "8", "0", "62.5", "2"])
 
@@ -93,8 +124,15 @@ class DamageTest(WordsTest):
     """One line each, with the path and what to do."""
 
     def test_of_each_newer_reply(self) -> None:
-        for word, line in (("STATS", ""), ("TOP", "top 5"), ("HISTORY", "history"), ("EXPLAIN", "explain"),
-                           ("STATS", "rates -n 1"), ("STATS", "prometheus"), ("TOP", "top --once")):
+        for word, line in (
+            ("STATS", ""),
+            ("TOP", "top 5"),
+            ("HISTORY", "history"),
+            ("EXPLAIN", "explain"),
+            ("STATS", "rates -n 1"),
+            ("STATS", "prometheus"),
+            ("TOP", "top --once"),
+        ):
             good = everything()[word]
             for damage in ("5", "{", "{}", json.dumps({**good, "rows": 5, "columns": [], "summary": 1, "totals": []})):
                 with self.subTest(word=word, damage=damage[:20]), self.answering({**answers(), word: damage.encode()}):
@@ -136,11 +174,22 @@ class TablesTest(WordsTest):
         self.assertEqual(server.request, b"TOP 3 by=pair\r\n")
 
     def test_explain(self) -> None:
-        lines = self.told("explain", server=answers(EXPLAIN=replies.explanation(
-            [replies.finding(f"refuses {ESCAPES}", [("192.0.2.9", 5432)])], ["packets were lost"])))
+        lines = self.told(
+            "explain",
+            server=answers(
+                EXPLAIN=replies.explanation(
+                    [replies.finding(f"refuses {ESCAPES}", [("192.0.2.9", 5432)])], ["packets were lost"]
+                )
+            ),
+        )
         self.assertEqual(lines[:2], ["1 things are wrong.", "! packets were lost"])
         self.assertEqual(lines[3], "1. refuses \\x1b]0;x\\x07")
-        for title, text in (("since", " ago"), ("why", "8 of 8 attempts"), ("but", "a firewall"), ("next", "nc -vz 192.0.2.9")):
+        for title, text in (
+            ("since", " ago"),
+            ("why", "8 of 8 attempts"),
+            ("but", "a firewall"),
+            ("next", "nc -vz 192.0.2.9"),
+        ):
             self.assertTrue(any(line.split()[:1] == [title] and text in line for line in lines), title)
         self.assertEqual(lines[-1], "1 more finding not shown")
 
@@ -177,7 +226,7 @@ class HistoryTest(WordsTest):
             self.assert_fails(self.run_it("history", "--since", "1s"), "no history since")
 
     def test_times(self) -> None:
-        moment = load().moment
+        moment = load().parse_moment
         now = time.time()
         self.assertAlmostEqual(moment("2h"), now - 7200, delta=5)
         self.assertLessEqual(moment("23:59:59"), now)
@@ -192,8 +241,13 @@ class RatesTest(WordsTest):
     def rows(self, first: Any, second: Any, *options: str) -> list[list[str]]:
         """What is told when the reply changes before the first line is due."""
         with self.answering(answers(STATS=first)) as server:
-            process = subprocess.Popen(self.command("-U", str(self.socket), "rates", "-n", "1", *options), text=True,
-                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment)
+            process = subprocess.Popen(
+                self.command("-U", str(self.socket), "rates", "-n", "1", *options),
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self.environment,
+            )
             end = time.monotonic() + DEADLINE_S
             while not server.request and time.monotonic() < end:
                 time.sleep(0.005)
@@ -203,17 +257,28 @@ class RatesTest(WordsTest):
         return [line.split() for line in out.splitlines()]
 
     def test_differences_per_second(self) -> None:
-        rows = self.rows(replies.stats([], replies.counts(success=10), now=replies.NOW),
-                         replies.stats([], replies.counts(success=30, refused=4, no_answer=1, retrying=1, pending=2),
-                                       now=replies.NOW + 2, seen=100_100), "2")
+        rows = self.rows(
+            replies.stats([], replies.counts(success=10), now=replies.NOW),
+            replies.stats(
+                [],
+                replies.counts(success=30, refused=4, no_answer=1, retrying=1, pending=2),
+                now=replies.NOW + 2,
+                seen=100_100,
+            ),
+            "2",
+        )
         self.assertEqual(rows[0][:5], ["TIME", "ATT/s", "OK/s", "REJ/s", "NOANS/s"])
         figures = dict(zip(rows[0], rows[1]))
-        self.assertEqual([figures[name] for name in ("ATT/s", "OK/s", "REJ/s", "NOANS/s", "WAIT", "RETRY", "PKT/s", "LOST/s")],
-                         ["14", "10", "2.0", "0.5", "2", "1", "50", "0"])
+        self.assertEqual(
+            [figures[name] for name in ("ATT/s", "OK/s", "REJ/s", "NOANS/s", "WAIT", "RETRY", "PKT/s", "LOST/s")],
+            ["14", "10", "2.0", "0.5", "2", "1", "50", "0"],
+        )
 
     def test_a_restart_is_noticed(self) -> None:
-        rows = self.rows(replies.stats([], replies.counts(success=1000)),
-                         replies.stats([], replies.counts(success=3), now=replies.NOW + 1, started=replies.NOW))
+        rows = self.rows(
+            replies.stats([], replies.counts(success=1000)),
+            replies.stats([], replies.counts(success=3), now=replies.NOW + 1, started=replies.NOW),
+        )
         self.assertEqual(rows[0][:4], ["tcpeek", "was", "started", "anew:"])
         self.assertEqual(rows[2][2], "3.0")
 
@@ -226,12 +291,27 @@ class RatesTest(WordsTest):
 
 class WatchTest(WordsTest):
     def test_outcomes_changes_and_gaps(self) -> None:
-        stream = (replies.at(0) + replies.outcome(1, "success", tries=3) + replies.outcome(2, "reject", "refused", rst={
-            "sender": "suspect", "hop_limit": 64}) + replies.change(3, f"db{ESCAPES}", "failing")
-            + replies.outcome(4, "unreach", "unreachable", icmp={"type": 3, "code": 1, "reason": "host", "router": "192.0.2.254"})
+        stream = (
+            replies.at(0)
+            + replies.outcome(1, "success", tries=3)
+            + replies.outcome(2, "reject", "refused", rst={"sender": "suspect", "hop_limit": 64})
+            + replies.change(3, f"db{ESCAPES}", "failing")
+            + replies.outcome(
+                4, "unreach", "unreachable", icmp={"type": 3, "code": 1, "reason": "host", "router": "192.0.2.254"}
+            )
             + b'{"gap":{"from":5,"to":9}}\n'
-            + encoded({"event": "gap", "boot": "b1", "seq": 10, "time": replies.moment(replies.NOW), "reason": "capture",
-                       "count": 7}) + b"\n")
+            + encoded(
+                {
+                    "event": "gap",
+                    "boot": "b1",
+                    "seq": 10,
+                    "time": replies.moment(replies.NOW),
+                    "reason": "capture",
+                    "count": 7,
+                }
+            )
+            + b"\n"
+        )
         lines = self.told("watch", "-n", "6", server={**answers(), "WATCH": stream})
         self.assertRegex(lines[0], r"192\.0\.2\.1:40000 -> \[2001:db8::9\]:5432 +success +400us, 3 SYNs  \[TX\]$")
         self.assertRegex(lines[1], r"refused +400us, RST perhaps of a device on the way  \[TX\]$")
@@ -243,14 +323,21 @@ class WatchTest(WordsTest):
 
     def test_what_is_asked_for(self) -> None:
         stream = replies.at(0) + replies.outcome(1, "reject", "refused", filters=["db"])
-        for options, wanted in (("", b""), ("--failures", b" result=failure,change"), ("--changes", b" result=change"),
-                                ("-f db", b" filter=db"), ("-r reset,no_ack -f db", b" result=reset,no_ack filter=db")):
+        for options, wanted in (
+            ("", b""),
+            ("--failures", b" result=failure,change"),
+            ("--changes", b" result=change"),
+            ("-f db", b" filter=db"),
+            ("-r reset,no_ack -f db", b" result=reset,no_ack filter=db"),
+        ):
             with self.subTest(options), self.answering({**answers(), "WATCH": stream}) as server:
                 self.assertEqual(self.run_it("watch", "-n", "1", *options.split()).returncode, 0)
                 self.assertEqual(server.request, b"WATCH json" + wanted + b"\r\n")
 
     def test_of_several_filters_only_those(self) -> None:
-        stream = b"".join(replies.outcome(n, "success", filters=[name]) for n, name in enumerate(("RX", "web", "db", "TX"), 1))
+        stream = b"".join(
+            replies.outcome(n, "success", filters=[name]) for n, name in enumerate(("RX", "web", "db", "TX"), 1)
+        )
         lines = self.told("watch", "-n", "2", "--json", "-f", "web", "-f", "TX", server={**answers(), "WATCH": stream})
         self.assertEqual([json.loads(line)["filters"] for line in lines], [["web"], ["TX"]])
 
@@ -263,18 +350,35 @@ class WatchTest(WordsTest):
 
     def test_a_tcpeek_started_anew_is_read_from_its_beginning(self) -> None:
         """The numbers begin anew, so those of the old one lead nowhere."""
-        anew = replies.at(0, "b2") + replies.outcome(1, "success", boot="b2") + replies.outcome(2, "reject", "refused", boot="b2")
-        with self.answering({**answers(), "WATCH": replies.outcome(700, "success"),
-                             "WATCH json from=701": replies.at(2, "b2"), "WATCH json from=1": anew}):
+        anew = (
+            replies.at(0, "b2")
+            + replies.outcome(1, "success", boot="b2")
+            + replies.outcome(2, "reject", "refused", boot="b2")
+        )
+        with self.answering(
+            {
+                **answers(),
+                "WATCH": replies.outcome(700, "success"),
+                "WATCH json from=701": replies.at(2, "b2"),
+                "WATCH json from=1": anew,
+            }
+        ):
             done = self.run_it("watch", "-n", "3", "--json")
-        self.assertEqual([(line["boot"], line["seq"]) for line in map(json.loads, done.stdout.splitlines())],
-                         [("b1", 700), ("b2", 1), ("b2", 2)])
+        self.assertEqual(
+            [(line["boot"], line["seq"]) for line in map(json.loads, done.stdout.splitlines())],
+            [("b1", 700), ("b2", 1), ("b2", 2)],
+        )
         self.assertEqual(done.stderr, "tcpeekstat: tcpeek was started anew\n")
 
     def test_a_tcpeek_that_goes_away_is_waited_for(self) -> None:
         with self.answering({**answers(), "WATCH": replies.outcome(1, "success")}):
-            process = subprocess.Popen(self.command("-U", str(self.socket), "watch", "-n", "2", "--json"), text=True,
-                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment)
+            process = subprocess.Popen(
+                self.command("-U", str(self.socket), "watch", "-n", "2", "--json"),
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self.environment,
+            )
             assert process.stdout is not None and process.stderr is not None
             self.assertEqual(json.loads(process.stdout.readline())["seq"], 1)
         self.assertIn("no tcpeek listens on", process.stderr.readline())
@@ -283,8 +387,12 @@ class WatchTest(WordsTest):
         self.assertEqual((json.loads(out)["seq"], err, process.returncode), (2, "", 0))
 
     def test_refused_and_damaged(self) -> None:
-        for stream, said in ((encoded({"error": "WATCH: no filter x"}), "refused WATCH: no filter x"), (b"nonsense\n", "damaged"),
-                             (b"{}\n", "damaged"), (b"x" * 200_000, "damaged")):
+        for stream, said in (
+            (encoded({"error": "WATCH: no filter x"}), "refused WATCH: no filter x"),
+            (b"nonsense\n", "damaged"),
+            (b"{}\n", "damaged"),
+            (b"x" * 200_000, "damaged"),
+        ):
             with self.subTest(stream[:20]), self.answering({**answers(), "WATCH": stream}):
                 self.assert_fails(self.run_it("watch"), said)
 
@@ -292,14 +400,18 @@ class WatchTest(WordsTest):
 class PrometheusTest(WordsTest):
     def test_what_is_exported(self) -> None:
         text = "\n".join(self.told("prometheus"))
-        for line in ('tcpeek_handshakes_total{filter="db"} 7042', 'tcpeek_handshake_failures_total{filter="db",reason="refused"} 40',
-                     'tcpeek_handshake_failures_total{filter="quiet",reason="unreachable"} 0',
-                     'tcpeek_handshake_failure_causes_total{filter="TX",cause="no_ack"} 0',
-                     'tcpeek_handshake_retransmits_total{filter="web",segment="syn"} 20',
-                     'tcpeek_handshakes_retrying{filter="db"} 1', 'tcpeek_build_info{version="2.0.0"} 1',
-                     'tcpeek_handshake_duration_quantile_seconds{filter="web",quantile="0.99"} 0.0123',
-                     'tcpeek_capture_packets_total{interface="eth0"} 100000',
-                     'tcpeek_capture_dropped_packets_total{interface="eth0"} 0'):
+        for line in (
+            'tcpeek_handshakes_total{filter="db"} 7042',
+            'tcpeek_handshake_failures_total{filter="db",reason="refused"} 40',
+            'tcpeek_handshake_failures_total{filter="quiet",reason="unreachable"} 0',
+            'tcpeek_handshake_failure_causes_total{filter="TX",cause="no_ack"} 0',
+            'tcpeek_handshake_retransmits_total{filter="web",segment="syn"} 20',
+            'tcpeek_handshakes_retrying{filter="db"} 1',
+            'tcpeek_build_info{version="2.0.0"} 1',
+            'tcpeek_handshake_duration_quantile_seconds{filter="web",quantile="0.99"} 0.0123',
+            'tcpeek_capture_packets_total{interface="eth0"} 100000',
+            'tcpeek_capture_dropped_packets_total{interface="eth0"} 0',
+        ):
             self.assertIn(f"\n{line}", "\n" + text)
 
     def test_each_family_once_with_help_and_type(self) -> None:
@@ -313,7 +425,10 @@ class PrometheusTest(WordsTest):
     def test_names_are_escaped(self) -> None:
         name = 'a"b\\c\nd\ud800'
         stats = replies.stats([replies.filter_stats(name, "x", "ok", 1.0, success=1)], replies.counts(success=1))
-        self.assertIn('tcpeek_handshakes_total{filter="a\\"b\\\\c\\nd\\\\ud800"} 1', self.told("prometheus", server=answers(STATS=stats)))
+        self.assertIn(
+            'tcpeek_handshakes_total{filter="a\\"b\\\\c\\nd\\\\ud800"} 1',
+            self.told("prometheus", server=answers(STATS=stats)),
+        )
 
     def test_a_file_is_replaced_at_once(self) -> None:
         target = self.folder / "textfiles" / "tcpeek.prom"
@@ -328,7 +443,9 @@ class PrometheusTest(WordsTest):
 
     def test_a_file_that_cannot_be_written(self) -> None:
         with self.answering(answers()):
-            self.assert_fails(self.run_it("prometheus", "-o", str(self.folder / "none" / "x.prom")), "cannot write", "none/x.prom")
+            self.assert_fails(
+                self.run_it("prometheus", "-o", str(self.folder / "none" / "x.prom")), "cannot write", "none/x.prom"
+            )
             (self.folder / "x.prom").mkdir()
             self.assert_fails(self.run_it("prometheus", "-o", str(self.folder / "x.prom")), "cannot write")
         self.assertEqual([path.name for path in self.folder.iterdir() if path.name.startswith(".")], [])
@@ -347,7 +464,7 @@ class CheckTest(WordsTest):
         with self.answering(server):
             done = self.run_it("check", *options)
         self.assertEqual(done.stderr, "")
-        line, = done.stdout.splitlines()
+        (line,) = done.stdout.splitlines()
         match = re.fullmatch(r"TCPEEK (OK|WARNING|CRITICAL|UNKNOWN) - ([^|]+)( \| (.*))?", line)
         assert match is not None, line
         self.assertEqual(("OK", "WARNING", "CRITICAL", "UNKNOWN")[done.returncode], match[1])
@@ -357,16 +474,24 @@ class CheckTest(WordsTest):
     def of(self, now: float = replies.NOW, dropped: int = 0, **figures: int) -> dict[str, bytes]:
         """Of the last five minutes, one second's worth."""
         rows = [replies.history_row(now - 10, **figures)]
-        return answers(STATS=replies.stats([replies.filter_stats("web", "w", "ok", 1.0)], replies.counts(), now, dropped=dropped),
-                       HISTORY=replies.history({None: (rows, []), "web": ([], [])}, now))
+        return answers(
+            STATS=replies.stats([replies.filter_stats("web", "w", "ok", 1.0)], replies.counts(), now, dropped=dropped),
+            HISTORY=replies.history({None: (rows, []), "web": ([], [])}, now),
+        )
 
     def test_ratios(self) -> None:
-        for figures, status in ((dict(success=99, refused=1), 0), (dict(success=85, refused=15), 1), (dict(refused=50, success=50), 2)):
+        for figures, status in (
+            (dict(success=99, refused=1), 0),
+            (dict(success=85, refused=15), 1),
+            (dict(refused=50, success=50), 2),
+        ):
             with self.subTest(figures):
                 self.assertEqual(self.check(self.of(**figures), "-w", "10", "-c", "30")[0], status)
         self.assertEqual(self.check(self.of(success=100, dup_syn=15), "-w", "retry=10")[0], 1)
         self.assertEqual(self.check(self.of(success=100, dropped=1000), "-c", "loss=0.1")[0], 2)
-        self.assertEqual(self.check(self.of(success=100, dropped=1000), "-w", "failure=1,retry=1", "-w", "loss=5")[0], 0)
+        self.assertEqual(
+            self.check(self.of(success=100, dropped=1000), "-w", "failure=1,retry=1", "-w", "loss=5")[0], 0
+        )
 
     def test_text_and_perfdata(self) -> None:
         status, text, figures = self.check(self.of(success=75, refused=20, no_answer=5), "-w", "10", "-c", "@30:100")
@@ -378,8 +503,14 @@ class CheckTest(WordsTest):
 
     def test_ranges(self) -> None:
         parse = load().parse_range
-        for text, alerting, fine in (("10", (-0.1, 10.1), (0, 5, 10)), ("10:", (9.9, -5), (10, 1e9)), ("~:10", (10.5,), (-1e9, 10)),
-                                     ("10:20", (9, 21), (10, 20)), ("@10:20", (10, 15, 20), (9, 21)), ("0", (0.1,), (0,))):
+        for text, alerting, fine in (
+            ("10", (-0.1, 10.1), (0, 5, 10)),
+            ("10:", (9.9, -5), (10, 1e9)),
+            ("~:10", (10.5,), (-1e9, 10)),
+            ("10:20", (9, 21), (10, 20)),
+            ("@10:20", (10, 15, 20), (9, 21)),
+            ("0", (0.1,), (0,)),
+        ):
             for value in alerting:
                 self.assertTrue(parse(text).alerts(value), (text, value))
             for value in fine:
@@ -400,8 +531,11 @@ class CheckTest(WordsTest):
         self.assertIn("no attempt ended in 5 min", self.check(self.of())[1])
 
     def test_the_worst_of_several_filters_comes_first(self) -> None:
-        rows: dict[str | None, Any] = {None: ([], []), "web": ([replies.history_row(replies.NOW - 1, success=50)], []),
-                "d'b": ([replies.history_row(replies.NOW - 1, refused=50)], [])}
+        rows: dict[str | None, Any] = {
+            None: ([], []),
+            "web": ([replies.history_row(replies.NOW - 1, success=50)], []),
+            "d'b": ([replies.history_row(replies.NOW - 1, refused=50)], []),
+        }
         filters = [replies.filter_stats(name, "x", "ok", 1.0) for name in ("web", "d'b")]
         server = answers(STATS=replies.stats(filters, replies.counts()), HISTORY=replies.history(rows))
         status, text, figures = self.check(server, "-c", "5", "-f", "web", "-f", "d'b")
@@ -415,8 +549,11 @@ class CheckTest(WordsTest):
         options = ("-c", "30", "--state", str(state), "-f", "db")
 
         def server(now: float, started: float, **figures: int) -> dict[str, bytes]:
-            return answers(STATS=replies.stats([replies.filter_stats("db", "x", "ok", 1.0, **figures)], replies.counts(**figures),
-                                               now, started))
+            return answers(
+                STATS=replies.stats(
+                    [replies.filter_stats("db", "x", "ok", 1.0, **figures)], replies.counts(**figures), now, started
+                )
+            )
 
         begin = replies.NOW - 7200
         self.assertEqual(self.check(server(replies.NOW, begin, success=1000), *options)[0], 0)
@@ -439,7 +576,10 @@ class CheckTest(WordsTest):
 
     def test_a_young_tcpeek_is_told(self) -> None:
         rows = [replies.history_row(replies.NOW - 1, success=50)]
-        server = answers(STATS=replies.stats([], replies.counts(), started=replies.NOW - 42), HISTORY=replies.history({None: (rows, [])}))
+        server = answers(
+            STATS=replies.stats([], replies.counts(), started=replies.NOW - 42),
+            HISTORY=replies.history({None: (rows, [])}),
+        )
         self.assertIn("since the start 42 s ago", self.check(server)[1])
 
     def test_nobody_there_is_unknown_and_told_on_standard_output(self) -> None:
@@ -467,7 +607,9 @@ class SocketsTest(unittest.TestCase):
             var.symlink_to(run)
             for name in ("eth0.sock", "eth1.sock", "eth0.sock.lock"):
                 (run / name).touch()
-            self.assertEqual(self.tool.find_sockets([str(run), str(var), "/nonexistent"]), [f"{run}/eth0.sock", f"{run}/eth1.sock"])
+            self.assertEqual(
+                self.tool.find_sockets([str(run), str(var), "/nonexistent"]), [f"{run}/eth0.sock", f"{run}/eth1.sock"]
+            )
             self.assertEqual(self.tool.find_sockets([str(var)]), [f"{var}/eth0.sock", f"{var}/eth1.sock"])
             self.assertEqual(self.tool.named_socket("eth1", str(run)), f"{run}/eth1.sock")
             self.assertEqual(self.tool.named_socket("eth9", str(run)), "eth9")
@@ -486,13 +628,28 @@ class TextTest(unittest.TestCase):
         self.tool = load()
 
     def test_percent_is_100_or_0_only_if_it_is(self) -> None:
-        for part, whole, told in ((0, 0, "-"), (0, 5, "0"), (5, 5, "100"), (99_999, 100_000, "99.9"), (1, 100_000, "<0.1"), (1, 3, "33.3")):
+        for part, whole, told in (
+            (0, 0, "-"),
+            (0, 5, "0"),
+            (5, 5, "100"),
+            (99_999, 100_000, "99.9"),
+            (1, 100_000, "<0.1"),
+            (1, 3, "33.3"),
+        ):
             self.assertEqual(self.tool.percent(part, whole), told)
 
     def test_counts_and_times_stay_short(self) -> None:
         for number in (0, 99_999, 100_000, 123_456_789, 2**63):
             self.assertLessEqual(len(self.tool.compact(number)), 6)
-        for seconds, told in ((0.000027, "27us"), (0.0123, "12ms"), (0.0012, "1.2ms"), (0.9996, "1.00s"), (3.1, "3.10s"), (127.0, "127s"), (None, "-")):
+        for seconds, told in (
+            (0.000027, "27us"),
+            (0.0123, "12ms"),
+            (0.0012, "1.2ms"),
+            (0.9996, "1.00s"),
+            (3.1, "3.10s"),
+            (127.0, "127s"),
+            (None, "-"),
+        ):
             self.assertEqual(self.tool.told_seconds(seconds), told)
         for seconds, told in ((5, "5 s"), (61, "1 min"), (7260, "2 h 1 min"), (90_000, "1 d 1 h")):
             self.assertEqual(self.tool.told_span(seconds), told)
@@ -511,14 +668,23 @@ class TextTest(unittest.TestCase):
             lines = [self.tool.plain(line) for line in self.tool.table(columns, rows, self.tool.Look(width=width))]
             self.assertTrue(all(len(line) <= width for line in lines), (width, lines))
             self.assertNotIn("NONE", lines[0])
-        self.assertNotIn("B", [self.tool.plain(line) for line in self.tool.table(columns, rows, self.tool.Look(width=18))][0])
+        self.assertNotIn(
+            "B", [self.tool.plain(line) for line in self.tool.table(columns, rows, self.tool.Look(width=18))][0]
+        )
 
     def test_filter_expressions_for_tcpdump(self) -> None:
         for expression, told in (
-            ("web:RX@%:80:443", "tcp and (port 80 or port 443)"), ("TX:TX@*:*", "tcp"),
-            ("db:TX@10.1.0.0/16:5432,[2001:db8::5]:5432", "tcp and (net 10.1.0.0/16 and port 5432 or net 2001:db8::5/128 and port 5432)"),
+            ("web:RX@%:80:443", "tcp and (port 80 or port 443)"),
+            ("TX:TX@*:*", "tcp"),
+            (
+                "db:TX@10.1.0.0/16:5432,[2001:db8::5]:5432",
+                "tcp and (net 10.1.0.0/16 and port 5432 or net 2001:db8::5/128 and port 5432)",
+            ),
             ("apps:RX@[2001:db8::/32]:8000-8099", "tcp and net 2001:db8::/32 and portrange 8000-8099"),
-            ("lan:TX@192.168.0.0/24:%", "tcp and net 192.168.0.0/24"), ("nonsense", None), ("x:RX@$(reboot):80", None)):
+            ("lan:TX@192.168.0.0/24:%", "tcp and net 192.168.0.0/24"),
+            ("nonsense", None),
+            ("x:RX@$(reboot):80", None),
+        ):
             with self.subTest(expression):
                 self.assertEqual(self.tool.capture_expression(expression), told)
 
