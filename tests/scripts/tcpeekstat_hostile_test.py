@@ -91,8 +91,8 @@ class HostileTest(unittest.TestCase):
 
     def test_whatever_is_wrong_with_a_reply(self) -> None:
         good: dict[str, Any] = {"GET": GET, **everything()}
-        shown = 0
-        for seed in range(ROUNDS * PERCENT // 100):
+        shown, rounds = 0, ROUNDS * PERCENT // 100
+        for seed in range(rounds):
             dice = random.Random(seed)
             word = dice.choice([each for each in good if each != "GET"])
             self.answer_with({**good, word: damaged(good[word], dice)})
@@ -105,7 +105,7 @@ class HostileTest(unittest.TestCase):
                     self.assertNotIn("\n", text)
                     self.assertRegex(text, "damaged|refused|no filter|does not know")
                 self.assertNotRegex(text, UNPRINTABLE)
-        self.assertGreater(shown, 100, "most mistakes are noticed, not all")
+        self.assertGreater(shown * 20, rounds, "not all mistakes make a reply useless")
 
     def test_whatever_is_wrong_with_an_event(self) -> None:
         lines = [replies.outcome(7, "reject", "refused", rst={"sender": "suspect", "hop_limit": 3}), replies.at(9),

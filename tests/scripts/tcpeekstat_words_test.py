@@ -91,6 +91,13 @@ class SummaryTest(WordsTest):
             self.told(server=changed)[1], r"^FIGURES ARE UNCERTAIN: 1000 of 50000 packets \(2.0%\) lost;.*-B"
         )
 
+    def test_doubts_are_told(self) -> None:
+        totals = replies.counts(success=5, no_answer=3, evicted=1)
+        totals["failure"]["timed_out"]["uncertain"] = 2
+        lines = self.told(server=answers(STATS=replies.stats([], totals)))
+        self.assertRegex(lines[2], r"^1 attempt given up for want of room .*--max-sessions$")
+        self.assertRegex(lines[3], r"^2 timeouts uncertain: packets were lost")
+
     def test_names_from_outside_are_escaped(self) -> None:
         named = replies.filter_stats(ESCAPES, "x", "failing", replies.NOW - 5, refused=4)
         text = "\n".join(self.told(server=answers(STATS=replies.stats([named], replies.counts(refused=4)))))
