@@ -28,7 +28,9 @@ UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u202e]")
 
 def places(value: Any) -> list[tuple[Any, Any]]:
     """Every container of a document, with each of its keys."""
-    keys: list[Any] = list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
+    keys: list[Any] = (
+        list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
+    )
     return [(value, key) for key in keys] + [place for key in keys for place in places(value[key])]
 
 
@@ -66,7 +68,9 @@ class HostileTest(unittest.TestCase):
             lines += tool.summary(stats, True, (), self.look) if stats else []
             tool.exposition(stats) if stats else None
         elif word.startswith("TOP"):
-            top = tool.ask_top(self.place, 10, "pair" if "pair" in word else "initiator" if "initiator" in word else "service")
+            top = tool.ask_top(
+                self.place, 10, "pair" if "pair" in word else "initiator" if "initiator" in word else "service"
+            )
             lines += tool.told_top(top, replies.NOW, self.look) if top else []
         elif word == "HISTORY":
             history = tool.ask_history(self.place, 600)
