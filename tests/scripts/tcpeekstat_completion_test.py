@@ -59,7 +59,8 @@ class CompletionTest(unittest.TestCase):
         script = self.script("bash", "tcpeekstat")
         ask = (
             'source "$1"; COMP_WORDS=(tcpeekstat "${@:2}"); COMP_CWORD=$#; ((COMP_CWORD -= 1))\n'
-            '_tcpeekstat tcpeekstat "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"; printf "%s\\n" "${COMPREPLY[@]}"'
+            '_tcpeekstat tcpeekstat "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"\n'
+            'printf "%s\\n" "${COMPREPLY[@]}"'
         )
         for typed, offered in [
             *CASES,

@@ -21,8 +21,9 @@ from tcpeekstat_test import GET
 
 ROUNDS = 400
 PERCENT = int(os.environ.get("TCPEEK_SEEDS_PERCENT", "100"))
-ODD: list[Any] = [None, True, -1, 0, 1.5, 1e308, -1e308, 2**70, "", "x\x1b]0;\x07", "\ud800", "9999-12-31T23:59:59.999999Z",
-                  "0001-01-01T00:00:00.000000Z", "2026-11-27T25:00:00Z", [], {}, [[]], [1, "x", None], {"error": 5}]  # fmt: skip
+TIMES = ["9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00.000000Z", "2026-11-27T25:00:00Z"]
+ODD: list[Any] = [None, True, -1, 0, 1.5, 1e308, -1e308, 2**70, "", "x\x1b]0;\x07", "\ud800", *TIMES]
+ODD += [[], {}, [[]], [1, "x", None], {"error": 5}]
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u202e]")
 
 
@@ -112,9 +113,13 @@ class HostileTest(unittest.TestCase):
         self.assertGreater(shown * 20, rounds, "not all mistakes make a reply useless")
 
     def test_whatever_is_wrong_with_an_event(self) -> None:
-        lines = [replies.outcome(7, "reject", "refused", rst={"sender": "suspect", "hop_limit": 3}), replies.at(9),
-                 replies.change(8, "db", "failing"), b'{"gap":{"from":1,"to":5}}',
-                 replies.outcome(1, "unreach", "unreachable", icmp={"type": 3, "code": 1, "reason": "x", "router": "y"})]  # fmt: skip
+        lines = [
+            replies.outcome(7, "reject", "refused", rst={"sender": "suspect", "hop_limit": 3}),
+            replies.at(9),
+            replies.change(8, "db", "failing"),
+            b'{"gap":{"from":1,"to":5}}',
+            replies.outcome(1, "unreach", "unreachable", icmp={"type": 3, "code": 1, "reason": "x", "router": "y"}),
+        ]
         options = argparse.Namespace(filter=["db", "web"])
         for seed in range(ROUNDS * PERCENT // 100):
             dice = random.Random(seed)

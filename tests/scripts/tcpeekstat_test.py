@@ -175,7 +175,8 @@ class OlderTest(TcpeekstatTest):
     """A tcpeek that answers every word as GET: the original, and versions before STATS."""
 
     def rows(self, *options: str) -> list[list[str]]:
-        idle = {"idle": {"success": dict(total=0, dupsyn=0, dupsynack=0), "failure": dict(total=0, timeout=0, reject=0)}}
+        idle = {"idle": {"success": {"total": 0, "dupsyn": 0, "dupsynack": 0},
+                         "failure": {"total": 0, "timeout": 0, "reject": 0}}}
         with self.tcpeek([filter_element("RX", 10), filter_element("TX", 1234560), idle, PCAP]):
             done = self.run_it(*options)
         self.assertEqual((done.returncode, done.stderr), (0, ""))

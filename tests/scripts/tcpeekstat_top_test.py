@@ -76,8 +76,8 @@ class MainPageTest(ScreenTest):
         at = next(n for n, line in enumerate(text) if line.startswith("! db"))
         self.assertRegex(
             " ".join(text[at + 1 : at + 3]),
-            r"^    192\.0\.2\.9:5432 is up and refuses: nobody listens there: at the far end,\s+since\s+\S+ \(10 min\), 1204 of "
-            r"2\d+ refused, last success",
+            r"^    192\.0\.2\.9:5432 is up and refuses: nobody listens there: at the far end,\s+since\s+\S+ \(10 min\), "
+            r"1204 of 2\d+ refused, last success",
         )
         at = next(n for n, line in enumerate(text) if line.startswith("! 192.0.2.9:5432 "))
         self.assertRegex(text[at + 1], r"^    the same: at the far end, since \S+ \(5 min\), 400 of 400 failed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import subprocess
 import tempfile
 import time
@@ -415,7 +416,7 @@ class PrometheusTest(WordsTest):
             'tcpeek_handshake_retransmits_total{filter="web",segment="syn"} 20',
             'tcpeek_handshakes_retrying{filter="db"} 1',
             'tcpeek_build_info{version="2.0.0"} 1',
-            'tcpeek_handshake_duration_quantile_seconds{filter="web",quantile="0.99"} 0.0123',
+            'tcpeek_handshake_duration_percentile_seconds{filter="web",percentile="99"} 0.0123',
             'tcpeek_capture_packets_total{interface="eth0"} 100000',
             'tcpeek_capture_dropped_packets_total{interface="eth0"} 0',
         ):
@@ -428,6 +429,19 @@ class PrometheusTest(WordsTest):
             if not line.startswith("#"):
                 self.assertRegex(line, r'^[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+$')
                 self.assertIn(re.split(r"[{ ]", line)[0], families)
+
+    @unittest.skipIf(shutil.which("promtool") is None, "promtool is not installed")
+    def test_prometheus_finds_nothing_to_say(self) -> None:
+        text = "\n".join(self.told("prometheus")) + "\n"
+        done = subprocess.run(
+            ["promtool", "check", "metrics"],
+            input=text,
+            text=True,
+            capture_output=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
 
     def test_names_are_escaped(self) -> None:
         name = 'a"b\\c\nd\ud800'
