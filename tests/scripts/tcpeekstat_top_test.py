@@ -82,7 +82,7 @@ class MainPageTest(ScreenTest):
         at = next(n for n, line in enumerate(text) if line.startswith("! 192.0.2.9:5432 "))
         self.assertRegex(text[at + 1], r"^    the same: at the far end, since \S+ \(5 min\), 400 of 400 failed")
         at = next(n for n, line in enumerate(text) if line.startswith("! [2001"))
-        self.assertRegex(text[at + 1], r"^    4 of 10 no answer, since \S+ \(3 min\), never worked here$")
+        self.assertRegex(text[at + 1], r"^    4 of 10 unanswered, since \S+ \(3 min\), never worked here$")
 
     def test_columns(self) -> None:
         text = self.screen(self.model())

@@ -516,7 +516,7 @@ class CheckTest(WordsTest):
 
     def test_text_and_perfdata(self) -> None:
         status, text, figures = self.check(self.of(success=75, refused=20, no_answer=5), "-w", "10", "-c", "@30:100")
-        self.assertEqual(text, "25.0% failed (25 of 100: 20 refused, 5 no answer), 0% SYNs repeated in 5 min")
+        self.assertEqual(text, "25.0% failed (25 of 100: 20 refused, 5 unanswered), 0% SYNs repeated in 5 min")
         self.assertEqual(status, 1)
         self.assertEqual(figures["failure"], "25.000%;10;@30:100;0")
         self.assertEqual(figures["attempts"], "100;;;0")
