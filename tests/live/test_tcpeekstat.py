@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 import unittest
+from typing import Any
 
 import lab
 from conversation import RX4, TX4, TX6, Conversation
@@ -251,19 +252,17 @@ class Words(unittest.TestCase):
             self.assertIn("FIGURES ARE UNCERTAIN", tcpeekstat(monitor.socket_path).stdout)
 
     def test_watch_over_a_restart(self) -> None:
+        """Of the second tcpeek every number from the first on is told, or told to be missing."""
         wire = self.network.wire()
         out, err = self.network.folder / "watch.out", self.network.folder / "watch.err"
 
-        def boots() -> list[str]:
-            """Of the outcomes told, in their order, while there are new ones."""
+        def told() -> list[Any]:
+            """Events and gaps, of which there are more and more."""
             Conversation(wire, RX4, responder_port=80).succeed()
-            return list(
-                dict.fromkeys(
-                    json.loads(line)["boot"]
-                    for line in out.read_text().splitlines(keepends=True)
-                    if line.endswith("\n")
-                )
-            )
+            return [json.loads(line) for line in out.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+        def boots() -> list[str]:
+            return list(dict.fromkeys(event["boot"] for event in told() if "boot" in event))
 
         with Monitor(self.network) as monitor:
             if not knows(monitor, "WATCH json result=nonsense"):
@@ -276,11 +275,15 @@ class Words(unittest.TestCase):
             lab.wait_for(lambda: len(boots()) == 1, "an outcome is told")
         with Monitor(self.network):
             lab.wait_for(lambda: len(boots()) == 2, "outcomes of the next tcpeek are told")
+            events = told()
         self.assertIn("tcpeek was started anew", err.read_text())
-        numbers = [json.loads(line)["seq"] for line in out.read_text().splitlines()]
-        self.assertEqual(
-            numbers.count(1), 2 if numbers[0] == 1 else 1, "the next one is told from its first outcome on"
-        )
+        first_boot = next(event["boot"] for event in events if "boot" in event)
+        last_of_it = max(n for n, event in enumerate(events) if event.get("boot") == first_boot)
+        expected = 1
+        for event in events[last_of_it + 1 :]:
+            missing = event.get("gap", {}) if "event" not in event else {}
+            self.assertEqual(missing.get("from", event.get("seq")), expected, events)
+            expected = missing.get("to", event.get("seq")) + 1
 
     def test_finds_the_sockets_of_several_instances(self) -> None:
         """As of services: in a mount namespace whose /run is empty."""
