@@ -24,6 +24,7 @@ def run(*command: str, **variables: str) -> str:
 
 
 class InstalledBinaryTest(unittest.TestCase):
+    root: ClassVar[Path]
     binary: ClassVar[Path]
     symbols: ClassVar[set[str]]
 
@@ -31,7 +32,8 @@ class InstalledBinaryTest(unittest.TestCase):
     def setUpClass(cls) -> None:
         folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         run("cmake", "--install", BUILD, "--prefix", "/usr", DESTDIR=str(folder))
-        cls.binary = folder / "usr/sbin/tcpeek"
+        cls.root = folder / "usr"
+        cls.binary = cls.root / "sbin/tcpeek"
         # "   12: 0000000000000000     0 FUNC    GLOBAL DEFAULT  UND poll@GLIBC_2.2.5 (2)"
         table = run("readelf", "--dyn-syms", "--wide", str(cls.binary))
         cls.symbols = set(re.findall(r" UND (\w+)@", table))
@@ -41,6 +43,13 @@ class InstalledBinaryTest(unittest.TestCase):
 
     def test_it_runs(self) -> None:
         self.assertRegex(run(str(self.binary), "--version"), r"tcpeek .*\d+\.\d+")
+
+    def test_tcpeekstat_comes_with_its_completions(self) -> None:
+        self.assertRegex(run(str(self.root / "bin/tcpeekstat"), "--version"), r"tcpeekstat \d+\.\d+")
+        for shell, place in (("bash", "bash-completion/completions/tcpeekstat"), ("zsh", "zsh/*/_tcpeekstat"),
+                             ("fish", "fish/vendor_completions.d/tcpeekstat.fish")):  # fmt: skip
+            (found,) = (self.root / "share").glob(place)
+            self.assertEqual(found.read_text(), run(str(self.root / "bin/tcpeekstat"), "completion", shell))
 
     def test_it_is_position_independent(self) -> None:
         self.assertRegex(self.readelf("--file-header"), r"Type: +DYN ")

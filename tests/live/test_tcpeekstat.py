@@ -6,12 +6,15 @@ import pathlib
 import subprocess
 import sys
 import unittest
+from typing import Any
 
 import lab
-from conversation import RX4, TX6, Conversation
-from lab import Lab
-from monitor import Finished, Monitor
+from conversation import RX4, TX4, TX6, Conversation
+from lab import HOST_V4, Lab
+from monitor import Finished, Monitor, stopped
+from terminal import Terminal
 
+WEB_PORT = 8080
 TOOL = lab.ROOT / "scripts" / "tcpeekstat"
 
 setUpModule = lab.require
@@ -32,6 +35,14 @@ def tcpeekstat(path: pathlib.Path, *options: str, search_path: pathlib.Path | No
     return Finished(done.returncode, done.stdout, done.stderr)
 
 
+def knows(monitor: Monitor, word: str) -> bool:
+    return not monitor.ask(word).startswith(b"[")
+
+
+def on_a_terminal(monitor: Monitor, *options: str, columns: int = 80, rows: int = 24) -> Terminal:
+    return Terminal([sys.executable, "-W", "error", str(TOOL), "-U", str(monitor.socket_path), *options], columns, rows)
+
+
 class Tcpeekstat(unittest.TestCase):
     def test_against_a_running_tcpeek(self) -> None:
         with Lab() as network, Monitor(network, "web:RX@%:80") as monitor:
@@ -42,7 +53,7 @@ class Tcpeekstat(unittest.TestCase):
             refused.refuse()
             monitor.wait_delivered(5)
             self._check_json(monitor)
-            self._check_summary(monitor)
+            self._check_blocks(monitor)
             self._check_gmetric(network, monitor)
 
     def _check_json(self, monitor: Monitor) -> None:
@@ -51,8 +62,8 @@ class Tcpeekstat(unittest.TestCase):
             self.assertEqual((finished.status, finished.stderr), (0, ""))
             self.assertEqual(json.loads(finished.stdout), json.loads(monitor.ask("GET")))
 
-    def _check_summary(self, monitor: Monitor) -> None:
-        finished = tcpeekstat(monitor.socket_path)
+    def _check_blocks(self, monitor: Monitor) -> None:
+        finished = tcpeekstat(monitor.socket_path, "--blocks")
         self.assertEqual((finished.status, finished.stderr), (0, ""))
         mine = finished.stdout.splitlines()
         success = "   Success: 1 session"
@@ -127,6 +138,178 @@ class Tcpeekstat(unittest.TestCase):
                 monitor.process.kill()
                 monitor.process.wait()
             self.assertEqual(tcpeekstat(monitor.socket_path).status, 1)
+
+
+class Words(unittest.TestCase):
+    """What each word tells of real replies."""
+
+    def setUp(self) -> None:
+        self.network = self.enterContext(Lab())
+
+    def told(self, monitor: Monitor, *arguments: str) -> list[list[str]]:
+        finished = tcpeekstat(monitor.socket_path, *arguments)
+        self.assertEqual((finished.status, finished.stderr), (0, ""), finished)
+        return [line.split() for line in finished.stdout.splitlines()]
+
+    def play(self, monitor: Monitor) -> None:
+        """Six attempts at a web server here that succeed, five at a database there that are refused."""
+        wire = self.network.wire()
+        for _ in range(6):
+            Conversation(wire, RX4, responder_port=80).succeed()
+        for _ in range(5):
+            refused = Conversation(wire, TX4, responder_port=5432)
+            refused.syn()
+            refused.refuse()
+        monitor.wait_counts({"success": 6, "refused": 5})
+        lab.wait_for(lambda: b"never_succeeded" in monitor.ask("STATS"), "the database is judged")
+
+    def test_of_a_service_that_refuses(self) -> None:
+        with Monitor(self.network, "web:RX@%:80", "db:TX@%:5432", "odd name|:RX@%:9") as monitor:
+            self.play(monitor)
+            rows = self.told(monitor)
+            by_name = {row[0]: row for row in reversed(rows) if len(row) > 10}
+            self.assertEqual([row[0] for row in rows if row and row[0] in ("db", "web", "TX", "RX")][:2], ["TX", "db"])
+            self.assertEqual(by_name["db"][1:3], ["never", "ok"])
+            self.assertEqual(by_name["db"][4:8], ["5", "0", "0", "5"])
+            self.assertEqual(by_name["web"][3:7], ["6", "0", "100", "0"])
+            self.assertNotIn("odd", by_name)
+            self.assertIn("odd", [row[0] for row in self.told(monitor, "--all") if row])
+
+            service = self.told(monitor, "top", "1")[1]
+            self.assertEqual(service[:4], ["10.77.0.1:5432", "tx", "5", "5"])
+            self.assertEqual(self.told(monitor, "top", "--by", "pair")[1][:4], ["10.77.0.2", "10.77.0.1", "5", "5"])
+            lab.wait_for(lambda: len(self.told(monitor, "history", "--by", "second")) > 1, "a second is over")
+            history = self.told(monitor, "history", "--by", "second", "--all")
+            self.assertEqual(sum(int(row[4]) for row in history[1:]), 5)
+            self.assertEqual(len(self.told(monitor, "rates", "-n", "1")), 2)
+            self.assertIn(
+                ['tcpeek_handshake_failures_total{filter="db",reason="refused"}', "5"], self.told(monitor, "prometheus")
+            )
+            self.assertEqual(json.loads(tcpeekstat(monitor.socket_path, "ask", "TOP", "1").stdout)["by"], "service")
+            if knows(monitor, "EXPLAIN"):
+                explained = tcpeekstat(monitor.socket_path, "explain")
+                self.assertIn("10.77.0.1:5432", explained.stdout)
+                self.assertRegex(explained.stdout, r"(?m)^ +next  \S")
+
+    def test_check(self) -> None:
+        with Monitor(self.network, "db:TX@%:5432") as monitor:
+            self.play(monitor)
+            lab.wait_for(
+                lambda: "5 refused" in tcpeekstat(monitor.socket_path, "check", "-f", "db").stdout, "it is in HISTORY"
+            )
+            options = ("check", "-f", "db", "--min-attempts", "1", "-w", "10")
+            self.assertEqual(tcpeekstat(monitor.socket_path, *options).status, 1)
+            finished = tcpeekstat(monitor.socket_path, *options, "-c", "50")
+            self.assertEqual(finished.status, 2)
+            self.assertIn("TCPEEK CRITICAL - db: 100% failed (5 of 5: 5 refused)", finished.stdout)
+            state = ("--state", str(self.network.folder / "state"))
+            self.assertEqual(tcpeekstat(monitor.socket_path, *options, *state).status, 1)
+            finished = tcpeekstat(monitor.socket_path, *options, *state)
+            self.assertEqual(finished.status, 0)
+            self.assertIn("no attempt ended in ", finished.stdout)
+
+    def test_top_frame_by_frame(self) -> None:
+        """A service that works, goes down, and comes back."""
+        with Monitor(self.network, f"web:RX@%:{WEB_PORT}") as monitor, on_a_terminal(monitor, "top") as terminal:
+            self.assertIn("no attempt seen yet", terminal.wait_for("q quit"))
+            self.connect(succeed=4)
+            terminal.wait_for("nothing is failing")
+            terminal.wait_for(f"{HOST_V4}:{WEB_PORT}")
+            self.connect(refused=4)
+            terminal.wait_for("! web")
+            self.assertRegex(terminal.text(), r"(?m)^FAILING .* since \S+ .*: .*web")
+            self.assertRegex(terminal.text(), r"(?m)^! web .* 4 ")
+            terminal.wait_for(lambda: "4 of 8 refused" in terminal.text() or "Nobody listens" in terminal.text())
+            terminal.type("jjjjj\r")
+            self.assertIn(f"tcp port {WEB_PORT} and host {HOST_V4}", terminal.wait_for("COMMANDS"))
+            terminal.type("q")
+            self.connect(succeed=4)
+            terminal.wait_for(lambda: "! web" not in terminal.text() and "web" in terminal.text())
+            terminal.type("q")
+            self.assertEqual(terminal.wait_end(), 0)
+
+    def connect(self, succeed: int = 0, refused: int = 0) -> None:
+        with self.network.host.listen(HOST_V4, WEB_PORT) as listener:
+            for _ in range(succeed):
+                with self.network.peer.connect(HOST_V4, WEB_PORT), listener.accept()[0]:
+                    pass
+        for _ in range(refused):
+            with self.assertRaises(ConnectionRefusedError):
+                self.network.peer.connect(HOST_V4, WEB_PORT).close()
+
+    def test_top_says_so_when_packets_are_lost(self) -> None:
+        with Monitor(self.network, ring_mib=1) as monitor:
+            wire = self.network.wire()
+            Conversation(wire, RX4, responder_port=80).succeed()
+            monitor.wait_counts({"success": 1})
+            with stopped(monitor):
+                for port in range(1, 40_000):
+                    Conversation(wire, RX4, responder_port=port % 60_000 + 1).syn()
+            lab.wait_for(lambda: monitor.stats().packets("dropped") > 0, "packets are lost")
+            finished = tcpeekstat(monitor.socket_path, "top", "--once")
+            self.assertRegex(finished.stdout.splitlines()[0], r"lost since start$")
+            self.assertRegex(finished.stdout.splitlines()[1], r"^!! CAPTURE LOSES PACKETS: .*UNCERTAIN")
+            self.assertIn("FIGURES ARE UNCERTAIN", tcpeekstat(monitor.socket_path).stdout)
+
+    def test_watch_over_a_restart(self) -> None:
+        """Of the second tcpeek every number from the first on is told, or told to be missing."""
+        wire = self.network.wire()
+        out, err = self.network.folder / "watch.out", self.network.folder / "watch.err"
+
+        def told() -> list[Any]:
+            """Events and gaps, of which there are more and more."""
+            Conversation(wire, RX4, responder_port=80).succeed()
+            return [json.loads(line) for line in out.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+        def boots() -> list[str]:
+            return list(dict.fromkeys(event["boot"] for event in told() if "boot" in event))
+
+        with Monitor(self.network) as monitor:
+            if not knows(monitor, "WATCH json result=nonsense"):
+                self.skipTest("this tcpeek does not know WATCH")
+            command = [sys.executable, "-W", "error", str(TOOL), "-U", str(monitor.socket_path), "watch", "--json"]
+            with out.open("w") as stdout, err.open("w") as stderr:
+                watch = subprocess.Popen(command, stdout=stdout, stderr=stderr)
+            self.addCleanup(watch.wait)
+            self.addCleanup(watch.kill)
+            lab.wait_for(lambda: len(boots()) == 1, "an outcome is told")
+        with Monitor(self.network):
+            lab.wait_for(lambda: len(boots()) == 2, "outcomes of the next tcpeek are told")
+            events = told()
+        self.assertIn("tcpeek was started anew", err.read_text())
+        first_boot = next(event["boot"] for event in events if "boot" in event)
+        last_of_it = max(n for n, event in enumerate(events) if event.get("boot") == first_boot)
+        expected = 1
+        for event in events[last_of_it + 1 :]:
+            missing = event.get("gap", {}) if "event" not in event else {}
+            self.assertEqual(missing.get("from", event.get("seq")), expected, events)
+            expected = missing.get("to", event.get("seq")) + 1
+
+    def test_finds_the_sockets_of_several_instances(self) -> None:
+        """As of services: in a mount namespace whose /run is empty."""
+        script = """
+            mount -t tmpfs none /run && mkdir /run/tcpeek
+            for n in a b; do
+              "$1" -i lo -B 1 --threads 1 -q -U /run/tcpeek/$n.sock 2>/dev/null & echo $! >>/run/pids
+            done
+            for n in a b; do for _ in $(seq 500); do [ -S /run/tcpeek/$n.sock ] && break; sleep 0.02; done; done
+            python3 -W error "$2" && python3 -W error "$2" -U b && ! python3 -W error "$2" history
+            kill $(cat /run/pids); wait
+        """
+        words = ("unshare", "--mount", "sh", "-c", script, "sh", str(lab.binary()), str(TOOL))
+        done = subprocess.run(
+            self.network.host.command(*words), capture_output=True, text=True, check=False, timeout=lab.DEADLINE_S
+        )
+        lines = done.stdout.splitlines()
+        self.assertEqual(
+            [line for line in lines if line.startswith("==")], ["== /run/tcpeek/a.sock ==", "== /run/tcpeek/b.sock =="]
+        )
+        self.assertEqual(sum(line.startswith("tcpeek ") for line in lines), 3)
+        self.assertEqual(
+            done.stderr,
+            "tcpeekstat: 2 tcpeek run here: name one with -U, by its path or by its name: "
+            "/run/tcpeek/a.sock or /run/tcpeek/b.sock\n",
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""A stand-in for tcpeek's socket, for one client, that can also misbehave."""
+"""A stand-in for tcpeek's socket that can also misbehave."""
 
 from __future__ import annotations
 
 import os
 import socket
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,17 @@ def listen(server: socket.socket, user: int | None) -> None:
         os.seteuid(before)
 
 
-class FakeTcpeek:
-    """Answers one client with `reply`; then closes, or holds the connection until stopped."""
+Replies = Mapping[str, bytes]  # by word or whole request
 
-    def __init__(self, path: Path, reply: bytes, hold: bool = False, pieces: int = 1,
+
+class FakeTcpeek:
+    """Answers each client with `reply`; then closes, or holds the connection until stopped. Of several replies it
+    gives that to the request, or to its first word, or as tcpeek does that to GET."""
+
+    def __init__(self, path: Path, reply: bytes | Replies, hold: bool = False, pieces: int = 1,
                  listener: int | None = None) -> None:
-        self.request = b""
-        self._reply = reply
+        self.request = b""  # of all clients, one after the other
+        self._replies = {"GET": reply} if isinstance(reply, bytes) else dict(reply)
         self._hold = hold
         self._pieces = pieces
         self._stop = threading.Event()
@@ -60,20 +65,28 @@ class FakeTcpeek:
                 continue
             with client:
                 self._answer(client)
-            return
 
     def _answer(self, client: socket.socket) -> None:
         client.settimeout(DEADLINE_S)
-        while not self.request.endswith(b"\n"):
+        request = b""
+        while not request.endswith(b"\n"):
             piece = client.recv(4096)
             if not piece:
                 return
+            request += piece
             self.request += piece
-        size = max(1, -(-len(self._reply) // self._pieces))
+        reply = self._reply_to(request.decode().strip())
+        size = max(1, -(-len(reply) // self._pieces))
         try:
-            for start in range(0, len(self._reply), size):
-                client.sendall(self._reply[start:start + size])
+            for start in range(0, len(reply), size):
+                client.sendall(reply[start:start + size])
         except OSError:  # a client that refuses an endless reply leaves
             return
         if self._hold:
             self._stop.wait(DEADLINE_S)
+
+    def _reply_to(self, request: str) -> bytes:
+        return self._replies.get(request) or self._replies.get(request.partition(" ")[0]) or self._replies["GET"]
+
+    def now_says(self, **replies: bytes) -> None:
+        self._replies.update(replies)

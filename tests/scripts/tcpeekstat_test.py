@@ -88,7 +88,8 @@ class TcpeekstatTest(unittest.TestCase):
 
     @contextmanager
     def tcpeek(self, reply: object, **how: Any) -> Iterator[FakeTcpeek]:
-        raw = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
+        several = isinstance(reply, dict) and "GET" in reply
+        raw: Any = reply if isinstance(reply, bytes) or several else json.dumps(reply).encode()
         server = FakeTcpeek(self.socket, raw, **how)
         try:
             yield server
@@ -117,22 +118,22 @@ class TcpeekstatTest(unittest.TestCase):
             self.assertIn(word, done.stderr)
 
 
-class SummaryTest(TcpeekstatTest):
-    def test_prints_the_summary_of_a_get_reply(self) -> None:
+class BlocksTest(TcpeekstatTest):
+    def test_prints_what_the_tcpeek_of_2012_did(self) -> None:
         with self.tcpeek(GET) as server:
-            done = self.run_it()
+            done = self.run_it("--blocks")
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, SUMMARY, ""))
         self.assertEqual(server.request, b"GET\r\n")
 
     def test_reads_a_reply_that_comes_in_pieces(self) -> None:
         with self.tcpeek(GET, pieces=100):
-            done = self.run_it()
+            done = self.run_it("--blocks")
         self.assertEqual(done.stdout, SUMMARY)
 
     def test_named_filters_follow_in_the_order_of_the_reply(self) -> None:
         names = ["RX", "TX", "zulu", "alpha"]
         with self.tcpeek([filter_element(name, 0) for name in names] + [PCAP]):
-            done = self.run_it()
+            done = self.run_it("--blocks")
         self.assertEqual(re.findall(r"^ (\S+)$", done.stdout, re.M), names)
 
     def test_unknown_members_are_left_alone(self) -> None:
@@ -140,12 +141,12 @@ class SummaryTest(TcpeekstatTest):
         reply[0]["RX"]["latency"] = {"p99": 1}
         reply[0]["RX"]["failure"]["odd"] = 7
         with self.tcpeek(reply):
-            done = self.run_it()
+            done = self.run_it("--blocks")
         self.assertEqual(done.stdout, SUMMARY)
 
     def test_a_reply_without_capture_counts_is_shown_without_them(self) -> None:
         with self.tcpeek([filter_element("RX", 10, refresh=True)]):
-            done = self.run_it()
+            done = self.run_it("--blocks")
         self.assertEqual(done.returncode, 0)
         self.assertNotIn("pcap", done.stdout)
         self.assertIn("ICMP Unreachable      :      0\n", done.stdout)
@@ -154,7 +155,7 @@ class SummaryTest(TcpeekstatTest):
         with self.tcpeek([filter_element("a\x1b[31m\nb", 0), filter_element("\ud800", 0),
                           filter_element("本番　é", 0), filter_element("x\u202egnp.exe\u2066", 0),
                           filter_element("\x85\u2028", 0)]):
-            done = self.run_it()
+            done = self.run_it("--blocks")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("\n a\\x1b[31m\\x0ab\n", done.stdout)
         self.assertIn("\n \\xed\\xa0\\x80\n", done.stdout)
@@ -168,6 +169,42 @@ class SummaryTest(TcpeekstatTest):
             done = self.run_it("--json")
         self.assertEqual((done.returncode, done.stdout), (0, raw.decode() + "\n"))
         self.assertEqual(server.request, b"GET\r\n")
+
+
+class OlderTest(TcpeekstatTest):
+    """A tcpeek that answers every word as GET: the original, and versions before STATS."""
+
+    def rows(self, *options: str) -> list[list[str]]:
+        idle = {"idle": {"success": {"total": 0, "dupsyn": 0, "dupsynack": 0},
+                         "failure": {"total": 0, "timeout": 0, "reject": 0}}}
+        with self.tcpeek([filter_element("RX", 10), filter_element("TX", 1234560), idle, PCAP]):
+            done = self.run_it(*options)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("does not know STATS", done.stdout.splitlines()[0])
+        return [line.split() for line in done.stdout.splitlines()]
+
+    def test_fewer_columns_and_says_so(self) -> None:
+        rows = self.rows()
+        self.assertEqual(rows[1][:3], ["FIGURES", "ARE", "UNCERTAIN:"])
+        titles = rows[3]
+        self.assertEqual(titles, ["FILTER", "SUCCESS", "FAILURE", "OK%", "REJECTED", "TIMEOUT", "UNREACH", "DUP-SYN",
+                                  "DUP-S/A"])
+        self.assertEqual(rows[4], ["TX", "1.2M", "1.2M", "49.9", "1.2M", "1.2M", "1.2M", "1.2M", "1.2M"])
+        self.assertEqual(rows[5], ["RX", "10", "13", "43.4", "15", "14", "16", "11", "12"])
+        self.assertIn("1 filter without an attempt", " ".join(rows[6]))
+
+    def test_all_and_chosen_ones(self) -> None:
+        self.assertEqual([row[0] for row in self.rows("--all")[4:]], ["TX", "RX", "idle"])
+        self.assertEqual([row[0] for row in self.rows("--filter", "idle", "--filter=RX")[4:]], ["RX", "idle"])
+
+    def test_a_filter_that_is_not_there(self) -> None:
+        with self.tcpeek(GET):
+            self.assert_fails(self.run_it("-f", "web\x1b"), "no filter web\\x1b", "RX or TX")
+
+    def test_what_only_newer_ones_tell(self) -> None:
+        for word in (["explain"], ["top", "5"], ["history"], ["watch"], ["prometheus"]):
+            with self.subTest(word), self.tcpeek(GET):
+                self.assert_fails(self.run_it(*word), "does not know", "older", "update tcpeek")
 
 
 class UsageTest(TcpeekstatTest):
@@ -184,10 +221,14 @@ class UsageTest(TcpeekstatTest):
             self.assertEqual(done.returncode, 0)
             for known in ("-g", "--gmetric", "-j", "--json", "-U", "--socket", "-v", "--version",
                           "--any-owner", "-h", "--help", "/var/run/tcpeek/tcpeek.sock"):
-                self.assertIn(known, done.stdout)
+                self.assertIn(known, " ".join(done.stdout.split()))
 
     def test_wrong_usage_is_refused_with_status_2(self) -> None:
-        for arguments in (["-x"], ["--gmet"], ["word"], ["-U"], ["-U", ""], ["-g", "-j"]):
+        for arguments in (["-x"], ["--gmet"], ["word"], ["-U"], ["-U", ""], ["-g", "-j"], ["-g", "--blocks"],
+                          ["-j", "--blocks"], ["--color", "pink"], ["top", "0"], ["top", "101"], ["top", "--json"],
+                          ["top", "5", "--once"], ["history", "--since", "25:00"], ["rates", "0"], ["rates", "x"],
+                          ["watch", "-r", "lucky"], ["watch", "--failures", "--changes"], ["ask"], ["completion", "sh"],
+                          ["rates", "-f", "a", "-f", "b"], ["-f"], ["prometheus", "extra"]):
             with self.subTest(arguments):
                 done = self.run_it(*arguments)
                 self.assertEqual((done.returncode, done.stdout), (2, ""))
@@ -196,7 +237,7 @@ class UsageTest(TcpeekstatTest):
 
     def test_the_long_spelling_of_the_socket_option(self) -> None:
         with self.tcpeek(GET):
-            done = subprocess.run(self.command(f"--socket={self.socket}"), text=True,
+            done = subprocess.run(self.command(f"--socket={self.socket}", "--blocks"), text=True,
                                   capture_output=True, timeout=DEADLINE_S, check=False)
         self.assertEqual(done.stdout, SUMMARY)
 
@@ -263,12 +304,12 @@ class OwnerTest(TcpeekstatTest):
                               "belongs to user nobody", "run tcpeekstat as that user", "--any-owner")
 
     def assert_read_if_asked_to(self) -> None:
-        done = self.run_it("--any-owner")
+        done = self.run_it("--any-owner", "--blocks")
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, SUMMARY, ""))
 
     def test_a_socket_of_root(self) -> None:
         with self.tcpeek(GET):
-            self.assertEqual(self.run_it().stdout, SUMMARY)
+            self.assertEqual(self.run_it("--blocks").stdout, SUMMARY)
 
     def test_a_socket_of_another_user(self) -> None:
         with self.tcpeek(GET) as server:
@@ -316,7 +357,7 @@ class OwnerTest(TcpeekstatTest):
             self.socket.chmod(0o666)
             done = subprocess.run(
                 ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "/usr/bin/python3", "-",
-                 "-U", str(self.socket)], input=TCPEEKSTAT.read_text(), text=True,
+                 "-U", str(self.socket), "--blocks"], input=TCPEEKSTAT.read_text(), text=True,
                 capture_output=True, timeout=DEADLINE_S, check=False)
         self.assertEqual((done.returncode, done.stdout), (0, SUMMARY), done.stderr)
 

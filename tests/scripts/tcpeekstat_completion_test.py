@@ -1,0 +1,163 @@
+"""The completions of tcpeekstat in the shells that they are for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import live  # noqa: F401
+from tcpeekstat_module import TCPEEKSTAT, load
+from terminal import Terminal
+
+DEADLINE_S = 30.0
+WORDS = ["ask", "check", "explain", "history", "prometheus", "rates", "summary", "top", "watch"]
+# What has been typed, and what is offered then.
+CASES: list[tuple[str, list[str]]] = [
+    ("", WORDS),
+    ("to", ["top"]),
+    ("top --b", ["--by"]),
+    ("top --by ", ["initiator", "network", "pair", "service"]),
+    ("history --by ", ["minute", "second"]),
+    ("top --window 1", ["10m", "10s", "1m"]),
+    ("--color a", ["always", "auto"]),
+    ("--socket /nowhere/x.sock wat", ["watch"]),
+    ("check --no-traffic ", ["critical", "ok", "unknown", "warning"]),
+    ("watch --fil", ["--filter"]),
+    ("--blo", ["--blocks"]),
+    ("summary --blo", ["--blocks"]),
+    ("top --blo", []),
+]
+
+
+def completion(shell: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-W", "error", str(TCPEEKSTAT), "completion", shell],
+        check=True,
+        text=True,
+        capture_output=True,
+        timeout=DEADLINE_S,
+    ).stdout
+
+
+class CompletionTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def script(self, shell: str, name: str) -> Path:
+        if shutil.which(shell) is None:
+            self.fail(f"{shell} is not installed: run scripts/setup")
+        path = self.folder / name
+        path.write_text(completion(shell), encoding="utf-8")
+        return path
+
+    def test_bash(self) -> None:
+        script = self.script("bash", "tcpeekstat")
+        ask = (
+            'source "$1"; COMP_WORDS=(tcpeekstat "${@:2}"); COMP_CWORD=$#; ((COMP_CWORD -= 1))\n'
+            '_tcpeekstat tcpeekstat "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"\n'
+            'printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        for typed, offered in [
+            *CASES,
+            ("--color = al", ["always"]),
+            ("top --sort =", ["failing", "name", "p99", "rate"]),
+        ]:
+            words = typed.split(" ")
+            done = subprocess.run(
+                ["bash", "-c", ask, "bash", str(script), *words],
+                text=True,
+                capture_output=True,
+                timeout=DEADLINE_S,
+                check=False,
+            )
+            with self.subTest(typed):
+                self.assertEqual(done.stderr, "")
+                self.assertEqual(sorted(done.stdout.split()), offered)
+
+    def test_bash_with_its_own_loader(self) -> None:
+        """As installed: bash-completion finds it by the name of the command."""
+        loader = "/usr/share/bash-completion/bash_completion"
+        self.assertTrue(Path(loader).exists(), "bash-completion is not installed: run scripts/setup")
+        (self.folder / "completions").mkdir()
+        self.script("bash", "completions/tcpeekstat")
+        with Terminal(
+            ["bash", "--norc", "--noprofile", "-i"],
+            environment={"BASH_COMPLETION_USER_DIR": str(self.folder), "PS1": "> "},
+        ) as terminal:
+            terminal.type(f"source {loader}\rbind 'set bell-style none'\rclear\rtcpeekstat expl\t")
+            terminal.wait_for("> tcpeekstat explain")
+
+    def test_bash_script_is_clean(self) -> None:
+        done = subprocess.run(
+            ["shellcheck", "--shell=bash", str(self.script("bash", "x"))],
+            text=True,
+            capture_output=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        self.assertEqual(done.stdout, "")
+
+    def test_zsh(self) -> None:
+        self.script("zsh", "_tcpeekstat")
+        (self.folder / ".zshrc").write_text(
+            f"PS1='zsh> '; fpath=({self.folder} $fpath); autoload -Uz compinit; compinit -u -D; unsetopt BEEP\n"
+            "zstyle ':completion:*' list-separator '='\n"
+        )
+        environment = {"ZDOTDIR": str(self.folder), "HOME": str(self.folder)}
+        for typed, offered in CASES:
+            if len(offered) != 1:
+                continue  # what is unambiguous appears on the line
+            with self.subTest(typed), Terminal(["zsh", "-d", "-i"], 120, environment=environment) as terminal:
+                terminal.wait_for("zsh>")
+                terminal.type(f"tcpeekstat {typed}\t")
+                completed = f"zsh> tcpeekstat {' '.join([*typed.split(' ')[:-1], offered[0]])}"
+                # It may only list what there is at first.
+                terminal.wait_for(lambda: completed in terminal.text() or offered[0] in terminal.lines()[1])
+                if completed not in terminal.text():
+                    terminal.type("\t")
+                terminal.wait_for(completed)
+        with Terminal(["zsh", "-d", "-i"], 120, environment=environment) as terminal:
+            terminal.wait_for("zsh>")
+            terminal.type("tcpeekstat top --by \t")
+            self.assertIn("initiator", terminal.wait_for("network"))
+
+    def test_fish(self) -> None:
+        script = self.script("fish", "tcpeekstat.fish")
+        environment = {**os.environ, "HOME": str(self.folder), "LANG": "C.UTF-8"}
+        for typed, offered in CASES:
+            done = subprocess.run(
+                ["fish", "--no-config", "-c", f"source {script}; complete -C 'tcpeekstat {typed}'"],
+                text=True,
+                capture_output=True,
+                timeout=DEADLINE_S,
+                check=False,
+                env=environment,
+            )
+            with self.subTest(typed):
+                self.assertEqual(done.stderr, "")
+                self.assertEqual(sorted(line.split("\t")[0] for line in done.stdout.splitlines()), offered)
+
+    def test_every_option_is_in_each(self) -> None:
+        tool = load()
+        texts = {shell: completion(shell) for shell in ("bash", "zsh", "fish")}
+        for word in tool.shown_words():
+            for option in (*word.options, *tool.COMMON):
+                for name in option.names:
+                    for shell, text in texts.items():
+                        wanted = (
+                            name if shell != "fish" else f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}"
+                        )
+                        self.assertIn(wanted, text, (shell, word.name))
+
+    def test_what_is_hidden_is_not_offered(self) -> None:
+        for shell in ("bash", "zsh", "fish"):
+            self.assertNotRegex(completion(shell), r"-a completion|\bask completion\b|completion\)")
+
+
+if __name__ == "__main__":
+    unittest.main()
