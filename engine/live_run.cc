@@ -83,11 +83,11 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
                socket_closer_),
       link_watcher_(interfaces_, interfaces_.locality(links_), sockets_, readers_, filters_, log),
       snapshot_collector_(reactor_, readers_, filters_, interfaces_, start_),
-      health_(options.health),
       top_rounds_(reactor_, readers_),
       top_collector_(top_rounds_),
       explain_collector_(snapshot_collector_, top_rounds_, options.local.empty()),
       events_(new_boot()),
+      trends_(options.health, top_collector_, events_, log),
       watchers_(
           events_, [this] { return names_of(filters_); },
           [this](bool listen_now) { listen(listen_now); }),
@@ -107,7 +107,7 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
           },
           [this](const ipc::TopRequest& request, TopCollector::Receiver receiver) {
             top_collector_.collect(request, [this, receiver = std::move(receiver)](ipc::Top top) {
-              health_.describe(top);
+              trends_.describe(top);
               receiver(top);
             });
           }),
@@ -115,16 +115,15 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
           reporter_config(options), standard_error, standard_output, filters_,
           [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); },
           &events_),
-      reload_(options_, filters_, link_watcher_, health_, reporter_, log),
+      reload_(options_, filters_, link_watcher_, trends_.health(), reporter_, log),
       listening_(always_listens(options)) {
   log_.open_journal();
   snapshot_collector_.include(standard_error);
   snapshot_collector_.include(standard_output);
   snapshot_collector_.annotate([this](ipc::Snapshot& snapshot) {
-    health_.describe(snapshot);
+    trends_.describe(snapshot);
     queue_watch_.judge(snapshot.queues, QueueWatch::Clock::now(),
                        snapshot.taken.time_since_epoch());
-    if (history_) snapshot.history = history_->stats();
     snapshot.server.deltas_displaced = request_handler_.deltas().displaced();
   });
   request_handler_.offer(metrics_replies_);
@@ -186,7 +185,7 @@ void LiveRun::open_server() {
     request_handler_.ask(std::move(request), std::move(reply));
   });
   snapshot_collector_.include(*server_);
-  request_handler_.offer(history_.emplace());
+  request_handler_.offer(trends_.keep_history());
   request_handler_.offer([this](ExplainCollector::Receiver receiver) {
     explain_collector_.collect(std::move(receiver));
   });
@@ -318,8 +317,7 @@ void LiveRun::on_second(const ipc::Snapshot& snapshot) {
   if (!printing_) readers_.settle(filters_);
   look_at_queues();
   readers_.release_queues();
-  look_back(snapshot);
-  tell_gaps(snapshot);
+  trends_.on_second(snapshot);
   watchers_.each_second();
   for (const LossWarning& warning : loss_warnings_.warnings(snapshot, LossWarnings::Clock::now())) {
     log_.write(LOG_WARNING, warning.text, warning.entry);
@@ -337,49 +335,12 @@ void LiveRun::look_at_queues() {
   queue_watch_.look(kernel_queues_, QueueWatch::Clock::now());
 }
 
-void LiveRun::look_back(const ipc::Snapshot& snapshot) {
-  tell(health_.on_second(snapshot), snapshot.clock());
-  const bool due = !history_ || history_->on_second(snapshot);
-  if (!due || std::exchange(services_requested_, true)) return;
-  constexpr ipc::TopRequest kForemost{.count = 2 * History::kMostServices};
-  top_collector_.collect(kForemost, [this, now = snapshot.clock()](const ipc::Top& top) {
-    services_requested_ = false;
-    tell(health_.on_services(top, now), now);
-    if (history_) history_->on_services(top, now);
-  });
-}
-
-void LiveRun::tell(const std::vector<HealthChange>& changes, const ipc::UptimeClock& now) {
-  for (const HealthChange& change : changes) {
-    events_.add({.kind = ipc::EventKind::change,
-                 .filters = ipc::filters_named(filters_of(change)),
-                 .line = to_json_line(events_.stamp(), event_of(change, now.taken))});
-  }
-  for (const HealthMessage& message : health_messages_.of(changes, now.uptime)) {
-    log_.write(message.severity, message.text, message.entry);
-  }
-}
-
-void LiveRun::tell_gaps(const ipc::Snapshot& snapshot) {
-  for (const ipc::GapEvent& gap : gap_finder_.on_second(snapshot)) {
-    events_.add({.kind = ipc::EventKind::gap,
-                 .filters = nullptr,
-                 .line = to_json_line(events_.stamp(), gap)});
-  }
-}
-
 // Where outcomes are printed they are queued all the time.
 void LiveRun::listen(bool listen) {
   if (always_listens(options_)) return;
   listening_ = listen;
   readers_.listen(listen);
-  if (!listen) return;
-  const ipc::GapEvent gap{.time = std::chrono::system_clock::now(),
-                          .reason = ipc::GapReason::unwatched,
-                          .count = std::nullopt};
-  events_.add({.kind = ipc::EventKind::gap,
-               .filters = nullptr,
-               .line = to_json_line(events_.stamp(), gap)});
+  if (listen) trends_.tell_of_unwatched();
 }
 
 void LiveRun::on_request_signal() {

@@ -14,8 +14,6 @@
 #include <optional>
 #include <string>
 
-#include "engine/alerts/health.h"
-#include "engine/alerts/health_messages.h"
 #include "engine/config/options.h"
 #include "engine/config/sizing.h"
 #include "engine/filters/filter_registry.h"
@@ -32,6 +30,7 @@
 #include "engine/live/top_collector.h"
 #include "engine/live/top_rounds.h"
 #include "engine/live_reload.h"
+#include "engine/live_trends.h"
 #include "engine/output/line_writer.h"
 #include "engine/output/log.h"
 #include "engine/output/loss_warnings.h"
@@ -41,8 +40,6 @@
 #include "engine/process/privileges.h"
 #include "engine/process/sandbox.h"
 #include "engine/process/termination_signals.h"
-#include "engine/serve/gap_finder.h"
-#include "engine/serve/history.h"
 #include "engine/serve/metrics_replies.h"
 #include "engine/serve/request_handler.h"
 #include "engine/serve/watchers.h"
@@ -77,9 +74,6 @@ class LiveRun {
   void print_outcomes();
   void on_second(const ipc::Snapshot& snapshot);
   void look_at_queues();
-  void look_back(const ipc::Snapshot& snapshot);
-  void tell(const std::vector<HealthChange>& changes, const ipc::UptimeClock& now);
-  void tell_gaps(const ipc::Snapshot& snapshot);
   void listen(bool listen);
   [[nodiscard]] std::string trouble() const;
   void on_request_signal();
@@ -114,14 +108,11 @@ class LiveRun {
   KernelQueueReader kernel_queue_reader_;
   KernelQueues kernel_queues_;  // of the last second
   QueueWatch queue_watch_;
-  Health health_;
-  HealthMessages health_messages_;
-  std::optional<History> history_;  // none with --no-socket: nobody could ask for it
   TopRounds top_rounds_;
   TopCollector top_collector_;
   ExplainCollector explain_collector_;
   ipc::EventLog events_;
-  GapFinder gap_finder_;
+  LiveTrends trends_;
   Watchers watchers_;
   ServicesCollector services_collector_;
   ServiceMembers service_members_;
@@ -137,7 +128,6 @@ class LiveRun {
   std::chrono::steady_clock::time_point answered_;  // the readers, last
   bool printing_ = false;                           // more outcomes are queued than were told
   bool snapshot_requested_ = false;
-  bool services_requested_ = false;
   bool not_local_reported_ = false;
 };
 

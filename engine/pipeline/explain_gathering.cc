@@ -196,6 +196,8 @@ void ExplainGathering::take_services(TopReports readers) {
       sum.repeated_successes += noted.repeated_successes;
       sum.uncertain += noted.uncertain;
       sum.rst_suspect += noted.rst_suspect;
+      sum.stuck_tuples += noted.stuck_tuples;
+      sum.option_black_holes += noted.option_black_holes;
       sum.own_responder |= noted.own_responder;
       if (noted.error_at > sum.error_at) {
         sum.error = noted.error;
@@ -213,6 +215,9 @@ void ExplainGathering::take_services(TopReports readers) {
     facts.repeated_successes = sum.repeated_successes;
     facts.uncertain = sum.uncertain;
     facts.rst_suspect = sum.rst_suspect;
+    facts.stuck_tuples = sum.stuck_tuples;
+    facts.option_black_holes = sum.option_black_holes;
+    facts.retrying = facts.row.retrying;
     if (sum.error_at != 0) facts.router = router_of(sum, key, facts.causes.unreachable);
     failed_of_late_.push_back(sum.causes.total() - sum.causes.probe);
     input_.services.push_back(std::move(facts));

@@ -23,6 +23,21 @@ void ServiceNotes::ended(ServiceTable::Number number, std::int64_t counting_sinc
   note.error_at = outcome.at.time_since_epoch().count();
 }
 
+void ServiceNotes::matched(ServiceTable::Number number, std::int64_t counting_since,
+                           Pattern pattern) noexcept {
+  switch (pattern) {
+    case Pattern::none:
+      return;
+    case Pattern::stuck_tuple:
+      ++current(number, counting_since).present.stuck_tuples;
+      return;
+    case Pattern::ecn_black_hole:
+    case Pattern::fast_open_black_hole:
+      ++current(number, counting_since).present.option_black_holes;
+      return;
+  }
+}
+
 // The note, of this row and of this window.
 ServiceNotes::Note& ServiceNotes::current(ServiceTable::Number number,
                                           std::int64_t counting_since) noexcept {
@@ -61,6 +76,8 @@ void ServiceNotes::add(NotedOfService& sum, const Window& window) noexcept {
   sum.repeated_successes += window.repeated_successes;
   sum.uncertain += window.uncertain;
   sum.rst_suspect += window.rst_suspect;
+  sum.stuck_tuples += window.stuck_tuples;
+  sum.option_black_holes += window.option_black_holes;
 }
 
 }  // namespace tcpeek::engine

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/pipeline/pattern.h"
 #include "engine/pipeline/service_table.h"
 #include "flowtable/icmp_error.h"
 #include "flowtable/outcome.h"
@@ -27,6 +28,8 @@ struct NotedOfService {
   std::uint64_t repeated_successes = 0;  // the SYN had to be sent again
   std::uint64_t uncertain = 0;           // timeouts while packets were lost
   std::uint64_t rst_suspect = 0;         // by a RST unlike the responder's SYN/ACKs
+  std::uint64_t stuck_tuples = 0;        // see pattern.h
+  std::uint64_t option_black_holes = 0;
   flowtable::IcmpError error;
   std::int64_t error_at = 0;   // 0: none is known
   bool own_responder = false;  // its address is one of a captured interface
@@ -40,6 +43,8 @@ class ServiceNotes {
   // `counting_since`: of the row. Neither plain successes nor evictions are worth a note.
   void ended(ServiceTable::Number number, std::int64_t counting_since,
              const flowtable::Outcome& outcome, bool syn_repeated, bool own_responder) noexcept;
+
+  void matched(ServiceTable::Number number, std::int64_t counting_since, Pattern pattern) noexcept;
 
   void begin_window() noexcept { ++window_; }
   [[nodiscard]] NotedOfService of(ServiceTable::Number number,
@@ -55,6 +60,8 @@ class ServiceNotes {
     std::uint32_t repeated_successes = 0;
     std::uint32_t uncertain = 0;
     std::uint32_t rst_suspect = 0;
+    std::uint32_t stuck_tuples = 0;
+    std::uint32_t option_black_holes = 0;
   };
 
   // A plain failure touches the first line alone.

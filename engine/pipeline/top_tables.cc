@@ -26,6 +26,8 @@ Pattern TopTables::ended_otherwise(const Attempt& attempt, const Outcome& outcom
   }
   const bool repeated = (h.dup_syns | h.dup_synacks) != 0;
   const Pattern pattern = repeated ? stopped_retrying(attempt, outcome, service) : Pattern::none;
+  if (pattern != Pattern::none) [[unlikely]]
+    notes_.matched(service, services_[service].counting_since, pattern);
   switch (flowtable::result_of(outcome.cause)) {
     case flowtable::Result::success:
       services_.succeeded_unseen(service, outcome.at);

@@ -103,6 +103,14 @@ class Patterns(unittest.TestCase):
                 for monitor, earlier in zip(self.monitors, before, strict=True):
                     lab.wait_for(lambda m=monitor: m.stats().totals["pending"] == 0, "it has ended")  # type: ignore[misc]
                     self.assertEqual(self.patterns(monitor), {"stuck_tuple": earlier + 1})
+                    self.assert_finding(monitor, "stuck_tuple", port)
+
+    def assert_finding(self, monitor: Monitor, rule: str, port: int) -> None:
+        """EXPLAIN tells of it, and whose it is."""
+        findings = json.loads(monitor.ask("EXPLAIN"))["findings"]
+        of_port = [each["rule"] for each in findings if any(s["port"] == port for s in each["subject"]["services"])]
+        self.assertIn(rule, of_port, findings)
+        self.assertTrue(all(each["verdict"] == "path" for each in findings if each["rule"] == rule))
 
     def wait_for_answers_meanwhile(self, port: int, count: int) -> None:
         def shown(monitor: Monitor) -> bool:
@@ -141,6 +149,7 @@ class Patterns(unittest.TestCase):
                 self.wait_for_successes(port, FEW)
                 for monitor, earlier in zip(self.monitors, before, strict=True):
                     self.assertEqual(self.patterns(monitor), {"ecn_black_hole": earlier + FEW - 3})
+                    self.assert_finding(monitor, "option_black_hole", port)
 
     def test_lost_syns_are_no_black_hole(self) -> None:
         """All first SYNs are dropped, whether they ask for ECN or not."""

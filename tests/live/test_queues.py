@@ -128,6 +128,23 @@ class Queues(unittest.TestCase):
             self.assertLessEqual(counters["listen_overflows"], overflows)
             self.assertGreater(counters["listen_overflows"], 0)
 
+    def test_explain_says_whose_it_is(self) -> None:
+        with Monitor(self.network, "--threads", "2", "-q", "--timeout", "1") as monitor:
+            full = self.listen(HOST_V4, 4)
+            self.connect(full, 5 + MORE)
+            port = full.getsockname()[1]
+            self.wait_for_port(monitor, port, {"kernel": "confirmed", "suspected": True})
+
+            def finding() -> Any:
+                found = json.loads(monitor.ask("EXPLAIN"))["findings"]
+                return next((each for each in found if each["rule"] == "accept_queue_full"), None)
+
+            lab.wait_for(lambda: finding() is not None, "it says that the queue is full")
+            told = finding()
+            self.assertEqual(told["verdict"], "here")
+            self.assertIn(str(port), told["sentence"])
+            self.assertIn(f"ss -ltnp 'sport = :{port}'", told["next"])
+
     def test_deferred_accepts_are_not_blamed(self) -> None:
         """Clients that stay silent: the kernel repeats its SYN/ACK after the completing ACK, and its queue is empty."""
         with self.monitor() as monitor:

@@ -370,8 +370,7 @@ TEST(Options, warnings_are_gathered) {
 
 TEST(Options, capture_files_in_order_and_what_does_not_go_with_them) {
   const Options options = options_of({"-r", "a", "--read=b", "-r-", "--threads", "3", "--icmp"});
-  EXPECT_THAT(options.read_files, testing::ElementsAre("a", "b", "-"));
-  EXPECT_TRUE(options_of({}).read_files.empty());
+  EXPECT_THAT(options.read_files, ElementsAre("a", "b", "-"));
   EXPECT_EQ(message_of({"-r", "-", "-r", "-"}), "--read: standard input (-) can be read only once");
   EXPECT_EQ(message_of({"-r", ""}),
             "--read: '' is not the path of a capture file, or - for standard input");
