@@ -162,7 +162,8 @@ void Metrics::write_servers() {
 void Metrics::write_services(const ServiceMetrics& services) {
   std::vector<std::string> labels;
   for (const ServiceMetric& service : services.services) {
-    const std::string address = service.is_local() ? "" : "," + label("address", service.address);
+    const std::string address =
+        service.is_local() ? "" : fmt::format(",{}", label("address", service.address));
     labels.push_back(fmt::format("direction=\"{}\"{},port=\"{}\"", service.is_local() ? "rx" : "tx",
                                  address, service.port));
   }
