@@ -348,9 +348,11 @@ void LiveRun::on_request_signal() {
     case RequestSignal::none:
       return;
     case RequestSignal::summary:
-      return snapshot_collector_.collect([this](const ipc::Snapshot& snapshot) {
-        standard_error_.line(summary(snapshot));
-        standard_error_.flush();
+      return top_collector_.collect(kSummaryServices, [this](const ipc::Top& top) {
+        snapshot_collector_.collect([this, top](const ipc::Snapshot& snapshot) {
+          standard_error_.line(summary(snapshot, top.services));
+          standard_error_.flush();
+        });
       });
     case RequestSignal::hangup:
       log_.notice(
@@ -368,7 +370,10 @@ void LiveRun::finish() {
   }
   watchers_.wake();
   standard_error_.line("");
-  standard_error_.line(summary(snapshot_collector_.last()));
+  const ipc::Top top = top_at_once(
+      kSummaryServices, [this](const TopQuery& query) { return readers_.answer_at_once(query); },
+      std::chrono::system_clock::now());
+  standard_error_.line(summary(snapshot_collector_.last(), top.services));
   standard_error_.flush_for(kShutdownFlushTimeout);
   standard_output_.flush_for(kShutdownFlushTimeout);
   socket_closer_.close_all();

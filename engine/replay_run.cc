@@ -13,6 +13,7 @@
 #include "engine/output/loss_warnings.h"
 #include "engine/output/summary.h"
 #include "engine/pipeline/explain_totals.h"
+#include "engine/pipeline/top_builder.h"
 #include "engine/pipeline/snapshot_builder.h"
 #include "engine/reporter_config_of.h"
 #include "ipc/explain_json.h"
@@ -190,7 +191,12 @@ void ReplayRun::finish() {
 
 void ReplayRun::print_summary() {
   progress_.wipe();
-  standard_error_.line(summary(snapshot()));
+  const ipc::Snapshot totals = snapshot();
+  const ipc::Top top = top_at_once(
+      kSummaryServices,
+      [this](const TopQuery& query) { return readers_->answer(query, clock_.now()); },
+      totals.taken);
+  standard_error_.line(summary(totals, top.services));
   standard_error_.flush();
 }
 

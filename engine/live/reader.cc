@@ -127,6 +127,16 @@ void Reader::ask_top(const TopQuery& query) {
   wake_.notify();
 }
 
+const TopReport& Reader::answer_at_once(const TopQuery& query) {
+  const auto work = [this] { return top_.work(counter_.top(), timeline_, timeline_.now()); };
+  while (work()) {  // what it was asked before
+  }
+  top_.ask(query);
+  while (work()) {
+  }
+  return top_.report();
+}
+
 void Reader::pin() {
   if (!config_.cpu) return;
   cpu_set_t set;

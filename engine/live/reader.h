@@ -86,6 +86,8 @@ class Reader {
   // Precondition: top().ready().
   void ask_top(const TopQuery& query);
   [[nodiscard]] const TopExchange& top() const noexcept { return top_; }
+  // The answer of one that has stopped, in the caller's thread.
+  [[nodiscard]] const TopReport& answer_at_once(const TopQuery& query);
 
   [[nodiscard]] Handover<ReaderRules>& rules() noexcept { return rules_; }
   // Continues with another socket on this interface, which was deleted and recreated. Returns the one

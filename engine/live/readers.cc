@@ -166,4 +166,10 @@ std::vector<ReaderView> Readers::views() const {
   return views;
 }
 
+std::vector<const TopReport*> Readers::answer_at_once(const TopQuery& query) {
+  std::vector<const TopReport*> reports;
+  for (const auto& reader : readers_) reports.push_back(&reader->answer_at_once(query));
+  return reports;
+}
+
 }  // namespace tcpeek::engine

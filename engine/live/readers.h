@@ -63,6 +63,8 @@ class Readers {
   // Call whenever all readers have reported since the last call: gives back the memory of queues that
   // nobody listens to.
   void release_queues() noexcept;
+  // After stop().
+  [[nodiscard]] std::vector<const TopReport*> answer_at_once(const TopQuery& query);
   [[nodiscard]] std::size_t size() const noexcept { return readers_.size(); }
   [[nodiscard]] Reader& operator[](std::size_t i) noexcept { return *readers_[i]; }
 

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <iterator>
 #include <string>
+#include <utility>
 
 #include "engine/base/text.h"
 #include "engine/output/local_time.h"
@@ -101,9 +103,37 @@ void pcap_block(Out out, const ipc::Snapshot& s) {
   }
 }
 
+// "10 refused, 2 no answer"
+std::string causes_of(const ipc::FailureCounts& c) {
+  const std::array counts{
+      std::pair{c.refused, "refused"},         std::pair{c.reset, "reset"},
+      std::pair{c.no_answer, "no answer"},     std::pair{c.no_ack, "no ACK"},
+      std::pair{c.unreachable, "unreachable"}, std::pair{c.superseded, "superseded"},
+  };
+  std::string text;
+  for (const auto& [count, word] : counts) {
+    if (count == 0) continue;
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, word);
+  }
+  return text;
+}
+
+// What an initiator did by itself is no failure of a service.
+void services_block(Out out, std::span<const ipc::TopServiceRow> services) {
+  bool first = true;
+  for (const ipc::TopServiceRow& row : services) {
+    const ipc::FailureCounts& causes = row.failures.causes;
+    const auto failed = causes.total() - causes.aborted - causes.half_open - causes.probe;
+    if (failed == 0) continue;
+    if (std::exchange(first, false)) fmt::format_to(out, "{}\n services that fail\n", kRule);
+    fmt::format_to(out, "   {}: {} of {} ({})\n", service_name(row), failed, row.attempts,
+                   causes_of(causes));
+  }
+}
+
 }  // namespace
 
-std::string summary(const ipc::Snapshot& s) {
+std::string summary(const ipc::Snapshot& s, std::span<const ipc::TopServiceRow> services) {
   std::string text;
   const Out out = std::back_inserter(text);
   fmt::format_to(out, "========== TCPEEK SUMMARY ==========\n");
@@ -115,6 +145,7 @@ std::string summary(const ipc::Snapshot& s) {
     if (!filter.removed) filter_block(out, filter);
   }
   pcap_block(out, s);
+  services_block(out, services);
   fmt::format_to(out, "====================================");
   return text;
 }

@@ -6,6 +6,7 @@
 // before the time that is told, where a reader had its first failure before that success.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <span>
 #include <vector>
@@ -33,5 +34,18 @@ struct TopChoice {
 // From the readers' details of `choice`.
 [[nodiscard]] ipc::Top build_top(const ipc::TopRequest& request, const TopChoice& choice,
                                  TopReports readers, std::chrono::system_clock::time_point taken);
+
+// Both rounds in a row, where readers answer at once: ask(TopQuery) returns their reports.
+template <class Ask>
+[[nodiscard]] ipc::Top top_at_once(const ipc::TopRequest& request, Ask&& ask,
+                                   std::chrono::system_clock::time_point taken) {
+  TopQuery query;
+  query.by = request.by;
+  const TopChoice choice = choose_top(ask(query), request.count);
+  query.part = TopQuery::Part::details;
+  query.count = choice.keys.size();
+  std::ranges::copy(choice.keys, query.keys.begin());
+  return build_top(request, choice, ask(query), taken);
+}
 
 }  // namespace tcpeek::engine

@@ -79,14 +79,18 @@ std::uint64_t ReplayReaders::pending() const noexcept {
   return pending;
 }
 
+std::vector<const TopReport*> ReplayReaders::answer(const TopQuery& query,
+                                                    flowtable::PacketTime now) {
+  std::vector<const TopReport*> reports;
+  for (const auto& reader : readers_) reports.push_back(&reader->answer(query, now));
+  return reports;
+}
+
 ExplainInput ReplayReaders::explain_input(flowtable::PacketTime now,
                                           std::chrono::system_clock::time_point taken) {
   ExplainGathering gathering({.whole_file = true, .local_is_own = false});
-  std::vector<const TopReport*> reports;
-  do {
-    reports.clear();
-    for (const auto& reader : readers_) reports.push_back(&reader->answer(gathering.query(), now));
-  } while (gathering.on_reports(reports));
+  while (gathering.on_reports(answer(gathering.query(), now))) {
+  }
   ExplainInput input = std::move(gathering).take(taken);
   PendingAttempts pending;
   for (const auto& reader : readers_) pending.add(reader->pending_attempts());

@@ -48,6 +48,8 @@ class ReplayReaders {
   [[nodiscard]] std::uint64_t pending() const noexcept;
   [[nodiscard]] std::span<OutcomeQueue* const> outcomes() const noexcept { return outcomes_; }
   // What EXPLAIN reasons from, but for the totals.
+  [[nodiscard]] std::vector<const TopReport*> answer(const TopQuery& query,
+                                                     flowtable::PacketTime now);
   [[nodiscard]] ExplainInput explain_input(flowtable::PacketTime now,
                                            std::chrono::system_clock::time_point taken);
   // The counts of all readers, for files that gave `packets` packets each; valid until the next call.

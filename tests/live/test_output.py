@@ -164,7 +164,7 @@ class Output(unittest.TestCase):
         self.assertEqual(lines[-1], "=" * 36)
         blocks = "\n".join(lines[4:-1]).split("-" * 36 + "\n")[1:]
         names = [block.splitlines()[0] for block in blocks]
-        self.assertEqual(names, [" RX", " TX", " web", " pcap stats"])
+        self.assertEqual(names, [" RX", " TX", " web", " pcap stats", " services that fail"])
         for block, numbers in zip(
             blocks, ((1, 0, 0, 2, 0, 1, 1), (1, 1, 1, 2, 1, 1, 0), (0, 0, 0, 0, 0, 0, 0)), strict=False
         ):
@@ -179,7 +179,9 @@ class Output(unittest.TestCase):
                 f"     Connection Rejected   : {reject:6}",
                 f"     ICMP Unreachable      : {unreach:6}",
             )
-        self.assertRegex(blocks[-1], r"^ pcap stats\n   recv   : 16\n   drop   : 0\n   ifdrop : 0\n?")
+        self.assertRegex(blocks[3], r"^ pcap stats\n   recv   : 16\n   drop   : 0\n   ifdrop : 0\n?")
+        for line in blocks[4].splitlines()[1:]:
+            self.assertRegex(line, r"^   (rx|tx) \S+:\d+: \d+ of \d+ \(\d+ [^)]+\)$")
 
     def _assert_in_order(self, block: str, *expected: str) -> None:
         """The original's lines directly follow each other; ours come after them."""

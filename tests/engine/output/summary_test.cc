@@ -43,9 +43,9 @@ Snapshot snapshot() {
   return s;
 }
 
-std::string text(const Snapshot& s) {
+std::string text(const Snapshot& s, const std::vector<ipc::TopServiceRow>& services = {}) {
   const engine::test::LocalZone zone("JST-9");
-  return summary(s);
+  return summary(s, services);
 }
 
 // The lines of one filter.
@@ -215,6 +215,33 @@ TEST(SummaryTest, WhatWasIgnoredAndWhy) {
   EXPECT_THAT(all, HasSubstr("not local: 5"));
   EXPECT_THAT(all, HasSubstr("excluded: 6"));
   EXPECT_THAT(all.substr(all.rfind('\n')), HasSubstr("\n===================================="));
+}
+
+TEST(SummaryTest, ServicesThatFail) {
+  EXPECT_THAT(text(snapshot()), Not(HasSubstr("services")));
+  ipc::TopServiceRow web;
+  web.address = "192.0.2.1";
+  web.port = 443;
+  web.responder_local = true;
+  web.attempts = 40;
+  web.failures = {.total = 15, .causes = {.refused = 10, .probe = 3, .no_answer = 2}};
+  ipc::TopServiceRow scanned = web;
+  scanned.port = 22;
+  scanned.failures = {.total = 9, .causes = {.half_open = 9}};
+  ipc::TopServiceRow far = web;
+  far.address = "2001:db8::1";
+  far.responder_local = false;
+  far.initiator_local = true;
+  far.attempts = 1;
+  far.failures = {.total = 1, .causes = {.unreachable = 1}};
+  const std::string all = text(snapshot(), {web, scanned, far});
+  EXPECT_THAT(all, HasSubstr("\n   used   : 40\n------------------------------------\n"
+                             " services that fail\n"
+                             "   rx 192.0.2.1:443: 12 of 40 (10 refused, 2 no answer)\n"
+                             "   tx [2001:db8::1]:443: 1 of 1 (1 unreachable)\n"
+                             "===================================="));
+  EXPECT_THAT(text(snapshot(), {scanned}), Not(HasSubstr("services")))
+      << "what an initiator did by itself";
 }
 
 TEST(SummaryTest, LongTimes) {
