@@ -47,7 +47,7 @@ Operation:
       --config=FILE       options and filters from FILE, too; what the command
                           line says goes before (see tcpeek(8))
       --reload            hand the filters, --local, -l and the limits of health
-                          to the tcpeek that runs, and exit
+                          to the running tcpeek, and exit
   -u, --user=USER         become USER, a name or a number, once everything is
                           open
       --no-seccomp        do not filter system calls (for debugging, or where
@@ -71,8 +71,8 @@ Output:
                           (default: /var/run/tcpeek/tcpeek.sock)
       --no-socket         no socket: for a quick look beside the service
       --explain           at the end of capture files, on standard output: what
-                          fails, whose it is and what to try next; live, ask the
-                          socket for EXPLAIN
+                          fails, whose it is and what to try next; live, use
+                          tcpeekstat explain
       --output=FORMAT     text (default) or json: one object per attempt on
                           standard output
       --metrics-listen=ADDR:PORT

@@ -40,7 +40,7 @@ TEST(ReloadRequestTest, OtherWordsAreNone) {
 
 TEST(ReloadRequestTest, WithoutABodySaysWhy) {
   EXPECT_EQ(parse_reload_request("RELOAD 12")->error,
-            "RELOAD: only root and the user whom tcpeek runs as may change its rules");
+            "RELOAD: only root and the user that tcpeek runs as may change its filters");
   for (const char* line : {"RELOAD", "RELOAD 0", "RELOAD x", "RELOAD 1048577"}) {
     EXPECT_THAT(parse_reload_request(line)->error, HasSubstr("a number of bytes from 1 to 1048576"))
         << line;
