@@ -633,7 +633,8 @@ class SocketsTest(unittest.TestCase):
             )
             self.assertEqual(self.tool.find_sockets([str(var)]), [f"{var}/eth0.sock", f"{var}/eth1.sock"])
             self.assertEqual(self.tool.named_socket("eth1", str(run)), f"{run}/eth1.sock")
-            self.assertEqual(self.tool.named_socket("eth9", str(run)), "eth9")
+            self.assertEqual(self.tool.named_socket("eth9", str(run)), f"{run}/eth9.sock")  # where it would be
+            self.assertEqual(self.tool.named_socket("my.sock", str(run)), "my.sock")
             self.assertFalse(self.tool.somebody_listens(str(run / "eth0.sock")))
 
     def test_one_is_chosen_or_named(self) -> None:
