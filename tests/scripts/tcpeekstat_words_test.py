@@ -181,6 +181,12 @@ class TablesTest(WordsTest):
         self.assertEqual((done.returncode, json.loads(done.stdout)["by"]), (0, "service"))
         self.assertEqual(server.request, b"TOP 3 by=pair\r\n")
 
+    def test_ask_does_not_wait_for_what_has_no_end(self) -> None:
+        for words in (("WATCH",), ("WATCH", "result=failure"), ("WATCH json",)):
+            done = self.run_it("ask", *words)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertRegex(done.stderr, r"\Atcpeekstat: [^\n]+tcpeekstat watch --json\n\Z")
+
     def test_explain(self) -> None:
         lines = self.told(
             "explain",
