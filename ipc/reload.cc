@@ -120,7 +120,7 @@ std::string in_words(const ReloadReport& report) {
   std::vector<std::string> parts;
   tell(parts, report.added, "filter", "filters", "added");
   tell(parts, report.removed, "filter", "filters", "removed");
-  tell(parts, report.restarted, "filter", "filters", "begun anew");
+  tell(parts, report.restarted, "filter", "filters", "started over");
   tell(parts, report.exclusions_added, "exclusion", "exclusions", "added");
   tell(parts, report.exclusions_removed, "exclusion", "exclusions", "removed");
   if (!report.options.empty()) parts.push_back("changed: " + named(report.options));

@@ -79,7 +79,7 @@ TEST(ReloadReplyTest, OfOthersSaysWhatIsWrong) {
 
 TEST(ReloadWordsTest, TellWhatChanged) {
   EXPECT_EQ(in_words(a_report()),
-            "2 filters added (a, b\"\n); 1 filter removed (c); 1 filter begun anew (d); "
+            "2 filters added (a, b\"\n); 1 filter removed (c); 1 filter started over (d); "
             "1 exclusion added (:RX@%:22); 2 exclusions removed (:TX@%:22, :RX@%:1); "
             "changed: --local; 1000 filters kept");
   ReloadReport nothing;

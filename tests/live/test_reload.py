@@ -67,7 +67,7 @@ class Reload(unittest.TestCase):
                        'exclude = ["TX@%:22"]')
             self.assertEqual(
                 self.reloaded(monitor),
-                "1 filter added (new); 1 filter removed (gone); 1 filter begun anew (other); "
+                "1 filter added (new); 1 filter removed (gone); 1 filter started over (other); "
                 "1 exclusion added (:TX@%:22); 1 filter kept")
             self.assertEqual(self.names(monitor), ["RX", "TX", "stays", "other", "new", "pcap"])
             in_flight.synack()

@@ -293,7 +293,7 @@ class RatesTest(WordsTest):
             replies.stats([], replies.counts(success=1000)),
             replies.stats([], replies.counts(success=3), now=replies.NOW + 1, started=replies.NOW),
         )
-        self.assertEqual(rows[0][:4], ["tcpeek", "was", "started", "anew:"])
+        self.assertEqual(rows[0][:4], ["tcpeek", "was", "restarted:", "counts"])
         self.assertEqual(rows[2][2], "3.0")
 
     def test_of_an_older_tcpeek(self) -> None:
@@ -382,7 +382,7 @@ class WatchTest(WordsTest):
             [(line["boot"], line["seq"]) for line in map(json.loads, done.stdout.splitlines())],
             [("b1", 700), ("b2", 1), ("b2", 2)],
         )
-        self.assertEqual(done.stderr, "tcpeekstat: tcpeek was started anew\n")
+        self.assertEqual(done.stderr, "tcpeekstat: tcpeek was restarted\n")
 
     def test_a_tcpeek_that_goes_away_is_waited_for(self) -> None:
         with self.answering({**answers(), "WATCH": replies.outcome(1, "success")}):
@@ -590,7 +590,7 @@ class CheckTest(WordsTest):
         self.assertIn("90.0% failed (90 of 100: 90 refused), 0% SYNs repeated in 1 min", text)
         status, text, figures = self.check(server(replies.NOW + 120, replies.NOW + 90, success=20), *options)
         self.assertEqual((status, figures["attempts"]), (0, "20;;;0"))
-        self.assertIn("since the start 30 s ago; tcpeek was started anew meanwhile", text)
+        self.assertIn("since the start 30 s ago; tcpeek was restarted meanwhile", text)
 
     def test_a_state_that_is_none(self) -> None:
         state = self.folder / "state"
