@@ -71,8 +71,8 @@ Output:
                           (default: /var/run/tcpeek/tcpeek.sock)
       --no-socket         no socket: for a quick look beside the service
       --explain           at the end of capture files, on standard output: what
-                          fails, whose it is and what to try next; live, use
-                          tcpeekstat explain
+                          fails, whose fault it is and what to try next; live,
+                          use tcpeekstat explain
       --output=FORMAT     text (default) or json: one object per attempt on
                           standard output
       --metrics-listen=ADDR:PORT
