@@ -163,7 +163,11 @@ class MainPageTest(ScreenTest):
         gatherer = self.tool.Gatherer(self.tool.Place(str(self.socket), True))
         events = [
             self.tool.Node(json.loads(line))
-            for line in (replies.outcome(1, "reject", "refused"), replies.change(2, "db", "failing"))
+            for line in (
+                replies.outcome(1, "reject", "refused"),
+                replies.change(2, "db", "failing"),
+                replies.change(3, "tx 192.0.2.2:80", "ok", of="service"),
+            )
         ]
         with self.tcpeek(self.answers()):
             model = gatherer.poll(events)
@@ -172,6 +176,7 @@ class MainPageTest(ScreenTest):
         self.assertEqual(lines[at + 1], "no answer yet: db: 1 attempt had to repeat a SYN or SYN/ACK, of 2 waiting")
         self.assertIn("refused", lines[at + 2])
         self.assertIn("db is failing: 4 of 4 failed", lines[at + 3])
+        self.assertIn("tx 192.0.2.2:80 is ok", lines[at + 4])
 
     def test_an_older_tcpeek(self) -> None:
         gatherer = self.tool.Gatherer(self.tool.Place(str(self.socket), True))

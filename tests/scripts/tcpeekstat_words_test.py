@@ -304,6 +304,13 @@ class RatesTest(WordsTest):
 
 
 class WatchTest(WordsTest):
+    def test_changes_of_services(self) -> None:
+        stream = replies.at(0) + replies.change(1, "tx 192.0.2.2:80", "failing", of="service")
+        self.assertRegex(
+            self.told("watch", "-n", "1", server={**answers(), "WATCH": stream})[0],
+            r" tx 192\.0\.2\.2:80 is failing: 4 of 4 failed; ok for 2 h 0 min before$",
+        )
+
     def test_outcomes_changes_and_gaps(self) -> None:
         stream = (
             replies.at(0)
