@@ -80,7 +80,7 @@ class MainPageTest(ScreenTest):
             r"1204 of 2\d+ refused, last success",
         )
         at = next(n for n, line in enumerate(text) if line.startswith("! 192.0.2.9:5432 "))
-        self.assertRegex(text[at + 1], r"^    the same: at the far end, since \S+ \(5 min\), 400 of 400 failed")
+        self.assertRegex(text[at + 1], r"^    the same: at the far end, since \S+ \(5 min\), 400 of 400 refused")
         at = next(n for n, line in enumerate(text) if line.startswith("! [2001"))
         self.assertRegex(text[at + 1], r"^    4 of 10 unanswered, since \S+ \(3 min\), never worked here$")
 

@@ -624,7 +624,7 @@ class CheckTest(WordsTest):
             self.assertEqual(self.run_it("check").returncode, 3)
 
     def test_wrong_usage_is_unknown(self) -> None:
-        for options in (["-w", "x"], ["-c", "luck=3"], ["--minutes", "0"], ["extra"]):
+        for options in (["-w", "x"], ["-c", "luck=3"], ["--minutes", "0"], ["extra"], ["-m", "5", "--state", "x"]):
             self.assertEqual(self.run_it("check", *options).returncode, 3)
 
 
