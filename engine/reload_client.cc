@@ -29,9 +29,9 @@ std::string advice_for(int error) {
   switch (error) {
     case ENOENT:
     case ECONNREFUSED:
-      return "; is tcpeek running? Its socket is named with -U";
+      return "; is tcpeek running? name its socket with -U";
     case EACCES:
-      return "; run this as root or as the user whom tcpeek runs as";
+      return "; run this as root or as the user that tcpeek runs as";
     case EAGAIN:
       return "; it does not answer";
     default:

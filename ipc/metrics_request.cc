@@ -16,9 +16,10 @@ constexpr std::string_view kGzip = "gzip";
 constexpr std::size_t kShownBytes = 40;
 
 MetricsMistake mistake(std::string_view argument) {
-  return {fmt::format(
-      "{}: not an argument of METRICS; allowed are openmetrics or prometheus, and gzip, each once",
-      argument.substr(0, kShownBytes))};
+  return {
+      fmt::format("METRICS: '{}' is not an argument; allowed are openmetrics or prometheus, and "
+                  "gzip, each once",
+                  argument.substr(0, kShownBytes))};
 }
 
 }  // namespace

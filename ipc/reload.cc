@@ -58,11 +58,11 @@ std::optional<ReloadRequest> parse_reload_request(std::string_view request) {
   if (!arguments_of(line, kReloadWord)) return std::nullopt;
   if (line_end == std::string_view::npos) {
     if (announced_body(line, kMaxBodyBytes)) {
-      return refused("RELOAD: only root and the user whom tcpeek runs as may change its rules");
+      return refused("RELOAD: only root and the user that tcpeek runs as may change its filters");
     }
     return refused(
-        fmt::format("RELOAD: a number of bytes from 1 to {} and then so many bytes are "
-                    "missing; tcpeek --reload sends them",
+        fmt::format("RELOAD: needs a number of bytes from 1 to {}, then that many bytes; use "
+                    "tcpeek --reload, which sends them",
                     kMaxBodyBytes));
   }
   const std::string_view body = request.substr(line_end + 1);
@@ -120,7 +120,7 @@ std::string in_words(const ReloadReport& report) {
   std::vector<std::string> parts;
   tell(parts, report.added, "filter", "filters", "added");
   tell(parts, report.removed, "filter", "filters", "removed");
-  tell(parts, report.restarted, "filter", "filters", "begun anew");
+  tell(parts, report.restarted, "filter", "filters", "started over");
   tell(parts, report.exclusions_added, "exclusion", "exclusions", "added");
   tell(parts, report.exclusions_removed, "exclusion", "exclusions", "removed");
   if (!report.options.empty()) parts.push_back("changed: " + named(report.options));

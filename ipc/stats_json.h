@@ -25,9 +25,10 @@
 //                         uncertain}, unreachable, the four dup_ members, causes {one for each, and
 //                         unreachable by reason}, rst_suspect
 //     evicted, late_synack
+//     patterns            stuck_tuple, ecn_black_hole, fast_open_black_hole
 //     latency_seconds     count, sum, p50, p90, p99, p999 (within 3.2%), max; null while count is 0
 //     legs_seconds        syn_to_synack, synack_to_ack {the same}, ambiguous (handshakes left out)
-//   attempts_excluded, attempts_not_local
+//   attempts_excluded, attempts_not_local, filter_sets_overflowed
 //   copies                syn, synack: made by the capture
 //   late_syns, stray_syns
 //   packets               seen, dropped, in_ring, delivered, used, ignored {reason: count},
@@ -36,7 +37,9 @@
 //                         requests_dropped, replies_dropped, lines_lost, watchers (now),
 //                         watchers_refused, watchers_stalled, deltas_displaced
 //   http                  with --metrics-listen: the members of `server` about clients
-//   history               live, if there is a socket: bytes, filters, filters_not_kept (HISTORY)
+//   queues                accept queues: ports[] (queue_stats.h), ports_left_out, listeners_known,
+//                         kernel_counters {known, listen_overflows, listen_drops, syn_queue_drops}
+//   history               live, if there is a socket: bytes, filters, filters_not_kept, services (HISTORY)
 //   accounting            both sides of each identity, and whether it `holds`:
 //     attempts            attempts, accounted
 //     filters[]           name, attempts, accounted

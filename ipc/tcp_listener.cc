@@ -76,8 +76,9 @@ UniqueFd listen_on(const std::string& address, std::uint16_t port) {
       ::setsockopt(listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) {
     fail("");
   }
-  if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&place.address), place.size) != 0)
-    fail("");
+  if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&place.address), place.size) != 0) {
+    fail(" (choose another address or port with --metrics-listen)");
+  }
   if (::listen(listener.get(), kBacklog) != 0) fail("");
   return listener;
 }

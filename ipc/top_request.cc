@@ -33,7 +33,7 @@ std::optional<unsigned> parse_count(std::string_view text) noexcept {
 
 TopMistake mistake(std::string_view argument) {
   return {
-      fmt::format("{}: not an argument of TOP; allowed are a number from 1 to {}, and "
+      fmt::format("TOP: '{}' is not an argument; allowed are a number from 1 to {}, and "
                   "by=service, by=initiator, by=pair or by=network, each once",
                   argument.substr(0, kShownBytes), TopRequest::kMost)};
 }

@@ -44,10 +44,10 @@ Operation:
       --threads=N         readers, 1 to 256 (default: one for each CPU, at most
                           8; one for capture files)
       --cpus=LIST         CPUs the readers are pinned to, such as 0-3,8
-      --config=FILE       options and filters from FILE, too; what the command
-                          line says goes before (see tcpeek(8))
+      --config=FILE       also take options and filters from FILE; the command
+                          line takes precedence (see tcpeek(8))
       --reload            hand the filters, --local, -l and the limits of health
-                          to the tcpeek that runs, and exit
+                          to the running tcpeek, and exit
   -u, --user=USER         become USER, a name or a number, once everything is
                           open
       --no-seccomp        do not filter system calls (for debugging, or where
@@ -55,24 +55,24 @@ Operation:
 
 Health, in STATS and as messages:
       --failing-ratio=PERCENT
-                          share of failures from which on a filter is failing,
-                          1 to 100 (default: 50)
+                          share of failures that makes a filter failing, 1 to
+                          100 (default: 50)
       --degraded-ratio=PERCENT
                           share of failures, or of successes after a repeat,
-                          from which on it is degraded, 1 to 100 (default: 10)
+                          that makes it degraded, 1 to 100 (default: 10)
       --alert-min-attempts=N
-                          attempts ended within ten seconds or a minute without
-                          which no share counts, 1 to 1000000 (default: 20)
-      --failing-run=N     failures in a row that are failing then, 1 to 1000
-                          (default: 3)
+                          attempts that must end within ten seconds or a minute
+                          for a share to count, 1 to 1000000 (default: 20)
+      --failing-run=N     with fewer, failures in a row that make it failing,
+                          1 to 1000 (default: 3)
 
 Output:
   -U, --socket=PATH       UNIX socket that serves the counts
                           (default: /var/run/tcpeek/tcpeek.sock)
       --no-socket         no socket: for a quick look beside the service
       --explain           at the end of capture files, on standard output: what
-                          fails, whose it is and what to try next; live, ask the
-                          socket for EXPLAIN
+                          fails, whose fault it is and what to try next; live,
+                          use tcpeekstat explain
       --output=FORMAT     text (default) or json: one object per attempt on
                           standard output
       --metrics-listen=ADDR:PORT
@@ -83,13 +83,13 @@ Output:
                           local ports with metrics of their own, the first N
                           that matter, 0 to 100 (default: 50)
       --metrics-services-tx
-                          as many remote services, by address and port
+                          as many remote services, too, by address and port
       --metrics-exemplars failure counters name a peer (OpenMetrics)
       --only=LIST         show success, failure, or these results and causes
                           alone, such as timeout,refused; all are counted
       --color=WHEN        auto (default: on a terminal, unless NO_COLOR is set),
                           always or never
-      --duration=SECONDS  end after so long
+      --duration=SECONDS  end after this time, 1 to 1000000000
       --count=N           end after N outcomes, of those --only shows
   -q, --quiet             no line for each attempt
   -l, --loglevel=LEVEL    debug, info, notice (default), warning, err, crit,

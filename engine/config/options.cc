@@ -113,7 +113,7 @@ void Grammar::check_attached_values(const Values& arguments) const {
     if (option == nullptr) continue;
     if (value_option(option) == nullptr && option != config_) {
       throw UsageError(option->get_name() + ": takes no value, but " +
-                       in_quotes(argument.substr(equals + 1)) + " is given");
+                       in_quotes(argument.substr(equals + 1)) + " was given");
     }
     if (equals + 1 == argument.size()) refuse_missing_value(option->get_name());
   }

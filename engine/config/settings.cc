@@ -223,8 +223,7 @@ void Settings::refuse_contradictions() const {
     const Setting* explain = find("--explain");
     if (explain == nullptr) return;
     refuse(*explain, explain->at,
-           "is for capture files and needs --read; a tcpeek that runs is asked by the word EXPLAIN "
-           "on its socket");
+           "is for capture files and needs --read; ask a running tcpeek by tcpeekstat explain");
   }
   for (const Setting& setting : settings_) {
     if (!is_live_only(setting.name())) continue;

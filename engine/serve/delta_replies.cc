@@ -29,8 +29,7 @@ std::string mistake(std::string_view name) {
                                : in_quotes(name.substr(0, kShownBytes)) +
                                      (name.size() > kShownBytes ? "..." : "") + " is not a name";
   return fmt::format(
-      "DELTA: {}; allowed is one of 1 to {} letters, digits, '_', '-' and '.', which "
-      "stands for you: DELTA NAME",
+      "DELTA: {}; give a name of your own, 1 to {} letters, digits, '_', '-' or '.': DELTA NAME",
       what, kLongestName);
 }
 

@@ -51,7 +51,7 @@ bool RequestHandler::ask_explanation(std::string_view line, const Reply& reply) 
   if (arguments->empty()) {
     wait_for_top_round(std::nullopt, reply);
   } else {
-    reply(ipc::error_reply("EXPLAIN takes no arguments"));
+    reply(ipc::error_reply("EXPLAIN: takes no argument; send the word alone"));
   }
   return true;
 }

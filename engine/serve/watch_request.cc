@@ -124,7 +124,7 @@ class Reading {
   std::optional<std::string> take_from(std::string_view value) {
     const auto seq = parse_number(value, 0, std::numeric_limits<std::uint64_t>::max());
     if (!seq) {
-      return fmt::format("from={} is not the number of an event, a whole number from 0 to 2^64 - 1",
+      return fmt::format("from={} is not an event number, a whole number from 0 to 2^64 - 1",
                          shortened(value));
     }
     request_.from = *seq;

@@ -40,7 +40,7 @@ TEST(ReloadRequestTest, OtherWordsAreNone) {
 
 TEST(ReloadRequestTest, WithoutABodySaysWhy) {
   EXPECT_EQ(parse_reload_request("RELOAD 12")->error,
-            "RELOAD: only root and the user whom tcpeek runs as may change its rules");
+            "RELOAD: only root and the user that tcpeek runs as may change its filters");
   for (const char* line : {"RELOAD", "RELOAD 0", "RELOAD x", "RELOAD 1048577"}) {
     EXPECT_THAT(parse_reload_request(line)->error, HasSubstr("a number of bytes from 1 to 1048576"))
         << line;
@@ -79,7 +79,7 @@ TEST(ReloadReplyTest, OfOthersSaysWhatIsWrong) {
 
 TEST(ReloadWordsTest, TellWhatChanged) {
   EXPECT_EQ(in_words(a_report()),
-            "2 filters added (a, b\"\n); 1 filter removed (c); 1 filter begun anew (d); "
+            "2 filters added (a, b\"\n); 1 filter removed (c); 1 filter started over (d); "
             "1 exclusion added (:RX@%:22); 2 exclusions removed (:TX@%:22, :RX@%:1); "
             "changed: --local; 1000 filters kept");
   ReloadReport nothing;

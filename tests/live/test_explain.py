@@ -97,7 +97,7 @@ class Healthy(Explain):
             self.assertEqual(reply["summary"], "Nothing fails: of 12 attempts since the start 12 succeeded.")
             self.assertEqual(reply["findings"], [])
             self.assertEqual(reply["totals"]["success"], 12)
-            self.assertEqual(json.loads(monitor.ask("EXPLAIN 3")), {"error": "EXPLAIN takes no arguments"})
+            self.assertEqual(json.loads(monitor.ask("EXPLAIN 3")), {"error": "EXPLAIN: takes no argument; send the word alone"})
 
 
 class OnTheServer(Explain):

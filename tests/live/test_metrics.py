@@ -210,7 +210,8 @@ class Http(Case):
             with Monitor(self.network, *LISTEN, name="second"):
                 pass
         self.assertIn("ended with 1", str(refused.exception))
-        self.assertIn(f"cannot serve metrics on 127.0.0.1:{PORT}: Address already in use", str(refused.exception))
+        self.assertIn(f"cannot serve metrics on 127.0.0.1:{PORT} (choose another address or port with "
+                      "--metrics-listen): Address already in use", str(refused.exception))
 
     def test_every_scrape_adds_up_while_packets_come(self) -> None:
         """Each is of one moment, and counters only grow."""

@@ -67,7 +67,7 @@ class Reload(unittest.TestCase):
                        'exclude = ["TX@%:22"]')
             self.assertEqual(
                 self.reloaded(monitor),
-                "1 filter added (new); 1 filter removed (gone); 1 filter begun anew (other); "
+                "1 filter added (new); 1 filter removed (gone); 1 filter started over (other); "
                 "1 exclusion added (:TX@%:22); 1 filter kept")
             self.assertEqual(self.names(monitor), ["RX", "TX", "stays", "other", "new", "pcap"])
             in_flight.synack()
@@ -146,7 +146,7 @@ class Reload(unittest.TestCase):
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=lab.DEADLINE_S)
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, r"\Atcpeek: --reload: cannot reach tcpeek at '.*/none': No such file or "
-                                      r"directory; is tcpeek running\? Its socket is named with -U\n\Z")
+                                      r"directory; is tcpeek running\? name its socket with -U\n\Z")
 
     def test_an_older_one_and_one_that_only_closes(self) -> None:
         """They answer any word like GET, or say nothing."""
@@ -186,7 +186,7 @@ class Reload(unittest.TestCase):
                 self.write("user = nobody", "[filters]", *(f'{name}{i} = "RX@%:{i + 1}"' for i in range(count)))
                 done = self.reload(monitor, launcher=other)
                 self.assertEqual(done.returncode, 1)
-                self.assertIn("RELOAD: only root and the user whom tcpeek runs as may change its rules", done.stderr)
+                self.assertIn("RELOAD: only root and the user that tcpeek runs as may change its filters", done.stderr)
             self.write("user = nobody", "[filters]", 'db = "RX@%:80"')
             self.assertEqual(self.names(monitor), ["RX", "TX", "web", "pcap"])
             done = self.reload(monitor, launcher=AS_NOBODY)

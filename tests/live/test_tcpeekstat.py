@@ -276,7 +276,7 @@ class Words(unittest.TestCase):
         with Monitor(self.network):
             lab.wait_for(lambda: len(boots()) == 2, "outcomes of the next tcpeek are told")
             events = told()
-        self.assertIn("tcpeek was started anew", err.read_text())
+        self.assertIn("tcpeek was restarted", err.read_text())
         first_boot = next(event["boot"] for event in events if "boot" in event)
         last_of_it = max(n for n, event in enumerate(events) if event.get("boot") == first_boot)
         expected = 1

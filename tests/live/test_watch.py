@@ -122,7 +122,7 @@ class Watch(WatchCase):
                 ("filter=wbe", r"no filter is named 'wbe'; there are RX, TX, web; did you mean web\?"),
                 ("result=timout", r"'timout' is not a result or a cause; allowed are .*; did you mean timeout\?"),
                 ("form=3", r"'form=3' is not an argument; allowed are .*; did you mean from=\?"),
-                ("from=-1", r"from='-1' is not the number of an event"),
+                ("from=-1", r"from='-1' is not an event number"),
                 ("json json", "json is given twice"),
                 ("\x1b[31m", r"'\\x1b\[31m' is not an argument"),
             ):
@@ -290,7 +290,7 @@ class Delta(WatchCase):
             self.assertEqual(monitor.stats().json["server"]["deltas_displaced"], 2)
             for name in ("", "a b", "a/b", "x" * 65):
                 with self.subTest(name):
-                    self.assertRegex(self.delta(monitor, name)["error"], "^DELTA: .*; allowed is one of 1 to 64 letters")
+                    self.assertRegex(self.delta(monitor, name)["error"], "^DELTA: .*; give a name of your own, 1 to 64 letters")
 
 
 class Journal(WatchCase):

@@ -321,7 +321,7 @@ def outcome(
     )
 
 
-def change(seq: int, name: str, to: str, boot: str = "b1") -> bytes:
+def change(seq: int, name: str, to: str, boot: str = "b1", of: str = "filter") -> bytes:
     return (
         encoded(
             {
@@ -329,7 +329,7 @@ def change(seq: int, name: str, to: str, boot: str = "b1") -> bytes:
                 "boot": boot,
                 "seq": seq,
                 "time": moment(NOW),
-                "filter": name,
+                of: name,
                 "from": "ok",
                 "to": to,
                 "ended": 4,

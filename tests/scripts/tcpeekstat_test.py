@@ -232,7 +232,7 @@ class UsageTest(TcpeekstatTest):
             with self.subTest(arguments):
                 done = self.run_it(*arguments)
                 self.assertEqual((done.returncode, done.stdout), (2, ""))
-                self.assertIn("tcpeekstat: error: ", done.stderr)
+                self.assertRegex(done.stderr, r"\Atcpeekstat: .*; see tcpeekstat.* --help\n\Z")
         self.assertEqual(self.calls(), [])
 
     def test_the_long_spelling_of_the_socket_option(self) -> None:

@@ -80,7 +80,7 @@ class MainPageTest(ScreenTest):
             r"1204 of 2\d+ refused, last success",
         )
         at = next(n for n, line in enumerate(text) if line.startswith("! 192.0.2.9:5432 "))
-        self.assertRegex(text[at + 1], r"^    the same: at the far end, since \S+ \(5 min\), 400 of 400 failed")
+        self.assertRegex(text[at + 1], r"^    the same: at the far end, since \S+ \(5 min\), 400 of 400 refused")
         at = next(n for n, line in enumerate(text) if line.startswith("! [2001"))
         self.assertRegex(text[at + 1], r"^    4 of 10 unanswered, since \S+ \(3 min\), never worked here$")
 
@@ -163,7 +163,11 @@ class MainPageTest(ScreenTest):
         gatherer = self.tool.Gatherer(self.tool.Place(str(self.socket), True))
         events = [
             self.tool.Node(json.loads(line))
-            for line in (replies.outcome(1, "reject", "refused"), replies.change(2, "db", "failing"))
+            for line in (
+                replies.outcome(1, "reject", "refused"),
+                replies.change(2, "db", "failing"),
+                replies.change(3, "tx 192.0.2.2:80", "ok", of="service"),
+            )
         ]
         with self.tcpeek(self.answers()):
             model = gatherer.poll(events)
@@ -172,6 +176,7 @@ class MainPageTest(ScreenTest):
         self.assertEqual(lines[at + 1], "no answer yet: db: 1 attempt had to repeat a SYN or SYN/ACK, of 2 waiting")
         self.assertIn("refused", lines[at + 2])
         self.assertIn("db is failing: 4 of 4 failed", lines[at + 3])
+        self.assertIn("tx 192.0.2.2:80 is ok", lines[at + 4])
 
     def test_an_older_tcpeek(self) -> None:
         gatherer = self.tool.Gatherer(self.tool.Place(str(self.socket), True))

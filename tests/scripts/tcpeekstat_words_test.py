@@ -181,6 +181,12 @@ class TablesTest(WordsTest):
         self.assertEqual((done.returncode, json.loads(done.stdout)["by"]), (0, "service"))
         self.assertEqual(server.request, b"TOP 3 by=pair\r\n")
 
+    def test_ask_does_not_wait_for_what_has_no_end(self) -> None:
+        for words in (("WATCH",), ("WATCH", "result=failure"), ("WATCH json",)):
+            done = self.run_it("ask", *words)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertRegex(done.stderr, r"\Atcpeekstat: [^\n]+tcpeekstat watch --json\n\Z")
+
     def test_explain(self) -> None:
         lines = self.told(
             "explain",
@@ -287,7 +293,7 @@ class RatesTest(WordsTest):
             replies.stats([], replies.counts(success=1000)),
             replies.stats([], replies.counts(success=3), now=replies.NOW + 1, started=replies.NOW),
         )
-        self.assertEqual(rows[0][:4], ["tcpeek", "was", "started", "anew:"])
+        self.assertEqual(rows[0][:4], ["tcpeek", "was", "restarted:", "counts"])
         self.assertEqual(rows[2][2], "3.0")
 
     def test_of_an_older_tcpeek(self) -> None:
@@ -298,6 +304,13 @@ class RatesTest(WordsTest):
 
 
 class WatchTest(WordsTest):
+    def test_changes_of_services(self) -> None:
+        stream = replies.at(0) + replies.change(1, "tx 192.0.2.2:80", "failing", of="service")
+        self.assertRegex(
+            self.told("watch", "-n", "1", server={**answers(), "WATCH": stream})[0],
+            r" tx 192\.0\.2\.2:80 is failing: 4 of 4 failed; ok for 2 h 0 min before$",
+        )
+
     def test_outcomes_changes_and_gaps(self) -> None:
         stream = (
             replies.at(0)
@@ -376,7 +389,7 @@ class WatchTest(WordsTest):
             [(line["boot"], line["seq"]) for line in map(json.loads, done.stdout.splitlines())],
             [("b1", 700), ("b2", 1), ("b2", 2)],
         )
-        self.assertEqual(done.stderr, "tcpeekstat: tcpeek was started anew\n")
+        self.assertEqual(done.stderr, "tcpeekstat: tcpeek was restarted\n")
 
     def test_a_tcpeek_that_goes_away_is_waited_for(self) -> None:
         with self.answering({**answers(), "WATCH": replies.outcome(1, "success")}):
@@ -584,7 +597,7 @@ class CheckTest(WordsTest):
         self.assertIn("90.0% failed (90 of 100: 90 refused), 0% SYNs repeated in 1 min", text)
         status, text, figures = self.check(server(replies.NOW + 120, replies.NOW + 90, success=20), *options)
         self.assertEqual((status, figures["attempts"]), (0, "20;;;0"))
-        self.assertIn("since the start 30 s ago; tcpeek was started anew meanwhile", text)
+        self.assertIn("since the start 30 s ago; tcpeek was restarted meanwhile", text)
 
     def test_a_state_that_is_none(self) -> None:
         state = self.folder / "state"
@@ -611,7 +624,7 @@ class CheckTest(WordsTest):
             self.assertEqual(self.run_it("check").returncode, 3)
 
     def test_wrong_usage_is_unknown(self) -> None:
-        for options in (["-w", "x"], ["-c", "luck=3"], ["--minutes", "0"], ["extra"]):
+        for options in (["-w", "x"], ["-c", "luck=3"], ["--minutes", "0"], ["extra"], ["-m", "5", "--state", "x"]):
             self.assertEqual(self.run_it("check", *options).returncode, 3)
 
 
@@ -633,7 +646,8 @@ class SocketsTest(unittest.TestCase):
             )
             self.assertEqual(self.tool.find_sockets([str(var)]), [f"{var}/eth0.sock", f"{var}/eth1.sock"])
             self.assertEqual(self.tool.named_socket("eth1", str(run)), f"{run}/eth1.sock")
-            self.assertEqual(self.tool.named_socket("eth9", str(run)), "eth9")
+            self.assertEqual(self.tool.named_socket("eth9", str(run)), f"{run}/eth9.sock")  # where it would be
+            self.assertEqual(self.tool.named_socket("my.sock", str(run)), "my.sock")
             self.assertFalse(self.tool.somebody_listens(str(run / "eth0.sock")))
 
     def test_one_is_chosen_or_named(self) -> None:

@@ -91,9 +91,9 @@ TEST(Options, missing_values) {
 }
 
 TEST(Options, values_where_none_belongs) {
-  EXPECT_EQ(message_of({"--quiet=1"}), "--quiet: takes no value, but '1' is given");
-  EXPECT_EQ(message_of({"--icmp="}), "--icmp: takes no value, but '' is given");
-  EXPECT_EQ(message_of({"--help=all"}), "--help: takes no value, but 'all' is given");
+  EXPECT_EQ(message_of({"--quiet=1"}), "--quiet: takes no value, but '1' was given");
+  EXPECT_EQ(message_of({"--icmp="}), "--icmp: takes no value, but '' was given");
+  EXPECT_EQ(message_of({"--help=all"}), "--help: takes no value, but 'all' was given");
 }
 
 TEST(Options, given_more_than_once) {
@@ -181,7 +181,7 @@ TEST(Options, a_capture_file_without_its_option_is_recognized) {
 TEST(Options, explain_is_for_files_and_says_how_to_ask_live) {
   EXPECT_TRUE(options_of({"--explain", "-r", "a"}).explain);
   EXPECT_FALSE(options_of({"-r", "a"}).explain);
-  EXPECT_THAT(message_of({"--explain"}), HasSubstr("the word EXPLAIN on its socket"));
+  EXPECT_THAT(message_of({"--explain"}), HasSubstr("ask a running tcpeek by tcpeekstat explain"));
 }
 
 TEST(Options, no_socket_contradicts_socket) {

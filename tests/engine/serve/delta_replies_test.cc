@@ -35,11 +35,14 @@ TEST(DeltaRequest, NamesAndMistakes) {
   EXPECT_EQ(parse_delta_request("DELTA  grafana-1.web_2")->name, "grafana-1.web_2");
   EXPECT_EQ(parse_delta_request("DELTA grafana")->error, "");
   EXPECT_EQ(parse_delta_request("DELTA " + std::string(64, 'x'))->error, "");
-  EXPECT_EQ(parse_delta_request("DELTA")->error,
-            "DELTA: the name is missing; allowed is one of 1 to 64 letters, digits, '_', '-' and "
-            "'.', which stands for you: DELTA NAME");
+  EXPECT_EQ(
+      parse_delta_request("DELTA")->error,
+      "DELTA: the name is missing; give a name of your own, 1 to 64 letters, digits, '_', '-' "
+      "or '.': DELTA NAME");
   for (const char* wrong : {"DELTA a b", "DELTA a/b", "DELTA \xc3\xa9", "DELTA a=b", "DELTA *"}) {
-    EXPECT_THAT(parse_delta_request(wrong)->error, HasSubstr("is not a name; allowed is")) << wrong;
+    EXPECT_THAT(parse_delta_request(wrong)->error,
+                HasSubstr("is not a name; give a name of your own"))
+        << wrong;
   }
   const std::string longest = parse_delta_request("DELTA " + std::string(4000, 'x'))->error;
   EXPECT_LT(longest.size(), 250U);

@@ -109,7 +109,7 @@ TEST_F(RequestHandlerTest, MetricsInEitherFormOrWithTheMistake) {
   EXPECT_THAT(ask("METRICS openmetrics\n"), EndsWith("\n# EOF\n"));
   EXPECT_THAT(ask("METRICS prometheus\n"), StartsWith("# TYPE tcpeek_build_info gauge\n"));
   EXPECT_THAT(ask("METRICS gzip\n"), StartsWith("\x1f\x8b"));
-  EXPECT_THAT(ask("METRICS json\n"), StartsWith(R"({"error":"json: not an argument of METRICS)"));
+  EXPECT_THAT(ask("METRICS json\n"), StartsWith(R"({"error":"METRICS: 'json' is not an argument)"));
   EXPECT_THAT(ask("METRICSX\n"), StartsWith(R"([{"RX":)"));
   EXPECT_THAT(ask("STATS\n"), StartsWith(R"({"schema":2,)"));
   stop();
@@ -307,7 +307,7 @@ TEST_F(RequestHandlerTest, ExplainIsAWordOnlyWhereItIsOffered) {
     EXPECT_THAT(ask(word), StartsWith(R"({"schema":1,"time":)")) << word;
   }
   for (const char* word : {"EXPLAIN 3\n", "EXPLAIN EXPLAIN\n"}) {
-    EXPECT_EQ(ask(word), R"({"error":"EXPLAIN takes no arguments"})") << word;
+    EXPECT_EQ(ask(word), R"({"error":"EXPLAIN: takes no argument; send the word alone"})") << word;
   }
   for (const char* word : {"EXPLAINS\n", "explain\n", "EXPLAIN3\n"}) {
     EXPECT_THAT(ask(word), StartsWith(R"([{"RX":)")) << word;

@@ -103,7 +103,7 @@ TEST(WatchRequest, FiltersThatThereAreNot) {
 TEST(WatchRequest, WrongNumbers) {
   for (const char* value : {"", "-1", "+1", "x", "1.0", "18446744073709551616", "0x10"}) {
     EXPECT_THAT(mistake(std::string("WATCH from=") + value),
-                EndsWith("is not the number of an event, a whole number from 0 to 2^64 - 1"));
+                EndsWith("is not an event number, a whole number from 0 to 2^64 - 1"));
   }
 }
 
