@@ -32,12 +32,12 @@ std::optional<std::string_view> nearest(std::string_view word,
   if (word.size() > kLongestWord) return std::nullopt;
   const std::string meant = lower_case(word);
   std::optional<std::string_view> found;
-  // A word that shares no letter with a short one is not near it.
+  // Words that share no letter are not near, however short they are.
   std::size_t best = std::min(kMostTypingErrors + 1, word.size());
   for (const std::string_view each : known) {
     if (each.size() > kLongestWord) continue;
     const std::size_t errors = edit_distance(meant, lower_case(each));
-    if (errors >= best) continue;
+    if (errors >= std::min(best, each.size())) continue;
     best = errors;
     found = each;
   }

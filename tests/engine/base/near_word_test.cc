@@ -28,6 +28,7 @@ TEST(NearWord, TheNearestWithinTwoErrors) {
   EXPECT_FALSE(nearest("refused", kKnown));
   EXPECT_FALSE(nearest("", kKnown));
   EXPECT_FALSE(nearest("ab", kKnown)) << "no letter of it is in RX";
+  EXPECT_FALSE(nearest("nix", kKnown)) << "two errors are all of RX";
   EXPECT_FALSE(nearest("reset", {}));
 }
 
