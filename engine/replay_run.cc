@@ -13,8 +13,8 @@
 #include "engine/output/loss_warnings.h"
 #include "engine/output/summary.h"
 #include "engine/pipeline/explain_totals.h"
-#include "engine/pipeline/top_builder.h"
 #include "engine/pipeline/snapshot_builder.h"
+#include "engine/pipeline/top_builder.h"
 #include "engine/reporter_config_of.h"
 #include "ipc/explain_json.h"
 

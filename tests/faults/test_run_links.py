@@ -70,7 +70,8 @@ class Flaps(unittest.TestCase):
             grown = process.resident_kib() - resident
             told(f"{FLAPS} times down and up: counting again after {percentiles(took)}; memory +{grown} KiB")
             self.assertLess(max(took), AGAIN_AFTER_FLAP_S)
-            self.assertEqual(process.descriptors(), descriptors)
+            # A client that has just been answered is closed a little later.
+            lab.wait_for(lambda: process.descriptors() <= descriptors, f"no more than {descriptors} descriptors")
             self.assertLess(grown, 512)
 
 

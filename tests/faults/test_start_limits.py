@@ -44,7 +44,7 @@ class Limits(unittest.TestCase):
         """From none at all to enough; -u, as it reads files on the way."""
         for options in (OPTIONS, (*OPTIONS, "-u", "nobody")):
             refused = 0
-            for limit in range(3, 64, 1 if live.FULL else 6):
+            for limit in range(3, 96, 1 if live.FULL else 6):
                 said = self.refusal((f"--nofile={limit}",), options)
                 if said is None:
                     break

@@ -201,7 +201,11 @@ def events(finished: Finished) -> list[Event]:
         # Whether there are legs must agree.
         legs = event["legs_seconds"]
         times += [legs.pop(name) or 0.0 for name in ("syn_to_synack", "synack_to_ack") if legs[name] is not None]
-        del event["interface"]
+        for name in ("interface", "network.interface.name"):
+            del event[name]
+        # Only what is live has numbers.
+        for number in ("boot", "seq"):
+            event.pop(number, None)
         told.append((json.dumps(event, sort_keys=True), stamp, duration, times))
     return sorted(told)
 

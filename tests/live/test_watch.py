@@ -88,7 +88,7 @@ class Watch(WatchCase):
             self.assertEqual(by_cause["no_answer"][0]["error.type"], "timed_out")
             self.assertRegex(by_cause["unreachable"][0]["error.type"], "^(refused|(host|net)_unreachable)$")
             changes = [line for line in lines if line["event"] == "change"]
-            self.assertIn(("web", "unknown", "ok"), [(line["filter"], line["from"], line["to"]) for line in changes])
+            self.assertIn(("web", "unknown", "ok"), [(line.get("filter"), line["from"], line["to"]) for line in changes])
 
     def test_the_same_object_on_standard_output(self) -> None:
         with Monitor(self.network, "--output", "json", WEB) as monitor:
