@@ -41,11 +41,18 @@ TOLD_EVERY_S = 10
 # What is needed only once (pages, buffers, room for events) is there by then: one of each phase has been, and a
 # quarter of the time.
 SETTLED_AFTER_S, SETTLED_AFTER = 2 * PHASE_S, 0.25
-# And later the rings of two single sockets, which are kept once the spare groups are used up: after eight
-# recreations of an interface, which a short soak reaches late. And 19 KiB in each reader for each filter that was
-# removed and still has attempts, of 25 reloads at most: all others have been evicted by a flood.
-MOST_GROWN_KIB = 1024 + 2 * 4096 + 2 * 2 * 25 * 19
-ALLOWED_ANSWER_S = 2.0  # of a healthy client, while all of these share the CPUs; what is measured is printed
+# Later come the rings of two single sockets, which are kept once the spare groups are used up: after eight
+# recreations of an interface. And counts for filters that were removed and still have attempts, until a flood has
+# evicted these: of some 25 reloads, two each, with what the heap keeps of the smaller arrays before.
+LATE_AFTER_S = 120
+LATE_RINGS_KIB = 2 * 4096
+LATE_FILTERS, FILTER_KIB = 2 * 25, 45  # in each reader
+SLACK_KIB = 2048
+# What a client holds for a moment, as the body of a RELOAD, is not growth: so the least of some seconds counts.
+WINDOW = 10
+# Of a healthy client, while all of these share the CPUs; what is measured is printed. Later than the longest the
+# server drops its reply.
+ALLOWED_MEDIAN_S, ALLOWED_LONGEST_S = 0.5, 5.0
 ALLOWED_AT_REST_S = 0.05  # the median; other jobs may take the CPUs now and then
 ENDS_WITHIN_S = 180.0  # each of those beside it
 WORDS = ("GET", "STATS", "TOP 100", "HISTORY 60", "EXPLAIN", "METRICS")
@@ -64,19 +71,21 @@ class Samples:
         self.resident_kib.append(Process(pid).resident_kib())
         self.answered_s.append(answered_s)
 
+    def settled_s(self) -> float:
+        return max(SETTLED_AFTER_S, SETTLED_AFTER * self.seconds[-1])
+
     def _settled(self) -> int:
         """The first sample when all had settled."""
-        since = max(SETTLED_AFTER_S, SETTLED_AFTER * self.seconds[-1])
-        return next((at for at, second in enumerate(self.seconds) if second >= since), 0)
+        return next((at for at, second in enumerate(self.seconds) if second >= self.settled_s()), 0)
 
     def slope_an_hour(self) -> float:
         first = self._settled()
         return 3600 * statistics.linear_regression(self.seconds[first:], self.resident_kib[first:]).slope
 
     def ends_kib(self) -> tuple[float, float]:
-        """When all had settled, and at the end, each over a few seconds."""
+        """When all had settled, and at the end."""
         first = self._settled()
-        return statistics.median(self.resident_kib[first : first + 5]), statistics.median(self.resident_kib[-5:])
+        return min(self.resident_kib[first : first + WINDOW]), min(self.resident_kib[-WINDOW:])
 
 
 @dataclass(frozen=True)
@@ -253,10 +262,12 @@ class Soak:
         packets = stats.packets("dropped") + stats.ignored.get("mailbox_full", 0)
         for one in told:
             name = f"WATCH {one.words}"
+            if not one.words:
+                known = one.outcomes + one.queue_full
+                self._must(known <= ended and known + one.missed >= ended - silent,
+                           f"{name}: {one.outcomes} outcomes, {one.queue_full} lost, {one.missed} missed, of {ended}"
+                           )  # fmt: skip
             if not one.words and not one.missed:
-                sum_of = one.outcomes + one.queue_full
-                self._must(ended - silent <= sum_of <= ended,
-                           f"{name}: {one.outcomes} outcomes and {one.queue_full} lost, of {ended}")  # fmt: skip
                 self._must(one.queue_full == lost, f"{name}: {one.queue_full} of {lost} outcomes said to be lost")
                 self._must(one.capture == packets, f"{name}: {one.capture} of {packets} packets said to be lost")
             if one.words.startswith("filter=") and not one.missed and not one.queue_full:
@@ -270,7 +281,8 @@ class Soak:
         slow, leaver = whole[-2:]
         self._row("the slow one", f"{slow.outcomes:,} outcomes, {slow.missed:,} events missed in {slow.gaps} gaps")
         self._row("the one that leaves", f"{leaver.resumed} times; {leaver.missed:,} events missed")
-        self._must(sum(one.missed for one in whole[:3]) == 0, f"one that reads missed events: {whole[:3]}")
+        # Unless the watchers' process had no CPU for seconds, and then nobody kept up.
+        self._must(slow.missed >= min(one.missed for one in whole), f"the slow one missed least: {told}")
 
     def _look_at_deltas(self, deltas: dict[str, dict[str, int]]) -> None:
         totals = self._monitor.stats().totals
@@ -307,8 +319,11 @@ class Soak:
         times = {"STATS": self._samples.answered_s, **times}
         for word, taken in times.items():
             self._row(f"{word}", f"{len(taken):,} answered, {_figures(taken)}; {len(taken) / self._seconds:.1f}/s")
-        slowest = max(self._samples.answered_s)
-        self._must(slowest <= ALLOWED_ANSWER_S, f"a healthy client waited {slowest:.1f} s")
+        usual, slowest = statistics.median(self._samples.answered_s), max(self._samples.answered_s)
+        self._must(
+            usual <= ALLOWED_MEDIAN_S and slowest <= ALLOWED_LONGEST_S,
+            f"a healthy client waited {usual:.1f} s (median), {slowest:.1f} s (longest)",
+        )
         for word in WORDS:
             taken = []
             for _ in range(11):
@@ -322,9 +337,13 @@ class Soak:
     def _look_at_memory(self) -> None:
         settled, at_end = self._samples.ends_kib()
         grown = at_end - settled
+        allowed = SLACK_KIB
+        if self._samples.settled_s() < LATE_AFTER_S:
+            readers = len(self._monitor.stats().json["readers"])
+            allowed += LATE_RINGS_KIB + LATE_FILTERS * FILTER_KIB * readers
         self._row("memory", f"{settled / 1024:.1f} MiB when settled, {at_end / 1024:.1f} at the end, slope "
                             f"{self._samples.slope_an_hour():+.0f} KiB an hour")  # fmt: skip
-        self._must(grown <= MOST_GROWN_KIB, f"memory grew by {grown:.0f} KiB, more than {MOST_GROWN_KIB}")
+        self._must(grown <= allowed, f"memory grew by {grown:.0f} KiB, more than {allowed}")
 
     def _look_at_rest(self, before: AtRest) -> None:
         """Once the last client's second has passed. Spare sockets that were used up are fewer."""
