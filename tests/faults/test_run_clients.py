@@ -23,7 +23,7 @@ import hostile
 import lab
 import prometheus
 from burst import Burst
-from monitor import Monitor, Stats
+from monitor import Monitor, Stats, stopped
 
 setUpModule = lab.require
 
@@ -35,6 +35,8 @@ HANDSHAKES = 1000  # sent a few times for each hundred questions
 PROMISED_MS = 50.0
 FAILS_MS = PROMISED_MS if live.FULL else 500.0
 PORT = 9475
+WAITING = 500  # where net.core.somaxconn is as long as Linux makes it, 4096
+SYN_AGAIN_S = 1.0  # RFC 6298
 # So many that no socket buffer takes the reply to STATS.
 MANY_FILTERS = [f"f{number}:RX@%:{number}" for number in range(1, 1001)]
 
@@ -232,6 +234,28 @@ class Scrapers(Case):
     def test_a_thousand_kept(self) -> None:
         http = self.play_http("http_crowd")
         self.assertGreater(http["clients_displaced"], hostile.MANY - 2 * hostile.PLACES)
+
+    def test_many_wait_to_be_accepted(self) -> None:
+        """While tcpeek has no CPU: the next one has room in the kernel's queue, and need not send its SYN again."""
+        with (
+            Monitor(self.network, "-q", "--threads", "1", "--metrics-listen", f"127.0.0.1:{PORT}") as monitor,
+            contextlib.ExitStack() as stack,
+        ):
+            with stopped(monitor):
+                for _ in range(WAITING):
+                    client = stack.enter_context(self.network.host.make_socket(socket.AF_INET))
+                    client.setblocking(False)
+                    with contextlib.suppress(BlockingIOError):
+                        client.connect(("127.0.0.1", PORT))
+                start = time.monotonic()
+                one_more = stack.enter_context(self.network.host.make_socket(socket.AF_INET))
+                one_more.settimeout(SYN_AGAIN_S / 2)
+                try:
+                    one_more.connect(("127.0.0.1", PORT))
+                except TimeoutError:
+                    self.fail(f"one behind {WAITING} has to send its SYN again")
+                live.told(f"one behind {WAITING} connected in {1000 * (time.monotonic() - start):.1f} ms")
+            self.ask(monitor)
 
 
 class AtOnce(Case):
