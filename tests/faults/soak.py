@@ -169,7 +169,7 @@ class Soak:
             lab.wait_for(lambda: self._all_told(stats), "all outcomes and losses are told")
             beside.finish()
         self._look_at_counts(stats)
-        self._look_at_watchers(beside.told)
+        self._look_at_watchers(beside.told, stats)
         self._look_at_deltas(beside.deltas)
         self._look_at_metrics()
         self._look_at_answers(beside.times)
@@ -252,11 +252,11 @@ class Soak:
             f"{missed} genuine handshakes are missing, more than packets were dropped",
         )
 
-    def _look_at_watchers(self, told: list[Told]) -> None:
-        """What is told and what is said to be lost is what was counted."""
+    def _look_at_watchers(self, told: list[Told], before: Stats) -> None:
+        """What is told and what is said to be lost is what was counted, before they ended and since: attempts may
+        have timed out meanwhile."""
         stats = self._monitor.stats()
-        ended = sum(stats.totals[name] for name in ("success", "refused", "aborted", "no_answer", "no_ack",
-                                                    "superseded", "unreachable"))  # fmt: skip
+        least, ended = _ended(before), _ended(stats)
         silent = sum(stats.other()[name] for name in ("excluded", "not_local"))
         lost = sum(reader["events_lost"] for reader in stats.json["readers"])
         packets = stats.packets("dropped") + stats.ignored.get("mailbox_full", 0)
@@ -264,7 +264,7 @@ class Soak:
             name = f"WATCH {one.words}"
             if not one.words:
                 known = one.outcomes + one.queue_full
-                self._must(known <= ended and known + one.missed >= ended - silent,
+                self._must(known <= ended and known + one.missed >= least - silent,
                            f"{name}: {one.outcomes} outcomes, {one.queue_full} lost, {one.missed} missed, of {ended}"
                            )  # fmt: skip
             if not one.words and not one.missed:
@@ -359,6 +359,11 @@ class Soak:
             self._must(False, f"{error}: {before}, now {after[0]}")
         self._row("at rest", f"descriptors {before.descriptors} before, {after[0].descriptors} after; threads "
                              f"{before.threads}, {after[0].threads}")  # fmt: skip
+
+
+def _ended(stats: Stats) -> int:
+    outcomes = ("success", "refused", "aborted", "no_answer", "no_ack", "superseded", "unreachable")
+    return sum(stats.totals[name] for name in outcomes)
 
 
 def _figures(seconds: Sequence[float]) -> str:
