@@ -15,7 +15,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 import live  # noqa: F401  (the path to tests/live)
 
@@ -25,9 +24,9 @@ from conversation import Conversation, positions
 from lab import Lab
 from metrics_text import expected, in_order, samples
 from monitor import Monitor, Stats
-from process import Process
 from soak_askers import COUNTED, Questions, Reloads, Scrapers, Times, ask
-from soak_load import PHASE_S, Background, Changes, HostileClients, flooding
+from soak_load import Background, Changes, HostileClients, flooding
+from soak_samples import AtRest, Samples
 from soak_watchers import Told, Watchers
 from steady import steady
 
@@ -38,9 +37,6 @@ PEERS = "10.78.0.1:%,[fd78::1]:%"
 FILTERS = {"genuine_in": f"RX@{PEERS}", "genuine_out": f"TX@{PEERS}"}
 PORT = 9475
 TOLD_EVERY_S = 10
-# What is needed only once (pages, buffers, room for events) is there by then: one of each phase has been, and a
-# quarter of the time.
-SETTLED_AFTER_S, SETTLED_AFTER = 2 * PHASE_S, 0.25
 # Later come the rings of two single sockets, which are kept once the spare groups are used up: after eight
 # recreations of an interface. And counts for filters that were removed and still have attempts, until a flood has
 # evicted these: of some 25 reloads, two each, with what the heap keeps of the smaller arrays before.
@@ -48,60 +44,12 @@ LATE_AFTER_S = 120
 LATE_RINGS_KIB = 2 * 4096
 LATE_FILTERS, FILTER_KIB = 2 * 25, 45  # in each reader
 SLACK_KIB = 2048
-# What a client holds for a moment, as the body of a RELOAD, is not growth: so the least of some seconds counts.
-WINDOW = 10
 # Of a healthy client, while all of these share the CPUs; what is measured is printed. Later than the longest the
 # server drops its reply.
 ALLOWED_MEDIAN_S, ALLOWED_LONGEST_S = 0.5, 5.0
 ALLOWED_AT_REST_S = 0.05  # the median; other jobs may take the CPUs now and then
 ENDS_WITHIN_S = 180.0  # each of those beside it
 WORDS = ("GET", "STATS", "TOP 100", "HISTORY 60", "EXPLAIN", "METRICS")
-
-
-@dataclass
-class Samples:
-    """What is looked at each second."""
-
-    seconds: list[float] = field(default_factory=list)
-    resident_kib: list[float] = field(default_factory=list)
-    answered_s: list[float] = field(default_factory=list)
-
-    def take(self, pid: int, answered_s: float, since: float) -> None:
-        self.seconds.append(time.monotonic() - since)
-        self.resident_kib.append(Process(pid).resident_kib())
-        self.answered_s.append(answered_s)
-
-    def settled_s(self) -> float:
-        return max(SETTLED_AFTER_S, SETTLED_AFTER * self.seconds[-1])
-
-    def _settled(self) -> int:
-        """The first sample when all had settled."""
-        return next((at for at, second in enumerate(self.seconds) if second >= self.settled_s()), 0)
-
-    def slope_an_hour(self) -> float:
-        first = self._settled()
-        return 3600 * statistics.linear_regression(self.seconds[first:], self.resident_kib[first:]).slope
-
-    def ends_kib(self) -> tuple[float, float]:
-        """When all had settled, and at the end."""
-        first = self._settled()
-        return min(self.resident_kib[first : first + WINDOW]), min(self.resident_kib[-WINDOW:])
-
-
-@dataclass(frozen=True)
-class AtRest:
-    """What the process has while nobody asks."""
-
-    descriptors: int
-    threads: int
-
-    @staticmethod
-    def of(pid: int) -> AtRest:
-        process = Process(pid)
-        return AtRest(process.descriptors(), process.threads())
-
-    def no_more_than(self, other: AtRest) -> bool:
-        return self.descriptors <= other.descriptors and self.threads <= other.threads
 
 
 class Beside:
