@@ -1,6 +1,8 @@
 // One client's turns: send what there is, else wait for room or to be woken.
 #include "ipc/stream_clients.h"
 
+#include <poll.h>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <utility>
@@ -15,6 +17,12 @@ using Clock = std::chrono::steady_clock;
 // In one turn of the reactor; others are served between two.
 constexpr std::size_t kPiecesPerTurn = 8;
 
+// Or has sent out-of-band data, which nobody may.
+bool has_left(int descriptor) noexcept {
+  pollfd asked{.fd = descriptor, .events = POLLPRI, .revents = 0};
+  return ::poll(&asked, 1, 0) > 0;
+}
+
 }  // namespace
 
 StreamClient::StreamClient(std::shared_ptr<StreamClients> owner, Socket socket, StreamFill fill)
@@ -24,8 +32,15 @@ StreamClient::StreamClient(std::shared_ptr<StreamClients> owner, Socket socket, 
       stall_check_(socket_.get_executor()) {}
 
 void StreamClient::start() {
-  socket_.async_wait(Socket::wait_error, [self = shared_from_this()](error_code) {
-    self->close();  // it has left
+  wait_for_leaving();
+}
+
+// Asio gives the registration of a closed socket to the next one at once. An end of the first that was queued
+// then ends the wait of the second: so being woken proves nothing.
+void StreamClient::wait_for_leaving() {
+  socket_.async_wait(Socket::wait_error, [self = shared_from_this()](error_code error) {
+    if (error || has_left(self->socket_.native_handle())) return self->close();
+    self->wait_for_leaving();
   });
 }
 

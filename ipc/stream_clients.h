@@ -47,6 +47,7 @@ class StreamClient final : public Stream, public std::enable_shared_from_this<St
  private:
   void send();
   void send_later();
+  void wait_for_leaving();
   void wait_for_room();
   void on_stall_check();
   [[nodiscard]] bool refill();

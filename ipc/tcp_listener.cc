@@ -7,14 +7,16 @@
 
 #include <array>
 #include <cerrno>
+#include <limits>
 #include <string_view>
 #include <system_error>
 
 namespace tcpeek::ipc {
 namespace {
 
-// Waiting to be accepted; the kernel takes net.core.somaxconn at most.
-constexpr int kBacklog = 128;
+// As long a queue as the kernel allows (net.core.somaxconn): when it is full, a SYN is dropped, and the client
+// waits a second to send it again.
+constexpr int kBacklog = std::numeric_limits<int>::max();
 
 struct Place {
   sockaddr_storage address{};

@@ -13,6 +13,9 @@ class Process:
     def descriptors(self) -> int:
         return len(list((self._folder / "fd").iterdir()))
 
+    def threads(self) -> int:
+        return len(list((self._folder / "task").iterdir()))
+
     def resident_kib(self) -> int:
         for line in (self._folder / "status").read_text(encoding="ascii").splitlines():
             if line.startswith("VmRSS:"):

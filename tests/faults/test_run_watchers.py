@@ -15,6 +15,7 @@ import live
 import flows
 import lab
 from burst import Burst
+from companion import Companion, Ending
 from monitor import Monitor
 from steady import steady
 from watcher import Watcher
@@ -24,6 +25,7 @@ setUpModule = lab.require
 MANY = 120_000 if live.FULL else 60_000  # more events than the ring of events holds
 PIECE = 2_000
 AT_ONCE = 1000
+ROUNDS = 1000 if live.FULL else 200
 FAILS_S = 0.2 if live.FULL else 5.0  # for one answer; other jobs may take the CPUs, and a debug build is slow
 
 
@@ -186,6 +188,27 @@ class Watchers(unittest.TestCase):
             self.wait_watchers(monitor, 1)
             with Watcher(monitor.socket_path):
                 self.check(monitor)
+
+    def test_those_who_ask_and_leave_end_no_watcher(self) -> None:
+        """The number and the place of a socket that was closed are given to the next one."""
+        with Monitor(self.network, "-q", "--threads", "1", ring_mib=64) as monitor:
+
+            def ask(ending: Ending) -> int:
+                asked = 0
+                while not ending.has_come():
+                    asked += monitor.ask("GET").startswith(b"[")
+                return asked
+
+            with Companion("who asks", ask) as one, Companion("who asks, too", ask) as other:
+                for _ in range(ROUNDS):
+                    clients = self.hostile(monitor, 16)
+                    for client in clients:
+                        self.assertTrue(client.recv(100).startswith(b'{"boot":'))
+                    self.wait_watchers(monitor, 16)
+                    for client in clients:
+                        client.close()
+                    self.wait_watchers(monitor, 0)
+                live.told(f"{one.finish(lab.DEADLINE_S) + other.finish(lab.DEADLINE_S)} questions meanwhile")
 
     def test_half_a_request_and_bytes_after_it(self) -> None:
         with Monitor(self.network, "-q", "--threads", "1", ring_mib=64) as monitor:
