@@ -178,6 +178,32 @@ class MainPageTest(ScreenTest):
         self.assertIn("db is failing: 4 of 4 failed", lines[at + 3])
         self.assertIn("tx 192.0.2.2:80 is ok", lines[at + 4])
 
+    def test_trouble_shows_before_anything_has_failed(self) -> None:
+        """With the default timeout a minute passes until what is repeated is a failure."""
+        row = {**replies.service("192.0.2.9", 5432, "tx", (5, 0), success=2), "pending": 3, "retrying": 3}
+        explained = replies.finding("it answers nobody.", [("192.0.2.9", 5432)])
+        model = self.model(
+            STATS=replies.stats([], replies.counts(success=2, pending=3, retrying=3)),
+            TOP=replies.top("service", [replies.service("192.0.2.8", 80, "tx", (9, 0), success=9), row]),
+            EXPLAIN=replies.explanation([explained]),
+        )
+        lines = self.screen(model)
+        self.assertIn("TROUBLE, not failing yet: 192.0.2.9:5432", lines)
+        at = next(n for n, line in enumerate(lines) if line.startswith("? 192.0.2.9:5432 "))
+        self.assertRegex(
+            " ".join(lines[at + 1 : at + 3]),
+            r"^    it answers nobody: at the far end, 3 attempts repeated, without an outcome\s+yet, last success",
+        )
+        self.assertTrue(lines[at + 3].startswith("  192.0.2.8:80 "), "what is well comes last")
+
+    def test_what_initiators_do_is_no_trouble(self) -> None:
+        model = self.model(
+            STATS=replies.stats([], replies.counts(success=2)),
+            TOP=replies.top("service", [replies.service("192.0.2.9", 5432, "tx", (5, 0), success=2)]),
+            EXPLAIN=replies.explanation([replies.finding("it is probed.", [("192.0.2.9", 5432)], "initiator")]),
+        )
+        self.assertIn("OK  nothing is failing", self.screen(model))
+
     def test_an_older_tcpeek(self) -> None:
         gatherer = self.tool.Gatherer(self.tool.Place(str(self.socket), True))
         with self.tcpeek(GET):
