@@ -9,6 +9,10 @@ namespace {
 
 // So many failures without a success between them are no chance.
 constexpr std::uint64_t kRun = 3;
+// So many successes by a second SYN, the last one so recent, mean that second SYNs come through.
+constexpr std::uint64_t kComeThrough = 5;
+constexpr std::chrono::seconds kComeThroughNow{10};
+constexpr std::chrono::seconds kFirstRepetition{1};  // of a SYN (RFC 6298)
 
 Vantage vantage_of(const ServiceFacts& service) noexcept {
   const ipc::TopServiceRow& row = service.row;
@@ -24,6 +28,21 @@ bool same_direction(const ipc::TopServiceRow& a, const ipc::TopServiceRow& b) no
 
 std::uint64_t unanswered(const ServiceFacts& service) noexcept {
   return service.causes.no_answer + service.causes.superseded;
+}
+
+std::uint64_t repeated_in_vain(const ExplainInput& input, const ServiceFacts& service) noexcept {
+  const ipc::TopTime& success = service.row.last_success;
+  const bool comes_through = service.repeated_successes >= kComeThrough && success &&
+                             input.taken - *success <= kComeThroughNow;
+  return comes_through ? 0 : service.retrying;
+}
+
+// SYNs are being repeated, and not one other was answered meanwhile. Each reader counts for itself what was,
+// so the last success has to be older than the repetition of the youngest.
+bool stands_still(const ExplainInput& input, const ServiceFacts& service) noexcept {
+  const ipc::TopTime& success = service.row.last_success;
+  return service.retrying >= kRun && service.row.answered_meanwhile == 0 &&
+         service.repeated_successes == 0 && success && input.taken - *success >= kFirstRepetition;
 }
 
 bool is_late(const ExplainInput& input, const ipc::TopTime& time) noexcept {
@@ -45,7 +64,11 @@ Case::Case(const ExplainInput& all, const ServiceFacts& facts)
 }
 
 std::uint64_t Case::silent() const noexcept {
-  return unanswered(service) + service.retrying;
+  return unanswered(service) + stalled();
+}
+
+std::uint64_t Case::stalled() const noexcept {
+  return repeated_in_vain(input, service);
 }
 
 std::uint64_t Case::failed() const noexcept {
@@ -64,7 +87,7 @@ const QueueFacts* Case::queue() const noexcept {
 
 bool succeeds(const ExplainInput& input, const ServiceFacts& service) noexcept {
   const bool down = service.row.failing_since.has_value() && service.failed_in_a_row >= kRun;
-  return is_late(input, service.row.last_success) && !down;
+  return is_late(input, service.row.last_success) && !down && !stands_still(input, service);
 }
 
 bool answers(const ExplainInput& input, const ServiceFacts& service) noexcept {
@@ -74,7 +97,7 @@ bool answers(const ExplainInput& input, const ServiceFacts& service) noexcept {
 }
 
 bool is_silent(const ExplainInput& input, const ServiceFacts& service) noexcept {
-  return unanswered(service) + service.retrying > 0 && !answers(input, service);
+  return unanswered(service) + repeated_in_vain(input, service) > 0 && !answers(input, service);
 }
 
 ipc::Finding begin_finding(const Case& about, ipc::Verdict verdict, std::uint64_t weight) {

@@ -26,12 +26,15 @@ struct Case {
 
   // Of late: no SYN/ACK came, or none has come yet.
   [[nodiscard]] std::uint64_t silent() const noexcept;
+  // Of them those that are being repeated now. None while second SYNs come through: they are late, not silent.
+  [[nodiscard]] std::uint64_t stalled() const noexcept;
   // By others than the initiator, of late.
   [[nodiscard]] std::uint64_t failed() const noexcept;
   [[nodiscard]] const QueueFacts* queue() const noexcept;
 };
 
-// It succeeds, with some at least: the last success is of late and no run of failures followed it.
+// It succeeds, with some at least: the last success is of late, no run of failures followed it, and where SYNs
+// are being repeated others are answered.
 [[nodiscard]] bool succeeds(const ExplainInput& input, const ServiceFacts& service) noexcept;
 // Its host is up: it succeeds or refuses, and not by a RST that is suspect.
 [[nodiscard]] bool answers(const ExplainInput& input, const ServiceFacts& service) noexcept;

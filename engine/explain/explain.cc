@@ -224,7 +224,10 @@ std::string summary_of(const ExplainInput& input, std::uint64_t failed) {
     return fmt::format("{} of {}{} failed {}; {}.", failed, attempts(std::max(tried, failed)),
                        where, period(input), since_the_start(input));
   }
-  if (input.failures == 0) return fmt::format("Nothing fails: {}.", since_the_start(input));
+  if (input.failures == 0) {
+    return fmt::format("{}: {}.", input.retrying != 0 ? "Nothing has failed yet" : "Nothing fails",
+                       since_the_start(input));
+  }
   return fmt::format("Nothing fails {}; {}, {} failed or were ended by their initiators.",
                      period(input), since_the_start(input), input.failures);
 }

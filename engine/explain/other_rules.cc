@@ -69,7 +69,8 @@ std::optional<Finding> half_open_scan(const Case& about) {
   if (!about.service.initiators.empty()) finding.evidence.push_back("from: " + who(about.service));
   finding.limits = {
       "a broken way back, by which SYN/ACKs reach nobody, looks the same if very many clients use "
-      "it"};
+      "it",
+      "a device on the way that resets in the initiator's name looks the same"};
   finding.next = {"nstat -az TcpExtSyncookiesSent TcpExtTCPReqQFullDoCookies",
                   "ss -ltn state syn-recv"};
   return finding;

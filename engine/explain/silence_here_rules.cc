@@ -20,8 +20,8 @@ bool near_and_silent(const Case& about) noexcept {
 
 std::string unanswered(const Case& about) {
   std::string text = share(about, about.silent(), "not answered");
-  if (about.service.retrying != 0) {
-    text += fmt::format(", {} of them being repeated now", about.service.retrying);
+  if (about.stalled() != 0) {
+    text += fmt::format(", {} of them being repeated now", about.stalled());
   }
   return text;
 }
@@ -41,6 +41,13 @@ void add_initiators(const ServiceFacts& service, Finding& finding) {
   if (service.initiators.empty()) return;
   finding.evidence.push_back(
       fmt::format("who fails at this host, whatever the port: {}", who(service)));
+}
+
+// Who has no route to them does not answer either.
+void add_way_back(const ServiceFacts& service, Finding& finding) {
+  finding.limits.emplace_back("a missing route back to the initiators looks the same");
+  if (!service.initiators.empty())
+    finding.next.push_back(look_up_route(service.initiators.front().address));
 }
 
 // What the kernel says of the queue, where it says anything.
@@ -66,7 +73,9 @@ std::optional<Finding> accept_queue_full(const Case& about) {
   const std::uint64_t weight = about.silent() + about.service.repeated_successes;
   if (queue == nullptr || weight == 0) return std::nullopt;
   const bool sure = queue->kernel == QueueFacts::Kernel::confirms;
-  const bool likely = queue->kernel == QueueFacts::Kernel::unknown && queue->suspected;
+  // A host that answers nobody any more has no queue.
+  const bool likely = queue->kernel == QueueFacts::Kernel::unknown && queue->suspected &&
+                      succeeds(about.input, about.service);
   if (!sure && !likely) return std::nullopt;
   Finding finding = begin_finding(about, Verdict::here, weight);
   finding.sentence = fmt::format("The accept queue of {} {} full: the service accepts {}.",
@@ -108,6 +117,7 @@ std::optional<Finding> filtered_for_some(const Case& about) {
       "them");
   limit_to_near_network(about, finding);
   finding.next = {std::string(kListRules), std::string(kConntrack)};
+  add_way_back(service, finding);
   return finding;
 }
 
@@ -130,6 +140,7 @@ std::optional<Finding> dropped_in_silence(const Case& about) {
       "that answers leave by an interface that is not captured looks the same");
   limit_to_near_network(about, finding);
   finding.next = {list_listeners(row.port), std::string(kListRules)};
+  add_way_back(about.service, finding);
   return finding;
 }
 
@@ -150,6 +161,7 @@ std::optional<Finding> partly_unanswered(const Case& about) {
   limit_to_near_network(about, finding);
   finding.next = {list_listeners(about.service.row.port), "nstat -az TcpExtListenOverflows",
                   std::string(kConntrack), std::string(kListRules)};
+  add_way_back(about.service, finding);
   return finding;
 }
 

@@ -25,10 +25,20 @@ std::string unanswered(const Case& about) {
   return share(about, about.silent(), "not answered");
 }
 
+// It answered after the silence may have begun: what answered before tells nothing of now.
+bool answered_since(const Case& about, const ServiceFacts& other) {
+  const ipc::TopServiceRow& silent = about.service.row;
+  const ipc::TopTime since = silent.last_success ? silent.last_success : silent.counting_since;
+  const bool by_success = succeeds(about.input, other);
+  const ipc::TopTime answer = by_success ? other.row.last_success : other.row.last_failure;
+  return !since || !answer || *answer >= *since;
+}
+
 const ServiceFacts* first_that_answers(const Case& about,
                                        const std::vector<const ServiceFacts*>& others) {
-  const auto found = std::ranges::find_if(
-      others, [&](const ServiceFacts* other) { return answers(about.input, *other); });
+  const auto found = std::ranges::find_if(others, [&](const ServiceFacts* other) {
+    return answers(about.input, *other) && answered_since(about, *other);
+  });
   return found == others.end() ? nullptr : *found;
 }
 
@@ -138,10 +148,13 @@ std::optional<Finding> host_silent(const Case& about) {
       "{} answers nothing while other hosts of {} do: that host is down, or a filter before it.",
       about.service.row.address, about.service.network);
   finding.evidence = {unanswered(about), answered(about, *neighbour), worked_until(about)};
-  if (!about.other_ports.empty()) {
-    finding.evidence.push_back(fmt::format(
-        "{} tried as well, without an answer",
-        count_of(about.other_ports.size(), "other port of it was", "other ports of it were")));
+  const auto as_silent = std::ranges::count_if(
+      about.other_ports, [&](const ServiceFacts* other) { return is_silent(about.input, *other); });
+  if (as_silent != 0) {
+    finding.evidence.push_back(
+        fmt::format("{} tried as well, without an answer",
+                    count_of(static_cast<std::uint64_t>(as_silent), "other port of it was",
+                             "other ports of it were")));
   }
   finding.limits = {"neighbours of one network need not share the whole path"};
   finding.next = {fmt::format("ping -c 3 {}", about.service.row.address),
@@ -158,7 +171,7 @@ std::optional<Finding> no_answer(const Case& about) {
                   name_of(about.service.row));
   finding.evidence = {unanswered(about), worked_until(about)};
   finding.limits = {
-      "no other port of this host and no other host of its network was seen to answer"};
+      "no other port of this host and no other host of its network was seen to answer since"};
   if (about.vantage == Vantage::between) {
     finding.limits.emplace_back(
         "neither end is known to be near (--local says which is): answers may take another way");

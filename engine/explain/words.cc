@@ -81,6 +81,10 @@ std::string worked_until(const Case& about) {
         "it worked until then: the last success was {}, the first failure after it {}",
         ago(about.input, row.last_success), ago(about.input, row.failing_since));
   }
+  if (!succeeds(about.input, about.service)) {
+    return fmt::format("the last success was {}, and none came since",
+                       ago(about.input, row.last_success));
+  }
   return fmt::format("others succeed meanwhile, the last one {}",
                      ago(about.input, row.last_success));
 }

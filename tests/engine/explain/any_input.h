@@ -70,6 +70,7 @@ class AnyInput {
     row.success = few();
     row.attempts = few();
     row.pending = few();
+    row.answered_meanwhile = few();
     facts.attempts = few();
     for (std::uint64_t* count :
          {&facts.causes.refused, &facts.causes.reset, &facts.causes.aborted,

@@ -41,6 +41,9 @@ TEST(Explain, SaysThatNothingFails) {
   EXPECT_EQ(healthy.summary, "Nothing fails: of 12 attempts since the start 12 succeeded.");
   EXPECT_THAT(healthy.findings, IsEmpty());
   EXPECT_THAT(explain(input({})).summary, HasSubstr("no attempt was seen"));
+  auto waiting = input({succeeding(service(Way::rx, "10.0.0.1"), 12)});
+  waiting.pending = waiting.retrying = 3;
+  EXPECT_THAT(explain(waiting).summary, HasSubstr("Nothing has failed yet: of"));
 }
 
 TEST(Explain, WhatFailedLongAgoDoesNotFailNow) {

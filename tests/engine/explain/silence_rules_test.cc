@@ -13,6 +13,7 @@ using ipc::Verdict;
 using test::failing;
 using test::first_told;
 using test::input;
+using test::kNow;
 using test::service;
 using test::succeeding;
 using test::told;
@@ -227,6 +228,70 @@ TEST(ExplainRules, AttemptsThatAreRepeatedCountBeforeTheyTimeOut) {
   facts.row.initiator_local = false;
   EXPECT_THAT(told("dropped_in_silence", input({facts}))->evidence,
               Contains(HasSubstr("2 of them being repeated now")));
+}
+
+TEST(ExplainRules, WhatIsRepeatedWhileSecondSynsComeThroughIsLate) {
+  for (const Way way : {Way::rx, Way::tx}) {
+    auto facts = succeeding(service(way, "10.0.0.1"), 40);
+    facts.retrying = 20;
+    facts.row.answered_meanwhile = 10;
+    facts.repeated_successes = 4;
+    EXPECT_NE(first_told(Concern::silence, input({facts})), "") << "four are a chance";
+    facts.repeated_successes = 8;
+    EXPECT_EQ(first_told(Concern::silence, input({facts})), "");
+    EXPECT_TRUE(told("loss_on_path", input({facts})));
+    facts.row.last_success = kNow - std::chrono::seconds(30);
+    EXPECT_NE(first_told(Concern::silence, input({facts})), "") << "they do not any more";
+    facts.row.last_success = kNow;
+    facts = failing(facts, &FailureCounts::no_answer, 1);
+    EXPECT_NE(first_told(Concern::silence, input({facts})), "") << "one was never answered";
+  }
+}
+
+TEST(ExplainRules, WhoAnswersNobodyWhileSynsAreRepeatedDoesNotSucceedAnyMore) {
+  auto facts = succeeding(service(Way::rx, "10.0.0.1"));
+  facts.retrying = 3;
+  EXPECT_FALSE(told("dropped_in_silence", input({facts})))
+      << "a success just now, on another reader";
+  facts.row.last_success = kNow - std::chrono::seconds(2);
+  const auto finding = told("dropped_in_silence", input({facts}));
+  ASSERT_TRUE(finding);
+  EXPECT_THAT(finding->evidence, Contains(HasSubstr("none came since")));
+  auto all = input({facts});
+  all.queues = {{.address = "10.0.0.1", .port = 443, .suspected = true}};
+  EXPECT_FALSE(told("accept_queue_full", all))
+      << "the kernel cannot be asked, and nobody is answered";
+  facts.row.answered_meanwhile = 1;
+  EXPECT_FALSE(told("dropped_in_silence", input({facts})));
+  EXPECT_EQ(first_told(Concern::silence, input({facts})), "partly_unanswered");
+  facts.row.answered_meanwhile = 0;
+  facts.retrying = 2;
+  EXPECT_FALSE(told("dropped_in_silence", input({facts}))) << "two are a chance";
+}
+
+TEST(ExplainRules, WhatAnsweredBeforeTheSilenceTellsNothing) {
+  auto here = service(Way::tx, "10.0.0.1");
+  here.row.counting_since = kNow - std::chrono::seconds(2);
+  here.retrying = 3;
+  auto port = succeeding(service(Way::tx, "10.0.0.1", 22));
+  auto neighbour = succeeding(service(Way::tx, "10.0.0.2"));
+  EXPECT_EQ(first_told(Concern::silence, input({here, port, neighbour})), "service_silent");
+  port.row.last_success = kNow - std::chrono::seconds(3);
+  EXPECT_EQ(first_told(Concern::silence, input({here, port, neighbour})), "host_silent");
+  neighbour.row.last_success = kNow - std::chrono::seconds(3);
+  EXPECT_EQ(first_told(Concern::silence, input({here, port, neighbour})), "no_answer");
+  here = succeeding(here);
+  here.row.last_success = kNow - std::chrono::seconds(4);
+  EXPECT_EQ(first_told(Concern::silence, input({here, port, neighbour})), "service_silent")
+      << "it was well until then";
+}
+
+TEST(ExplainRules, AMissingRouteBackLooksLikeAFilter) {
+  const auto facts = by(silent(Way::rx, "10.0.0.1"), Spread::few, {{"10.9.0.9", 5, 5}});
+  const auto finding = told("dropped_in_silence", input({facts}));
+  ASSERT_TRUE(finding);
+  EXPECT_THAT(finding->limits, Contains(HasSubstr("route back")));
+  EXPECT_THAT(finding->next, Contains("ip route get 10.9.0.9"));
 }
 
 }  // namespace
