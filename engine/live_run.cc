@@ -128,12 +128,15 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
   });
   request_handler_.offer(metrics_replies_);
   if (options_.metrics_exemplars) reporter_.keep(failure_examples_);
+  constexpr ipc::ServerLimits kLimits;
+  const std::size_t clients =
+      kLimits.max_clients * (options_.metrics_listen ? 2U : 1U) + kLimits.max_streams;
+  const std::size_t needed = clients + kTransientDescriptors;
+  // What is open by now may be all that the soft limit allows.
+  static_cast<void>(ensure_descriptors(needed, 0));
   if (!options_.no_socket) open_server();
   if (options_.metrics_listen) open_metrics();
-  constexpr ipc::ServerLimits kLimits;
-  const std::size_t clients = kLimits.max_clients * (http_server_ ? 2U : 1U) + kLimits.max_streams;
-  sockets_.open_spares(
-      ensure_descriptors(clients + kTransientDescriptors, sockets_.spares_wanted()));
+  sockets_.open_spares(ensure_descriptors(needed, sockets_.spares_wanted()));
   drop_privileges(user_);
 }
 

@@ -271,8 +271,9 @@ TEST(ExplainRules, OnAMirrorHereIsTheNearNetwork) {
 
 TEST(ExplainRules, TimeoutsWhilePacketsWereLostAreALimit) {
   auto facts = silent(Way::rx, "10.0.0.1");
+  const std::size_t limits = told("dropped_in_silence", input({facts}))->limits.size();
   facts.uncertain = 4;
-  EXPECT_THAT(told("dropped_in_silence", input({facts}))->limits.size(), 2U);
+  EXPECT_EQ(told("dropped_in_silence", input({facts}))->limits.size(), limits + 1);
 }
 
 }  // namespace
