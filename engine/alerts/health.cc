@@ -23,9 +23,8 @@ HealthFigures growth(const HealthFigures& now, const HealthFigures& before) noex
 
 // What its own initiator aborted is neither a failure nor a success; of evicted ones nobody knows.
 HealthFigures figures_of(const ipc::TopServiceRow& row) noexcept {
-  const ipc::FailureCounts& c = row.failures.causes;
   return {.succeeded = row.success,
-          .failed = row.failures.total - c.aborted - c.half_open - c.probe,
+          .failed = row.failures.causes.suffered(),
           .retried = 0};
 }
 

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <iterator>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/base/text.h"
 #include "engine/output/local_time.h"
@@ -120,15 +122,20 @@ std::string causes_of(const ipc::FailureCounts& c) {
 
 // What an initiator did by itself is no failure of a service.
 void services_block(Out out, std::span<const ipc::TopServiceRow> services) {
-  bool first = true;
+  using Line = std::pair<std::uint64_t, std::string>;  // failures, text
+  std::vector<Line> lines;
   for (const ipc::TopServiceRow& row : services) {
-    const ipc::FailureCounts& causes = row.failures.causes;
-    const auto failed = causes.total() - causes.aborted - causes.half_open - causes.probe;
+    const std::uint64_t failed = row.failures.causes.suffered();
     if (failed == 0) continue;
-    if (std::exchange(first, false)) fmt::format_to(out, "{}\n services that fail\n", kRule);
-    fmt::format_to(out, "   {}: {} of {} ({})\n", service_name(row), failed, row.attempts,
-                   causes_of(causes));
+    lines.emplace_back(failed, fmt::format("   {}: {} of {} ({})", service_name(row), failed,
+                                           row.attempts, causes_of(row.failures.causes)));
   }
+  if (lines.empty()) return;
+  std::ranges::sort(lines, [](const Line& a, const Line& b) {
+    return a.first != b.first ? a.first > b.first : a.second < b.second;
+  });
+  fmt::format_to(out, "{}\n services that fail\n", kRule);
+  for (const auto& [failed, text] : lines) fmt::format_to(out, "{}\n", text);
 }
 
 }  // namespace

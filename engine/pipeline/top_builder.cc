@@ -160,13 +160,19 @@ std::vector<TopCandidate> merged_candidates(TopReports readers) {
   return all;
 }
 
-TopChoice choose_top(TopReports readers, std::size_t count) {
+TopChoice choose_top(TopReports readers, std::size_t count, TopOrder order) {
   std::vector<TopCandidate> all = merged_candidates(readers);
+  if (order == TopOrder::whole_time) {
+    for (TopCandidate& candidate : all) candidate.rank.recent_failures = candidate.rank.failures;
+  }
   const std::size_t chosen = std::min(count, all.size());
   // One more, which tells how much the first that is left out has.
   const std::size_t sorted = std::min(chosen + 1, all.size());
+  // Equal ones by their keys, so that the number of readers changes nothing.
   std::ranges::partial_sort(all, all.begin() + static_cast<std::ptrdiff_t>(sorted),
-                            std::ranges::greater(), &TopCandidate::rank);
+                            [](const TopCandidate& a, const TopCandidate& b) {
+                              return a.rank != b.rank ? a.rank > b.rank : a.key < b.key;
+                            });
   TopChoice choice;
   for (std::size_t i = 0; i < chosen; ++i) choice.keys.push_back(all[i].key);
   if (sorted > chosen) choice.unlisted_failures = all[chosen].rank.recent_failures;

@@ -28,20 +28,25 @@ struct TopChoice {
 // What readers know of the service that was asked for at this place, summed up.
 [[nodiscard]] ipc::TopServiceRow merged_service(const TopKey& key, std::size_t place,
                                                 TopReports readers);
+// What comes first: what failed most of late, or since the start.
+enum class TopOrder : std::uint8_t { recent, whole_time };
+
 // From the readers' candidates.
-[[nodiscard]] TopChoice choose_top(TopReports readers, std::size_t count);
+[[nodiscard]] TopChoice choose_top(TopReports readers, std::size_t count,
+                                   TopOrder order = TopOrder::recent);
 
 // From the readers' details of `choice`.
 [[nodiscard]] ipc::Top build_top(const ipc::TopRequest& request, const TopChoice& choice,
                                  TopReports readers, std::chrono::system_clock::time_point taken);
 
-// Both rounds in a row, where readers answer at once: ask(TopQuery) returns their reports.
+// Both rounds in a row, where readers answer at once: ask(TopQuery) returns their reports. What failed most
+// since the start.
 template <class Ask>
 [[nodiscard]] ipc::Top top_at_once(const ipc::TopRequest& request, Ask&& ask,
                                    std::chrono::system_clock::time_point taken) {
   TopQuery query;
   query.by = request.by;
-  const TopChoice choice = choose_top(ask(query), request.count);
+  const TopChoice choice = choose_top(ask(query), request.count, TopOrder::whole_time);
   query.part = TopQuery::Part::details;
   query.count = choice.keys.size();
   std::ranges::copy(choice.keys, query.keys.begin());

@@ -124,7 +124,7 @@ def parse(standard_error: str, events: list[dict[str, Any]]) -> Told:
             blocks.append([])
         elif blocks and line.strip("="):
             blocks[-1].append(line)
-    named = {block[0].strip(): _counts(block[1:]) for block in blocks}
+    named = {block[0].strip(): _counts(block[1:]) for block in blocks if block[0] != " services that fail"}
     return Told(named, named.pop("pcap stats"), events)
 
 
