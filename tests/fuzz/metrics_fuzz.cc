@@ -56,7 +56,7 @@ void check_names(const std::string& name, MetricsForm form) {
   ipc::FailureExamples examples;
   ipc::OutcomeEvent event;
   event.cause = "refused";
-  event.filters = {name};
+  event.filters = ipc::filters_named({name});
   event.initiator.address = name;
   examples.note(event);
   const std::string text = ipc::metrics_text(snapshot, {}, &examples, form);
