@@ -23,9 +23,7 @@ HealthFigures growth(const HealthFigures& now, const HealthFigures& before) noex
 
 // What its own initiator aborted is neither a failure nor a success; of evicted ones nobody knows.
 HealthFigures figures_of(const ipc::TopServiceRow& row) noexcept {
-  return {.succeeded = row.success,
-          .failed = row.failures.causes.suffered(),
-          .retried = 0};
+  return {.succeeded = row.success, .failed = row.failures.causes.suffered(), .retried = 0};
 }
 
 // A service that was first seen so short a time ago is judged by all that it counted.
