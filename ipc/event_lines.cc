@@ -9,11 +9,6 @@ namespace {
 
 constexpr std::size_t kUsualBytes = 512;
 
-void write_time(JsonWriter& json, std::string_view name, const SinceWhen::Time& time) {
-  if (!time) return json.null_member(name);
-  json.member(name, rfc3339_utc(*time));
-}
-
 void write_stamp(JsonWriter& json, std::string_view kind, EventStamp stamp) {
   json.member("event", kind);
   json.member("boot", stamp.boot);
@@ -39,9 +34,9 @@ std::string to_json_line(EventStamp stamp, const ChangeEvent& event) {
     } else {
       json.null_member("lasted_seconds");
     }
-    write_time(json, "failing_since", event.times.failing_since);
-    write_time(json, "last_failure", event.times.last_failure);
-    write_time(json, "last_success", event.times.last_success);
+    json.time_member("failing_since", event.times.failing_since);
+    json.time_member("last_failure", event.times.last_failure);
+    json.time_member("last_success", event.times.last_success);
   });
   return std::move(json).take();
 }

@@ -54,10 +54,10 @@ void write_figures(JsonWriter& json, const FindingFigures& figures) {
 void write_times(JsonWriter& json, const FindingTimes& times) {
   json.object("since", [&] {
     json.member("never_worked", times.never_worked);
-    write_time(json, "counting_since", times.counting_since);
-    write_time(json, "failing_since", times.failing_since);
-    write_time(json, "last_success", times.last_success);
-    write_time(json, "last_failure", times.last_failure);
+    json.time_member("counting_since", times.counting_since);
+    json.time_member("failing_since", times.failing_since);
+    json.time_member("last_success", times.last_success);
+    json.time_member("last_failure", times.last_failure);
   });
 }
 

@@ -2,11 +2,6 @@
 
 namespace tcpeek::ipc {
 
-void write_time(JsonWriter& json, std::string_view name, const TopTime& time) {
-  if (!time) return json.null_member(name);
-  json.member(name, rfc3339_utc(*time));
-}
-
 void write_failures(JsonWriter& json, const TopFailures& failures) {
   json.object("failure", [&] {
     json.member("total", failures.total);

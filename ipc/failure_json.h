@@ -10,7 +10,6 @@
 
 namespace tcpeek::ipc {
 
-void write_time(JsonWriter& json, std::string_view name, const TopTime& time);
 // "failure": its total, and by cause.
 void write_failures(JsonWriter& json, const TopFailures& failures);
 void write_causes(JsonWriter& json, const FailureCounts& failures);

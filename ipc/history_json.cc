@@ -138,17 +138,12 @@ void write_identity(JsonWriter& json, const HistorySeries& series) {
   json.member("name", series.name);
 }
 
-void write_time(JsonWriter& json, std::string_view name, const SinceWhen::Time& time) {
-  if (!time) return json.null_member(name);
-  json.member(name, rfc3339_utc(*time));
-}
-
 void write_series(JsonWriter& json, const HistorySeries& series) {
   write_identity(json, series);
   json.member("removed", series.removed);
-  write_time(json, "failing_since", series.times.failing_since);
-  write_time(json, "last_failure", series.times.last_failure);
-  write_time(json, "last_success", series.times.last_success);
+  json.time_member("failing_since", series.times.failing_since);
+  json.time_member("last_failure", series.times.last_failure);
+  json.time_member("last_success", series.times.last_success);
 }
 
 void write_rows(JsonWriter& json, std::string_view name, const HistoryReport& report,

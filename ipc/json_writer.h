@@ -11,8 +11,10 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -60,6 +62,12 @@ class JsonWriter {
   void member(std::string_view name, Elapsed value) {
     begin_member(name);
     text_ += json_seconds(value);
+  }
+  // In RFC 3339, or null.
+  void time_member(std::string_view name,
+                   const std::optional<std::chrono::system_clock::time_point>& time) {
+    if (!time) return null_member(name);
+    member(name, rfc3339_utc(*time));
   }
   void null_member(std::string_view name) {
     begin_member(name);

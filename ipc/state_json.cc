@@ -1,7 +1,5 @@
 #include "ipc/state_json.h"
 
-#include "ipc/json_text.h"
-
 namespace tcpeek::ipc {
 namespace {
 
@@ -16,11 +14,7 @@ void write_figures(JsonWriter& json, const HealthFigures& figures) {
 void write_state(JsonWriter& json, const FilterHealth& health) {
   json.object("state", [&] {
     json.member("is", word(health.is));
-    if (health.since) {
-      json.member("since", rfc3339_utc(*health.since));
-    } else {
-      json.null_member("since");
-    }
+    json.time_member("since", health.since);
     write_figures(json, health.figures);
     json.object("before", [&] {
       json.member("is", word(health.before));

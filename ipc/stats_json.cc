@@ -158,16 +158,11 @@ void write_reader(JsonWriter& json, const ReaderStats& reader) {
   json.member("events_lost", reader.events_lost);
 }
 
-void write_time(JsonWriter& json, std::string_view name, const SinceWhen::Time& time) {
-  if (!time) return json.null_member(name);
-  json.member(name, rfc3339_utc(*time));
-}
-
 void write_health(JsonWriter& json, const FilterHealth& health) {
   write_state(json, health);
-  write_time(json, "failing_since", health.times.failing_since);
-  write_time(json, "last_failure", health.times.last_failure);
-  write_time(json, "last_success", health.times.last_success);
+  json.time_member("failing_since", health.times.failing_since);
+  json.time_member("last_failure", health.times.last_failure);
+  json.time_member("last_success", health.times.last_success);
 }
 
 void write_history(JsonWriter& json, const HistoryStats& history) {

@@ -51,8 +51,8 @@ void write_service_counts(JsonWriter& json, const TopServiceRow& row) {
     json.member("attempts", row.recent_attempts);
     json.member("failures", row.recent_failures);
   });
-  write_time(json, "last_success", row.last_success);
-  write_time(json, "last_failure", row.last_failure);
+  json.time_member("last_success", row.last_success);
+  json.time_member("last_failure", row.last_failure);
   json.object("legs_seconds", [&] {
     write_leg(json, "syn_to_synack", row.syn_to_synack);
     write_leg(json, "synack_to_ack", row.synack_to_ack);
@@ -66,8 +66,8 @@ void write_service(JsonWriter& json, const TopServiceRow& row) {
     json.member("port", row.port);
   });
   json.member("direction", row.direction());
-  write_time(json, "counting_since", row.counting_since);
-  write_time(json, "failing_since", row.failing_since);
+  json.time_member("counting_since", row.counting_since);
+  json.time_member("failing_since", row.failing_since);
   if (row.health) {
     write_state(json, *row.health);
   } else {
@@ -88,8 +88,8 @@ void write_peer(JsonWriter& json, const TopPeerRow& row) {
       write_causes(json, row.failures.causes);
     });
   });
-  write_time(json, "first_failure", row.first_failure);
-  write_time(json, "last_failure", row.last_failure);
+  json.time_member("first_failure", row.first_failure);
+  json.time_member("last_failure", row.last_failure);
 }
 
 void write_top(JsonWriter& json, const Top& top) {

@@ -81,7 +81,7 @@ Health::Series& Health::service(const ipc::TopServiceRow& row, const HealthFigur
   const bool is_new = row.counting_since && clock_.taken - *row.counting_since < kNewFor;
   if (is_new) return series;
   series.counted = counted;
-  if (counted.succeeded != 0) series.health.has_succeeded(now);
+  if (counted.succeeded != 0) series.health.note_earlier_success(now);
   return series;
 }
 

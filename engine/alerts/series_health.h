@@ -55,7 +55,7 @@ class SeriesHealth {
                             const HealthLimits& limits);
 
   // It succeeded before it was watched.
-  void has_succeeded(Uptime now) noexcept { times_.add({.succeeded = 1}, now); }
+  void note_earlier_success(Uptime now) noexcept { times_.add({.succeeded = 1}, now); }
 
   [[nodiscard]] ipc::HealthState state() const noexcept { return state_; }
   // For STATS, by the wall clock of `now`.

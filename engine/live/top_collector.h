@@ -1,6 +1,6 @@
 // Collects what TOP asks for from all readers: first their candidates, then the details of those chosen.
 //
-// One request at a time: RequestHandler has the others wait, and equal ones share an answer.
+// Requests take turns (TopRounds); RequestHandler has equal ones share an answer.
 //
 // Thread contract: the reactor's thread. What it is given outlives it.
 #pragma once
