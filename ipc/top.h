@@ -116,6 +116,8 @@ struct TopServiceRow {
 
 // "rx 192.0.2.1:443"
 [[nodiscard]] std::string service_name(const TopServiceRow& row);
+// Of its counts: another one once it has lost its row and got one again.
+[[nodiscard]] std::string service_identity(const TopServiceRow& row);
 
 struct TopPeerRow {
   std::string initiator;  // of an initiator, of a pair

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "ipc/json_text.h"
-
 #include <utility>
 
 namespace tcpeek::engine {
@@ -75,7 +73,7 @@ std::vector<HealthChange> Health::on_services(const ipc::Top& top, const ipc::Up
 Health::Series& Health::service(const ipc::TopServiceRow& row, const HealthFigures& counted,
                                 std::chrono::milliseconds now) {
   Series& series = services_[service_name(row)];
-  const std::string identity = row.counting_since ? ipc::rfc3339_utc(*row.counting_since) : "";
+  const std::string identity = ipc::service_identity(row);
   if (series.identity == identity) return series;
   series = Series(identity);
   const bool is_new = row.counting_since && clock_.taken - *row.counting_since < kNewFor;

@@ -4,8 +4,6 @@
 #include <span>
 #include <utility>
 
-#include "ipc/json_text.h"
-
 namespace tcpeek::engine {
 namespace {
 
@@ -178,7 +176,7 @@ void History::on_services(const ipc::Top& top, const ipc::UptimeClock& now) {
     const auto place = place_for_service(ipc::service_name(row), i < foremost.size());
     if (!place) continue;
     Series& series = series_[*place];
-    const std::string identity = row.counting_since ? ipc::rfc3339_utc(*row.counting_since) : "";
+    const std::string identity = ipc::service_identity(row);
     // What it counted before it had a place belongs to no interval that is kept.
     if (std::exchange(series.identity, identity) != identity)
       series.before = is_new(row, seconds_.latest(), now) ? ipc::HistoryCounts() : counts_of(row);
