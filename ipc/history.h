@@ -89,7 +89,8 @@ struct HistoryCounts : Tallies {
 
   HistoryCounts() = default;
   // NOLINTNEXTLINE(google-explicit-constructor): it is a part of it
-  HistoryCounts(const Counts& counts) noexcept : Tallies(counts), latency(counts.latency) {}
+  HistoryCounts(const Counts& counts) noexcept
+      : Tallies(static_cast<const Tallies&>(counts)), latency(counts.latency) {}
 };
 
 // The sample of what `grown` counts: an interval's difference, but gauges as they are at its end.

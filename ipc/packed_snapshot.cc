@@ -169,7 +169,7 @@ Snapshot PackedSnapshot::unpacked() const {
 
 std::size_t PackedSnapshot::bytes() const noexcept {
   std::size_t sum = sizeof *this + counters_.size();
-  for (const std::string& name : interfaces_) sum += sizeof name + name.size();
+  for (const std::string& name : interfaces_) sum += sizeof(std::string) + name.size();
   for (const Filter& filter : filters_) {
     sum += sizeof filter + filter.name.size() + filter.expression.size();
   }

@@ -13,6 +13,11 @@ std::uint64_t place_of(const std::optional<std::uint64_t>& from, const EventLog&
   return *from > log.next() ? 1 : std::max<std::uint64_t>(*from, 1);
 }
 
+void add_line(std::string& piece, std::string_view line) {
+  piece += line;
+  piece += '\n';
+}
+
 }  // namespace
 
 WatchCursor::WatchCursor(const EventLog& log, WatchRequest request)
@@ -22,11 +27,6 @@ bool WatchCursor::wants(const Event& event) const noexcept {
   if (event.kind == EventKind::gap) return true;
   if (!request_.kinds.has(event.kind)) return false;
   return !request_.filter || event.filters == nullptr || event.filters->has(*request_.filter);
-}
-
-void WatchCursor::add_line(std::string& piece, std::string_view line) const {
-  piece += line;
-  piece += '\n';
 }
 
 void WatchCursor::fill(std::string& piece) {

@@ -41,7 +41,6 @@ class WatchCursor {
 
  private:
   [[nodiscard]] bool wants(const Event& event) const noexcept;
-  void add_line(std::string& piece, std::string_view line) const;
 
   const EventLog& log_;
   const WatchRequest request_;
