@@ -32,6 +32,11 @@ std::string shortened(std::string_view text) {
   return in_quotes(text.substr(0, kShownBytes)) + "...";
 }
 
+std::string_view without_quotes(std::string_view value) {
+  const bool quoted = value.size() >= 2 && value.front() == '"' && value.back() == '"';
+  return quoted ? value.substr(1, value.size() - 2) : value;
+}
+
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> known) {
   const auto meant = nearest(word, known);
   return meant ? fmt::format("; did you mean {}?", printable(*meant)) : "";
@@ -62,10 +67,20 @@ class Reading {
   }
 
  private:
+  // Blanks within double quotes, which are closed, end no argument.
   std::string_view next() {
     rest_.remove_prefix(std::min(rest_.find_first_not_of(ipc::kRequestBlanks), rest_.size()));
-    const std::string_view argument = rest_.substr(0, rest_.find_first_of(ipc::kRequestBlanks));
-    rest_.remove_prefix(argument.size());
+    std::size_t size = 0;
+    bool quoted = false;
+    for (; size < rest_.size(); ++size) {
+      if (rest_[size] == '"') {
+        quoted = !quoted && rest_.find('"', size + 1) != rest_.npos;
+      } else if (!quoted && ipc::kRequestBlanks.find(rest_[size]) != ipc::kRequestBlanks.npos) {
+        break;
+      }
+    }
+    const std::string_view argument = rest_.substr(0, size);
+    rest_.remove_prefix(size);
     return argument;
   }
 
@@ -92,8 +107,10 @@ class Reading {
 
   std::optional<std::string> take_filter(std::string_view value) {
     const std::vector<std::string> names = filters_();
-    if (std::ranges::find(names, value) != names.end()) {
-      request_.filter = std::string(value);
+    // As it stands first: a name may have quotes of its own.
+    for (const std::string_view name : {value, without_quotes(value)}) {
+      if (std::ranges::find(names, name) == names.end()) continue;
+      request_.filter = std::string(name);
       return std::nullopt;
     }
     const std::vector<std::string_view> known(names.begin(), names.end());

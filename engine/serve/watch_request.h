@@ -1,4 +1,5 @@
-// The word WATCH and its arguments: WATCH [json] [filter=NAME] [result=LIST] [from=SEQ].
+// The word WATCH and its arguments: WATCH [json] [filter=NAME] [result=LIST] [from=SEQ]. A name with
+// a blank in it stands in double quotes: filter="front end".
 //
 // Thread contract: a pure function.
 #pragma once

@@ -58,6 +58,28 @@ TEST(WatchRequest, Arguments) {
   EXPECT_FALSE(all.wants_all());
 }
 
+TEST(WatchRequest, NamesInQuotes) {
+  const FilterNames odd = [] {
+    return std::vector<std::string>{"front end", "web", "\"", "a\"b", "\"c\"", "tab\there"};
+  };
+  const auto filter = [&odd](std::string_view line) -> std::string {
+    const auto parsed = parse_watch_request(line, odd);
+    if (!parsed || !std::holds_alternative<WatchRequest>(*parsed)) return "refused";
+    return std::get<WatchRequest>(*parsed).filter.value_or("none");
+  };
+  EXPECT_EQ(filter("WATCH filter=\"front end\" from=3"), "front end");
+  EXPECT_EQ(filter("WATCH from=3\tfilter=\"front end\""), "front end");
+  EXPECT_EQ(filter("WATCH filter=\"tab\there\""), "tab\there");
+  EXPECT_EQ(filter("WATCH filter=\"web\""), "web");
+  EXPECT_EQ(filter("WATCH filter=\""), "\"") << "a quote that nothing closes is a part of the name";
+  EXPECT_EQ(filter("WATCH filter=a\"b json"), "a\"b");
+  EXPECT_EQ(filter("WATCH filter=\"c\""), "\"c\"") << "the name as it stands comes first";
+  EXPECT_EQ(filter("WATCH filter=\"front  end\""), "refused");
+  EXPECT_EQ(filter("WATCH filter=\"front end"), "refused");
+  EXPECT_EQ(filter("WATCH filter=front end"), "refused");
+  EXPECT_EQ(filter("WATCH \"filter=front end\""), "refused");
+}
+
 TEST(WatchRequest, EveryResultAndCauseByItsName) {
   for (const ipc::NamedKinds& named : ipc::kNamedKinds) {
     EXPECT_EQ(request("WATCH result=" + std::string(named.name)).kinds, named.kinds);
