@@ -19,6 +19,7 @@ struct Ignore {
   void ended(const Attempt&, const Outcome&, std::uint16_t) noexcept { ++ended_; }
   void late_synack(const Attempt&) noexcept {}
   void retrying(const Attempt&, std::uint16_t) noexcept {}
+  void answered_again(const Attempt&, std::uint16_t) noexcept {}
   std::uint64_t ended_ = 0;
 };
 

@@ -14,6 +14,7 @@
 //   void ended(const Attempt&, const Outcome&, std::uint16_t note)
 //   void late_synack(const Attempt&)         a SYN/ACK repeated after success
 //   void retrying(const Attempt&, std::uint16_t note)   its SYN or SYN/ACK was repeated for the first time
+//   void answered_again(const Attempt&, std::uint16_t note)   its SYN/ACK was; after retrying(), if both
 //
 // Thread contract: owned by one reader. Nothing here allocates, locks or throws after construction.
 #pragma once
@@ -137,7 +138,7 @@ class Tracker {
   void note_error(Attempt& attempt, const Segment& error, const Home& home) noexcept;
   void keep_error(const Attempt& attempt, const Home& home, std::uint32_t number) noexcept;
   [[nodiscard]] const IcmpError* error_of(const Attempt& attempt) const noexcept;
-  void note_retry(Slot slot) noexcept;
+  void note_retry(Slot slot, Event event) noexcept;
   [[nodiscard]] Outcome outcome_of(Event event, const Attempt& attempt,
                                    const Segment& segment) const noexcept;
   [[nodiscard]] Outcome unanswered(const Attempt& attempt, PacketTime at) const noexcept;

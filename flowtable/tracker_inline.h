@@ -90,9 +90,12 @@ const IcmpError* Tracker<Observer>::error_of(const Attempt& attempt) const noexc
 
 // The first repetition of all makes it an attempt that is retrying.
 template <class Observer>
-void Tracker<Observer>::note_retry(Slot slot) noexcept {
-  const Handshake& h = table_[slot].handshake;
-  if (h.dup_syns + h.dup_synacks == 1) observer_.retrying(table_[slot], table_.note(slot));
+void Tracker<Observer>::note_retry(Slot slot, Event event) noexcept {
+  const Attempt& attempt = table_[slot];
+  const Handshake& h = attempt.handshake;
+  if (h.dup_syns + h.dup_synacks == 1) observer_.retrying(attempt, table_.note(slot));
+  if (event == Event::dup_synack && h.dup_synacks == 1)
+    observer_.answered_again(attempt, table_.note(slot));
 }
 
 template <class Observer>
@@ -118,7 +121,7 @@ void Tracker<Observer>::on_event(Slot slot, const Home& home, Event event,
       return moved(slot, attempt);
     case Event::dup_syn:
     case Event::dup_synack:
-      note_retry(slot);
+      note_retry(slot, event);
       return moved(slot, attempt);
     case Event::error_noted:
       note_error(table_[slot], segment, home);

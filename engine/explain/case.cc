@@ -30,18 +30,25 @@ std::uint64_t unanswered(const ServiceFacts& service) noexcept {
   return service.causes.no_answer + service.causes.superseded;
 }
 
-std::uint64_t repeated_in_vain(const ExplainInput& input, const ServiceFacts& service) noexcept {
+bool comes_through(const ExplainInput& input, const ServiceFacts& service) noexcept {
   const ipc::TopTime& success = service.row.last_success;
-  const bool comes_through = service.repeated_successes >= kComeThrough && success &&
-                             input.taken - *success <= kComeThroughNow;
-  return comes_through ? 0 : service.retrying;
+  return service.repeated_successes >= kComeThrough && success &&
+         input.taken - *success <= kComeThroughNow;
+}
+
+std::uint64_t unanswered_now(const ServiceFacts& service) noexcept {
+  return service.retrying - std::min(service.retrying, service.answered_retrying);
+}
+
+std::uint64_t repeated_in_vain(const ExplainInput& input, const ServiceFacts& service) noexcept {
+  return comes_through(input, service) ? 0 : unanswered_now(service);
 }
 
 // SYNs are being repeated, and not one other was answered meanwhile. Each reader counts for itself what was,
 // so the last success has to be older than the repetition of the youngest.
 bool stands_still(const ExplainInput& input, const ServiceFacts& service) noexcept {
   const ipc::TopTime& success = service.row.last_success;
-  return service.retrying >= kRun && service.row.answered_meanwhile == 0 &&
+  return unanswered_now(service) >= kRun && service.row.answered_meanwhile == 0 &&
          service.repeated_successes == 0 && success && input.taken - *success >= kFirstRepetition;
 }
 
@@ -71,6 +78,10 @@ std::uint64_t Case::stalled() const noexcept {
   return repeated_in_vain(input, service);
 }
 
+std::uint64_t Case::awaiting_ack() const noexcept {
+  return comes_through(input, service) ? 0 : service.answered_retrying;
+}
+
 std::uint64_t Case::failed() const noexcept {
   const ipc::FailureCounts& causes = service.causes;
   return causes.total() - causes.aborted - causes.half_open - causes.probe;
@@ -92,6 +103,7 @@ bool succeeds(const ExplainInput& input, const ServiceFacts& service) noexcept {
 
 bool answers(const ExplainInput& input, const ServiceFacts& service) noexcept {
   if (succeeds(input, service)) return true;
+  if (service.causes.no_ack + service.answered_retrying != 0) return true;
   const std::uint64_t refused = service.causes.refused + service.causes.reset;
   return refused > service.rst_suspect;
 }

@@ -28,6 +28,8 @@ struct Case {
   [[nodiscard]] std::uint64_t silent() const noexcept;
   // Of them those that are being repeated now. None while second SYNs come through: they are late, not silent.
   [[nodiscard]] std::uint64_t stalled() const noexcept;
+  // The SYN/ACK came, and is being repeated now as nobody acknowledges it. None while repetitions help.
+  [[nodiscard]] std::uint64_t awaiting_ack() const noexcept;
   // By others than the initiator, of late.
   [[nodiscard]] std::uint64_t failed() const noexcept;
   [[nodiscard]] const QueueFacts* queue() const noexcept;
@@ -36,7 +38,8 @@ struct Case {
 // It succeeds, with some at least: the last success is of late, no run of failures followed it, and where SYNs
 // are being repeated others are answered.
 [[nodiscard]] bool succeeds(const ExplainInput& input, const ServiceFacts& service) noexcept;
-// Its host is up: it succeeds or refuses, and not by a RST that is suspect.
+// Its host is up: it succeeds, sends SYN/ACKs that nobody acknowledges, or refuses, and not by a RST that is
+// suspect.
 [[nodiscard]] bool answers(const ExplainInput& input, const ServiceFacts& service) noexcept;
 // Some attempts of late found no answer, and none did.
 [[nodiscard]] bool is_silent(const ExplainInput& input, const ServiceFacts& service) noexcept;

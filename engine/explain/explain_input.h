@@ -45,8 +45,10 @@ struct ServiceFacts {
   std::uint64_t attempts = 0;
   ipc::FailureCounts causes;
   std::uint64_t repeated_successes = 0;  // after the SYN had been repeated
-  std::uint64_t uncertain = 0;           // timeouts while packets were lost
-  std::uint64_t stuck_tuples = 0;        // 4-tuples unanswered while others of the pair succeed
+  std::uint64_t answered_twice =
+      0;                           // of them: the SYN/ACK was, too, so the first SYN had an answer
+  std::uint64_t uncertain = 0;     // timeouts while packets were lost
+  std::uint64_t stuck_tuples = 0;  // 4-tuples unanswered while others of the pair succeed
   std::uint64_t option_black_holes = 0;  // a SYN with an option died, the plain one came through
   std::uint64_t rst_suspect = 0;         // a RST unlike the responder's SYN/ACKs
   std::optional<RouterFacts> router;
@@ -54,8 +56,9 @@ struct ServiceFacts {
   std::vector<InitiatorFacts> initiators;  // the worst, a few
 
   // Now.
-  std::uint64_t failed_in_a_row = 0;  // without a success since
-  std::uint64_t retrying = 0;         // of the pending: a SYN or SYN/ACK had to be repeated
+  std::uint64_t failed_in_a_row = 0;    // without a success since
+  std::uint64_t retrying = 0;           // of the pending: a SYN or SYN/ACK had to be repeated
+  std::uint64_t answered_retrying = 0;  // of them: the SYN/ACK
 };
 
 // Of the accept queue of a port: what SYNs do, and what the kernel says to that.

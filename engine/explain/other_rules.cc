@@ -18,14 +18,24 @@ using ipc::Verdict;
 constexpr std::uint64_t kFewestEndedByInitiator = 3;
 constexpr std::uint64_t kFewestRepeats = 5;
 constexpr std::uint64_t kFewestRepeatsShare = 100;  // one in so many successes
+constexpr std::uint64_t kNearlyAll = 10;            // all but one in so many
 
 std::uint64_t unacknowledged(const Case& about) noexcept {
   return about.service.causes.no_ack + about.service.causes.half_open;
 }
 
+// Those that wait still are no failures yet.
+std::string never_acknowledged(const Case& about) {
+  const std::uint64_t awaited = about.awaiting_ack();
+  std::string text =
+      share(about, about.service.causes.no_ack + awaited, "answered and never acknowledged");
+  if (awaited != 0) text += fmt::format(", {} of them being answered again now", awaited);
+  return text;
+}
+
 std::string not_acknowledged(const Case& about) {
   const auto& causes = about.service.causes;
-  const std::string silent = share(about, causes.no_ack, "answered and never acknowledged");
+  const std::string silent = never_acknowledged(about);
   if (causes.half_open == 0) return silent;
   return fmt::format("{}, {} answered and then reset by the initiator's host", silent,
                      causes.half_open);
@@ -78,12 +88,12 @@ std::optional<Finding> half_open_scan(const Case& about) {
 
 // TX: the SYN/ACK arrived, and this host sent no ACK.
 std::optional<Finding> synack_dropped_here(const Case& about) {
-  if (about.vantage != Vantage::initiator || about.service.causes.no_ack == 0) return std::nullopt;
-  Finding finding = begin_finding(about, Verdict::here, about.service.causes.no_ack);
+  const std::uint64_t weight = about.service.causes.no_ack + about.awaiting_ack();
+  if (about.vantage != Vantage::initiator || weight == 0) return std::nullopt;
+  Finding finding = begin_finding(about, Verdict::here, weight);
   finding.sentence = fmt::format("{} answers, but {} does not take the SYN/ACK: a filter drops it.",
                                  name_of(about.service.row), near_place(about));
-  finding.evidence = {share(about, about.service.causes.no_ack, "answered and never acknowledged"),
-                      worked_until(about)};
+  finding.evidence = {never_acknowledged(about), worked_until(about)};
   finding.limits = {
       "that the ACK left by an interface that is not captured looks the same, and so does a "
       "program that "
@@ -96,8 +106,9 @@ std::optional<Finding> synack_dropped_here(const Case& about) {
 
 // RX: the SYN/ACK left, and nothing came back.
 std::optional<Finding> way_back(const Case& about) {
-  if (about.vantage == Vantage::initiator || about.service.causes.no_ack == 0) return std::nullopt;
-  Finding finding = begin_finding(about, Verdict::path, about.service.causes.no_ack);
+  const std::uint64_t weight = about.service.causes.no_ack + about.awaiting_ack();
+  if (about.vantage == Vantage::initiator || weight == 0) return std::nullopt;
+  Finding finding = begin_finding(about, Verdict::path, weight);
   finding.sentence = fmt::format(
       "{} answers, but some initiators never acknowledge: the way back to them loses the SYN/ACK, "
       "or "
@@ -160,23 +171,46 @@ std::optional<Finding> option_black_hole(const Case& about) {
   return finding;
 }
 
+namespace {
+
+// What became of first SYNs whose attempts succeed by a second one, as far as it is seen from here.
+struct FirstSyns {
+  Verdict verdict;
+  std::string_view means;
+};
+
+FirstSyns first_syns(const Case& about) noexcept {
+  if (about.vantage != Vantage::responder) return {Verdict::path, ": the path loses packets."};
+  // On the responder's side the first SYN is seen, so it was not lost before.
+  const std::uint64_t repeated = about.service.repeated_successes;
+  const std::uint64_t answered = about.service.answered_twice;
+  if (answered * kNearlyAll >= repeated * (kNearlyAll - 1)) {
+    return {Verdict::path,
+            ", though the first one was answered: the way back to the initiators loses packets."};
+  }
+  if (answered * kNearlyAll <= repeated) {
+    return {
+        Verdict::here,
+        ", though the first one arrived: it is dropped here, by an accept queue that is full at "
+        "times or by a filter."};
+  }
+  return {Verdict::unknown,
+          ", though the first one arrived: some are answered and the way back loses that, others "
+          "are dropped here."};
+}
+
+}  // namespace
+
 std::optional<Finding> loss_on_path(const Case& about) {
   const ServiceFacts& service = about.service;
   if (!many_repeats(service)) return std::nullopt;
-  // On the responder's side the first SYN is seen, so it was not lost before.
-  const bool near_responder = about.vantage == Vantage::responder;
-  Finding finding = begin_finding(about, near_responder ? Verdict::unknown : Verdict::path,
-                                  service.repeated_successes);
+  const FirstSyns first = first_syns(about);
+  Finding finding = begin_finding(about, first.verdict, service.repeated_successes);
   const double percent =
       100.0 * static_cast<double>(service.repeated_successes) /
       static_cast<double>(std::max(service.attempts, service.repeated_successes));
-  const std::string share =
-      fmt::format("{:.1f}% of the attempts at {}", percent, name_of(service.row));
-  finding.sentence = near_responder
-                         ? share +
-                               " succeed only at a second SYN, though the first one arrived: the "
-                               "SYN/ACK is lost on the way back, or the first SYN is dropped here."
-                         : share + " succeed only at a second SYN: the path loses packets.";
+  finding.sentence = fmt::format("{:.1f}% of the attempts at {} succeed only at a second SYN{}",
+                                 percent, name_of(service.row), first.means);
   finding.evidence = {repeated(about), worked_until(about)};
   finding.limits = {
       "an accept queue that is full at times looks the same; it hits one port, loss hits all that "

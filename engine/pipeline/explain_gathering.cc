@@ -194,6 +194,8 @@ void ExplainGathering::take_services(TopReports readers) {
       const NotedOfService& noted = told.noted;
       sum.causes += noted.causes;
       sum.repeated_successes += noted.repeated_successes;
+      sum.answered_twice += noted.answered_twice;
+      sum.answered_retrying += noted.answered_retrying;
       sum.uncertain += noted.uncertain;
       sum.rst_suspect += noted.rst_suspect;
       sum.stuck_tuples += noted.stuck_tuples;
@@ -213,6 +215,8 @@ void ExplainGathering::take_services(TopReports readers) {
     facts.causes = standing_.whole_file ? facts.row.failures.causes : sum.causes;
     facts.attempts = std::max(facts.attempts, facts.causes.total());
     facts.repeated_successes = sum.repeated_successes;
+    facts.answered_twice = sum.answered_twice;
+    facts.answered_retrying = std::min(sum.answered_retrying, facts.row.retrying);
     facts.uncertain = sum.uncertain;
     facts.rst_suspect = sum.rst_suspect;
     facts.stuck_tuples = sum.stuck_tuples;

@@ -235,6 +235,8 @@ void OutcomeCounter::opened(Attempt& attempt, std::uint16_t& service) noexcept {
   service = excluded ? TopTables::kUncounted : top_.opened(attempt, directions);
   if (retrying != 0) [[unlikely]]
     top_.retrying(attempt, service);
+  if (attempt.handshake.dup_synacks != 0) [[unlikely]]
+    top_.answered_again(service);
 }
 
 namespace {

@@ -34,6 +34,9 @@ class OutcomeCounter {
              std::uint16_t service) noexcept;
   void late_synack(const flowtable::Attempt& attempt) noexcept;
   void retrying(const flowtable::Attempt& attempt, std::uint16_t service) noexcept;
+  void answered_again(const flowtable::Attempt& /*attempt*/, std::uint16_t service) noexcept {
+    top_.answered_again(service);
+  }
 
   // Shows an attempt that is pending still where a capture file ends; counts nothing.
   void show_pending(const flowtable::Attempt& attempt, flowtable::PacketTime now) noexcept;

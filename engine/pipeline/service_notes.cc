@@ -6,13 +6,17 @@ using flowtable::Cause;
 using flowtable::Outcome;
 
 void ServiceNotes::ended(ServiceTable::Number number, std::int64_t counting_since,
-                         const Outcome& outcome, bool syn_repeated, bool own_responder) noexcept {
+                         const Outcome& outcome, Repeated repeated, bool own_responder) noexcept {
   const bool success = outcome.cause == Cause::none;
-  if (outcome.cause == Cause::evicted || (success && !syn_repeated)) return;
+  const bool noted = outcome.cause != Cause::evicted && (!success || repeated.syn);
+  if (!noted && !repeated.synack) return;
   Note& note = current(number, counting_since);
+  if (repeated.synack) --note.answered_retrying;
+  if (!noted) return;
   note.own_responder = own_responder;
   if (success) {
     ++note.present.repeated_successes;
+    note.present.answered_twice += repeated.synack ? 1 : 0;
     return;
   }
   ++note.present.causes[static_cast<std::size_t>(outcome.cause)];
@@ -21,6 +25,11 @@ void ServiceNotes::ended(ServiceTable::Number number, std::int64_t counting_sinc
   if (outcome.error == nullptr) return;
   note.error = *outcome.error;
   note.error_at = outcome.at.time_since_epoch().count();
+}
+
+void ServiceNotes::answered_again(ServiceTable::Number number,
+                                  std::int64_t counting_since) noexcept {
+  ++current(number, counting_since).answered_retrying;
 }
 
 void ServiceNotes::matched(ServiceTable::Number number, std::int64_t counting_since,
@@ -60,6 +69,7 @@ NotedOfService ServiceNotes::of(ServiceTable::Number number,
   if (note.counting_since != counting_since) return {};
   NotedOfService sum;
   sum.own_responder = note.own_responder;
+  sum.answered_retrying = note.answered_retrying;
   sum.error = note.error;
   sum.error_at = note.error_at;
   const std::uint32_t ago = window_ - note.window;
@@ -78,6 +88,7 @@ void ServiceNotes::add(NotedOfService& sum, const Window& window) noexcept {
   sum.rst_suspect += window.rst_suspect;
   sum.stuck_tuples += window.stuck_tuples;
   sum.option_black_holes += window.option_black_holes;
+  sum.answered_twice += window.answered_twice;
 }
 
 }  // namespace tcpeek::engine

@@ -26,13 +26,21 @@ namespace tcpeek::engine {
 struct NotedOfService {
   FailureCounts causes;
   std::uint64_t repeated_successes = 0;  // the SYN had to be sent again
+  std::uint64_t answered_twice = 0;      // of them: the SYN/ACK, too
   std::uint64_t uncertain = 0;           // timeouts while packets were lost
   std::uint64_t rst_suspect = 0;         // by a RST unlike the responder's SYN/ACKs
   std::uint64_t stuck_tuples = 0;        // see pattern.h
   std::uint64_t option_black_holes = 0;
   flowtable::IcmpError error;
-  std::int64_t error_at = 0;   // 0: none is known
-  bool own_responder = false;  // its address is one of a captured interface
+  std::int64_t error_at = 0;            // 0: none is known
+  bool own_responder = false;           // its address is one of a captured interface
+  std::uint64_t answered_retrying = 0;  // now: of those retrying, the SYN/ACK was repeated
+};
+
+// What of an attempt had to be sent again.
+struct Repeated {
+  bool syn = false;
+  bool synack = false;
 };
 
 class ServiceNotes {
@@ -42,8 +50,10 @@ class ServiceNotes {
 
   // `counting_since`: of the row. Neither plain successes nor evictions are worth a note.
   void ended(ServiceTable::Number number, std::int64_t counting_since,
-             const flowtable::Outcome& outcome, bool syn_repeated, bool own_responder) noexcept;
+             const flowtable::Outcome& outcome, Repeated repeated, bool own_responder) noexcept;
 
+  // The SYN/ACK of a pending attempt is repeated for the first time.
+  void answered_again(ServiceTable::Number number, std::int64_t counting_since) noexcept;
   void matched(ServiceTable::Number number, std::int64_t counting_since, Pattern pattern) noexcept;
 
   void begin_window() noexcept { ++window_; }
@@ -55,13 +65,18 @@ class ServiceNotes {
   }
 
  private:
+  // Neither evictions nor attempts that are pending at a file's end are noted.
+  static constexpr std::size_t kNotedCauses =
+      static_cast<std::size_t>(flowtable::Cause::unreachable) + 1;
+
   struct Window {
-    std::array<std::uint32_t, flowtable::kCauses> causes{};
+    std::array<std::uint32_t, kNotedCauses> causes{};
     std::uint32_t repeated_successes = 0;
     std::uint32_t uncertain = 0;
     std::uint32_t rst_suspect = 0;
     std::uint32_t stuck_tuples = 0;
     std::uint32_t option_black_holes = 0;
+    std::uint32_t answered_twice = 0;
   };
 
   // A plain failure touches the first line alone.
@@ -71,6 +86,7 @@ class ServiceNotes {
     bool own_responder = false;
     Window present;
     Window former;
+    std::uint32_t answered_retrying = 0;  // no matter in which window
     std::int64_t error_at = 0;
     flowtable::IcmpError error;
   };

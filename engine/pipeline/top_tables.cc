@@ -21,7 +21,8 @@ Pattern TopTables::ended_otherwise(const Attempt& attempt, const Outcome& outcom
   if (service == kUncounted) return Pattern::none;
   const Handshake& h = attempt.handshake;
   if (service != ServiceTable::kOthers) {
-    notes_.ended(service, services_[service].counting_since, outcome, h.dup_syns != 0,
+    notes_.ended(service, services_[service].counting_since, outcome,
+                 {.syn = h.dup_syns != 0, .synack = h.dup_synacks != 0},
                  attempt.has_own_responder());
   }
   const bool repeated = (h.dup_syns | h.dup_synacks) != 0;
@@ -64,6 +65,11 @@ void TopTables::retrying(const Attempt& attempt, ServiceTable::Number service) n
   if (row.success != 0 && row.failed_in_a_row < kDead)
     waiting_.waits(attempt, peers_of(attempt, service));
   note_unanswered(attempt, service, attempt.last_segment());
+}
+
+void TopTables::answered_again(ServiceTable::Number service) noexcept {
+  if (service == kUncounted || service == ServiceTable::kOthers) return;
+  notes_.answered_again(service, services_[service].counting_since);
 }
 
 // Where the responder is on this side.

@@ -75,6 +75,8 @@ class TopTables {
   // Its SYN or SYN/ACK is repeated for the first time, or was before it opened; once.
   [[gnu::cold]] void retrying(const flowtable::Attempt& attempt,
                               ServiceTable::Number service) noexcept;
+  // Its SYN/ACK is repeated for the first time, or was before it opened; once.
+  [[gnu::cold]] void answered_again(ServiceTable::Number service) noexcept;
   void late_synack(const flowtable::Attempt& attempt) noexcept;
 
   [[nodiscard]] const ServiceTable& services() const noexcept { return services_; }

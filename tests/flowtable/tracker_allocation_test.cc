@@ -21,6 +21,7 @@ struct Silent {
   void ended(const Attempt&, const Outcome&, std::uint16_t) noexcept { ++events; }
   void late_synack(const Attempt&) noexcept { ++events; }
   void retrying(const Attempt&, std::uint16_t) noexcept { ++events; }
+  void answered_again(const Attempt&, std::uint16_t) noexcept { ++events; }
 };
 
 TEST(TrackerAllocation, PacketsAllocateNothing) {

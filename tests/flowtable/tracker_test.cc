@@ -371,6 +371,7 @@ struct Tagging {
   }
   void late_synack(const Attempt&) noexcept {}
   void retrying(const Attempt&, std::uint16_t) noexcept {}
+  void answered_again(const Attempt&, std::uint16_t) noexcept {}
 };
 
 TEST(Tracker, CarriesTheObserversTagAndNote) {

@@ -224,7 +224,7 @@ FAULTS: Mapping[str, Fault] = {
         {"server": {"dropped_in_silence": ["here"], "filtered_for_some": ["here"], "partly_unanswered": ["unknown"]}}),
     "lossy path": Fault(
         lossy_path, 2, {"client": {"loss_on_path": ["path"]}, "server": {}},
-        {"server": {"loss_on_path": ["unknown"]}}),
+        {"server": {"loss_on_path": ["path"]}}),
     "middlebox reset": Fault(middlebox_reset, 1, {"client": {"refused_on_the_way": ["path"]}}),
 }  # fmt: skip
 

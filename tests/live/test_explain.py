@@ -118,6 +118,21 @@ class OnTheServer(Explain):
                 self.assertLess(finding["since"]["last_success"], finding["since"]["failing_since"])
                 self.assertIn(f"ss -ltnp 'sport = :{port}'", finding["next"])
 
+    def test_the_synack_is_lost_behind_the_server(self) -> None:
+        rules = {"forward": [f"ip saddr {SERVER_V4} tcp flags & (syn|ack) == syn|ack drop"]}
+        with self.monitor(self.network.server, "--timeout", "20") as monitor, self.network.server.listen(SERVER_V4) as listener:
+            port = listener.getsockname()[1]
+            self.succeed(SERVER_V4, port, listener, 3)
+            set_rules(self.network.router, rules)
+            with contextlib.ExitStack() as waiting:
+                for _ in range(FAILURES):
+                    client = waiting.enter_context(self.network.client.make_socket())
+                    client.setblocking(False)
+                    client.connect_ex((SERVER_V4, port))
+                monitor.wait_counts({"success": 3, "retrying": FAILURES})
+                finding = self.only_finding(monitor, "way_back", "path")
+            self.assertIn(f"{FAILURES} of them being answered again now", " ".join(finding["evidence"]))
+
     def test_ports_where_nobody_ever_listened_are_one_finding(self) -> None:
         with self.monitor(self.network.server) as monitor:
             for port in range(1, 13):

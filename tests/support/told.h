@@ -105,6 +105,7 @@ struct Recorder {
   void retrying(const Attempt& a, std::uint16_t) noexcept {
     add(told_about(a, Told::What::retrying));
   }
+  void answered_again(const Attempt&, std::uint16_t) noexcept {}
 
   std::vector<Told> take(const Pair& pair) {
     const auto it = told.find(pair);

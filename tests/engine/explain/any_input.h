@@ -76,8 +76,9 @@ class AnyInput {
          {&facts.causes.refused, &facts.causes.reset, &facts.causes.aborted,
           &facts.causes.half_open, &facts.causes.probe, &facts.causes.no_answer,
           &facts.causes.no_ack, &facts.causes.superseded, &facts.causes.unreachable,
-          &facts.repeated_successes, &facts.uncertain, &facts.stuck_tuples,
-          &facts.option_black_holes, &facts.rst_suspect, &facts.failed_in_a_row, &facts.retrying}) {
+          &facts.repeated_successes, &facts.answered_twice, &facts.answered_retrying,
+          &facts.uncertain, &facts.stuck_tuples, &facts.option_black_holes, &facts.rst_suspect,
+          &facts.failed_in_a_row, &facts.retrying}) {
       *count = few();
     }
     row.failures = {facts.causes.total(), facts.causes};

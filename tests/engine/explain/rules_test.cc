@@ -13,6 +13,7 @@ namespace {
 
 using ipc::FailureCounts;
 using ipc::Verdict;
+using test::kNow;
 using test::failing;
 using test::first_told;
 using test::input;
@@ -183,6 +184,30 @@ TEST(ExplainRules, WayBack) {
   EXPECT_FALSE(told("way_back", input({failing(service(Way::tx, "10.0.0.1"), kNoAck, 5)})));
 }
 
+// Before the first of them times out.
+TEST(ExplainRules, SynAcksRepeatedNowAreNotAcknowledged) {
+  for (const Way way : {Way::rx, Way::tx}) {
+    const char* const rule = way == Way::rx ? "way_back" : "synack_dropped_here";
+    auto facts = succeeding(service(way, "10.0.0.1"));
+    facts.retrying = 4;
+    facts.row.last_success = kNow - std::chrono::seconds(30);
+    EXPECT_FALSE(told(rule, input({facts}))) << "nobody is answered";
+    EXPECT_NE(first_told(Concern::silence, input({facts})), "");
+    facts.answered_retrying = 4;
+    const auto finding = told(rule, input({facts}));
+    ASSERT_TRUE(finding);
+    EXPECT_EQ(finding->figures.recent_failures, 4U);
+    EXPECT_THAT(finding->evidence, Contains(HasSubstr("4 of them being answered again now")));
+    EXPECT_EQ(first_told(Concern::silence, input({facts})), "") << "all are answered";
+    facts.retrying = 6;
+    EXPECT_NE(first_told(Concern::silence, input({facts})), "") << "two are not";
+    facts.retrying = 4;
+    facts.repeated_successes = 8;
+    facts.row.last_success = kNow;
+    EXPECT_FALSE(told(rule, input({facts}))) << "a second SYN/ACK gets through";
+  }
+}
+
 TEST(ExplainRules, SynAckDroppedHere) {
   const auto finding =
       told("synack_dropped_here", input({failing(service(Way::tx, "10.0.0.1"), kNoAck, 5)}));
@@ -222,8 +247,13 @@ TEST(ExplainRules, LossOnPath) {
   EXPECT_FALSE(told("loss_on_path", input({facts}))) << "half a percent is the Internet";
   facts.attempts = 100;
   facts.row.responder_local = true;
-  EXPECT_EQ(told("loss_on_path", input({facts}))->verdict, Verdict::unknown)
+  EXPECT_EQ(told("loss_on_path", input({facts}))->verdict, Verdict::here)
       << "the SYN that was not answered did arrive";
+  facts.answered_twice = 5;
+  EXPECT_EQ(told("loss_on_path", input({facts}))->verdict, Verdict::path) << "it was answered, too";
+  EXPECT_THAT(told("loss_on_path", input({facts}))->sentence, HasSubstr("way back"));
+  facts.answered_twice = 3;
+  EXPECT_EQ(told("loss_on_path", input({facts}))->verdict, Verdict::unknown);
 }
 
 TEST(ExplainRules, OptionBlackHole) {

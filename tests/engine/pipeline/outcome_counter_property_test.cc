@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -79,6 +80,9 @@ class Shadow {
     ++late_synacks;
   }
   void retrying(const Attempt& a, std::uint16_t note) noexcept { counter_.retrying(a, note); }
+  void answered_again(const Attempt& a, std::uint16_t note) noexcept {
+    counter_.answered_again(a, note);
+  }
 
   std::array<std::uint64_t, kCounted> attempts{};
   std::array<std::uint64_t, flowtable::kCauses> results{};
@@ -139,10 +143,28 @@ std::uint64_t retrying_in(const flowtable::AttemptTable& table) {
   return retrying;
 }
 
+// By service, what its note says and what the table holds: the attempts whose SYN/ACK is being repeated.
+void expect_same_answered_again(CountingRig& rig, const flowtable::AttemptTable& table,
+                                std::uint64_t& seen) {
+  std::map<std::uint16_t, std::uint64_t> repeated;
+  table.for_each_pending(0, table.group_count(), [&](flowtable::Slot slot) {
+    if (table[slot].handshake.dup_synacks != 0) ++repeated[table.note(slot)];
+  });
+  const TopTables& top = rig.counter.top();
+  for (std::uint16_t number = 1; number < 64; ++number) {
+    const Service& row = top.services()[number];
+    if (row.counting_since == 0) continue;
+    EXPECT_EQ(top.notes().of(number, row.counting_since).answered_retrying, repeated[number])
+        << "service " << number;
+    seen += repeated[number];
+  }
+}
+
 TEST(OutcomeCounterProperty, AccountsForEveryAttemptInEveryFilter) {
   std::array<std::uint64_t, flowtable::kCauses> seen{};
   std::array<std::uint64_t, kCounted> matched{};
   std::uint64_t elsewhere = 0;
+  std::uint64_t answered_again = 0;
   for (std::uint64_t seed = 1; seed <= 150; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Traffic traffic(seed, 3);
@@ -168,6 +190,7 @@ TEST(OutcomeCounterProperty, AccountsForEveryAttemptInEveryFilter) {
     expect_same(rig, shadow);
     EXPECT_EQ(rig.totals()[Tally::pending], tracker.table().pending());
     EXPECT_EQ(rig.totals()[Tally::retrying], retrying_in(tracker.table()));
+    expect_same_answered_again(rig, tracker.table(), answered_again);
     if (HasFailure()) return;
     for (std::size_t i = 0; i < seen.size(); ++i) seen.at(i) += shadow.results.at(i);
     for (std::size_t i = 0; i < kCounted; ++i) matched.at(i) += shadow.attempts.at(i);
@@ -177,6 +200,7 @@ TEST(OutcomeCounterProperty, AccountsForEveryAttemptInEveryFilter) {
   for (const std::uint64_t count : seen) EXPECT_GT(count, 0U) << "a result that never came";
   for (const std::uint64_t count : matched) EXPECT_GT(count, 0U) << "a filter that never matched";
   EXPECT_GT(elsewhere, 0U);
+  EXPECT_GT(answered_again, 0U);
 }
 
 }  // namespace
