@@ -19,6 +19,7 @@ TEST_PACKAGES=(
   clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 llvm-14 shellcheck mypy mandoc
   python3 iproute2 nftables tshark tcpdump strace systemd prometheus
 )
+MIXIN_PACKAGES=(jsonnet nodejs npm)
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
@@ -27,10 +28,16 @@ die() {
   exit 1
 }
 
-# Sets `packages` to those needed for `run`, or for `test`, which needs them all.
+# Sets `packages` to those needed for `run`, for `mixin`, or for `test`, which needs them all.
 select_packages() {
-  packages=("${RUN_PACKAGES[@]}")
-  if [[ $1 == test ]]; then packages+=("${TEST_PACKAGES[@]}"); fi
+  local mixin=("${MIXIN_PACKAGES[@]}")
+  # A Node.js that is not Debian's brings npm along and excludes Debian's.
+  if command -v node >/dev/null && command -v npm >/dev/null; then mixin=(jsonnet); fi
+  case $1 in
+    run) packages=("${RUN_PACKAGES[@]}") ;;
+    mixin) packages=("${mixin[@]}") ;;
+    test) packages=("${RUN_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${mixin[@]}") ;;
+  esac
 }
 
 # Prints those of the packages named that are not installed.
@@ -55,7 +62,7 @@ refuse_other_boost() {
     "if nothing else needs it, run 'apt-get remove $other' as root, then start this again"
 }
 
-# Installs what is missing of the packages for `run` or `test`.
+# Installs what is missing of the packages for `run`, `mixin` or `test`.
 ensure_packages() {
   local packages missing as_root=()
   select_packages "$1"
@@ -84,6 +91,25 @@ ensure_packages() {
   if [[ " ${missing[*]} " == *" prometheus "* && -d /run/systemd/system ]]; then
     logged prometheus-service "${as_root[@]}" systemctl disable --now prometheus.service
   fi
+}
+
+# Fetches what the dashboards are made with, unless it is there as the lock file says, and sets `modules` to
+# its folder. One at a time.
+ensure_dashboard_modules() {
+  local wanted=$TCPEEK_ROOT/packaging/prometheus/dashboards
+  modules=$(build_dir dashboard-modules)
+  make_build_dirs
+  mkdir -p "$modules"
+  exec 9>"$modules/lock"
+  flock 9
+  if ! cmp -s "$wanted/package-lock.json" "$modules/fetched"; then
+    cp "$wanted"/package{,-lock}.json "$modules"
+    say "fetching what the dashboards are made with, by npm"
+    logged npm npm ci --prefix "$modules" --ignore-scripts --no-audit --no-fund ||
+      die "the dashboards cannot be made: npm says why above"
+    cp "$wanted/package-lock.json" "$modules/fetched"
+  fi
+  exec 9>&-
 }
 
 # logged NAME COMMAND...: runs it with its output in build/logs/NAME.log, whose end is shown if it fails.

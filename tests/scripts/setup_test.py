@@ -1,4 +1,4 @@
-"""scripts/setup, scripts/run, scripts/test and what they share, with fake dpkg-query, apt-get, sudo, cmake
+"""scripts/setup, scripts/run, scripts/test and what they share, with fake dpkg-query, apt-get, sudo, npm, cmake
 and ctest in PATH: nothing is installed and nothing is built. Each test runs on a copy of scripts/ of its own.
 """
 
@@ -21,6 +21,8 @@ FAKES = {
     "dpkg-query": 'cat "$FAKES/installed"\nexit 1\n',
     "apt-get": RECORD + 'echo "apt says no"; exit "$(cat "$FAKES/apt-status")"\n',
     "sudo": RECORD + '[[ $1 == -- ]] && shift\nexec "$@"\n',
+    "node": "exit 1\n",
+    "npm": RECORD + 'echo "npm says no"; exit "$(cat "$FAKES/npm-status")"\n',
     "cmake": RECORD + 'exec bash "$FAKES/cmake-does" "$@"\n',
     "ctest": RECORD + 'exec bash "$FAKES/ctest-does" "$@"\n',
 }
@@ -61,7 +63,12 @@ class ScriptTest(unittest.TestCase):
         self.fakes.mkdir()
         for name, text in FAKES.items():
             self.fake(name, text)
-        for name, text in (("apt-status", "0"), ("cmake-does", CMAKE_DOES), ("ctest-does", CTEST_DOES),
+        self.lock = self.root / "packaging/prometheus/dashboards/package-lock.json"
+        shutil.copytree(ROOT / "packaging/prometheus/dashboards", self.lock.parent)
+        self.fetched = self.root / "build/dashboard-modules/fetched"
+        self.fetched.parent.mkdir(parents=True)
+        shutil.copy(self.lock, self.fetched)
+        for name, text in (("apt-status", "0"), ("npm-status", "0"), ("cmake-does", CMAKE_DOES), ("ctest-does", CTEST_DOES),
                            ("results", SEVEN), ("ctest-status", "0")):
             self.answer(name, text)
         self.packages = self.run_it("setup", "--list").stdout.split()
@@ -128,6 +135,24 @@ class SetupTest(ScriptTest):
         self.assertEqual(update, "apt-get -q update")
         self.assertTrue(install.endswith(f" install {self.packages[0]}"), install)
         self.assertIn("--no-remove", install)
+
+    def test_modules_are_fetched_once_for_a_lock_file(self) -> None:
+        self.lock.write_text("{}\n")
+        self.answer("npm-status", "1")
+        failed = self.run_it("setup")
+        self.assertEqual(failed.returncode, 1)
+        self.assertIn("npm says no", failed.stderr)
+        self.answer("npm-status", "0")
+        for _ in range(2):
+            self.assertEqual(self.run_it("setup").returncode, 0)
+        calls = self.calls()
+        self.assertEqual(len(calls), 2, calls)
+        self.assertTrue(calls[1].startswith(f"npm ci --prefix {self.fetched.parent} --ignore-scripts"), calls)
+
+    def test_a_run_needs_no_modules(self) -> None:
+        self.fetched.unlink()
+        self.assertEqual(self.run_it("setup", "--run").returncode, 0)
+        self.assertEqual(self.calls(), [])
 
     def test_another_user_goes_through_sudo(self) -> None:
         self.install(self.packages[1:])

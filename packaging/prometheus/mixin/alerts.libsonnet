@@ -1,0 +1,167 @@
+// The alerts. docs/runbooks.md has a section for each.
+{
+  local c = $._config,
+  local s = c.tcpeekSelector,
+  local q = $._queries,
+  local w = c.window,
+  local service = 'tcpeek_service_handshake',
+  local hosts = std.join(', ', c.hostLabels),
+  local quickRatio = 'instance_service:tcpeek_service_handshake_failures:ratio_rate' + c.alertWindow,
+
+  local alert(name, severity, wait, expr, summary, description) = {
+    alert: 'Tcpeek' + name,
+    expr: expr,
+    'for': wait,
+    labels: { severity: severity },
+    annotations: {
+      summary: summary,
+      description: description,
+      runbook_url: c.runbookURLPattern % std.asciiLower('tcpeek' + name),
+    },
+  },
+
+  local failing(direction) =
+    '%s{%s, direction="%s"} > %g\nand\n%s >= %g' %
+    [quickRatio, s, direction, c.failingRatio, q.failed(service, s, c.alertWindow), c.minFailures],
+
+  prometheusAlerts+:: {
+    groups+: [
+      {
+        name: 'tcpeek-services',
+        rules: [
+          alert(
+            'ServiceFailing', 'critical', c.quickFor, failing('rx'),
+            'Most connections to a service of a host fail.',
+            '{{ $value | humanizePercentage }} of the connections to port {{ $labels.port }} of {{ $labels.instance }} fail.'
+          ),
+          alert(
+            'ServiceUnanswered', 'critical', c.quickFor,
+            |||
+              tcpeek_service_handshakes_pending{%(s)s}
+              /
+              (increase(tcpeek_service_handshakes_total{%(s)s}[%(window)s]) > 0)
+              > %(ratio)g
+              and
+              tcpeek_service_handshakes_pending{%(s)s} >= %(least)g
+            ||| % { s: s, window: c.alertWindow, ratio: c.unansweredRatio, least: c.minFailures },
+            'Most connections to a service wait for an answer.',
+            '{{ $value | humanizePercentage }} of the connections of the last minute to port {{ $labels.port }}' +
+            '{{ with $labels.address }} of {{ . }}{{ end }}, seen on {{ $labels.instance }}, have no outcome yet.'
+          ),
+          alert(
+            'ServiceDegraded', 'warning', c.slowFor,
+            'instance_service:tcpeek_service_handshake_failures:ratio_rate%s{%s, direction="rx"} > %g\nand\n%s >= %g' %
+            [w, s, c.degradedRatio, q.failed(service, s, w), c.minFailures],
+            'Some connections to a service of a host fail.',
+            '{{ $value | humanizePercentage }} of the connections to port {{ $labels.port }} of {{ $labels.instance }} fail.'
+          ),
+          alert(
+            'ServiceSynsRepeated', 'warning', c.slowFor,
+            'instance_service:tcpeek_service_handshake_retransmits:ratio_rate%s{%s} > %g\nand\nsum without (segment) (increase(%s_retransmits_total{%s, segment="syn"}[%s])) >= %g' %
+            [w, s, c.retransmitRatio, service, s, w, c.minFailures],
+            'SYNs to a service have to be repeated, so connections take a second or more.',
+            '{{ $value | humanize }} repeated SYNs for each connection to port {{ $labels.port }}' +
+            '{{ with $labels.address }} of {{ . }}{{ end }}, seen on {{ $labels.instance }}.'
+          ),
+          alert(
+            'FleetServiceFailing', 'critical', c.quickFor,
+            'count without (%s) (%s) >= %g' % [hosts, failing('rx'), c.fleetHosts],
+            'The same service fails on several hosts.',
+            'Most connections to port {{ $labels.port }} fail on {{ $value }} hosts.'
+          ),
+          alert(
+            'DestinationFailing', 'critical', c.quickFor,
+            |||
+              %s
+              > %g
+              and
+              sum without (%s) (%s) >= %g
+            ||| % [
+              q.fleetFailureRatio(service, s + ', direction="tx"', c.alertWindow),
+              c.failingRatio,
+              hosts,
+              q.failed(service, s + ', direction="tx"', c.alertWindow),
+              c.minFailures,
+            ],
+            'Most connections of the fleet to a remote service fail.',
+            '{{ $value | humanizePercentage }} of the connections to {{ $labels.address }} port {{ $labels.port }} fail, all hosts together.'
+          ),
+        ],
+      },
+      {
+        name: 'tcpeek-filters',
+        rules: [
+          alert(
+            'FilterFailing', 'warning', c.quickFor,
+            'tcpeek_filter_health{%s, %s, state="failing"} == 1' % [s, c.filterSelector],
+            'What a filter counts fails.',
+            'Filter {{ $labels.filter }} of {{ $labels.instance }} is failing, as tcpeek judges it.'
+          ),
+          alert(
+            'HandshakesSlow', 'warning', c.slowFor,
+            |||
+              histogram_quantile(0.99, rate(tcpeek_handshake_duration_seconds_bucket{%(s)s}[%(w)s])) > %(slow)g
+              and
+              increase(tcpeek_handshake_duration_seconds_count{%(s)s}[%(w)s]) >= 100
+            ||| % { s: s, w: w, slow: c.slowSeconds },
+            'One connection in a hundred is slow to set up.',
+            'The slowest hundredth of filter {{ $labels.filter }} of {{ $labels.instance }} takes {{ $value | humanizeDuration }} or more.'
+          ),
+        ],
+      },
+      {
+        name: 'tcpeek-monitor',
+        rules: [
+          alert(
+            'Down', 'warning', '1m',
+            'up{%s} == 0' % s,
+            'tcpeek cannot be scraped.',
+            'tcpeek of {{ $labels.instance }} does not answer: nothing is known of its connections.'
+          ),
+          alert(
+            'HostGone', 'warning', c.goneAfter,
+            'present_over_time(up{%(s)s}[%(forgotten)s]) unless up{%(s)s}' % { s: s, forgotten: c.goneForgotten },
+            'A host has stopped sending metrics.',
+            'Nothing has come from {{ $labels.instance }} for some minutes, not even that its tcpeek is down.'
+          ),
+          alert(
+            'CaptureDropping', 'warning', c.slowFor,
+            |||
+              rate(tcpeek_capture_dropped_packets_total{%(s)s}[%(w)s])
+              /
+              (rate(tcpeek_capture_packets_total{%(s)s}[%(w)s]) > 0)
+              > %(ratio)g
+            ||| % { s: s, w: w, ratio: c.dropRatio },
+            'tcpeek loses packets, so its figures are too low and timeouts uncertain.',
+            '{{ $value | humanizePercentage }} of the packets on {{ $labels.interface }} of {{ $labels.instance }} are not seen.'
+          ),
+          alert(
+            'AttemptsEvicted', 'warning', c.slowFor,
+            'rate(tcpeek_handshakes_evicted_total{%s, filter=~"RX|TX"}[%s]) > 0' % [s, w],
+            'The table of attempts is full.',
+            '{{ $value | humanize }} attempts a second of {{ $labels.filter }} of {{ $labels.instance }} are given up without an outcome.'
+          ),
+          alert(
+            'InterfaceDown', 'warning', c.slowFor,
+            'tcpeek_capture_interface_up{%s} == 0' % s,
+            'An interface that is watched is down or gone.',
+            'Interface {{ $labels.interface }} of {{ $labels.instance }} is down or gone; tcpeek waits for it.'
+          ),
+          alert(
+            'ServicesNotListed', 'info', '15m',
+            'tcpeek_services_not_listed{%s} > 0' % s,
+            'Some services of a host have no metrics.',
+            '{{ $value }} services of {{ $labels.instance }} found no room among those listed.'
+          ),
+          alert(
+            'OutcomesNotShown', 'info', c.slowFor,
+            'sum without (reader) (rate(tcpeek_reader_events_lost_total{%(s)s}[%(w)s])) > 0 or rate(tcpeek_output_lines_lost_total{%(s)s}[%(w)s]) > 0' %
+            { s: s, w: w },
+            'Outcomes are counted, but not all of them are shown.',
+            '{{ $value | humanize }} outcomes or lines a second of {{ $labels.instance }} are not shown to watchers and logs.'
+          ),
+        ],
+      },
+    ],
+  },
+}

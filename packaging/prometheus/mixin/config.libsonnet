@@ -1,0 +1,42 @@
+// What an installation may want to change. Override it as in any monitoring mixin: `{ _config+:: { ... } }`.
+{
+  _config+:: {
+    // Picks tcpeek's series.
+    tcpeekSelector: 'job="tcpeek"',
+    // The labels that tell one host from another; what is summed over a fleet goes without them.
+    hostLabels: ['instance'],
+    // Filters that are judged by themselves. What RX has, the alerts of services tell by port.
+    filterSelector: 'filter!="RX"',
+
+    // Rates that are recorded and shown, and those that the quick alerts watch: at least four scrapes.
+    window: '5m',
+    alertWindow: '1m',
+    // How long a thing must last before it is told: what breaks, and what wears.
+    quickFor: '30s',
+    slowFor: '5m',
+    // How long a host is missed after its last sample.
+    goneAfter: '5m',
+    goneForgotten: '1h',
+
+    // Failed of those that ended. What its own initiator aborted (probes, scans) is not counted as failed.
+    failingRatio: 0.5,
+    degradedRatio: 0.05,
+    // Failures within the window, below which a ratio means nothing.
+    minFailures: 5,
+    // Attempts that wait for an outcome, of those of the alert window.
+    unansweredRatio: 0.5,
+    // Repeated SYNs of all attempts: a repeat delays a connection by a second or more.
+    retransmitRatio: 0.1,
+    slowSeconds: 1,
+    // Lost packets of all that were captured.
+    dropRatio: 0.001,
+    // So many hosts with the same trouble are no coincidence.
+    fleetHosts: 3,
+
+    // Where docs/runbooks.md is served at your place; %s is the section. As it is: the file of the source tree.
+    runbookURLPattern: 'docs/runbooks.md#%s',
+
+    dashboardTags: ['tcpeek'],
+    dashboardRefresh: '30s',
+  },
+}
