@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes one target, asked in PromQL. Its data lie in a folder of the test's."""
+"""A real Prometheus, asked in PromQL. Its data lie in a folder of the test's."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import json
 import pathlib
 import shutil
 import subprocess
+import time
 import urllib.parse
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import lab
 
@@ -51,65 +52,75 @@ def get(
         return reply.status, dict(reply.getheaders()), reply.read()
 
 
-class Prometheus:
-    """Running on the namespace's loopback inside the context, gone outside."""
+class Server:
+    """A Prometheus by these options, running in the namespace inside the context and gone outside."""
 
-    def __init__(self, network: lab.Lab, namespace: lab.Namespace, target_port: int, port: int) -> None:
+    def __init__(
+        self, namespace: lab.Namespace, port: int, folder: pathlib.Path, configuration: str, options: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         self._namespace = namespace
         self._port = port
-        self._folder = network.folder / "prometheus"
-        self._target = f"127.0.0.1:{target_port}"
+        self._folder = folder
+        self._configuration = configuration
+        self._options = options
+        self._environment = [f"{name}={value}" for name, value in (environment or {}).items()]
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Prometheus:
-        self._folder.mkdir()
-        configuration = self._folder / "prometheus.yml"
-        configuration.write_text(CONFIGURATION.format(target=self._target), encoding="ascii")
-        words = [
-            "prometheus", f"--config.file={configuration}", f"--storage.tsdb.path={self._folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{self._port}", "--enable-feature=exemplar-storage",
-            "--log.level=warn",
-        ]  # fmt: skip
+    def __enter__(self) -> Self:
+        self._folder.mkdir(exist_ok=True)
+        file = self._folder / "prometheus.yml"
+        file.write_text(self._configuration, encoding="ascii")
+        words = ["env", *self._environment, "prometheus", f"--config.file={file}", "--log.level=warn", *self._options]
         with open(self.log, "wb") as log:
             self._process = subprocess.Popen(
                 self._namespace.command(*words), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         try:
-            lab.wait_for(lambda: self.query("up") == [({"__name__": "up"}, 1.0)], "Prometheus has scraped", 30)
+            lab.wait_for(self.ready, "Prometheus is ready", 60)
         except BaseException:
-            self._stop()
+            self.stop()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop()
+        self.stop()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    def ready(self) -> bool:
+        time.sleep(0.1)
+        assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
+        try:
+            return get(self._namespace, self._port, "/-/ready")[0] == 200
+        except OSError:
+            return False  # not there yet
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "not started"
+        return self._process
 
     @property
     def log(self) -> pathlib.Path:
         return self._folder / "log"
 
-    def _api(self, path: str, **arguments: str) -> Any:
+    def api(self, path: str, **arguments: str) -> Any:
+        """The data of an answer; None while there is none."""
         try:
             status, _, body = get(self._namespace, self._port, f"/api/v1/{path}?{urllib.parse.urlencode(arguments)}")
         except OSError:
-            return None  # not there yet
+            return None
+        assert status != 400, body
         return json.loads(body)["data"] if status == 200 else None
 
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
-        """Labels, without those that the scrape adds, and value of each series."""
-        data = self._api("query", query=expression)
-        if data is None:
-            return []
-        result: list[tuple[dict[str, str], float]] = []
-        for each in data["result"]:
-            labels = {name: value for name, value in each["metric"].items() if name not in ("job", "instance")}
-            result.append((labels, float(each["value"][1])))
-        return result
+        """Labels and value of each series now."""
+        data = self.api("query", query=expression)
+        return [(each["metric"], float(each["value"][1])) for each in (data or {"result": []})["result"]]
 
     def value(self, expression: str) -> float | None:
         """Of the only series of an expression; None if there is none."""
@@ -119,5 +130,33 @@ class Prometheus:
 
     def exemplars(self, selector: str) -> list[dict[str, str]]:
         """Labels of those that are known of a series."""
-        data = self._api("query_exemplars", query=selector, start="0", end="9999999999")
+        data = self.api("query_exemplars", query=selector, start="0", end="9999999999")
         return [exemplar["labels"] for series in data or [] for exemplar in series["exemplars"]]
+
+
+class Prometheus(Server):
+    """One that scrapes a target on the namespace's loopback, and has done so inside the context."""
+
+    def __init__(self, network: lab.Lab, namespace: lab.Namespace, target_port: int, port: int) -> None:
+        folder = network.folder / "prometheus"
+        options = (
+            f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}",
+            "--enable-feature=exemplar-storage",
+        )  # fmt: skip
+        super().__init__(
+            namespace, port, folder, CONFIGURATION.format(target=f"127.0.0.1:{target_port}"), options
+        )
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        try:
+            lab.wait_for(lambda: self.query("up") == [({"__name__": "up"}, 1.0)], "Prometheus has scraped", 30)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
+        """Without the labels that the scrape adds."""
+        result = super().query(expression)
+        return [({k: v for k, v in labels.items() if k not in ("job", "instance")}, value) for labels, value in result]

@@ -8,6 +8,9 @@
   local hosts = std.join(', ', c.hostLabels),
   local quickRatio = 'instance_service:tcpeek_service_handshake_failures:ratio_rate' + c.alertWindow,
 
+  // %g does not know 0.
+  local number(value) = if value == 0 then '0' else '%g' % value,
+
   local alert(name, severity, wait, expr, summary, description) = {
     alert: 'Tcpeek' + name,
     expr: expr,
@@ -21,8 +24,8 @@
   },
 
   local failing(direction) =
-    '%s{%s, direction="%s"} > %g\nand\n%s >= %g' %
-    [quickRatio, s, direction, c.failingRatio, q.failed(service, s, c.alertWindow), c.minFailures],
+    '%s{%s, direction="%s"} > %s\nand\n%s >= %s' %
+    [quickRatio, s, direction, number(c.failingRatio), q.failed(service, s, c.alertWindow), number(c.minFailures)],
 
   prometheusAlerts+:: {
     groups+: [
@@ -40,32 +43,32 @@
               tcpeek_service_handshakes_pending{%(s)s}
               /
               (increase(tcpeek_service_handshakes_total{%(s)s}[%(window)s]) > 0)
-              > %(ratio)g
+              > %(ratio)s
               and
-              tcpeek_service_handshakes_pending{%(s)s} >= %(least)g
-            ||| % { s: s, window: c.alertWindow, ratio: c.unansweredRatio, least: c.minFailures },
+              tcpeek_service_handshakes_pending{%(s)s} >= %(least)s
+            ||| % { s: s, window: c.alertWindow, ratio: number(c.unansweredRatio), least: number(c.minFailures) },
             'Most connections to a service wait for an answer.',
             '{{ $value | humanizePercentage }} of the connections of the last minute to port {{ $labels.port }}' +
             '{{ with $labels.address }} of {{ . }}{{ end }}, seen on {{ $labels.instance }}, have no outcome yet.'
           ),
           alert(
             'ServiceDegraded', 'warning', c.slowFor,
-            'instance_service:tcpeek_service_handshake_failures:ratio_rate%s{%s, direction="rx"} > %g\nand\n%s >= %g' %
-            [w, s, c.degradedRatio, q.failed(service, s, w), c.minFailures],
+            'instance_service:tcpeek_service_handshake_failures:ratio_rate%s{%s, direction="rx"} > %s\nand\n%s >= %s' %
+            [w, s, number(c.degradedRatio), q.failed(service, s, w), number(c.minFailures)],
             'Some connections to a service of a host fail.',
             '{{ $value | humanizePercentage }} of the connections to port {{ $labels.port }} of {{ $labels.instance }} fail.'
           ),
           alert(
             'ServiceSynsRepeated', 'warning', c.slowFor,
-            'instance_service:tcpeek_service_handshake_retransmits:ratio_rate%s{%s} > %g\nand\nsum without (segment) (increase(%s_retransmits_total{%s, segment="syn"}[%s])) >= %g' %
-            [w, s, c.retransmitRatio, service, s, w, c.minFailures],
+            'instance_service:tcpeek_service_handshake_retransmits:ratio_rate%s{%s} > %s\nand\nsum without (segment) (increase(%s_retransmits_total{%s, segment="syn"}[%s])) >= %s' %
+            [w, s, number(c.retransmitRatio), service, s, w, number(c.minFailures)],
             'SYNs to a service have to be repeated, so connections take a second or more.',
-            '{{ $value | humanize }} repeated SYNs for each connection to port {{ $labels.port }}' +
+            '{{ printf "%.2f" $value }} repeated SYNs for each connection to port {{ $labels.port }}' +
             '{{ with $labels.address }} of {{ . }}{{ end }}, seen on {{ $labels.instance }}.'
           ),
           alert(
             'FleetServiceFailing', 'critical', c.quickFor,
-            'count without (%s) (%s) >= %g' % [hosts, failing('rx'), c.fleetHosts],
+            'count without (%s) (%s) >= %s' % [hosts, failing('rx'), number(c.fleetHosts)],
             'The same service fails on several hosts.',
             'Most connections to port {{ $labels.port }} fail on {{ $value }} hosts.'
           ),
@@ -73,15 +76,15 @@
             'DestinationFailing', 'critical', c.quickFor,
             |||
               %s
-              > %g
+              > %s
               and
-              sum without (%s) (%s) >= %g
+              sum without (%s) (%s) >= %s
             ||| % [
               q.fleetFailureRatio(service, s + ', direction="tx"', c.alertWindow),
-              c.failingRatio,
+              number(c.failingRatio),
               hosts,
               q.failed(service, s + ', direction="tx"', c.alertWindow),
-              c.minFailures,
+              number(c.minFailures),
             ],
             'Most connections of the fleet to a remote service fail.',
             '{{ $value | humanizePercentage }} of the connections to {{ $labels.address }} port {{ $labels.port }} fail, all hosts together.'
@@ -100,10 +103,10 @@
           alert(
             'HandshakesSlow', 'warning', c.slowFor,
             |||
-              histogram_quantile(0.99, rate(tcpeek_handshake_duration_seconds_bucket{%(s)s}[%(w)s])) > %(slow)g
+              histogram_quantile(0.99, rate(tcpeek_handshake_duration_seconds_bucket{%(s)s}[%(w)s])) > %(slow)s
               and
               increase(tcpeek_handshake_duration_seconds_count{%(s)s}[%(w)s]) >= 100
-            ||| % { s: s, w: w, slow: c.slowSeconds },
+            ||| % { s: s, w: w, slow: number(c.slowSeconds) },
             'One connection in a hundred is slow to set up.',
             'The slowest hundredth of filter {{ $labels.filter }} of {{ $labels.instance }} takes {{ $value | humanizeDuration }} or more.'
           ),
@@ -113,7 +116,7 @@
         name: 'tcpeek-monitor',
         rules: [
           alert(
-            'Down', 'warning', '1m',
+            'Down', 'warning', c.downFor,
             'up{%s} == 0' % s,
             'tcpeek cannot be scraped.',
             'tcpeek of {{ $labels.instance }} does not answer: nothing is known of its connections.'
@@ -130,8 +133,8 @@
               rate(tcpeek_capture_dropped_packets_total{%(s)s}[%(w)s])
               /
               (rate(tcpeek_capture_packets_total{%(s)s}[%(w)s]) > 0)
-              > %(ratio)g
-            ||| % { s: s, w: w, ratio: c.dropRatio },
+              > %(ratio)s
+            ||| % { s: s, w: w, ratio: number(c.dropRatio) },
             'tcpeek loses packets, so its figures are too low and timeouts uncertain.',
             '{{ $value | humanizePercentage }} of the packets on {{ $labels.interface }} of {{ $labels.instance }} are not seen.'
           ),

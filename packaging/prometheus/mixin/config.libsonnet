@@ -14,6 +14,7 @@
     // How long a thing must last before it is told: what breaks, and what wears.
     quickFor: '30s',
     slowFor: '5m',
+    downFor: '1m',
     // How long a host is missed after its last sample.
     goneAfter: '5m',
     goneForgotten: '1h',
