@@ -30,7 +30,7 @@ RATE_INTERVAL = "1m" if live.FULL else "8s"
 CHANGES = "" if live.FULL else """{ _config+:: {
   window: '20s', alertWindow: '6s', quickFor: '2s', slowFor: '30s', downFor: '2s', goneForgotten: '5m',
 } }"""
-WINDOW = "5m" if live.FULL else "20s"
+WINDOW, WINDOW_S = ("5m", 300) if live.FULL else ("20s", 20)
 OPTIONS = (
     "--metrics-listen", f"0.0.0.0:{METRICS_PORT}", "--metrics-services-tx", "--metrics-exemplars", "--output", "json",
     "--only", "success", f"web:RX@%:{WEB}", f"timed:RX@%:{TIMED}",
