@@ -11,9 +11,10 @@
     // Rates that are recorded and shown, and those that the quick alerts watch: at least four scrapes.
     window: '5m',
     alertWindow: '1m',
-    // How long a thing must last before it is told: what breaks, and what wears.
+    // How long a thing must last before it is told: what breaks, and what wears. The latter longer than the window,
+    // or every short fault is told again when it is over.
     quickFor: '30s',
-    slowFor: '5m',
+    slowFor: '10m',
     downFor: '1m',
     // How long a host is missed after its last sample.
     goneAfter: '5m',
