@@ -14,7 +14,7 @@ NAMED = re.compile(
 
 class DocsTest(unittest.TestCase):
     def test_what_is_named_exists(self) -> None:
-        for document in ("CONTRIBUTING.md", "CHANGELOG.md"):
+        for document in ("CONTRIBUTING.md", "CHANGELOG.md", "docs/fleet.md", "docs/runbooks.md"):
             for name in NAMED.findall((ROOT / document).read_text(encoding="utf-8")):
                 with self.subTest(document, name=name):
                     self.assertTrue("NAME" in name or (ROOT / name).exists(), "there is no such file")

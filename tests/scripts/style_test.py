@@ -1,5 +1,5 @@
 """Runs the checkers of other languages over everything that is written in them: clang-format, shellcheck,
-mypy and mandoc. Files are found, not listed, so that a new one cannot be forgotten. A checker that is
+mypy, mandoc and jsonnetfmt. Files are found, not listed, so that a new one cannot be forgotten. A checker that is
 not installed is a failure: scripts/setup installs them.
 """
 
@@ -42,6 +42,10 @@ def is_python(path: Path) -> bool:
     return path.suffix == ".py" or bool(re.match(r"#!.*\bpython", first_line(path)))
 
 
+def is_jsonnet(path: Path) -> bool:
+    return path.suffix in (".jsonnet", ".libsonnet")
+
+
 def is_man_page(path: Path) -> bool:
     return path.parent.name == "docs" and bool(re.fullmatch(r"\.[1-9]", path.suffix))
 
@@ -76,6 +80,9 @@ class StyleTest(unittest.TestCase):
                 self.assert_passes(["mypy", "--strict", "--no-error-summary", "--scripts-are-modules",
                                     "--python-version", "3.11", f"--cache-dir={cache}"],
                                    1, paths, folder)
+
+    def test_jsonnet_is_formatted(self) -> None:
+        self.assert_passes(["jsonnetfmt", "--test"], 5, files(is_jsonnet))
 
     def test_man_pages(self) -> None:
         self.assert_passes(["mandoc", "-T", "lint", "-W", "warning"], 1, files(is_man_page))

@@ -33,12 +33,17 @@
         name: 'tcpeek-services',
         rules: [
           alert(
-            'ServiceFailing', 'critical', c.quickFor, failing('rx'),
+            'ServiceFailing',
+            'critical',
+            c.quickFor,
+            failing('rx'),
             'Most connections to a service of a host fail.',
             '{{ $value | humanizePercentage }} of the connections to port {{ $labels.port }} of {{ $labels.instance }} fail.'
           ),
           alert(
-            'ServiceUnanswered', 'critical', c.quickFor,
+            'ServiceUnanswered',
+            'critical',
+            c.quickFor,
             |||
               tcpeek_service_handshakes_pending{%(s)s}
               /
@@ -52,14 +57,18 @@
             '{{ with $labels.address }} of {{ . }}{{ end }}, seen on {{ $labels.instance }}, have no outcome yet.'
           ),
           alert(
-            'ServiceDegraded', 'warning', c.slowFor,
+            'ServiceDegraded',
+            'warning',
+            c.slowFor,
             'instance_service:tcpeek_service_handshake_failures:ratio_rate%s{%s, direction="rx"} > %s\nand\n%s >= %s' %
             [w, s, number(c.degradedRatio), q.failed(service, s, w), number(c.minFailures)],
             'Some connections to a service of a host fail.',
             '{{ $value | humanizePercentage }} of the connections to port {{ $labels.port }} of {{ $labels.instance }} fail.'
           ),
           alert(
-            'ServiceSynsRepeated', 'warning', c.slowFor,
+            'ServiceSynsRepeated',
+            'warning',
+            c.slowFor,
             'instance_service:tcpeek_service_handshake_retransmits:ratio_rate%s{%s} > %s\nand\nsum without (segment) (increase(%s_retransmits_total{%s, segment="syn"}[%s])) >= %s' %
             [w, s, number(c.retransmitRatio), service, s, w, number(c.minFailures)],
             'SYNs to a service have to be repeated, so connections take a second or more.',
@@ -67,13 +76,17 @@
             '{{ with $labels.address }} of {{ . }}{{ end }}, seen on {{ $labels.instance }}.'
           ),
           alert(
-            'FleetServiceFailing', 'critical', c.quickFor,
+            'FleetServiceFailing',
+            'critical',
+            c.quickFor,
             'count without (%s) (%s) >= %s' % [hosts, failing('rx'), number(c.fleetHosts)],
             'The same service fails on several hosts.',
             'Most connections to port {{ $labels.port }} fail on {{ $value }} hosts.'
           ),
           alert(
-            'DestinationFailing', 'critical', c.quickFor,
+            'DestinationFailing',
+            'critical',
+            c.quickFor,
             |||
               %s
               > %s
@@ -95,13 +108,17 @@
         name: 'tcpeek-filters',
         rules: [
           alert(
-            'FilterFailing', 'warning', c.quickFor,
+            'FilterFailing',
+            'warning',
+            c.quickFor,
             'tcpeek_filter_health{%s, %s, state="failing"} == 1' % [s, c.filterSelector],
             'What a filter counts fails.',
             'Filter {{ $labels.filter }} of {{ $labels.instance }} is failing, as tcpeek judges it.'
           ),
           alert(
-            'HandshakesSlow', 'warning', c.slowFor,
+            'HandshakesSlow',
+            'warning',
+            c.slowFor,
             |||
               histogram_quantile(0.99, rate(tcpeek_handshake_duration_seconds_bucket{%(s)s}[%(w)s])) > %(slow)s
               and
@@ -116,19 +133,25 @@
         name: 'tcpeek-monitor',
         rules: [
           alert(
-            'Down', 'warning', c.downFor,
+            'Down',
+            'warning',
+            c.downFor,
             'up{%s} == 0' % s,
             'tcpeek cannot be scraped.',
             'tcpeek of {{ $labels.instance }} does not answer: nothing is known of its connections.'
           ),
           alert(
-            'HostGone', 'warning', c.goneAfter,
+            'HostGone',
+            'warning',
+            c.goneAfter,
             'present_over_time(up{%(s)s}[%(forgotten)s]) unless up{%(s)s}' % { s: s, forgotten: c.goneForgotten },
             'A host has stopped sending metrics.',
             'Nothing has come from {{ $labels.instance }} for some minutes, not even that its tcpeek is down.'
           ),
           alert(
-            'CaptureDropping', 'warning', c.slowFor,
+            'CaptureDropping',
+            'warning',
+            c.slowFor,
             |||
               rate(tcpeek_capture_dropped_packets_total{%(s)s}[%(w)s])
               /
@@ -139,25 +162,33 @@
             '{{ $value | humanizePercentage }} of the packets on {{ $labels.interface }} of {{ $labels.instance }} are not seen.'
           ),
           alert(
-            'AttemptsEvicted', 'warning', c.slowFor,
+            'AttemptsEvicted',
+            'warning',
+            c.slowFor,
             'rate(tcpeek_handshakes_evicted_total{%s, filter=~"RX|TX"}[%s]) > 0' % [s, w],
             'The table of attempts is full.',
             '{{ $value | humanize }} attempts a second of {{ $labels.filter }} of {{ $labels.instance }} are given up without an outcome.'
           ),
           alert(
-            'InterfaceDown', 'warning', c.slowFor,
+            'InterfaceDown',
+            'warning',
+            c.slowFor,
             'tcpeek_capture_interface_up{%s} == 0' % s,
             'An interface that is watched is down or gone.',
             'Interface {{ $labels.interface }} of {{ $labels.instance }} is down or gone; tcpeek waits for it.'
           ),
           alert(
-            'ServicesNotListed', 'info', '15m',
+            'ServicesNotListed',
+            'info',
+            '15m',
             'tcpeek_services_not_listed{%s} > 0' % s,
             'Some services of a host have no metrics.',
             '{{ $value }} services of {{ $labels.instance }} found no room among those listed.'
           ),
           alert(
-            'OutcomesNotShown', 'info', c.slowFor,
+            'OutcomesNotShown',
+            'info',
+            c.slowFor,
             'sum without (reader) (rate(tcpeek_reader_events_lost_total{%(s)s}[%(w)s])) > 0 or rate(tcpeek_output_lines_lost_total{%(s)s}[%(w)s]) > 0' %
             { s: s, w: w },
             'Outcomes are counted, but not all of them are shown.',
