@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 import shutil
@@ -46,6 +47,7 @@ def evaluated(member: str) -> Any:
     return json.loads(run("jsonnet", "-e", f"(import '{SOURCES / 'mixin' / 'mixin.libsonnet'}').{member}"))
 
 
+@functools.cache
 def alerts() -> list[Any]:
     return [rule for group in evaluated("prometheusAlerts")["groups"] for rule in group["rules"]]
 

@@ -89,7 +89,7 @@ local value(record, labels, expected) = {
 
 {
   rule_files: ['tcpeek_rules.yml', 'tcpeek_alerts.yml'],
-  evaluation_interval: '15s',
+  evaluation_interval: '30s',
   tests: [
     fires('TcpeekServiceFailing',
           local_service(),
