@@ -1,4 +1,5 @@
-// How attempts end: by the event that decides them, in the sweep, evicted, or because no segment follows.
+// How attempts end: by the event that decides them, in the sweep, evicted, or because no segment follows;
+// and the ICMP error that is kept until then.
 // Included by tracker.h alone.
 #pragma once
 
@@ -188,6 +189,35 @@ Outcome Tracker<Observer>::outcome_of(Event event, const Attempt& attempt,
       break;
   }
   __builtin_unreachable();
+}
+
+// What it said is kept in the attempt itself where there is room.
+template <class Observer>
+void Tracker<Observer>::note_error(Attempt& attempt, const Segment& error,
+                                   const Home& home) noexcept {
+  Handshake& h = attempt.handshake;
+  const std::uint32_t number = errors_.note(error.icmp_error());
+  if (!h.responder_was_seen()) {
+    h.responder_isn = number;
+  } else {
+    answered_errors_.note(attempt.key, h.isn, home.hash, number);
+  }
+}
+
+// A segment that was no end of it has taken the room.
+template <class Observer>
+void Tracker<Observer>::keep_error(const Attempt& attempt, const Home& home,
+                                   std::uint32_t number) noexcept {
+  const Handshake& h = attempt.handshake;
+  if (h.error_noted && h.responder_was_seen())
+    answered_errors_.note(attempt.key, h.isn, home.hash, number);
+}
+
+template <class Observer>
+const IcmpError* Tracker<Observer>::error_of(const Attempt& attempt) const noexcept {
+  const Handshake& h = attempt.handshake;
+  if (!h.responder_was_seen()) return errors_.find(h.responder_isn);
+  return errors_.find(answered_errors_.find(attempt.key, h.isn, table_.home(attempt.key).hash));
 }
 
 }  // namespace tcpeek::flowtable

@@ -59,35 +59,6 @@ void Tracker<Observer>::bear_witness(const Attempt& attempt, const Segment& segm
   if (attempt.has_own_responder()) witness_.saw(attempt.responder_address(), segment.time);
 }
 
-// What it said is kept in the attempt itself where there is room.
-template <class Observer>
-void Tracker<Observer>::note_error(Attempt& attempt, const Segment& error,
-                                   const Home& home) noexcept {
-  Handshake& h = attempt.handshake;
-  const std::uint32_t number = errors_.note(error.icmp_error());
-  if (!h.responder_was_seen()) {
-    h.responder_isn = number;
-  } else {
-    answered_errors_.note(attempt.key, h.isn, home.hash, number);
-  }
-}
-
-// A segment that was no end of it has taken the room.
-template <class Observer>
-void Tracker<Observer>::keep_error(const Attempt& attempt, const Home& home,
-                                   std::uint32_t number) noexcept {
-  const Handshake& h = attempt.handshake;
-  if (h.error_noted && h.responder_was_seen())
-    answered_errors_.note(attempt.key, h.isn, home.hash, number);
-}
-
-template <class Observer>
-const IcmpError* Tracker<Observer>::error_of(const Attempt& attempt) const noexcept {
-  const Handshake& h = attempt.handshake;
-  if (!h.responder_was_seen()) return errors_.find(h.responder_isn);
-  return errors_.find(answered_errors_.find(attempt.key, h.isn, table_.home(attempt.key).hash));
-}
-
 // The first repetition of all makes it an attempt that is retrying.
 template <class Observer>
 void Tracker<Observer>::note_retry(Slot slot, Event event) noexcept {

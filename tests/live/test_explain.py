@@ -126,7 +126,7 @@ class OnTheServer(Explain):
             set_rules(self.network.router, rules)
             with contextlib.ExitStack() as waiting:
                 for _ in range(FAILURES):
-                    client = waiting.enter_context(self.network.client.make_socket())
+                    client = waiting.enter_context(self.network.client.make_socket(socket.AF_INET))
                     client.setblocking(False)
                     client.connect_ex((SERVER_V4, port))
                 monitor.wait_counts({"success": 3, "retrying": FAILURES})

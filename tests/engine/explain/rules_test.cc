@@ -13,10 +13,10 @@ namespace {
 
 using ipc::FailureCounts;
 using ipc::Verdict;
-using test::kNow;
 using test::failing;
 using test::first_told;
 using test::input;
+using test::kNow;
 using test::service;
 using test::succeeding;
 using test::told;
