@@ -1,4 +1,4 @@
-# What scripts/setup, scripts/run and scripts/test share: the Debian packages tcpeek needs and how they
+# What scripts/setup, scripts/run, scripts/test and others share: the Debian packages tcpeek needs and how they
 # are installed, where builds and logs lie, and how progress is told.
 #
 # Sourced, never run. The caller has set -euo pipefail. Everything told goes to standard error: standard
@@ -17,9 +17,11 @@ TEST_PACKAGES=(
   python3-pyte tmux zsh fish bash-completion
   libgtest-dev libgmock-dev libbenchmark-dev libbpf-dev nlohmann-json3-dev
   clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 llvm-14 shellcheck mypy mandoc
-  python3 iproute2 nftables tshark tcpdump strace systemd prometheus
+  python3 iproute2 nftables tshark tcpdump strace systemd prometheus mmdebstrap piuparts
 )
 MIXIN_PACKAGES=(jsonnet nodejs npm)
+PACKAGE_PACKAGES=(python3 debhelper dpkg-dev lintian)
+DEMO_PACKAGES=(python3 iproute2 nftables tmux)
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
@@ -28,7 +30,7 @@ die() {
   exit 1
 }
 
-# Sets `packages` to those needed for `run`, for `mixin`, or for `test`, which needs them all.
+# Sets `packages` to those needed for `run`, `mixin`, `package` or `demo`, or for `test`, which needs them all.
 select_packages() {
   local mixin=("${MIXIN_PACKAGES[@]}")
   # A Node.js that is not Debian's brings npm along and excludes Debian's.
@@ -36,7 +38,9 @@ select_packages() {
   case $1 in
     run) packages=("${RUN_PACKAGES[@]}") ;;
     mixin) packages=("${mixin[@]}") ;;
-    test) packages=("${RUN_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${mixin[@]}") ;;
+    package) packages=("${RUN_PACKAGES[@]}" "${PACKAGE_PACKAGES[@]}") ;;
+    demo) packages=("${RUN_PACKAGES[@]}" "${DEMO_PACKAGES[@]}") ;;
+    test) packages=("${RUN_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${mixin[@]}" "${PACKAGE_PACKAGES[@]:1}") ;;
   esac
 }
 
@@ -62,7 +66,7 @@ refuse_other_boost() {
     "if nothing else needs it, run 'apt-get remove $other' as root, then start this again"
 }
 
-# Installs what is missing of the packages for `run`, `mixin` or `test`.
+# Installs what is missing of the packages for `run`, `mixin`, `package`, `demo` or `test`.
 ensure_packages() {
   local packages missing as_root=()
   select_packages "$1"
