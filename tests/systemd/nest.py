@@ -1,6 +1,6 @@
 """A small machine with systemd as its first process and tcpeek installed, made by nest.sh for the test.
 
-It shares this machine's kernel and, read-only, its files; its network is the lab's `host`. Commands
+It shares this machine's kernel and, read-only, its files or those of a folder; its network is the lab's `host`. Commands
 are run in it by entering its namespaces. The units are the ones that `cmake --install` puts there.
 """
 
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from collections.abc import Callable
 from typing import Any
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "live"))
@@ -58,10 +59,17 @@ def _probe() -> None:
 
 
 class Nest:
-    """Booted on entry, gone at exit with everything that ran in it."""
+    """Booted on entry, gone at exit with everything that ran in it.
 
-    def __init__(self, network: lab.Lab) -> None:
+    `root` is the machine below it, ours if nothing else is said; `furnish` lays files over that.
+    """
+
+    def __init__(
+        self, network: lab.Lab, root: pathlib.Path = pathlib.Path("/"), furnish: Callable[[pathlib.Path], None] | None = None
+    ) -> None:
         self._network = network
+        self._root = root
+        self._furnish = furnish or install
         self._group = network.host.name
         self._cleanup = contextlib.ExitStack()
         self._console = network.folder / "console"
@@ -72,12 +80,12 @@ class Nest:
             folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tcpeek-nest-")))
             stage, mounts = folder / "stage", folder / "mounts"
             mounts.mkdir()
-            install(stage)
+            self._furnish(stage)
             stack.callback(lambda: lab.wait_for(self._group_removed, f"control group {self._group} is removed"))
             # Dies with us, however we end.
             words = ["setpriv", "--pdeathsig", "KILL"]
             words += ["unshare", "--pid", "--mount", "--uts", "--ipc", "--fork", "--kill-child"]
-            words += [str(SCRIPT), "run", str(mounts), str(stage), self._group]
+            words += [str(SCRIPT), "run", str(mounts), str(stage), self._group, str(self._root)]
             with open(self._console, "wb") as console:
                 process = subprocess.Popen(
                     self._network.host.command(*words),

@@ -1,14 +1,14 @@
 #!/bin/bash
-# Runs systemd as the first process of a small machine inside this one. Its root is an overlay over ours, so
-# that what it writes is in memory and goes with it; it has a /run, a /dev and a control group of its own and
+# Runs systemd as the first process of a small machine inside this one. Its root is an overlay over ours, or over
+# the folder ROOT, so that what it writes is in memory and goes with it; it has a /run, a /dev and a control group of its own and
 # none of our enabled services. /proc/sys and /sys can only be read, and the capabilities that reach
 # beyond its namespaces (modules, clock, security policy, audit) are gone for good.
 #
-#   unshare --pid --mount --uts --ipc --fork --kill-child nest.sh run FOLDER STAGE GROUP
+#   unshare --pid --mount --uts --ipc --fork --kill-child nest.sh run FOLDER STAGE GROUP ROOT
 #   unshare --mount nest.sh clean GROUP
 #   unshare --mount nest.sh clean_leftovers
 #
-# FOLDER is an empty folder for mounts, STAGE a tree laid over ours, GROUP the name of a control group.
+# FOLDER is an empty folder for mounts, STAGE a tree laid over the root, GROUP the name of a control group.
 # `clean` removes that group when all is over, `clean_leftovers` those of test processes that were killed before
 # they could: their names are tcpeek-PID-... All change mounts, so each wants a mount namespace.
 set -euo pipefail
@@ -18,12 +18,12 @@ BEYOND=-sys_module,-sys_time,-sys_rawio,-sys_pacct,-syslog,-mac_admin,-mac_overr
 BEYOND+=,-audit_control,-audit_read,-audit_write,-wake_alarm,-block_suspend
 
 make_root() {
-  local folder=$1 stage=$2
+  local folder=$1 stage=$2 root=$3
   mount -t tmpfs tmpfs "$folder"
   mkdir "$folder/upper" "$folder/work" "$folder/root"
   # Copied, as the layers of an overlay may not lie within each other.
   cp -a "$stage" "$folder/stage"
-  mount -t overlay -o "lowerdir=$folder/stage:/,upperdir=$folder/upper,workdir=$folder/work" overlay "$folder/root"
+  mount -t overlay -o "lowerdir=$folder/stage:$root,upperdir=$folder/upper,workdir=$folder/work" overlay "$folder/root"
   cd "$folder/root"
   mount -t tmpfs tmpfs run
   mount -t tmpfs tmpfs tmp
@@ -58,7 +58,7 @@ enter_group() {
 
 run() {
   mount --make-rprivate /
-  make_root "$1" "$2"
+  make_root "$1" "$2" "$4"
   make_dev
   enter_group "$3"
   # The rest in a namespace in which that group is the root of all.
