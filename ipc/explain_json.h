@@ -1,4 +1,4 @@
-// The reply to EXPLAIN: one JSON object, described in docs/schema/explain.json and in tcpeek(8).
+// The reply to EXPLAIN: one JSON object, described in docs/schema/explain.json and in tcpeek-protocol(7).
 //
 // Pure functions, callable from any thread.
 #pragma once

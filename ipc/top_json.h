@@ -1,4 +1,4 @@
-// The reply to TOP: one JSON object, described in docs/schema/top.json and in tcpeek(8).
+// The reply to TOP: one JSON object, described in docs/schema/top.json and in tcpeek-protocol(7).
 //
 // Pure functions, callable from any thread.
 #pragma once

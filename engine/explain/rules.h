@@ -4,7 +4,7 @@
 // Rules about the same concern exclude each other: the first that fires is told, so they stand in the order
 // from the most special to the one that knows nothing more. A service may have several concerns.
 //
-// The table, with what each rule needs and cannot know, is in tcpeek(8) under EXPLAIN.
+// The table, with what each rule needs and cannot know, is in tcpeek-protocol(7) under EXPLAIN.
 //
 // Thread contract: pure functions.
 #pragma once

@@ -51,8 +51,10 @@ def depends(deb: pathlib.Path) -> list[str]:
     return sorted({re.split(r"[ (|:]", one.strip())[0] for one in field.split(",")})
 
 
-def make_2_0(folder: pathlib.Path) -> pathlib.Path:
+@functools.cache
+def of_2_0() -> pathlib.Path:
     """Units, user and configuration as 2.0 had them, the latter a conffile; the program is the present one."""
+    deb = lab.ROOT / "build" / "package-2.0.deb"
     with tempfile.TemporaryDirectory() as made:
         stage = pathlib.Path(made)
         for source, target in (
@@ -77,9 +79,6 @@ def make_2_0(folder: pathlib.Path) -> pathlib.Path:
         postinst = control / "postinst"
         postinst.write_text("#!/bin/sh\nset -e\nsystemd-sysusers\nsystemctl daemon-reload\n", encoding="utf-8")
         postinst.chmod(0o755)
-        return build(stage, folder / "tcpeek_2.0.deb")
-
-
-def build(stage: pathlib.Path, deb: pathlib.Path) -> pathlib.Path:
-    lab.run("dpkg-deb", "--root-owner-group", "--build", str(stage), str(deb))
+        command = ["dpkg-deb", "-Znone", "--root-owner-group", "--build", str(stage), str(deb)]
+        subprocess.run(command, check=True, capture_output=True, timeout=MAKING_S)
     return deb

@@ -49,7 +49,7 @@ def furnish(stage: pathlib.Path) -> None:
     """Both packages, for apt to find."""
     (stage / "debs").mkdir(parents=True)
     shutil.copyfile(debs.package(), stage / "debs/new.deb")
-    debs.make_2_0(stage / "debs").rename(stage / "debs/old.deb")
+    shutil.copyfile(debs.of_2_0(), stage / "debs/old.deb")
 
 
 class InstalledTest(unittest.TestCase):
@@ -62,7 +62,7 @@ class InstalledTest(unittest.TestCase):
         # Nothing to read from: a question would be an error.
         done = subprocess.run(
             ["nsenter", "--target", str(self.machine.pid), "--all", "--", "env", "DEBIAN_FRONTEND=noninteractive",
-             "LC_ALL=C.UTF-8", "apt-get", "-q", "-y", "--no-download", "-o", "APT::Sandbox::User=root", *words],
+             "LC_ALL=C.UTF-8", "apt-get", "-q", "-y", "-o", "APT::Sandbox::User=root", *words],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
             timeout=nest.BOOT_S,
         )  # fmt: skip
