@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,8 +46,8 @@ def play(network: lab.Lab) -> dict[str, str]:
                 with contextlib.suppress(ConnectionRefusedError):
                     network.host.connect(lab.PEER_V4, PORT).close()
 
-        def serve() -> contextlib.closing[object]:
-            return contextlib.closing(network.peer.listen(lab.PEER_V4, PORT))
+        def serve() -> socket.socket:
+            return network.peer.listen(lab.PEER_V4, PORT)
 
         with serve():
             attempt(12)

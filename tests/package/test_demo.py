@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
 import re
@@ -40,10 +41,13 @@ class Demo:
             return subprocess.run(words, capture_output=True, text=True, check=False).stdout
         return ""
 
+    def shows(self, pane: int, pattern: str) -> bool:
+        return re.search(pattern, self.pane(pane), re.M) is not None
+
     def wait_for(self, pane: int, *patterns: str) -> None:
         for pattern in patterns:
             try:
-                lab.wait_for(lambda wanted=pattern: re.search(wanted, self.pane(pane)), pattern, SHOWN_S)
+                lab.wait_for(functools.partial(self.shows, pane, pattern), pattern, SHOWN_S)
             except AssertionError as error:
                 raise AssertionError(f"{error}; there is:\n{self.pane(pane)}") from error
 
