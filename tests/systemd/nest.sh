@@ -1,8 +1,8 @@
 #!/bin/bash
 # Runs systemd as the first process of a small machine inside this one. Its root is an overlay over ours, or over
-# the folder ROOT, so that what it writes is in memory and goes with it; it has a /run, a /dev and a control group of its own and
-# none of our enabled services. /proc/sys and /sys can only be read, and the capabilities that reach
-# beyond its namespaces (modules, clock, security policy, audit) are gone for good.
+# the folder ROOT, so that what it writes is in memory and goes with it; it has a /run, a /dev and a control
+# group of its own and none of our enabled services. /proc/sys and /sys can only be read, and the capabilities
+# that reach beyond its namespaces (modules, clock, security policy, audit) are gone for good.
 #
 #   unshare --pid --mount --uts --ipc --fork --kill-child nest.sh run FOLDER STAGE GROUP ROOT
 #   unshare --mount nest.sh clean GROUP
