@@ -59,10 +59,10 @@ class ContentsTest(unittest.TestCase):
     def test_lintian_has_nothing_to_say(self) -> None:
         (changes,) = [path for path in debs.prebuilt() if path.suffix == ".changes"]
         done = subprocess.run(
-            ["lintian", "--fail-on", "error,warning", "--display-info", "--allow-root", str(changes)],
+            ["lintian", "--fail-on", "error,warning", "--allow-root", str(changes)],
             capture_output=True, text=True, check=False, timeout=LINTIAN_S,
         )  # fmt: skip
-        self.assertEqual(re.findall("(?m)^[EWI]: .*", done.stdout), [])
+        self.assertEqual(re.findall("(?m)^[EW]: .*", done.stdout), [])
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_all_that_belongs_there_and_nothing_else(self) -> None:
