@@ -143,8 +143,9 @@ class CountingTest(FleetTest):
     def test_aggregates_are_successes_alone(self) -> None:
         """Their failures were sent singly."""
         self.events.some("a", DATABASE, "refused", number=5)
-        aggregate = {"event": "aggregate", "host": "a", "boot": "b", "from": 1, "to": 105, "time": moment(NOW + 60),
-                     "interval_s": 10, "attempts": 105, "success": 100, "p50_seconds": 0.001, "p99_seconds": 0.1}
+        aggregate: dict[str, Any] = {"event": "aggregate", "host": "a", "boot": "b", "from": 1, "to": 105,
+                                     "time": moment(NOW + 60), "interval_s": 10, "attempts": 105, "success": 100,
+                                     "p50_seconds": 0.001, "p99_seconds": 0.1}
         self.events.add({**aggregate, "responder": {"address": DATABASE[0], "port": DATABASE[1]}})
         (one,) = self.tool.fleet_services(self.counted())
         counts = one.tally.counts
