@@ -37,6 +37,7 @@ CASES: list[tuple[str, list[str]]] = [
     ("--blo", ["--blocks"]),
     ("summary --blo", ["--blocks"]),
     ("top --blo", []),
+    ("fleet /etc/hostn", ["/etc/hostname"]),
 ]
 
 
