@@ -152,7 +152,8 @@ class CompletionTest(unittest.TestCase):
     def filter_cases(self) -> list[tuple[str, list[str]]]:
         """What has been typed, and the names of filters that are offered; one is hostile to shells."""
         path = self.folder / "tcpeek.sock"
-        reply = json.dumps([filter_element(name, 1) for name in ("RX", "TX", "web", "web api", f"$(touch {self.evil})")])
+        names = ("RX", "TX", "web", "web api", f"$(touch {self.evil})")
+        reply = json.dumps([filter_element(name, 1) for name in names])
         server = FakeTcpeek(path, reply.encode())
         self.addCleanup(server.stop)
         return [
@@ -181,7 +182,9 @@ class CompletionTest(unittest.TestCase):
         )
         for typed, offered in self.filter_cases():
             words = ["bash", "-c", ask, "bash", str(script), *typed.split(" ")]
-            done = subprocess.run(words, text=True, capture_output=True, timeout=DEADLINE_S, check=False, env=environment)
+            done = subprocess.run(
+                words, text=True, capture_output=True, timeout=DEADLINE_S, check=False, env=environment
+            )
             with self.subTest(typed):
                 self.assertEqual(done.stderr, "")
                 self.assertEqual(sorted(done.stdout.split()), sorted(offered))
@@ -191,7 +194,9 @@ class CompletionTest(unittest.TestCase):
         script, environment = self.script("fish", "tcpeekstat.fish"), self.on_the_path()
         for typed, offered in self.filter_cases():
             words = ["fish", "--no-config", "-c", f"source {script}; complete -C 'tcpeekstat {typed}'"]
-            done = subprocess.run(words, text=True, capture_output=True, timeout=DEADLINE_S, check=False, env=environment)
+            done = subprocess.run(
+                words, text=True, capture_output=True, timeout=DEADLINE_S, check=False, env=environment
+            )
             with self.subTest(typed):
                 self.assertEqual(done.stderr, "")
                 names = [line.split("\t")[0].replace("\\", "") for line in done.stdout.splitlines()]

@@ -159,6 +159,14 @@ class CountingTest(FleetTest):
         (one,) = self.tool.fleet_services(self.counted())
         self.assertEqual(one.tally.counts.success, 100)
 
+    def test_aggregates_of_a_service_of_the_hosts_own(self) -> None:
+        change = json.loads(replies.change(1, "rx 192.0.2.50:5432", "ok", "boot of db", "service"))
+        self.events.add({**change, "host": "db"})
+        self.events.add({"event": "aggregate", "host": "db", "time": moment(NOW), "interval_s": 10, "success": 9,
+                         "attempts": 9, "responder": {"address": DATABASE[0], "port": DATABASE[1]}})
+        (one,) = self.tool.fleet_services(self.counted())
+        self.assertEqual((len(one.by), [seen.counts.success for seen in one.at]), (0, [9]))
+
     def test_since_when(self) -> None:
         self.events.outcome("a", DATABASE, "refused", 1)
         self.events.outcome("a", DATABASE, "", 2)
@@ -296,8 +304,8 @@ class ProgramTest(FleetTest):
             (["--stream", "x"], [], 2, b"need --nats"),
             (["--once", "--follow"], [], 2, b"cannot be combined"),
             (["--nats", "nats://x", "--subject", "a b"], [], 2, b"is not a subject"),
-            (["--nats", "nats://127.0.0.1", "--ca", "/nowhere/ca"], [], 1, b"cannot use /nowhere/ca for TLS"),
-            (["--nats", "nats://127.0.0.1", "--password-file", "/nowhere/p"], [], 1, b"cannot read /nowhere/p"),
+            (["--nats", "nats://127.0.0.1", "--tls-ca", "/nowhere/ca"], [], 1, b"cannot use /nowhere/ca for TLS"),
+            (["--nats", "nats://127.0.0.1", "--secret-file", "/nowhere/p"], [], 1, b"cannot read /nowhere/p"),
         ]
         for options, lines, status, wanted in cases:
             with self.subTest(options):
@@ -362,8 +370,8 @@ class NatsTest(FleetTest):
         self.assert_fails(self.ask(server), "refused (Authorization Violation)")
         self.assert_fails(self.ask(server, login="reader:wrong@"), "refused (Authorization Violation)")
         self.assertEqual(self.ask(server, login="reader:s3cret@").returncode, 0)
-        (self.folder / "password").write_text("s3cret\n", encoding="ascii")
-        done = self.ask(server, "--password-file", str(self.folder / "password"), login="reader@")
+        (self.folder / "password").write_text("reader:s3cret\n", encoding="ascii")
+        done = self.ask(server, "--secret-file", str(self.folder / "password"))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_a_token(self) -> None:
@@ -385,9 +393,9 @@ class NatsTest(FleetTest):
         server.make_stream(connection)
         server.publish(connection, self.events.lines)
         connection.close()
-        self.assert_fails(self.ask(server), "certificate verify failed", "--ca")
+        self.assert_fails(self.ask(server), "certificate verify failed", "--tls-ca")
         for scheme in ("nats", "tls"):
-            done = self.ask(server, "--ca", certificate, scheme=scheme)
+            done = self.ask(server, "--tls-ca", certificate, scheme=scheme)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertIn("1 host, 10 events", done.stdout)
 
