@@ -14,7 +14,7 @@ RUN_PACKAGES=(
   libxxhash-dev libmnl-dev libconcurrentqueue-dev zlib1g-dev libzstd-dev libseccomp-dev
 )
 TEST_PACKAGES=(
-  python3-pyte tmux zsh fish bash-completion
+  python3-pyte tmux zsh fish bash-completion jq openssl nats-server
   libgtest-dev libgmock-dev libbenchmark-dev libbpf-dev nlohmann-json3-dev
   clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 llvm-14 shellcheck mypy mandoc
   python3 iproute2 nftables tshark tcpdump strace systemd prometheus mmdebstrap piuparts

@@ -3,9 +3,11 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import unittest
+from socket import AF_INET
 from typing import Any
 
 import lab
@@ -221,12 +223,31 @@ class Words(unittest.TestCase):
             self.assertRegex(terminal.text(), r"(?m)^! web .* 4 ")
             terminal.wait_for(lambda: "4 of 8 refused" in terminal.text() or "Nobody listens" in terminal.text())
             terminal.type("jjjjj\r")
+            terminal.wait_for("LAST TEN MINUTES")
             self.assertIn(f"tcp port {WEB_PORT} and host {HOST_V4}", terminal.wait_for("COMMANDS"))
             terminal.type("q")
             self.connect(succeed=4)
             terminal.wait_for(lambda: "! web" not in terminal.text() and "web" in terminal.text())
             terminal.type("q")
             self.assertEqual(terminal.wait_end(), 0)
+
+    def test_top_tells_what_waits_long_before_it_times_out(self) -> None:
+        """SYNs that nobody answers; and what was before it is there when it opens."""
+        with Monitor(self.network) as monitor:
+            self.connect(succeed=3)
+            self.network.host.ip("neigh", "replace", "10.77.0.99", "lladdr", "02:00:00:00:00:99", "dev", "veth0")
+            waiting = self.network.host.make_socket(AF_INET)
+            self.addCleanup(waiting.close)
+            waiting.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                waiting.connect(("10.77.0.99", 7))
+            lab.wait_for(lambda: monitor.stats().totals["pending"] == 1, "it waits")
+            with on_a_terminal(monitor, "top") as terminal:
+                terminal.wait_for(f"{HOST_V4}:{WEB_PORT}")
+                told = terminal.wait_for("no answer yet: 10.77.0.99:7  1 of 1 waiting repeat SYNs")
+                self.assertRegex(told, r"(?m)^SERVICES 10m ")
+                self.assertRegex(told, rf"(?m)^  {re.escape(HOST_V4)}:{WEB_PORT} .*▁$")
+                self.assertIn("waiting 1 (1 RETRYING)", told)
 
     def connect(self, succeed: int = 0, refused: int = 0) -> None:
         with self.network.host.listen(HOST_V4, WEB_PORT) as listener:
@@ -310,6 +331,44 @@ class Words(unittest.TestCase):
             "tcpeekstat: 2 tcpeek run here: name one with -U, by its path or by its name: "
             "/run/tcpeek/a.sock or /run/tcpeek/b.sock\n",
         )
+
+    def test_top_goes_from_one_to_the_next(self) -> None:
+        """Of two instances the first, and by a key the other; also one that was started meanwhile, or has ended."""
+        script = """
+            mount -t tmpfs none /run && mkdir /run/tcpeek
+            begin() {
+              "$1" -i "$2" -B 1 --threads 1 -q -U /run/tcpeek/$3.sock 2>/dev/null & echo $! >>/run/pids
+              for _ in $(seq 500); do [ -S /run/tcpeek/$3.sock ] && break; sleep 0.02; done
+            }
+            begin "$1" lo a; begin "$1" veth0 b
+            (while ! [ -e "$3/third" ]; do sleep 0.05; done; begin "$1" lo c) &
+            python3 -W error "$2" top; status=$?
+            kill $(cat /run/pids); wait; exit $status
+        """
+        folder = self.network.folder
+        words = ("unshare", "--mount", "sh", "-c", script, "sh", str(lab.binary()), str(TOOL), str(folder))
+        with Terminal(self.network.host.command(*words), 100, 24) as terminal:
+            terminal.wait_for("[a 1/2, i: next] tcpeek")
+            self.assertIn(" lo up", terminal.lines()[0])
+            terminal.type("i")
+            terminal.wait_for("[b 2/2, i: next] tcpeek")
+            terminal.wait_for(lambda: " veth0 up" in terminal.lines()[0])
+            Conversation(self.network.wire(), RX4, responder_port=80).succeed()
+            terminal.wait_for("10.77.0.2:80")
+            (folder / "third").touch()
+            terminal.wait_for(lambda: self.pressed(terminal, "i", "c 3/3"))
+            terminal.type("i")
+            terminal.wait_for("[a 1/3, i: next] tcpeek")
+            self.assertNotIn("10.77.0.2:80", terminal.text())
+            terminal.type("q")
+            self.assertEqual(terminal.wait_end(), 0)
+
+    @staticmethod
+    def pressed(terminal: Terminal, key: str, wanted: str) -> bool:
+        """Whether it shows after a key what it may not show at once."""
+        terminal.type(key)
+        terminal.pump(0.5)
+        return wanted in terminal.lines()[0]
 
 
 if __name__ == "__main__":

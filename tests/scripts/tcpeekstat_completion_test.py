@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import io
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
 import live  # noqa: F401
+from fake_tcpeek import FakeTcpeek, filter_element
 from tcpeekstat_module import TCPEEKSTAT, load
 from terminal import Terminal
 
 DEADLINE_S = 30.0
-WORDS = ["ask", "check", "explain", "history", "prometheus", "rates", "summary", "top", "watch"]
+WORDS = ["ask", "check", "explain", "fleet", "history", "prometheus", "rates", "summary", "top", "watch"]
 # What has been typed, and what is offered then.
 CASES: list[tuple[str, list[str]]] = [
     ("", WORDS),
@@ -31,6 +37,7 @@ CASES: list[tuple[str, list[str]]] = [
     ("--blo", ["--blocks"]),
     ("summary --blo", ["--blocks"]),
     ("top --blo", []),
+    ("fleet /etc/hostn", ["/etc/hostname"]),
 ]
 
 
@@ -141,6 +148,87 @@ class CompletionTest(unittest.TestCase):
             with self.subTest(typed):
                 self.assertEqual(done.stderr, "")
                 self.assertEqual(sorted(line.split("\t")[0] for line in done.stdout.splitlines()), offered)
+
+    def filter_cases(self) -> list[tuple[str, list[str]]]:
+        """What has been typed, and the names of filters that are offered; one is hostile to shells."""
+        path = self.folder / "tcpeek.sock"
+        names = ("RX", "TX", "web", "web api", f"$(touch {self.evil})")
+        reply = json.dumps([filter_element(name, 1) for name in names])
+        server = FakeTcpeek(path, reply.encode())
+        self.addCleanup(server.stop)
+        return [
+            (f"-U {path} --any-owner watch -f ", ["$(touch", "RX", "TX", "api", str(self.evil) + ")", "web", "web"]),
+            (f"--any-owner --socket {path} history --filter w", ["api", "web", "web"]),
+            ("-U /nowhere/x.sock watch -f ", []),
+        ]
+
+    @property
+    def evil(self) -> Path:
+        return self.folder / "evil"
+
+    def on_the_path(self) -> dict[str, str]:
+        """The command that completions call is this one."""
+        link = self.folder / "bin" / "tcpeekstat"
+        link.parent.mkdir()
+        link.symlink_to(TCPEEKSTAT)
+        return {**os.environ, "PATH": f"{link.parent}:{os.environ['PATH']}", "HOME": str(self.folder)}
+
+    def test_names_of_filters_in_bash(self) -> None:
+        script, environment = self.script("bash", "tcpeekstat"), self.on_the_path()
+        ask = (
+            'source "$1"; COMP_WORDS=(tcpeekstat "${@:2}"); COMP_CWORD=$#; ((COMP_CWORD -= 1))\n'
+            '_tcpeekstat tcpeekstat "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"\n'
+            'eval "words=(${COMPREPLY[*]})"; printf "%s\\n" "${words[@]}"'
+        )
+        for typed, offered in self.filter_cases():
+            words = ["bash", "-c", ask, "bash", str(script), *typed.split(" ")]
+            done = subprocess.run(
+                words, text=True, capture_output=True, timeout=DEADLINE_S, check=False, env=environment
+            )
+            with self.subTest(typed):
+                self.assertEqual(done.stderr, "")
+                self.assertEqual(sorted(done.stdout.split()), sorted(offered))
+        self.assertFalse(self.evil.exists())
+
+    def test_names_of_filters_in_fish(self) -> None:
+        script, environment = self.script("fish", "tcpeekstat.fish"), self.on_the_path()
+        for typed, offered in self.filter_cases():
+            words = ["fish", "--no-config", "-c", f"source {script}; complete -C 'tcpeekstat {typed}'"]
+            done = subprocess.run(
+                words, text=True, capture_output=True, timeout=DEADLINE_S, check=False, env=environment
+            )
+            with self.subTest(typed):
+                self.assertEqual(done.stderr, "")
+                names = [line.split("\t")[0].replace("\\", "") for line in done.stdout.splitlines()]
+                self.assertEqual(sorted(" ".join(names).split()), sorted(offered))
+        self.assertFalse(self.evil.exists())
+
+    def test_names_of_filters_in_zsh(self) -> None:
+        self.script("zsh", "_tcpeekstat")
+        (self.folder / ".zshrc").write_text(
+            f"PS1='zsh> '; fpath=({self.folder} $fpath); autoload -Uz compinit; compinit -u -D; unsetopt BEEP\n"
+        )
+        environment = {"ZDOTDIR": str(self.folder), **self.on_the_path()}
+        typed = self.filter_cases()[1][0]
+        with Terminal(["zsh", "-d", "-i"], 200, environment=environment) as terminal:
+            terminal.wait_for("zsh>")
+            terminal.type(f"tcpeekstat {typed}\t")
+            terminal.wait_for("web")
+            terminal.type("\t")
+            terminal.wait_for(lambda: "api" in terminal.text())
+        self.assertFalse(self.evil.exists())
+
+    def test_names_of_filters_are_asked_for_quickly_and_silently(self) -> None:
+        path = self.folder / "held.sock"
+        server = FakeTcpeek(path, b"[", hold=True)
+        self.addCleanup(server.stop)
+        tool = load()
+        for name in (str(path), "/nowhere"):
+            out, begin = io.TextIOWrapper(io.BytesIO()), time.monotonic()
+            with contextlib.redirect_stdout(out):
+                tool.run_complete_filters(argparse.Namespace(line=["-U", name, "--any-owner", "watch", "-f"]))
+            self.assertLess(time.monotonic() - begin, tool.REPLY_DEADLINE_S)
+            self.assertEqual(out.buffer.getvalue(), b"")  # type: ignore[attr-defined]
 
     def test_every_option_is_in_each(self) -> None:
         tool = load()

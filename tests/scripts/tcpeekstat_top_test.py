@@ -173,7 +173,7 @@ class MainPageTest(ScreenTest):
             model = gatherer.poll(events)
         lines = self.screen(model, 120, 50)
         at = lines.index("LAST EVENTS")
-        self.assertEqual(lines[at + 1], "no answer yet: db: 1 attempt had to repeat a SYN or SYN/ACK, of 2 waiting")
+        self.assertIn("no answer yet: db  1 of 2 waiting repeat SYNs, 5 min", lines[at + 1])
         self.assertIn("refused", lines[at + 2])
         self.assertIn("db is failing: 4 of 4 failed", lines[at + 3])
         self.assertIn("tx 192.0.2.2:80 is ok", lines[at + 4])
@@ -281,10 +281,32 @@ class OtherPagesTest(ScreenTest):
         for wanted in (
             "db:TX@192.0.2.0/24:5432",
             "handshake        p50 400us",
-            "192.0.2.8",
+            "ITS SERVICES",
+            "! 192.0.2.9:5432",
+            "192.0.2.1 192.0.2.9      500    400",
             "tcpdump -ni any 'tcp and net 192.0.2.0/24 and port 5432'",
         ):
             self.assertIn(wanted, text)
+        self.assertNotIn("192.0.2.8", text, "it fails at none of the filter's services")
+        self.assertIn("ss -ltn 'sport = :80 or sport = :443'", self.drill("filter web"))
+
+    def test_services_are_filled_from_history(self) -> None:
+        told = everything()["HISTORY"]
+        told["series"].append({**told["series"][-1], "kind": "service", "name": "tx 192.0.2.9:5432"})
+        rows = next(each["rows"] for each in told["seconds"] if each["name"] == "db")
+        for interval in ("seconds", "minutes"):
+            told[interval].append({"kind": "service", "name": "tx 192.0.2.9:5432", "rows": rows})
+        row = next(line for line in self.screen(self.model(HISTORY=told), 140) if line.startswith("! 192.0.2.9"))
+        self.assertEqual(row.split()[2:4], ["tx", "4.5"])
+        self.assertRegex(row, "█{15,16}$")
+
+    def test_failures_that_repeat_are_one_event(self) -> None:
+        lines = [replies.outcome(n, "reject", "refused") for n in range(1, 5)]
+        lines.insert(2, replies.change(9, "db", "failing"))
+        found = self.tool.folded([self.tool.Node(json.loads(line)) for line in lines])
+        told = [self.tool.plain(self.tool.told_fold(nodes, replies.NOW)) for nodes in found]
+        self.assertIn("db is failing", told[0])
+        self.assertRegex(told[1], r"refused 400us, 4 times in 1 s  \[TX\]$")
 
     def test_what_is_gone(self) -> None:
         self.assertIn("no longer among", self.drill("filter gone"))
