@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -350,9 +351,10 @@ class WatchTest(WordsTest):
             ("--changes", b" result=change"),
             ("-f db", b" filter=db"),
             ("-r reset,no_ack -f db", b" result=reset,no_ack filter=db"),
+            ("-f 'front end'", b' filter="front end"'),
         ):
             with self.subTest(options), self.answering({**answers(), "WATCH": stream}) as server:
-                self.assertEqual(self.run_it("watch", "-n", "1", *options.split()).returncode, 0)
+                self.assertEqual(self.run_it("watch", "-n", "1", *shlex.split(options)).returncode, 0)
                 self.assertEqual(server.request, b"WATCH json" + wanted + b"\r\n")
 
     def test_of_several_filters_only_those(self) -> None:
