@@ -2,7 +2,8 @@
 // are more, the one whose deadline is earliest, as it has been silent longest.
 //
 // In a flood this runs for every SYN, and which slot it is cannot be predicted. So there are no branches,
-// and four slots are compared at a time: by callgrind 130 instructions, where a loop takes 700.
+// and four slots are compared at a time. Kinds are told apart first, so that ages need no kind mixed in: by callgrind
+// 225 instructions with the look at the tags, where ranks of kind and age took 307.
 //
 // Thread contract: pure function. Units: deadlines as the table keeps them, tick << 1 | answered.
 #pragma once
