@@ -2,94 +2,152 @@
 // are more, the one whose deadline is earliest, as it has been silent longest.
 //
 // In a flood this runs for every SYN, and which slot it is cannot be predicted. So there are no branches,
-// and four slots are compared at a time: a third of the instructions of a loop over them.
+// and four slots are compared at a time. Kinds are told apart first, so that ages need no kind mixed in: by callgrind
+// 225 instructions with the look at the tags, where ranks of kind and age took 307.
 //
 // Thread contract: pure function. Units: deadlines as the table keeps them, tick << 1 | answered.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace tcpeek::flowtable {
 
 class VictimSearch {
  public:
-  static constexpr std::size_t kGroupSlots = 10;
+  static constexpr std::uint32_t kGroupSlots = 10;
   using Deadlines = std::array<std::uint32_t, kGroupSlots>;
 
-  // `candidates` has a bit for each slot of `a`, then of `b`; one at least is set. Returns a slot's bit number.
+  // `candidates` has a bit for each slot of `a`, then of `b`; one at least is set. Returns a slot's bit
+  // number, the lowest of those that are equal.
   [[nodiscard]] static std::uint32_t find(const Deadlines& a, const Deadlines& b,
                                           std::uint32_t candidates) noexcept {
-    const auto first = static_cast<std::size_t>(std::countr_zero(candidates));
-    const VictimSearch search(first < kGroupSlots ? a[first] : b[first - kGroupSlots], a, b,
-                              candidates);
-    return search.least();
+#ifdef __SSE2__
+    return find_by_four(a, b, candidates);
+#else
+    return find_one_by_one(a, b, candidates);
+#endif
+  }
+
+  // The same, plainly: where there is no SSE2, and for tests.
+  [[nodiscard]] static std::uint32_t find_one_by_one(const Deadlines& a, const Deadlines& b,
+                                                     std::uint32_t candidates) noexcept {
+    const auto word = [&](std::uint32_t slot) {
+      return slot < kGroupSlots ? a[slot] : b[slot - kGroupSlots];
+    };
+    const std::uint32_t some = word(static_cast<std::uint32_t>(std::countr_zero(candidates)));
+    std::uint32_t answered = 0;
+    for (std::uint32_t slot = 0; slot < 2 * kGroupSlots; ++slot)
+      answered |= (word(slot) & 1) << slot;
+    const std::uint32_t chosen = of_the_larger_kind(answered, candidates);
+    auto found = static_cast<std::uint32_t>(std::countr_zero(chosen));
+    std::int32_t least = kNever;
+    for (std::uint32_t bits = chosen; bits != 0; bits &= bits - 1) {
+      const auto slot = static_cast<std::uint32_t>(std::countr_zero(bits));
+      const auto age = static_cast<std::int32_t>(word(slot) - some);
+      if (age < least) found = slot;
+      if (age < least) least = age;
+    }
+    return found;
   }
 
  private:
-  using Words = std::uint32_t __attribute__((vector_size(16)));
-  using Lanes = std::int32_t __attribute__((vector_size(16)));
+  static constexpr std::int32_t kNever = std::numeric_limits<std::int32_t>::max();
 
-  // Four slots each; those of the third overlap the second's by two.
-  static constexpr std::size_t kVectors = 6;
-  static constexpr std::array<std::uint32_t, kVectors> kFirstSlot{0, 4, 6, 10, 14, 16};
-  static constexpr Words kAll{~0U, ~0U, ~0U, ~0U};
-  static constexpr Words kNotSeen{0, 0, ~0U, ~0U};
-  static constexpr Words kBits{1, 2, 4, 8};
-  static constexpr Lanes kSlots{0, 1, 2, 3};
-  static constexpr std::int32_t kNone = std::numeric_limits<std::int32_t>::max();
-
-  // Deadlines are modulo 2^31: put in order from half a round before one of them, a candidate's, as that of
-  // another slot may be from any time.
-  VictimSearch(std::uint32_t some, const Deadlines& a, const Deadlines& b,
-               std::uint32_t candidates) noexcept {
-    const std::uint32_t begin = some - (std::uint32_t{1} << 31);
-    Words balance{};  // of the answered over the unanswered
-    std::array<Words, kVectors> words;
-    std::array<Words, kVectors> taken;
-    for (std::size_t i = 0; i < kVectors; ++i) {
-      const bool in_a = i < kVectors / 2;
-      const std::uint32_t at = kFirstSlot[i];
-      std::memcpy(&words[i], in_a ? &a[at] : &b[at - kGroupSlots], sizeof words[i]);
-      taken[i] = std::bit_cast<Words>((kBits << at & candidates) != 0);
-      const Words counted = taken[i] & (i % 3 == 2 ? kNotSeen : kAll);
-      balance += ((words[i] & 1) * 2 - 1) & counted;
-    }
-    const bool answered_are_more =
-        static_cast<std::int32_t>(balance[0] + balance[1] + balance[2] + balance[3]) > 0;
-    // Ranks: the kind, then the age. As signed numbers, which are what SSE2 compares.
-    const std::uint32_t spared = answered_are_more ? 0U : std::uint32_t{1} << 31;
-    for (std::size_t i = 0; i < kVectors; ++i) {
-      const Words age = words[i] - (begin & ~1U);
-      const Words rank = (age >> 1 | age << 31) ^ spared;
-      ranks_[i] =
-          std::bit_cast<Lanes>((rank & taken[i]) | (static_cast<std::uint32_t>(kNone) & ~taken[i]));
-    }
+  [[nodiscard]] static std::uint32_t of_the_larger_kind(std::uint32_t answered,
+                                                        std::uint32_t candidates) noexcept {
+    const std::uint32_t yes = answered & candidates;
+    const std::uint32_t no = candidates & ~answered;
+    // Both counted in one word: the baseline of x86-64 has no instruction that counts bits.
+    std::uint64_t bits = std::uint64_t{yes} << 32 | no;
+    bits -= bits >> 1 & 0x5555'5555'5555'5555U;
+    bits = (bits & 0x3333'3333'3333'3333U) + (bits >> 2 & 0x3333'3333'3333'3333U);
+    bits = (bits + (bits >> 4)) & 0x0f0f'0f0f'0f0f'0f0fU;
+    bits *= 0x0101'0101U;
+    return (bits >> 56) > (bits >> 24 & 0xff) ? yes : no;
   }
 
-  [[nodiscard]] std::uint32_t least() const noexcept {
-    Lanes least = ranks_[0];
-    for (std::size_t i = 1; i < kVectors; ++i) least = lesser(least, ranks_[i]);
-    const std::int32_t rank = least_of(least);
-    Lanes slots = kSlots + kNone / 2;
+#ifdef __SSE2__
+  // Eight slots of each group are two vectors, the last two of both are the fifth. A mask of lanes has its
+  // bits in the order of the vectors.
+  static constexpr std::size_t kVectors = 5;
+  struct Four {  // as the vectors themselves have attributes that a template's argument loses
+    __m128i lanes;
+  };
+  using Vectors = std::array<Four, kVectors>;
+
+  [[nodiscard]] static std::uint32_t lanes_of(std::uint32_t slots) noexcept {
+    return (slots & 0xff) | (slots >> 2 & 0xff00) | (slots & 0x300) << 8 | (slots & 0xc0000);
+  }
+  [[nodiscard]] static std::uint32_t slots_of(std::uint32_t lanes) noexcept {
+    return (lanes & 0xff) | (lanes & 0xff00) << 2 | (lanes >> 8 & 0x300) | (lanes & 0xc0000);
+  }
+
+  // The lanes' sign bits.
+  [[nodiscard]] static std::uint32_t signs(const Vectors& v) noexcept {
+    const __m128i in_a = _mm_packs_epi32(v[0].lanes, v[1].lanes);
+    const __m128i in_b = _mm_packs_epi32(v[2].lanes, v[3].lanes);
+    const auto most = static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(in_a, in_b)));
+    const auto last = static_cast<std::uint32_t>(_mm_movemask_ps(_mm_castsi128_ps(v[4].lanes)));
+    return most | last << 16;
+  }
+
+  [[nodiscard]] static __m128i lesser(__m128i a, __m128i b) noexcept {
+    const __m128i b_is_less = _mm_cmpgt_epi32(a, b);
+    return _mm_or_si128(_mm_and_si128(b_is_less, b), _mm_andnot_si128(b_is_less, a));
+  }
+
+  [[nodiscard]] static Vectors load(const Deadlines& a, const Deadlines& b) noexcept {
+    const auto four = [](const std::uint32_t* at) {
+      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    };
+    const auto two = [](const std::uint32_t* at) {
+      return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(at));
+    };
+    return {Four{four(&a[0])}, Four{four(&a[4])}, Four{four(&b[0])}, Four{four(&b[4])},
+            Four{_mm_unpacklo_epi64(two(&a[8]), two(&b[8]))}};
+  }
+
+  [[nodiscard]] static std::uint32_t find_by_four(const Deadlines& a, const Deadlines& b,
+                                                  std::uint32_t candidates) noexcept {
+    const Vectors words = load(a, b);
+    Vectors kinds;
+    for (std::size_t i = 0; i < kVectors; ++i) kinds[i].lanes = _mm_slli_epi32(words[i].lanes, 31);
+    const std::uint32_t lanes = lanes_of(candidates);
+    const std::uint32_t chosen = of_the_larger_kind(signs(kinds), lanes);
+
+    // Deadlines are modulo 2^31: put in order by their distance from a candidate's, as that of another slot
+    // may be from any time. Within one kind, the lowest bit is the same.
+    const auto first = static_cast<std::uint32_t>(std::countr_zero(candidates));
+    const std::uint32_t some = first < kGroupSlots ? a[first] : b[first - kGroupSlots];
+    const __m128i begin = _mm_set1_epi32(static_cast<std::int32_t>(some));
+    const __m128i never = _mm_set1_epi32(kNever);
+    const __m128i wanted = _mm_set1_epi32(static_cast<std::int32_t>(chosen));
+    __m128i bits = _mm_setr_epi32(1, 2, 4, 8);
+    Vectors ages;
     for (std::size_t i = 0; i < kVectors; ++i) {
-      const Lanes here = kSlots + static_cast<std::int32_t>(kFirstSlot[i]);
-      slots = lesser(slots, ranks_[i] == rank ? here : slots);
+      const __m128i is_chosen = _mm_cmpeq_epi32(_mm_and_si128(wanted, bits), bits);
+      const __m128i age = _mm_sub_epi32(words[i].lanes, begin);
+      ages[i].lanes =
+          _mm_or_si128(_mm_and_si128(is_chosen, age), _mm_andnot_si128(is_chosen, never));
+      bits = _mm_slli_epi32(bits, 4);
     }
-    return static_cast<std::uint32_t>(least_of(slots));
+    __m128i least = ages[0].lanes;
+    for (std::size_t i = 1; i < kVectors; ++i) least = lesser(least, ages[i].lanes);
+    least = lesser(least, _mm_shuffle_epi32(least, _MM_SHUFFLE(1, 0, 3, 2)));
+    least = lesser(least, _mm_shuffle_epi32(least, _MM_SHUFFLE(2, 3, 0, 1)));
+    for (Four& age : ages) age.lanes = _mm_cmpeq_epi32(age.lanes, least);
+    // With an age of kNever itself, all that are not chosen look equal.
+    return static_cast<std::uint32_t>(std::countr_zero(slots_of(signs(ages) & chosen)));
   }
-
-  [[nodiscard]] static Lanes lesser(Lanes a, Lanes b) noexcept { return a < b ? a : b; }
-  [[nodiscard]] static std::int32_t least_of(Lanes v) noexcept {
-    return std::min(std::min(v[0], v[1]), std::min(v[2], v[3]));
-  }
-
-  std::array<Lanes, kVectors> ranks_;
+#endif
 };
 
 }  // namespace tcpeek::flowtable

@@ -17,7 +17,7 @@ TEST_PACKAGES=(
   python3-pyte tmux zsh fish bash-completion jq openssl nats-server
   libgtest-dev libgmock-dev libbenchmark-dev libbpf-dev nlohmann-json3-dev
   clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 llvm-14 shellcheck mypy mandoc
-  python3 iproute2 nftables tshark tcpdump strace systemd prometheus mmdebstrap piuparts
+  python3 iproute2 nftables tshark tcpdump strace systemd prometheus mmdebstrap piuparts valgrind
 )
 MIXIN_PACKAGES=(jsonnet nodejs npm)
 PACKAGE_PACKAGES=(python3 debhelper dpkg-dev lintian)

@@ -106,6 +106,8 @@ TEST(VictimSearchTest, FindsWhatANaiveSearchFinds) {
     if (groups.candidates == 0) continue;
     const auto acceptable = groups.acceptable(now);
     ASSERT_TRUE(std::ranges::count(acceptable, groups.found()) == 1) << "round " << round;
+    ASSERT_EQ(groups.found(), VictimSearch::find_one_by_one(groups.a, groups.b, groups.candidates))
+        << "round " << round;
   }
 }
 
