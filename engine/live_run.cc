@@ -25,14 +25,10 @@
 namespace tcpeek::engine {
 namespace {
 
-using std::chrono::milliseconds;
-constexpr milliseconds kPrintInterval{100};
-// Takes a few milliseconds to print.
-constexpr std::size_t kPrintBatch = 2048;
-constexpr milliseconds kShutdownFlushTimeout{2000};
+constexpr std::chrono::milliseconds kShutdownFlushTimeout{2000};
 // Besides clients: one being turned away, a netlink socket, a system file.
 constexpr std::size_t kTransientDescriptors = 8;
-// Of the readers, each of which is asked every second; then /healthz tells of it.
+// Of the readers, once they are asked; then /healthz tells of it.
 constexpr std::chrono::seconds kMostSilence{4};
 constexpr const char* kDefaultSocket = "/var/run/tcpeek/tcpeek.sock";
 
@@ -116,7 +112,9 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
           [&interfaces = interfaces_](std::uint16_t index) { return interfaces.name_of(index); },
           &events_),
       reload_(options_, filters_, link_watcher_, trends_.health(), reporter_, log),
-      listening_(always_listens(options)) {
+      output_(reactor_, readers_, reporter_, watchers_, {standard_error, standard_output},
+              always_listens(options)),
+      answer_pace_(readers_.size(), systemd_notifier_.watchdog()) {
   log_.open_journal();
   snapshot_collector_.include(standard_error);
   snapshot_collector_.include(standard_output);
@@ -173,6 +171,7 @@ std::vector<ReaderConfig> LiveRun::reader_configs() const {
                        .queue_outcomes = always_listens(options_),
                        .start = start_,
                        .sandbox = &sandbox_});
+    configs.back().tracker.memory = flowtable::TableMemory::grows;
   }
   return configs;
 }
@@ -266,25 +265,12 @@ void LiveRun::print_banner() {
 }
 
 void LiveRun::watch() {
-  answered_ = std::chrono::steady_clock::now();  // they have started
   reactor_.on_readable(termination_signals_.descriptor(), [this] { reactor_.stop(); });
   reactor_.on_readable(request_signals_.descriptor(), [this] { on_request_signal(); });
   link_watcher_.watch(reactor_);
   look_at_queues();
-  reactor_.every(kPrintInterval, [this] {
-    if (listening_ && !printing_) print_outcomes();
-    standard_error_.flush();
-    standard_output_.flush();
-    if (nobody_reads()) reactor_.stop();
-  });
-  reactor_.every(std::chrono::seconds(1), [this] {
-    // A reader that hangs does not answer: asking again would only pile up requests.
-    if (std::exchange(snapshot_requested_, true)) return;
-    snapshot_collector_.collect([this](const ipc::Snapshot& snapshot) {
-      snapshot_requested_ = false;
-      on_second(snapshot);
-    });
-  });
+  output_.watch([this] { return reporter_.done() || nobody_reads(); });
+  reactor_.every(std::chrono::seconds(1), [this] { each_second(); });
   if (options_.duration) reactor_.after(*options_.duration, [this] { reactor_.stop(); });
   snapshot_collector_.collect(
       [this](const ipc::Snapshot& snapshot) { systemd_notifier_.ready(snapshot); });
@@ -296,31 +282,46 @@ bool LiveRun::nobody_reads() const noexcept {
   return !run_by_service_manager() && standard_output_.abandoned();
 }
 
-// One batch at a time, so that clients need not wait for all of it.
-void LiveRun::print_outcomes() {
-  printing_ = reporter_.print(readers_.outcomes(), kPrintBatch);
-  watchers_.wake();
-  if (reporter_.done()) return reactor_.stop();
-  if (printing_) reactor_.post([this] { print_outcomes(); });
-}
-
-// A reader answers within milliseconds, and is asked each second.
+// A reader answers within milliseconds.
 std::string LiveRun::trouble() const {
-  const auto silent = std::chrono::steady_clock::now() - answered_;
+  if (!asked_at_) return {};
+  const auto silent = std::chrono::steady_clock::now() - *asked_at_;
   if (silent < kMostSilence) return {};
   return fmt::format("the readers have not answered for {} s",
                      std::chrono::floor<std::chrono::seconds>(silent).count());
 }
 
-void LiveRun::on_second(const ipc::Snapshot& snapshot) {
-  answered_ = std::chrono::steady_clock::now();
-  systemd_notifier_.alive(snapshot);
+void LiveRun::each_second() {
+  if (nobody_reads()) return reactor_.stop();
+  // A reader that hangs does not answer: asking again would only pile up requests.
+  if (asked_at_) return;
+  const auto now = std::chrono::steady_clock::now();
+  asked_at_ = now;
+  const bool all = answer_pace_.due(now);
+  const bool changed = readers_.changed();
+  const auto receiver = [this, all, changed](const ipc::Snapshot& snapshot) {
+    asked_at_.reset();
+    on_second(snapshot, all, changed);
+  };
+  if (all) {
+    snapshot_collector_.collect(receiver);
+  } else {
+    snapshot_collector_.collect_changes(receiver);
+  }
+}
+
+void LiveRun::on_second(const ipc::Snapshot& snapshot, bool all_answered, bool changed) {
+  if (all_answered) {
+    systemd_notifier_.alive(snapshot);
+  } else {
+    systemd_notifier_.status(snapshot);
+  }
   link_watcher_.each_second();
   // Outcomes are told under the names of their filters.
-  if (!printing_) readers_.settle(filters_);
+  if (!output_.printing()) readers_.settle(filters_);
   look_at_queues();
   readers_.release_queues();
-  trends_.on_second(snapshot);
+  trends_.on_second(snapshot, changed);
   watchers_.each_second();
   for (const LossWarning& warning : loss_warnings_.warnings(snapshot, LossWarnings::Clock::now())) {
     log_.write(LOG_WARNING, warning.text, warning.entry);
@@ -341,7 +342,7 @@ void LiveRun::look_at_queues() {
 // Where outcomes are printed they are queued all the time.
 void LiveRun::listen(bool listen) {
   if (always_listens(options_)) return;
-  listening_ = listen;
+  output_.listen(listen);
   readers_.listen(listen);
   if (listen) trends_.tell_of_unwatched();
 }
@@ -369,9 +370,7 @@ void LiveRun::finish() {
   link_watcher_.finish();
   sockets_.close();
   readers_.stop();
-  while (listening_ && reporter_.print(readers_.outcomes())) {
-  }
-  watchers_.wake();
+  output_.finish();
   standard_error_.line("");
   const ipc::Top top = top_at_once(
       kSummaryServices, [this](const TopQuery& query) { return readers_.answer_at_once(query); },

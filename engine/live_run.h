@@ -17,6 +17,7 @@
 #include "engine/config/options.h"
 #include "engine/config/sizing.h"
 #include "engine/filters/filter_registry.h"
+#include "engine/live/answer_pace.h"
 #include "engine/live/capture_sockets.h"
 #include "engine/live/explain_collector.h"
 #include "engine/live/interfaces.h"
@@ -29,6 +30,7 @@
 #include "engine/live/socket_closer.h"
 #include "engine/live/top_collector.h"
 #include "engine/live/top_rounds.h"
+#include "engine/live_output.h"
 #include "engine/live_reload.h"
 #include "engine/live_trends.h"
 #include "engine/output/line_writer.h"
@@ -71,8 +73,8 @@ class LiveRun {
   [[nodiscard]] bool start_readers();
   void print_banner();
   void watch();
-  void print_outcomes();
-  void on_second(const ipc::Snapshot& snapshot);
+  void each_second();
+  void on_second(const ipc::Snapshot& snapshot, bool all_answered, bool changed);
   void look_at_queues();
   void listen(bool listen);
   [[nodiscard]] std::string trouble() const;
@@ -124,10 +126,10 @@ class LiveRun {
   Reporter reporter_;
   LiveReload reload_;
 
-  bool listening_;                                  // outcomes are queued
-  std::chrono::steady_clock::time_point answered_;  // the readers, last
-  bool printing_ = false;                           // more outcomes are queued than were told
-  bool snapshot_requested_ = false;
+  LiveOutput output_;
+  AnswerPace answer_pace_;
+
+  std::optional<std::chrono::steady_clock::time_point> asked_at_;  // the readers, in vain until now
   bool not_local_reported_ = false;
 };
 

@@ -4,21 +4,34 @@
 
 namespace tcpeek::engine {
 
-void LiveTrends::on_second(const ipc::Snapshot& snapshot) {
+void LiveTrends::on_second(const ipc::Snapshot& snapshot, bool changed) {
   tell(health_.on_second(snapshot), snapshot.clock());
-  if (!history_ || history_->on_second(snapshot)) look_at_services(snapshot.clock());
+  if (!history_ || history_->on_second(snapshot)) look_at_services(snapshot.clock(), changed);
   for (const ipc::GapEvent& gap : gap_finder_.on_second(snapshot)) tell(gap);
 }
 
-// A reader that hangs does not answer: asking again would only pile up requests.
-void LiveTrends::look_at_services(const ipc::UptimeClock& now) {
+// Counts of services are what they were while no reader has counted anything; only their order by recent failures
+// changes, in minutes. A reader that hangs does not answer: asking again would only pile up requests.
+void LiveTrends::look_at_services(const ipc::UptimeClock& now, bool changed) {
   constexpr ipc::TopRequest kForemost{.count = 2 * History::kMostServices};
-  if (std::exchange(services_requested_, true)) return;
+  constexpr std::chrono::minutes kReordered{1};
+  services_changed_ = services_changed_ || changed;
+  if (services_requested_) return;
+  const bool known = services_told_ && now.uptime - *services_told_ < kReordered;
+  if (known && !services_changed_) return on_services(now);
+  services_requested_ = true;
+  services_changed_ = false;
   top_collector_.collect(kForemost, [this, now](const ipc::Top& top) {
     services_requested_ = false;
-    tell(health_.on_services(top, now), now);
-    if (history_) history_->on_services(top, now);
+    services_ = top;
+    services_told_ = now.uptime;
+    on_services(now);
   });
+}
+
+void LiveTrends::on_services(const ipc::UptimeClock& now) {
+  tell(health_.on_services(services_, now), now);
+  if (history_) history_->on_services(services_, now);
 }
 
 void LiveTrends::tell_of_unwatched() {

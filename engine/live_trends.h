@@ -5,6 +5,7 @@
 // Bounds: those of Health, History and EventLog.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <vector>
 
@@ -28,8 +29,8 @@ class LiveTrends {
   // From now on; else there is no history, as nobody could ask for it.
   [[nodiscard]] const History& keep_history() { return history_.emplace(); }
 
-  // Once a second.
-  void on_second(const ipc::Snapshot& snapshot);
+  // Once a second. `changed`: some reader has counted something since the last call.
+  void on_second(const ipc::Snapshot& snapshot, bool changed);
   // Outcomes are queued from now on, those before were not.
   void tell_of_unwatched();
 
@@ -40,7 +41,8 @@ class LiveTrends {
   [[nodiscard]] Health& health() noexcept { return health_; }
 
  private:
-  void look_at_services(const ipc::UptimeClock& now);
+  void look_at_services(const ipc::UptimeClock& now, bool changed);
+  void on_services(const ipc::UptimeClock& now);
   void tell(const std::vector<HealthChange>& changes, const ipc::UptimeClock& now);
   void tell(const ipc::GapEvent& gap);
 
@@ -52,6 +54,9 @@ class LiveTrends {
   ipc::EventLog& events_;
   Log& log_;
   bool services_requested_ = false;
+  bool services_changed_ = false;  // since they were requested
+  ipc::Top services_;              // as last told
+  std::optional<std::chrono::milliseconds> services_told_;
 };
 
 }  // namespace tcpeek::engine

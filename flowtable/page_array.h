@@ -2,19 +2,19 @@
 // them.
 //
 // Tables are made once and live as long as the program; malloc would neither promise zeroed pages
-// nor alignment nor huge pages. Pages are touched by the thread that makes the array, so that on a
-// NUMA machine they come from that thread's node.
+// nor alignment nor huge pages. Memory is taken at once, or when a page is first written, or step by step:
+// always by the thread that uses the array, so that on a NUMA machine pages come from that thread's node.
 //
 // Thread contract: as a std::vector.
-// Errors: std::system_error naming mmap and the size; ECANCELED when asked to give up.
+// Errors: std::system_error naming mmap and the size.
 #pragma once
 
 #include <sys/mman.h>
 
-#include <atomic>
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <span>
+#include <cstdint>
 #include <string>
 #include <system_error>
 #include <type_traits>
@@ -22,22 +22,22 @@
 
 namespace tcpeek::flowtable {
 
+// Of a table: taken when it is made, or as it is used.
+enum class TableMemory { at_once, grows };
+
 template <class T>
 class PageArray {
   static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>,
                 "pages are handed out zeroed and given back as they are");
 
  public:
-  // `give_up` may become true, on any thread, while pages are touched.
-  explicit PageArray(std::size_t size, const std::atomic<bool>* give_up = nullptr)
-      : PageArray(size, Untouched()) {
-    // Advice only: without huge pages the table works as well, a little slower.
-    static_cast<void>(::madvise(data_, size * sizeof(T), MADV_HUGEPAGE));
-    if (touch(size * sizeof(T), give_up)) return;
-    throw std::system_error(ECANCELED, std::generic_category(), "making the table of attempts");
+  // All of it is taken at once.
+  explicit PageArray(std::size_t size) : PageArray(size, Untouched()) {
+    while (take_more()) {
+    }
   }
 
-  // Of which only a part is ever used: pages take memory when they are first written.
+  // Pages take memory when they are first written: of which only a part is ever used, or not at first.
   struct Untouched {};
   PageArray(std::size_t size, Untouched /*pages*/) : size_(size) {
     const std::size_t bytes = size * sizeof(T);
@@ -59,10 +59,13 @@ class PageArray {
   }
 
   PageArray(PageArray&& o) noexcept
-      : data_(std::exchange(o.data_, nullptr)), size_(std::exchange(o.size_, 0)) {}
+      : data_(std::exchange(o.data_, nullptr)),
+        size_(std::exchange(o.size_, 0)),
+        taken_(std::exchange(o.taken_, 0)) {}
   PageArray& operator=(PageArray&& o) noexcept {
     std::swap(data_, o.data_);
     std::swap(size_, o.size_);
+    std::swap(taken_, o.taken_);
     return *this;
   }
 
@@ -70,21 +73,47 @@ class PageArray {
   [[nodiscard]] T& operator[](std::size_t i) noexcept { return data_[i]; }
   [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return data_[i]; }
 
+  // Takes the memory of the next kStep, in a huge page where there are any, and keeps what is there. False: all
+  // has been taken. Costs about what writing two megabytes does.
+  bool take_more() noexcept {
+    if (taken_ >= bytes()) return false;
+    // Advice only: without huge pages the table works as well, a little slower.
+    if (taken_ == 0) static_cast<void>(::madvise(data_, bytes(), MADV_HUGEPAGE));
+    const auto at = reinterpret_cast<std::uintptr_t>(data_) + taken_;
+    const std::size_t step = std::min(kStep - at % kStep, bytes() - taken_);
+    // Since Linux 6.1: also where small pages were written before.
+    constexpr int kCollapse = 25;  // MADV_COLLAPSE, which glibc 2.36 does not know
+    auto* const first = reinterpret_cast<std::byte*>(data_) + taken_;
+    if (step != kStep || ::madvise(first, step, kCollapse) != 0) touch(first, step);
+    taken_ += step;
+    return taken_ < bytes();
+  }
+  [[nodiscard]] bool taken() const noexcept { return taken_ >= bytes(); }
+
+  // Values [from, to) are zero again, but for those in pages that have others too; the memory goes back.
+  void give_back(std::size_t from, std::size_t to) noexcept {
+    const std::size_t first = (from * sizeof(T) + kPage - 1) / kPage * kPage;
+    const std::size_t last = to * sizeof(T) / kPage * kPage;
+    auto* const memory = reinterpret_cast<std::byte*>(data_);
+    if (first < last) static_cast<void>(::madvise(memory + first, last - first, MADV_DONTNEED));
+  }
+
  private:
-  // If there is not enough memory, fail here, at start, and not with a fault on the packet path.
-  bool touch(std::size_t bytes, const std::atomic<bool>* give_up) noexcept {
-    constexpr std::size_t kPage = 4096;
-    constexpr std::size_t kBetweenLooks = 16U << 20;
-    volatile auto* first = reinterpret_cast<std::byte*>(data_);
+  static constexpr std::size_t kPage = 4096;
+  static constexpr std::size_t kStep = 2U << 20;  // a huge page
+
+  [[nodiscard]] std::size_t bytes() const noexcept { return size_ * sizeof(T); }
+
+  static void touch(std::byte* first, std::size_t bytes) noexcept {
     for (std::size_t at = 0; at < bytes; at += kPage) {
-      if (at % kBetweenLooks == 0 && give_up != nullptr && give_up->load()) return false;
-      first[at] = std::byte{0};
+      volatile std::byte& byte = first[at];
+      byte = byte;
     }
-    return true;
   }
 
   T* data_ = nullptr;
   std::size_t size_ = 0;
+  std::size_t taken_ = 0;  // bytes, by take_more()
 };
 
 }  // namespace tcpeek::flowtable

@@ -21,14 +21,32 @@ constexpr std::uint64_t groups_for(std::uint64_t capacity) noexcept {
   return std::max<std::uint64_t>(groups, 2);
 }
 
+template <class T>
+PageArray<T> pages(std::size_t size, TableMemory memory) {
+  if (memory == TableMemory::at_once) return PageArray<T>(size);
+  return PageArray<T>(size, typename PageArray<T>::Untouched());
+}
+
 }  // namespace
 
 AttemptTable::AttemptTable(std::uint64_t capacity, const KeyHash::Secret& secret,
-                           const std::atomic<bool>* give_up)
+                           TableMemory memory)
     : hash_(secret),
       capacity_(std::max<std::uint64_t>(capacity, 1)),
-      groups_(groups_for(capacity_), give_up),
-      notes_(groups_.size() * kGroupSlots, give_up) {}
+      groups_(pages<Group>(groups_for(capacity_), memory)),
+      notes_(pages<std::uint16_t>(groups_.size() * kGroupSlots, memory)) {}
+
+// Of an empty group nothing matters but the count of its keys that are elsewhere.
+void AttemptTable::give_back_memory(std::size_t start, std::size_t groups) noexcept {
+  const std::size_t end = std::min(start + groups, groups_.size());
+  std::size_t empty_from = start;
+  for (std::size_t g = start; g < end; ++g) {
+    if (match(groups_[g], 0) == kAllSlots && groups_[g].away == 0) continue;
+    groups_.give_back(empty_from, g);
+    empty_from = g + 1;
+  }
+  groups_.give_back(empty_from, end);
+}
 
 std::uint64_t AttemptTable::memory_for(std::uint64_t capacity) noexcept {
   return groups_for(std::max<std::uint64_t>(capacity, 1)) * kGroupBytes;

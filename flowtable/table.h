@@ -21,7 +21,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -36,9 +35,16 @@ namespace tcpeek::flowtable {
 
 class AttemptTable {
  public:
-  // Room for `capacity` pending attempts (at least 1); `give_up` as PageArray has it.
+  // Room for `capacity` pending attempts (at least 1).
   AttemptTable(std::uint64_t capacity, const KeyHash::Secret& secret,
-               const std::atomic<bool>* give_up = nullptr);
+               TableMemory memory = TableMemory::at_once);
+
+  // Of a table whose memory grows, which takes it page by page as slots are used. One step of taking all the
+  // rest; false: all has been taken.
+  bool take_memory() noexcept { return groups_.take_more() || notes_.take_more(); }
+  [[nodiscard]] bool memory_taken() const noexcept { return groups_.taken() && notes_.taken(); }
+  // Pages of these groups that hold no attempt go back to the kernel.
+  void give_back_memory(std::size_t start, std::size_t groups) noexcept;
 
   // Where a key belongs: computed once for each segment, for all that follows.
   struct Home {

@@ -53,7 +53,7 @@ class Tracker {
         remember_(config.remember),
         copy_window_us_(static_cast<std::uint32_t>(config.copy_window.count())),
         observer_(observer),
-        table_(config.capacity, config.secret, config.give_up) {}
+        table_(config.capacity, config.secret, config.memory) {}
 
   void on_segment(const Segment& segment) noexcept {
     on_segment(segment, table_.home(segment.key));
@@ -94,6 +94,11 @@ class Tracker {
 
   [[nodiscard]] const TrackerCounts& counts() const noexcept { return counts_; }
   [[nodiscard]] const AttemptTable& table() const noexcept { return table_; }
+  // Of a table that grows; between two batches.
+  bool take_memory() noexcept { return table_.take_memory(); }
+  void give_back_memory(std::size_t start, std::size_t groups) noexcept {
+    table_.give_back_memory(start, groups);
+  }
 
  private:
   using Home = AttemptTable::Home;

@@ -3,12 +3,12 @@
 // Thread contract: plain values.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 
 #include "flowtable/ignored.h"
 #include "flowtable/key_hash.h"
+#include "flowtable/page_array.h"
 
 namespace tcpeek::flowtable {
 
@@ -18,8 +18,7 @@ struct TrackerConfig {
   std::chrono::seconds remember{60};
   std::chrono::microseconds copy_window{2000};
   KeyHash::Secret secret{};
-  // Checked while the table is allocated, which takes seconds if it is large: true stops that.
-  const std::atomic<bool>* give_up = nullptr;
+  TableMemory memory = TableMemory::at_once;
 };
 
 struct TrackerCounts {

@@ -76,6 +76,7 @@ struct Reactor::Impl {
   asio::steady_timer first_timer{context};
   std::list<Periodic> periodics;
   std::list<Watch> watches;
+  std::function<void()> idle = [] {};
 };
 
 Reactor::Reactor() {
@@ -89,7 +90,13 @@ Reactor::Reactor() {
 Reactor::~Reactor() = default;
 
 void Reactor::run() {
-  impl_->context.run();
+  constexpr int kTasksAtOnce = 64;
+  asio::io_context& context = impl_->context;
+  while (context.run_one() != 0) {
+    for (int i = 1; i < kTasksAtOnce && context.poll_one() != 0; ++i) {
+    }
+    impl_->idle();
+  }
 }
 
 void Reactor::stop() {
@@ -125,6 +132,10 @@ void Reactor::on_readable(int descriptor, std::function<void()> task) {
     throw std::system_error(error, fmt::format("cannot watch descriptor {}", descriptor));
   }
   watch.arm();
+}
+
+void Reactor::when_idle(std::function<void()> task) {
+  impl_->idle = std::move(task);
 }
 
 asio::io_context& Reactor::context() {

@@ -44,6 +44,10 @@ class Reactor {
   // For a descriptor that cannot be waited for (a plain file), run() throws std::system_error.
   void on_readable(int descriptor, std::function<void()> task);
 
+  // Calls `task` whenever there is nothing to do for the moment, and between tasks if there always is something:
+  // for what they left to be done. At most one.
+  void when_idle(std::function<void()> task);
+
   [[nodiscard]] boost::asio::io_context& context();
 
  private:

@@ -31,12 +31,14 @@ std::string_view word(InterfaceState state) noexcept {
 }
 
 void write_latency(JsonWriter& json, const LatencyHistogram& latency) {
+  const std::uint64_t count = latency.count();
   const auto member = [&](std::string_view name, std::chrono::microseconds value) {
-    if (latency.count() == 0) return json.null_member(name);
+    if (count == 0) return json.null_member(name);
     json.member(name, value);
   };
-  const auto [p50, p90, p99, p999] = latency.quantiles();
-  json.member("count", latency.count());
+  const auto [p50, p90, p99, p999] =
+      count == 0 ? LatencyHistogram::Quantiles() : latency.quantiles();
+  json.member("count", count);
   json.member("sum", Elapsed(latency.sum_us()));
   member("p50", p50);
   member("p90", p90);

@@ -40,7 +40,7 @@ Operation:
       --max-sessions=N    attempts followed at once, 1 to 100000000
                           (default: 1000000, fewer on a host with little memory)
   -B, --buffer=MIB        capture ring of each reader and interface, 1 to 4095
-                          (default: 128 MiB or less for all rings together)
+                          (default: 32 MiB for all together, 1 at least)
       --threads=N         readers, 1 to 256 (default: one for each CPU, at most
                           8; one for capture files)
       --cpus=LIST         CPUs the readers are pinned to, such as 0-3,8

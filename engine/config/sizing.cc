@@ -16,8 +16,8 @@ namespace {
 
 constexpr std::uint64_t kMib = std::uint64_t{1} << 20;
 constexpr unsigned kMostReaders = 8;
-constexpr std::uint64_t kMostRingsMib = 128;  // together
-constexpr std::uint64_t kLargestRingMib = 64;
+constexpr std::uint64_t kRingsMib = 32;  // together, where each gets a megabyte of that or more
+constexpr std::uint64_t kMostRingsMib = 128;  // together, where they are so many
 constexpr std::uint64_t kDefaultSessions = 1'000'000;
 constexpr std::uint64_t kFewestSessions = 4096;
 // One part of so many: a process that takes the last page is killed by the kernel, without a message.
@@ -113,9 +113,9 @@ Sizing choose_sizing(const SizingWish& wish, std::span<const unsigned> allowed,
   Sizing sizing;
   for (unsigned i = 0; i < readers; ++i) sizing.cpus.push_back(cpus[i % cpus.size()]);
   const std::uint64_t rings = readers * wish.interfaces;
-  const std::uint64_t share = rings_mib / std::max<std::uint64_t>(rings, 1);
+  const std::uint64_t share = std::min(rings_mib, kRingsMib) / std::max<std::uint64_t>(rings, 1);
   sizing.ring_mib = wish.ring_mib.value_or(
-      static_cast<unsigned>(rounded_down(std::clamp<std::uint64_t>(share, 1, kLargestRingMib))));
+      static_cast<unsigned>(rounded_down(std::max<std::uint64_t>(share, 1))));
   // Rings that were asked for are not held against the table.
   const std::uint64_t taken =
       wish.ring_mib ? share_of_rings(budget) : rings * sizing.ring_mib * kMib;

@@ -2,9 +2,10 @@
 //
 // Readers: one for each CPU, at most eight; one keeps up with some five million handshake packets a second.
 //
-// Rings: 128 MiB for all readers and interfaces together, at most 64 MiB each: with that a reader may be
-// held up for a quarter of a second in a SYN flood at line rate before the kernel drops. Where the share
-// of a ring would be less than 1 MiB, there are fewer readers.
+// Rings: 32 MiB for all readers and interfaces together, which are 260,000 handshake packets: a quarter of a
+// second of a million each second. The kernel takes a ring's memory at once, so that is what a quiet host pays, too.
+// Where the share of a ring would be less than 1 MiB it gets 1 MiB all the same, and where that would be more
+// than 128 MiB together there are fewer readers.
 //
 // Attempts: a million for all readers together.
 //

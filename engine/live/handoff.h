@@ -62,7 +62,9 @@ class Handoff {
     }
   }
 
-  [[nodiscard]] bool alone() const noexcept { return mailboxes_.size() == 1; }
+  // Before and after a sleep from which mail has to wake. False: there is mail.
+  [[nodiscard]] bool rest(const EventFd& wake) noexcept { return mailboxes_[self_]->rest(wake); }
+  void rise() noexcept { mailboxes_[self_]->rise(); }
   [[nodiscard]] std::uint64_t mailed() const noexcept { return mailed_; }
   // Found no room in another's mailbox.
   [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }

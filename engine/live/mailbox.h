@@ -9,6 +9,8 @@
 // something. Memory is taken once, at start, 72 bytes a segment: 0.3 MB for each pair of a few readers;
 // with many, each sender's share becomes smaller, so that 64 readers take 70 MB and 256 readers 0.5 GB.
 //
+// A receiver that sleeps is woken by the first segment it is sent: rest(), rise().
+//
 // Thread contract: any number of senders, each with a Sender of its own; one receiver.
 #pragma once
 
@@ -22,6 +24,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "engine/base/event_fd.h"
 #include "engine/base/tsan_queue_order.h"
 #include "flowtable/segment.h"
 
@@ -62,7 +65,10 @@ class Mailbox {
       refused_.fetch_add(1, std::memory_order_relaxed);
       return false;
     }
-    sent_.fetch_add(1, std::memory_order_release);
+    sent_.fetch_add(1);
+    // Loaded first, as it hardly ever changes and the receiver is mostly awake.
+    if (sleeper_.load() != nullptr) [[unlikely]]
+      wake();
     return true;
   }
 
@@ -77,6 +83,17 @@ class Mailbox {
     return false;
   }
 
+  // From now on the receiver sleeps until `wake` is notified; it outlives the senders. False: there is mail,
+  // and it does not.
+  [[nodiscard]] bool rest(const EventFd& wake) noexcept {
+    // Either this sees what was sent, or the sender sees that we sleep: both in one total order.
+    sleeper_.store(&wake);
+    if (sent_.load() == received_.load(std::memory_order_relaxed)) return true;
+    rise();
+    return false;
+  }
+  void rise() noexcept { sleeper_.store(nullptr, std::memory_order_relaxed); }
+
   // Any thread's; the receiver first, as what it has received was sent before.
   [[nodiscard]] std::size_t size() const noexcept {
     const std::uint64_t received = received_.load(std::memory_order_acquire);
@@ -88,6 +105,11 @@ class Mailbox {
   }
 
  private:
+  // Once: it stays awake until its next rest().
+  void wake() noexcept {
+    if (const EventFd* sleeper = sleeper_.exchange(nullptr)) sleeper->notify();
+  }
+
   static constexpr std::size_t kLeastCapacity = 64;
   static constexpr std::size_t kMostCapacity = 4096;
   static constexpr std::size_t kMostSegments = 4 * kMostCapacity;
@@ -110,6 +132,7 @@ class Mailbox {
   std::atomic<std::uint64_t> sent_{0};
   std::atomic<std::uint64_t> refused_{0};
   std::atomic<std::uint64_t> received_{0};
+  std::atomic<const EventFd*> sleeper_{nullptr};
 };
 
 }  // namespace tcpeek::engine

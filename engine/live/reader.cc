@@ -31,6 +31,13 @@ constexpr std::size_t kPacketsAtOnce = 4096;
 constexpr std::size_t kSweepSlice = 512;
 constexpr milliseconds kLossInterval{50};
 constexpr milliseconds kDrainDeadline{500};
+// While attempts are pending: losses are looked for and deadlines swept.
+constexpr milliseconds kPace{50};
+// While attempts are only remembered: how late they are forgotten.
+constexpr milliseconds kForgetting{10'000};
+constexpr milliseconds kUntilWoken{-1};
+// A sleeper runs again so soon after the first packet that wakes it.
+constexpr milliseconds kWaking{500};
 
 bool checksum_waived(std::uint32_t status) noexcept {
   return (status & (TP_STATUS_CSUMNOTREADY | TP_STATUS_CSUM_VALID)) != 0;
@@ -117,6 +124,12 @@ std::unique_ptr<FramedSocket> Reader::replace(std::size_t source, FramedSocket n
   return untaken;
 }
 
+std::unique_ptr<FramedSocket> Reader::collect(std::size_t source) {
+  auto replaced = rings_.collect(source);
+  if (replaced) wake_.notify();  // another may have been offered meanwhile
+  return replaced;
+}
+
 void Reader::request_report() noexcept {
   requested_.fetch_add(1, std::memory_order_release);
   wake_.notify();
@@ -171,9 +184,7 @@ bool Reader::set_up(std::promise<void> started) noexcept {
   try {
     block_all_signals();
     pin();
-    flowtable::TrackerConfig tracker = config_.tracker;
-    tracker.give_up = &stopping_;
-    pipeline_ = std::make_unique<Pipeline>(tracker, config_.decoding, counter_);
+    pipeline_ = std::make_unique<Pipeline>(config_.tracker, config_.decoding, counter_);
     if (config_.sandbox != nullptr) config_.sandbox->enter(Role::reader);
   } catch (...) {
     started.set_exception(std::current_exception());
@@ -208,9 +219,11 @@ bool Reader::poll_once() noexcept {
   const bool read = read_rings();
   look_for_loss();
   const bool behind = sweep();
+  note_changes();
   report_if_wanted();
   const bool asked = top_.work(counter_.top(), timeline_, timeline_.now());
-  return read || behind || asked;
+  const bool growing = growth_.work(pipeline_->tracker(), timeline_.now());
+  return read || behind || asked || growing;
 }
 
 bool Reader::read_rings() noexcept {
@@ -259,7 +272,12 @@ void Reader::look_for_loss() noexcept {
 }
 
 bool Reader::sweep() noexcept {
-  const std::size_t groups = pipeline_->tracker().table().group_count();
+  const auto& table = pipeline_->tracker().table();
+  if (table.pending() == 0 && table.remembered() == 0) {
+    sweep_pace_ = SweepPace(timeline_.now());
+    return false;
+  }
+  const std::size_t groups = table.group_count();
   const std::size_t due = sweep_pace_.due(timeline_.now(), groups);
   if (due == 0) return false;
   const std::size_t slice = std::min(due, kSweepSlice);
@@ -271,8 +289,9 @@ bool Reader::sweep() noexcept {
 milliseconds Reader::poll_timeout() const noexcept {
   if (handoff_.holds_one() || rings_.holding_packets()) return config_.ring_retire / 2;
   const auto& table = pipeline_->tracker().table();
-  const bool idle = table.pending() == 0 && table.remembered() == 0 && handoff_.alone();
-  return idle ? milliseconds(500) : milliseconds(50);
+  const bool stopping = stopping_.load(std::memory_order_relaxed);
+  if (stopping || rings_.exchanging() || table.pending() != 0) return kPace;
+  return table.remembered() != 0 ? kForgetting : kUntilWoken;
 }
 
 void Reader::wait() noexcept {
@@ -280,7 +299,14 @@ void Reader::wait() noexcept {
   const std::size_t sources =
       rings_.poll_entries(std::span(polled).first(RingMerger::kMostSources));
   polled[sources] = {wake_.descriptor(), POLLIN, 0};
-  const int ready = ::poll(polled.data(), sources + 1, static_cast<int>(poll_timeout().count()));
+  const milliseconds timeout = poll_timeout();
+  const bool sleeps = timeout == kForgetting || timeout == kUntilWoken;
+  if (sleeps && !handoff_.rest(wake_)) return;
+  const int ready = ::poll(polled.data(), sources + 1, static_cast<int>(timeout.count()));
+  if (sleeps) {
+    handoff_.rise();
+    timeline_.captured_nothing_until(read_clocks().monotonic - kWaking);
+  }
   if (ready <= 0) return;
   if (polled[sources].revents != 0) wake_.clear();
   rings_.take_errors(std::span(polled).first(sources));
@@ -293,6 +319,27 @@ void Reader::drain() noexcept {
     if (!poll_once()) wait();
   }
   look_for_loss();
+}
+
+Reader::Progress Reader::progress() const noexcept {
+  const auto& table = pipeline_->tracker().table();
+  return {.delivered = rings_.delivered(),
+          .mailed_in = handoff_.received(),
+          .pending = table.pending(),
+          .remembered = table.remembered(),
+          .stray_syns = pipeline_->tracker().counts().stray_syns,
+          .generation = counter_.generation()};
+}
+
+void Reader::note_changes() noexcept {
+  const Progress now = progress();
+  if (now == seen_) return;
+  seen_ = now;
+  changed_.store(true, std::memory_order_release);
+  if (outcomes_.pushed() == pushed_seen_) return;
+  pushed_seen_ = outcomes_.pushed();
+  // Exchanged rather than loaded: either the reactor sees the outcome, or we see that it has looked.
+  if (!outcomes_told_.exchange(true)) outcomes_ready_.notify();
 }
 
 void Reader::report_if_wanted() noexcept {
@@ -319,6 +366,8 @@ void Reader::write_report() noexcept {
   report_.pending = pipeline_->tracker().table().pending();
   report_.remembered = pipeline_->tracker().table().remembered();
   report_.capacity = pipeline_->tracker().table().capacity();
+  // Signs are left out of a report when they are old.
+  changed_.store(report_.queue_signs.count != 0, std::memory_order_release);
 }
 
 }  // namespace tcpeek::engine

@@ -1,6 +1,9 @@
 // One reader: a pinned thread with its rings, its flow table and its counters. It shares nothing on
 // the packet path; it hands its counts to the reactor in a report, on request, between two batches.
 //
+// A reader with nothing to do sleeps until packets, mail or the reactor wake it, and its last report stays
+// true: the reactor need not ask again until report_current() says otherwise.
+//
 // The loop, poll_once(): check the clocks; read packets of all rings in the order of their time
 // (live/ring_merger.h); decode, mail what belongs to another reader (live/handoff.h), track in batches;
 // then a slice of the sweep, the report if wanted. With nothing to read it sleeps in poll(),
@@ -33,6 +36,7 @@
 #include "engine/live/ring_merger.h"
 #include "engine/live/socket_closer.h"
 #include "engine/live/sweep_pace.h"
+#include "engine/live/table_growth.h"
 #include "engine/pipeline/outcome_counter.h"
 #include "engine/pipeline/pipeline.h"
 #include "engine/pipeline/top_exchange.h"
@@ -70,7 +74,7 @@ class Reader {
   [[nodiscard]] bool started(std::chrono::milliseconds within);
 
   // Stops capturing, reads what was captured until now, makes a last report, gives its memory back and
-  // helps to close sockets, which takes the kernel long. A reader that is still starting gives up.
+  // helps to close sockets, which takes the kernel long.
   void stop() noexcept;
   // Until it has made its last report, or has failed to start; its sockets are the closer's then.
   void await_last_report() const noexcept;
@@ -80,8 +84,22 @@ class Reader {
   [[nodiscard]] bool report_ready() const noexcept {
     return reported_.load(std::memory_order_acquire) == requested_.load(std::memory_order_relaxed);
   }
+  // ... and the last report tells all that it would tell now.
+  [[nodiscard]] bool report_current() const noexcept {
+    return report_ready() && !changed_.load(std::memory_order_acquire);
+  }
   // Valid while report_ready(), until the next request.
   [[nodiscard]] const ReaderReport& report() const noexcept { return report_; }
+
+  // Something that another thread changed is to be looked at.
+  void wake() const noexcept { wake_.notify(); }
+
+  // Readable when there are outcomes in a queue that had been taken from; take_notice() before taking from it.
+  [[nodiscard]] int outcomes_descriptor() const noexcept { return outcomes_ready_.descriptor(); }
+  void take_notice() noexcept {
+    outcomes_ready_.clear();
+    outcomes_told_.exchange(false);
+  }
 
   // Precondition: top().ready().
   void ask_top(const TopQuery& query);
@@ -94,9 +112,7 @@ class Reader {
   // offered before, if the reader has not taken it yet.
   std::unique_ptr<FramedSocket> replace(std::size_t source, FramedSocket next);
   // The socket that was replaced, once the reader is done with it.
-  [[nodiscard]] std::unique_ptr<FramedSocket> collect(std::size_t source) {
-    return rings_.collect(source);
-  }
+  [[nodiscard]] std::unique_ptr<FramedSocket> collect(std::size_t source);
   [[nodiscard]] OutcomeQueue& outcomes() noexcept { return outcomes_; }
   [[nodiscard]] unsigned id() const noexcept { return config_.id; }
   // The one it is pinned to, once it has started; none where a sandbox forbids pinning.
@@ -104,7 +120,19 @@ class Reader {
   [[nodiscard]] std::size_t mailbox_depth() const noexcept { return handoff_.depth(); }
 
  private:
+  // What is different whenever a report would be.
+  struct Progress {
+    std::uint64_t delivered = 0;
+    std::uint64_t mailed_in = 0;
+    std::uint64_t pending = 0;
+    std::uint64_t remembered = 0;
+    std::uint64_t stray_syns = 0;  // the sweep counts some
+    std::uint32_t generation = 0;
+    bool operator==(const Progress&) const = default;
+  };
+
   // The reader's.
+  [[nodiscard]] Progress progress() const noexcept;
   void run(std::promise<void> started, std::latch& last_mailed) noexcept;
   [[nodiscard]] bool set_up(std::promise<void> started) noexcept;
   void read_until_stopped(std::latch& last_mailed) noexcept;
@@ -118,6 +146,7 @@ class Reader {
   void look_for_loss() noexcept;
   void wait() noexcept;
   [[nodiscard]] std::chrono::milliseconds poll_timeout() const noexcept;
+  void note_changes() noexcept;
   void drain() noexcept;
   void report_if_wanted() noexcept;
   void write_report() noexcept;
@@ -138,6 +167,9 @@ class Reader {
   std::atomic<std::uint64_t> requested_{0};
   std::atomic<std::uint64_t> reported_{0};
   ReaderReport report_;
+  std::atomic<bool> changed_{true};  // since report_
+  EventFd outcomes_ready_;
+  std::atomic<bool> outcomes_told_{false};
   TopExchange top_;
   std::future<void> started_;
 
@@ -147,7 +179,10 @@ class Reader {
   std::unique_ptr<Pipeline> pipeline_;  // made by the reader's thread, so that its memory is near
   flowtable::PacketTime read_until_{};  // every packet before has been read
   SweepPace sweep_pace_;
+  TableGrowth growth_;
   std::uint64_t lost_ = 0;  // packets known to be lost
+  Progress seen_;           // when note_changes() last looked
+  std::uint64_t pushed_seen_ = 0;
   flowtable::PacketTime looked_for_loss_at_{};
 
   std::thread thread_;

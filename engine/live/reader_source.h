@@ -45,6 +45,8 @@ class ReaderSource {
     if (source_.waiting()) [[unlikely]]
       exchange();
   }
+  // A socket was offered, and the old one is not read to its end yet.
+  [[nodiscard]] bool exchanging() const noexcept { return source_.waiting(); }
   // Stops capturing; what was captured can still be read.
   void reject_all() noexcept;
 

@@ -1,7 +1,6 @@
 #include "engine/live/readers.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <limits>
 #include <system_error>
@@ -75,14 +74,10 @@ bool Readers::start(const std::function<bool()>& interrupted) {
 bool Readers::all_started(const std::function<bool()>& interrupted) {
   bool given_up = false;
   for (const auto& reader : readers_) {
-    try {
-      while (!reader->started(kBetweenLooks)) {
-        if (given_up || !interrupted()) continue;
-        given_up = true;
-        for (const auto& each : readers_) each->stop();
-      }
-    } catch (const std::system_error& e) {
-      if (!given_up || e.code().value() != ECANCELED) throw;
+    while (!reader->started(kBetweenLooks)) {
+      if (given_up || !interrupted()) continue;
+      given_up = true;
+      for (const auto& each : readers_) each->stop();
     }
   }
   return !given_up;
@@ -108,11 +103,15 @@ void Readers::go_by(const FilterRegistry& filters, const Locality& locality) {
       next->reported = std::move(untaken->reported);
     }
     rules.offer(std::move(next));
+    reader->wake();
   }
 }
 
 void Readers::collect_rules() {
-  for (const auto& reader : readers_) reader->rules().collect();
+  for (const auto& reader : readers_) {
+    // It may wait with a newer generation until then.
+    if (reader->rules().collect() != nullptr) reader->wake();
+  }
 }
 
 void Readers::settle(FilterRegistry& filters) const {
@@ -128,8 +127,21 @@ void Readers::settle(FilterRegistry& filters) const {
   });
 }
 
-void Readers::request_reports() noexcept {
-  for (const auto& reader : readers_) reader->request_report();
+bool Readers::changed() const noexcept {
+  return std::ranges::any_of(readers_,
+                             [](const auto& reader) { return !reader->report_current(); });
+}
+
+// Queues that are ignored can be released only when every reader has been seen between two rounds.
+std::size_t Readers::request_reports(Ask ask) noexcept {
+  const bool all = ask == Ask::all || rounds_to_release_ != 0;
+  std::size_t asked = 0;
+  for (const auto& reader : readers_) {
+    if (!all && reader->report_current()) continue;
+    reader->request_report();
+    ++asked;
+  }
+  return asked;
 }
 
 bool Readers::reports_ready() noexcept {

@@ -50,8 +50,12 @@ class Readers {
   // Drops removed filters whose last attempt has ended. Precondition: reports are ready.
   void settle(FilterRegistry& filters) const;
 
-  // Requests a report from every reader; check reports_ready() when the descriptor below is readable.
-  void request_reports() noexcept;
+  // Whether any reader would report something else than in its last report.
+  [[nodiscard]] bool changed() const noexcept;
+  enum class Ask { all, changed };
+  // Requests a report from every reader, or from those that have something to tell; check reports_ready() when the
+  // descriptor below is readable. Returns how many were asked.
+  std::size_t request_reports(Ask ask = Ask::all) noexcept;
   [[nodiscard]] bool reports_ready() noexcept;
   [[nodiscard]] int report_descriptor() const noexcept { return report_ready_.descriptor(); }
   // Of the current reports, or of the last ones when all readers have ended.

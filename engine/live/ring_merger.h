@@ -9,6 +9,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -58,6 +59,11 @@ class RingMerger {
   }
   // Packets in hand that wait for those of other rings.
   [[nodiscard]] bool holding_packets() const noexcept;
+
+  // A socket is about to be exchanged, for which go_over() has to be called again.
+  [[nodiscard]] bool exchanging() const noexcept {
+    return std::ranges::any_of(sources_, &ReaderSource::exchanging);
+  }
 
   // Packets that were captured and could not be read.
   [[nodiscard]] std::uint64_t lost() noexcept;

@@ -28,6 +28,13 @@ void SnapshotCollector::collect(Receiver receiver) {
   if (asked_.empty()) ask();
 }
 
+void SnapshotCollector::collect_changes(Receiver receiver) {
+  if (!asked_.empty()) return waiting_.push_back(std::move(receiver));
+  asked_.push_back(std::move(receiver));
+  rounds_ = 0;
+  if (readers_.request_reports(Readers::Ask::changed) == 0) finish();
+}
+
 void SnapshotCollector::ask() {
   asked_ = std::exchange(waiting_, {});
   rounds_ = 0;
@@ -36,9 +43,16 @@ void SnapshotCollector::ask() {
 
 void SnapshotCollector::on_report() {
   const bool ready = readers_.reports_ready();
-  if (asked_.empty() || !ready) return;
+  if (!asked_.empty() && ready) finish();
+}
+
+// Precondition: all reports are ready.
+void SnapshotCollector::finish() {
   const std::vector<ReaderView> views = readers_.views();
-  if (!mail_adds_up(views) && ++rounds_ < kMostRounds) return readers_.request_reports();
+  if (!mail_adds_up(views) && ++rounds_ < kMostRounds) {
+    readers_.request_reports();
+    return;
+  }
   const ipc::Snapshot snapshot = make(views);
   for (const Receiver& receiver : std::exchange(asked_, {})) receiver(snapshot);
   if (!waiting_.empty() && asked_.empty()) ask();

@@ -41,6 +41,9 @@ class SnapshotCollector {
 
   // Calls `receiver` with a snapshot taken from now on.
   void collect(Receiver receiver);
+  // The same without waking readers that have nothing to tell, perhaps at once: what such a reader last reported
+  // is true still, but for packets that it has not been handed over yet.
+  void collect_changes(Receiver receiver);
 
   // From the readers' last reports, when they have ended.
   [[nodiscard]] ipc::Snapshot last() const;
@@ -48,6 +51,7 @@ class SnapshotCollector {
  private:
   void ask();
   void on_report();
+  void finish();
   [[nodiscard]] ipc::Snapshot make(std::span<const ReaderView> readers) const;
 
   Readers& readers_;

@@ -41,6 +41,7 @@ class LineWriter {
   // Writes what the descriptor takes now, without newline and past the backlog: a terminal's status.
   void status(std::string_view text) noexcept;
   void flush() noexcept;
+  [[nodiscard]] bool flushed() const noexcept { return written_ == backlog_.size(); }
   // Waits until everything is written, `timeout` at most.
   void flush_for(std::chrono::milliseconds timeout) noexcept;
   // Waits as long as line() would, and for `grace` once that was interrupted.

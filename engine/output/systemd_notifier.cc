@@ -44,11 +44,14 @@ std::optional<std::uint64_t> number_in(const char* variable) {
   return error == std::errc() && rest == end ? std::optional(number) : std::nullopt;
 }
 
-bool watchdog_enabled() {
+std::optional<std::chrono::microseconds> watchdog_time() {
+  constexpr std::uint64_t kLongest = 365ULL * 86400 * 1'000'000;
   const bool of_another_process =
       std::getenv("WATCHDOG_PID") != nullptr &&
       number_in("WATCHDOG_PID") != static_cast<std::uint64_t>(::getpid());
-  return !of_another_process && number_in("WATCHDOG_USEC").value_or(0) > 0;
+  const std::uint64_t usec = number_in("WATCHDOG_USEC").value_or(0);
+  if (of_another_process || usec == 0) return std::nullopt;
+  return std::chrono::microseconds(std::min(usec, kLongest));
 }
 
 }  // namespace
@@ -89,7 +92,7 @@ void SystemdNotifier::find_manager(std::string_view name) {
       static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size() + (is_path ? 1 : 0));
   socket_ = ring::Descriptor(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (socket_.get() < 0) return report_failure(errno);
-  watchdog_ = watchdog_enabled();
+  watchdog_ = watchdog_time();
 }
 
 void SystemdNotifier::ready(const ipc::Snapshot& snapshot) {
@@ -101,15 +104,23 @@ void SystemdNotifier::ready(const ipc::Snapshot& snapshot) {
 
 void SystemdNotifier::alive(const ipc::Snapshot& snapshot, Clock::time_point now) {
   if (socket_.get() < 0) return;
-  std::string message = watchdog_ ? "WATCHDOG=1\n" : "";
-  if (now - status_sent_at_ >= kStatusInterval) {
-    if (std::string status = status_line(snapshot); status != status_) {
-      message += "STATUS=" + status;
-      status_ = std::move(status);
-      status_sent_at_ = now;
-    }
-  }
+  const std::string message = (watchdog_ ? "WATCHDOG=1\n" : "") + new_status(snapshot, now);
   if (!message.empty()) send(message);
+}
+
+void SystemdNotifier::status(const ipc::Snapshot& snapshot, Clock::time_point now) {
+  if (socket_.get() < 0) return;
+  const std::string message = new_status(snapshot, now);
+  if (!message.empty()) send(message);
+}
+
+std::string SystemdNotifier::new_status(const ipc::Snapshot& snapshot, Clock::time_point now) {
+  if (now - status_sent_at_ < kStatusInterval) return {};
+  std::string status = status_line(snapshot);
+  if (status == status_) return {};
+  status_ = std::move(status);
+  status_sent_at_ = now;
+  return "STATUS=" + status_;
 }
 
 void SystemdNotifier::stopping() {

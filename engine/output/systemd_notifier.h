@@ -9,7 +9,7 @@
 // stall when process 1 hangs. Here the socket is opened at the start, and sending never blocks.
 //
 // A keep-alive means that the reactor is running and that every reader has just answered. Callers of
-// alive() guarantee both by passing only a snapshot made from the reports of all readers.
+// alive() guarantee both, and see to it often enough: watchdog().
 //
 // Thread contract: reactor thread only.
 // Errors: logged once; a failed notification must not end the program.
@@ -19,6 +19,7 @@
 #include <sys/un.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -41,12 +42,19 @@ class SystemdNotifier {
   explicit SystemdNotifier(Log& log);
 
   void ready(const ipc::Snapshot& snapshot);
-  // Call once a second; the watchdog's timeout should be several seconds.
+  // Every reader has answered for this snapshot.
   void alive(const ipc::Snapshot& snapshot, Clock::time_point now = Clock::now());
+  // Call once a second. Says nothing of readers.
+  void status(const ipc::Snapshot& snapshot, Clock::time_point now = Clock::now());
+  // Without a keep-alive for that long the manager restarts us; none if it does not watch.
+  [[nodiscard]] std::optional<std::chrono::microseconds> watchdog() const noexcept {
+    return watchdog_;
+  }
   void stopping();
 
  private:
   void find_manager(std::string_view name);
+  [[nodiscard]] std::string new_status(const ipc::Snapshot& snapshot, Clock::time_point now);
   void send(std::string_view message);
   void report_failure(int error);
 
@@ -54,7 +62,7 @@ class SystemdNotifier {
   ring::Descriptor socket_;  // not open: there is no manager
   sockaddr_un manager_{};
   socklen_t manager_size_ = 0;
-  bool watchdog_ = false;
+  std::optional<std::chrono::microseconds> watchdog_;
   bool failure_reported_ = false;
   std::string status_;  // last sent
   Clock::time_point status_sent_at_;

@@ -9,7 +9,7 @@
 // With nobody to be told the queue takes no memory. The reactor switches it on and off; as the reader may be
 // putting something in just then, the memory is given back later, by release().
 //
-// Thread contract: plain values; the queue has one producer (the reader: listening(), push()) and one
+// Thread contract: plain values; the queue has one producer (the reader: listening(), push(), pushed()) and one
 // consumer (the reactor: all else).
 #pragma once
 
@@ -96,6 +96,7 @@ class OutcomeQueue {
                           std::span<const FilterWord> words = {}) noexcept {
     Room* const room = open_.load(std::memory_order_acquire);
     if (room == nullptr) return true;  // nobody wants it any more
+    ++pushed_;
     [[maybe_unused]] const tsan_queue_order::Putting putting(room);
     if (words.empty()) return room->queue.try_enqueue(room->producer, record);
     std::array<Item, kFilterWords + 1> items;
@@ -104,6 +105,9 @@ class OutcomeQueue {
     items[count++] = record;
     return room->queue.try_enqueue_bulk(room->producer, items.data(), count);
   }
+
+  // How many were to be queued so far. The producer's.
+  [[nodiscard]] std::uint64_t pushed() const noexcept { return pushed_; }
 
   // The next outcome; `filters`, if wanted, are those it counts in, ascending.
   [[nodiscard]] bool pop(OutcomeRecord& record, std::vector<FilterId>* filters = nullptr) {
@@ -128,8 +132,11 @@ class OutcomeQueue {
   }
 
  private:
-  // A producer's index of blocks must hold the whole queue: growing it would allocate.
+  // Large blocks: each has a header that is written at the start, so small ones would have half of the queue's
+  // memory taken while it is empty. A producer's index of blocks must hold the whole queue: growing it would
+  // allocate.
   struct Traits : moodycamel::ConcurrentQueueDefaultTraits {
+    static constexpr std::size_t BLOCK_SIZE = 256;
     static constexpr std::size_t EXPLICIT_INITIAL_INDEX_SIZE = kCapacity / BLOCK_SIZE;
   };
 
@@ -151,6 +158,7 @@ class OutcomeQueue {
 
   std::unique_ptr<Room> room_;        // the reactor's
   std::atomic<Room*> open_{nullptr};  // where the reader puts outcomes; null: nobody listens
+  std::uint64_t pushed_ = 0;          // the producer's
   std::vector<FilterWord> words_;     // the consumer's: those of the next outcome
 };
 

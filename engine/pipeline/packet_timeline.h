@@ -70,6 +70,12 @@ class PacketTimeline {
     now_ = now.monotonic;
   }
 
+  // What has not been read yet was captured after `monotonic`: so is any step that its stamps may have seen.
+  // For a reader that has slept; followed by observe().
+  void captured_nothing_until(std::chrono::nanoseconds monotonic) noexcept {
+    now_ = std::max(now_, monotonic);
+  }
+
   // When observe() was last called.
   [[nodiscard]] flowtable::PacketTime now() const noexcept {
     return flowtable::PacketTime(now_ + base_);

@@ -4,7 +4,7 @@
 // How it works: a row is begun when one is due, with no sample in it; each series may put one there.
 // An interval that no row ended is covered by the next row, which says how long it is.
 //
-// Thread contract: one thread. All memory is taken by the constructor.
+// Thread contract: one thread. All memory is set aside by the constructor, and used row by row.
 // Units: uptimes, a steady clock.
 #pragma once
 
@@ -33,7 +33,9 @@ class SampleRing {
   static constexpr Uptime kEarly{500};
 
   SampleRing(std::size_t series, std::size_t rows, Uptime interval)
-      : series_(series), interval_(interval), rows_(rows), samples_(series * rows) {}
+      : series_(series), interval_(interval), rows_(rows) {
+    samples_.reserve(series * rows);
+  }
 
   [[nodiscard]] bool due(Uptime now) const noexcept { return now - last_ >= interval_ - kEarly; }
 
@@ -41,6 +43,7 @@ class SampleRing {
   void begin_row(Uptime now) noexcept {
     newest_ = used_ == 0 ? 0 : (newest_ + 1) % rows_.size();
     used_ = std::min(used_ + 1, rows_.size());
+    samples_.resize(used_ * series_);
     rows_[newest_] = {.end = now, .span = now - last_};
     last_ = now;
     std::ranges::fill(std::span(samples_).subspan(newest_ * series_, series_),
@@ -52,7 +55,7 @@ class SampleRing {
     samples_[newest_ * series_ + series] = sample;
   }
   void forget(std::size_t series) noexcept {
-    for (std::size_t row = 0; row < rows_.size(); ++row) {
+    for (std::size_t row = 0; row < used_; ++row) {
       samples_[row * series_ + series] = {};
     }
   }

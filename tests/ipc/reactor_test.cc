@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <stdexcept>
 #include <vector>
 
@@ -211,6 +212,38 @@ TEST(Reactor, ExceptionsLeaveThroughRunAndOthersGoOn) {
   EXPECT_THROW(reactor.run(), std::runtime_error);
   reactor.run();
   EXPECT_EQ(ticks, 3);
+}
+
+TEST(Reactor, WhatIsForIdleTimesFollowsEachTask) {
+  Reactor reactor;
+  give_up_later(reactor);
+  int idle = 0;
+  int seen = 0;
+  reactor.when_idle([&] { ++idle; });
+  reactor.post([&] {
+    reactor.after(20ms, [&] {
+      seen = idle;
+      reactor.stop();
+    });
+  });
+  reactor.run();
+  EXPECT_GE(seen, 1) << "after the first task, before the wait";
+  EXPECT_LE(idle, 5) << "and not all the time";
+}
+
+TEST(Reactor, WhatIsForIdleTimesIsNotStarved) {
+  Reactor reactor;
+  give_up_later(reactor);
+  int idle = 0;
+  int tasks = 0;
+  std::function<void()> again = [&] {
+    if (++tasks == 10'000 || idle == 3) return reactor.stop();
+    reactor.post(again);
+  };
+  reactor.when_idle([&] { ++idle; });
+  reactor.post(again);
+  reactor.run();
+  EXPECT_EQ(idle, 3);
 }
 
 TEST(Reactor, TasksNotRunAreDestroyedWithIt) {

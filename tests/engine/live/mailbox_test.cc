@@ -2,6 +2,7 @@
 #include "engine/live/mailbox.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <atomic>
 #include <chrono>
@@ -131,6 +132,58 @@ TEST(MailboxTest, EverySenderHasItsShare) {
   }
   const std::size_t share = Mailbox::capacity_per_sender(kSenders);
   for (const Mailbox::Sender& sender : senders) EXPECT_GE(fill(mailbox, sender, share), share);
+}
+
+bool notified(const EventFd& event) {
+  pollfd polled{event.descriptor(), POLLIN, 0};
+  return ::poll(&polled, 1, 0) == 1;
+}
+
+TEST(MailboxTest, ASleeperIsWokenOnce) {
+  Mailbox mailbox(1);
+  const Mailbox::Sender sender = mailbox.add_sender();
+  const EventFd wake;
+  ASSERT_TRUE(mailbox.send(sender, segment_of(0, 0)));
+  EXPECT_FALSE(notified(wake)) << "it was awake";
+  EXPECT_FALSE(mailbox.rest(wake)) << "there is mail";
+  ASSERT_TRUE(mailbox.send(sender, segment_of(0, 1)));
+  EXPECT_FALSE(notified(wake)) << "so it is still awake";
+
+  Segment segment;
+  while (mailbox.receive(segment)) {
+  }
+  ASSERT_TRUE(mailbox.rest(wake));
+  ASSERT_TRUE(mailbox.send(sender, segment_of(0, 2)));
+  EXPECT_TRUE(notified(wake));
+  wake.clear();
+  ASSERT_TRUE(mailbox.send(sender, segment_of(0, 3)));
+  EXPECT_FALSE(notified(wake)) << "it has been woken";
+}
+
+// Whatever the moment: a sleeper is never left with mail.
+TEST(MailboxTest, NoMailIsSleptThrough) {
+  constexpr std::uint32_t kSegments = 20'000;
+  Mailbox mailbox(1);
+  const Mailbox::Sender sender = mailbox.add_sender();
+  const EventFd wake;
+  std::thread other([&] {
+    for (std::uint32_t i = 0; i < kSegments; ++i) {
+      while (!mailbox.send(sender, segment_of(0, i))) std::this_thread::yield();
+    }
+  });
+  std::uint32_t received = 0;
+  for (Segment segment; received < kSegments;) {
+    if (mailbox.receive(segment)) {
+      ++received;
+      continue;
+    }
+    if (!mailbox.rest(wake)) continue;
+    pollfd polled{wake.descriptor(), POLLIN, 0};
+    ASSERT_EQ(::poll(&polled, 1, 20'000), 1) << "slept with " << mailbox.size() << " in the box";
+    mailbox.rise();
+    wake.clear();
+  }
+  other.join();
 }
 
 TEST(MailboxTest, SeveralSendersAtOnce) {

@@ -2,6 +2,7 @@
 #include "engine/live/reader.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -149,6 +150,68 @@ TEST(ReaderTest, AttemptsTimeOutBySilence) {
   ASSERT_TRUE(readers.reports_until([&] { return readers.sum(Tally::timed_out_no_answer) == 1; }));
   EXPECT_EQ(readers.sum(Tally::pending), 0U);
   EXPECT_EQ(readers.sum(Tally::uncertain), 0U);
+}
+
+// What the reactor goes by instead of asking.
+TEST(ReaderTest, AReportIsCurrentUntilSomethingHappens) {
+  ReadersRig readers(2);
+  const Mailbox::Sender sender = readers.mailbox(0).add_sender();
+  readers.start();
+  ASSERT_TRUE(readers.take_reports());
+  ASSERT_TRUE(eventually([&] { return readers.reader(0).report_current(); }));
+  EXPECT_TRUE(readers.reader(1).report_current());
+  EXPECT_FALSE(readers.readers().changed());
+  EXPECT_EQ(readers.readers().request_reports(Readers::Ask::changed), 0U);
+
+  // Both sleep, with no time limit: it is the mail that wakes the one.
+  ASSERT_TRUE(readers.mailbox(0).send(sender, at(kIn.syn(10), read_clocks().wall)));
+  ASSERT_TRUE(eventually([&] { return !readers.reader(0).report_current(); }));
+  EXPECT_TRUE(readers.reader(1).report_current());
+  EXPECT_EQ(readers.sum(Tally::attempts), 0U) << "not yet told";
+  ASSERT_TRUE(eventually([&] { return readers.readers().reports_ready(); }));
+  EXPECT_EQ(readers.readers().request_reports(Readers::Ask::changed), 1U);
+  ASSERT_TRUE(eventually([&] { return readers.readers().reports_ready(); }));
+  EXPECT_EQ(readers.sum(Tally::attempts), 1U);
+  EXPECT_FALSE(readers.readers().changed());
+}
+
+// Rules come to a reader that sleeps.
+TEST(ReaderTest, RulesMakeAReportOutOfDate) {
+  ReadersRig readers(1);
+  readers.start();
+  ASSERT_TRUE(readers.take_reports());
+  ASSERT_TRUE(eventually([&] { return !readers.readers().changed(); }));
+  readers.filters().exchange(parse_filters({"web:RX@%:80"}));
+  readers.readers().go_by(readers.filters(), test::locality_of({"192.0.2.2"}));
+  ASSERT_TRUE(eventually([&] { return readers.readers().changed(); }));
+  ASSERT_TRUE(readers.take_reports());
+  EXPECT_EQ(readers.reader(0).report().generation, readers.filters().generation());
+}
+
+// Once for all that is queued until the reactor looks, and again for what comes after.
+TEST(ReaderTest, OutcomesAreAnnounced) {
+  ReadersRig readers(2);
+  const Mailbox::Sender sender = readers.mailbox(0).add_sender();
+  readers.start();
+  Reader& reader = readers.reader(0);
+  const auto announced = [&] {
+    pollfd polled{reader.outcomes_descriptor(), POLLIN, 0};
+    return ::poll(&polled, 1, 0) == 1;
+  };
+  EXPECT_FALSE(announced());
+  for (std::uint16_t port = 1; port <= 2; ++port) {
+    const Ends ends{v4(1, port), v4(2, 80)};
+    const auto now = read_clocks().wall - 1s;
+    ASSERT_TRUE(readers.mailbox(0).send(sender, at(ends.syn(10), now)));
+    ASSERT_TRUE(readers.mailbox(0).send(
+        sender, at(ends.down(flowtable::tcp_flag::rst | flowtable::tcp_flag::ack, 0, 11), now)));
+    ASSERT_TRUE(eventually(announced)) << port;
+    reader.take_notice();
+    EXPECT_FALSE(announced());
+    OutcomeRecord record;
+    ASSERT_TRUE(reader.outcomes().pop(record));
+    EXPECT_EQ(record.initiator.port, port);
+  }
 }
 
 TEST(ReaderTest, ANewLocalityIsPickedUp) {

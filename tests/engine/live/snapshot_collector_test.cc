@@ -83,6 +83,24 @@ TEST_F(SnapshotCollectorTest, WhoAsksMeanwhileWaitsForTheNextRound) {
   EXPECT_EQ(taken[1], taken[3]);
 }
 
+TEST_F(SnapshotCollectorTest, ReadersWithoutNewsAreNotAsked) {
+  ASSERT_TRUE(readers_.reports_until([&] { return !readers_.readers().changed(); }));
+  bool answered = false;
+  snapshot_collector_.collect_changes([&](const Snapshot& s) {
+    answered = true;
+    EXPECT_EQ(s.totals[Tally::attempts], 0U);
+  });
+  EXPECT_TRUE(answered) << "from what they last told, without the reactor";
+
+  send_syn(1, 1);
+  ASSERT_TRUE(tcpeek::test::eventually([&] { return readers_.readers().changed(); }));
+  snapshot_collector_.collect_changes([&](const Snapshot& s) {
+    EXPECT_EQ(s.totals[Tally::attempts], 1U);
+    reactor_.stop();
+  });
+  reactor_.run();
+}
+
 TEST_F(SnapshotCollectorTest, WhoAsksAgainFromTheAnswerIsAnswered) {
   int answers = 0;
   const std::function<void(const Snapshot&)> again = [&](const Snapshot&) {

@@ -132,6 +132,20 @@ TEST_F(SystemdNotifierTest, KeepsTheWatchdogQuiet) {
                                            "1 pending; 0 packets dropped"));
 }
 
+// As long as not every reader has answered, the manager is not told that all is well.
+TEST_F(SystemdNotifierTest, AStatusIsNoKeepAlive) {
+  const Environment time("WATCHDOG_USEC", "20000000");
+  SystemdNotifier service(log_);
+  EXPECT_EQ(service.watchdog(), std::chrono::seconds(20));
+  service.ready(snapshot(0));
+  static_cast<void>(manager_.told());
+  service.status(snapshot(0), start_ + std::chrono::seconds(10));
+  EXPECT_THAT(manager_.told(), IsEmpty()) << "nothing new";
+  service.status(snapshot(3), start_ + std::chrono::seconds(20));
+  EXPECT_THAT(manager_.told(), ElementsAre("STATUS=3 attempts: 0 successes, 0 failures, "
+                                           "3 pending; 0 packets dropped"));
+}
+
 TEST_F(SystemdNotifierTest, AnotherProcessesWatchdogIsNotOurs) {
   const Environment time("WATCHDOG_USEC", "20000000");
   const Environment pid("WATCHDOG_PID", "1");

@@ -108,6 +108,27 @@ TEST(PacketTimelineTest, StampsFromTheFutureAreHeldBack) {
   EXPECT_EQ(timeline.at(machine.stamp() + 5ms), timeline.now() + 5ms);
 }
 
+// A reader that has slept through hours has captured nothing in them: a step by less is one all the same.
+TEST(PacketTimelineTest, StepsAreTakenOutOfStampsAfterALongSleep) {
+  for (const nanoseconds step : {nanoseconds(1h), nanoseconds(-1h), nanoseconds(1s)}) {
+    SCOPED_TRACE(step.count());
+    Machine machine;
+    PacketTimeline timeline(machine.read());
+    timeline.observe(machine.read());
+    machine.pass(5h);
+    const nanoseconds before_step = machine.stamp();
+    const PacketTime truth = machine.truth();
+    machine.pass(5ms);
+    machine.step(step);
+    const nanoseconds after_step = machine.stamp();
+    machine.pass(5ms);
+    timeline.captured_nothing_until(machine.read().monotonic - 500ms);
+    timeline.observe(machine.read());
+    EXPECT_EQ(timeline.at(before_step), truth);
+    EXPECT_EQ(timeline.at(after_step), truth + 5ms);
+  }
+}
+
 // Packets that came after the step keep their order and their distances, whenever they are read.
 TEST(PacketTimelineTest, DurationsAfterAStepAreTrue) {
   for (const nanoseconds step : {nanoseconds(1h), nanoseconds(-1h)}) {
