@@ -68,11 +68,14 @@ void Converter::take_event(std::string_view line, const WatchLine& event, Time n
 }
 
 void Converter::take_outcome(std::string_view line, const WatchLine& event, Time now) {
-  const bool there = presence_.has(event.boot, event.seq);
+  // That successes were counted says nothing of the failures among them.
+  const bool in_range = presence_.has_in_range(event.boot, event.seq);
+  const bool there =
+      presence_.has(event.boot, event.seq) || (in_range && event.kind == LineKind::success);
   if (there) ++counters_.events_skipped;
   const bool outcome = event.kind == LineKind::success || event.kind == LineKind::failure;
   const bool counted = config_.aggregate.count() > 0 && outcome;
-  if (counted && !presence_.has_in_range(event.boot, event.seq)) {
+  if (counted && !in_range) {
     if (aggregate_.is_full()) send_batch(now);
     const bool single =
         there && event.kind == LineKind::success;  // sent when there were no aggregates
@@ -115,6 +118,7 @@ void Converter::advance(std::uint64_t seq, Time now) {
     if (presence_.is_cut(done_.boot, seq)) send_batch(now);
     presence_.forget(done_);
   }
+  if (presence_.empty()) window_.release_after(done_);
   if (aggregate_.empty()) window_.pass(done_);
 }
 

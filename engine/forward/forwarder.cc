@@ -134,7 +134,9 @@ void Forwarder::turn(Clock::time_point now) {
   } else {
     write_lines();
   }
-  if (now >= next_save_) save_state(now);
+  // At once where events of another boot begin, or the first ones.
+  const bool begins = window_.progress().position.boot != saved_.progress.position.boot;
+  if (now >= next_save_ || (begins && !save_failed_)) save_state(now);
   publish_gauges();
 }
 

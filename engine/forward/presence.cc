@@ -66,7 +66,10 @@ std::uint64_t Presence::Boot::next_covered(std::uint64_t seq) const {
 
 bool Presence::has(const std::string& boot, std::uint64_t seq) const {
   const Boot* const found = of(boot);
-  return found != nullptr && found->covered_to(seq) != 0;
+  if (found == nullptr) return false;
+  if (found->events.contains(seq)) return true;
+  const auto gap = found->gaps.lower_bound(seq);
+  return gap != found->gaps.end() && gap->second <= seq;
 }
 
 bool Presence::has_in_range(const std::string& boot, std::uint64_t seq) const {
@@ -118,11 +121,7 @@ std::uint64_t Presence::first(const std::string& boot) const {
 }
 
 Position Presence::advanced(Position position, bool singles) const {
-  const Boot* const found = of(position.boot);
-  if (found == nullptr) return position;
-  while (const std::uint64_t to = found->covered_to(position.seq + 1, singles)) {
-    position.seq = to;
-  }
+  while (singles && has(position.boot, position.seq + 1)) ++position.seq;
   return position;
 }
 

@@ -32,7 +32,7 @@ class Presence {
   void forget(const Position& position);
 
   [[nodiscard]] bool empty() const noexcept { return boots_.empty(); }
-  // The event, whether as itself, in a gap or in aggregates that are complete; in the latter two.
+  // The event itself, or a gap that has it; a gap or aggregates, all of them there, that have it.
   [[nodiscard]] bool has(const std::string& boot, std::uint64_t seq) const;
   [[nodiscard]] bool has_in_range(const std::string& boot, std::uint64_t seq) const;
   // An aggregate of a batch that ends with `to`.
@@ -45,8 +45,8 @@ class Presence {
   [[nodiscard]] bool has_cut_after(const std::string& boot, std::uint64_t seq) const;
   // The number of the first event that is there; 0 if none is.
   [[nodiscard]] std::uint64_t first(const std::string& boot) const;
-  // How far from `position` on nothing is missing. `singles`: a single event counts; where there are
-  // aggregates it does not, as it has to be counted in one.
+  // How far from `position` on each event is there, or in a gap. Not so where there are aggregates (no
+  // `singles`): what they are of has to be read again, since failures among it are sent singly.
   [[nodiscard]] Position advanced(Position position, bool singles) const;
   // What is missing of a range.
   [[nodiscard]] std::vector<Range> missing(const std::string& boot, Range range) const;

@@ -16,7 +16,7 @@ void Window::pass(const Position& position) {
     entries_.back().message.resume_after = position;
     return;
   }
-  progress_ = {position, newest_stored_};
+  reach(position);
 }
 
 std::optional<Window::Sending> Window::send_next() {
@@ -61,9 +61,21 @@ void Window::drop_acknowledged() {
     places_.erase(front.message.id);
     entries_.pop_front();
     unsent_ = std::max(unsent_, ++first_);
-    // What was sent before, for later events, was not stored before it was sent.
-    if (reached != progress_.position) progress_ = {std::move(reached), stored_after()};
+    reach(std::move(reached));
   }
+}
+
+// The sequence stays that of when the position was reached: messages of later events may be stored since.
+void Window::reach(Position position) {
+  if (position == progress_.position) return;
+  const bool behind = position.boot == release_after_.boot && position.seq >= release_after_.seq;
+  if (behind && !release_after_.boot.empty()) held_at_.reset();
+  const std::uint64_t after = stored_after();
+  progress_ = {std::move(position), held_at_ ? std::min(*held_at_, after) : after};
+}
+
+void Window::release_after(const Position& position) {
+  if (held_at_ && release_after_.boot != position.boot) release_after_ = position;
 }
 
 void Window::rewind() noexcept {
@@ -75,6 +87,7 @@ void Window::rewind() noexcept {
 void Window::restart_sequences() noexcept {
   newest_stored_ = 0;
   progress_.stored_after = 0;
+  if (held_at_) held_at_ = 0;
   for (Entry& entry : entries_) entry.stored_after.reset();
 }
 

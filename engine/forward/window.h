@@ -6,7 +6,8 @@
 // have is acknowledged by its id.
 //
 // Where to resume goes with a stream sequence after which everything of later events is stored: a
-// message cannot have been stored before what was known to be stored when it was first sent.
+// message cannot have been stored before what was known to be stored when it was first sent. That does not hold for
+// what an earlier run has sent: until all of that is behind, the sequence stays where that run left it.
 //
 // Thread contract: of one thread.
 // Bounds: is_full() when there are `messages` or `bytes`; add() takes them all the same.
@@ -46,7 +47,10 @@ class Window {
   };
 
   explicit Window(WindowLimits limits, Progress progress = {})
-      : limits_(limits), progress_(std::move(progress)), newest_stored_(progress_.stored_after) {}
+      : limits_(limits),
+        progress_(std::move(progress)),
+        newest_stored_(progress_.stored_after),
+        held_at_(progress_.stored_after) {}
 
   void add(Message message);
   // All events up to `position` are done with, without a message of their own.
@@ -59,6 +63,8 @@ class Window {
   bool acknowledge(std::string_view id, std::uint64_t stored_at);
   // All that is not acknowledged is to be sent again.
   void rewind() noexcept;
+  // Nothing that an earlier run has sent is of later events than that.
+  void release_after(const Position& position);
   // The stream is another one, whose sequences begin anew.
   void restart_sequences() noexcept;
 
@@ -83,6 +89,7 @@ class Window {
 
   void settle(std::uint64_t place, std::uint64_t stored_at);
   void drop_acknowledged();
+  void reach(Position position);
 
   const WindowLimits limits_;
   Progress progress_;
@@ -91,6 +98,8 @@ class Window {
   std::uint64_t first_ = 0;                                     // place of the front
   std::uint64_t unsent_ = 0;  // place: all from there on are unsent, or acknowledged
   std::uint64_t newest_stored_ = 0;
+  std::optional<std::uint64_t> held_at_;
+  Position release_after_;
   std::size_t bytes_ = 0;
   std::size_t in_flight_ = 0;
 };

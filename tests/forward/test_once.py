@@ -128,6 +128,8 @@ class Plain(ForwardCase):
         server.create_stream(**FORGETS)
         forwarder = self.forwarder(server)
         self.wait_watched(fake)
+        fake.tell(1)
+        self.wait_stored(server, 1, fake.boot)
         with self.load(fake):
             for number in range(8):
                 time.sleep(0.3 + 0.17 * number % 0.5)
@@ -166,7 +168,7 @@ class Plain(ForwardCase):
         self.wait_watched(fake)
         for number in range(3):
             fake.tell(500)
-            self.wait_stored(server, 500, fake.boot)
+            self.wait_stored(server, fake.told[fake.boot], fake.boot)
             if number == 1:
                 forwarder.kill()
                 time.sleep(FORGOTTEN_S)

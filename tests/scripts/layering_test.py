@@ -40,6 +40,10 @@ ENGINE_MAY_INCLUDE: dict[str, frozenset[str]] = {
         "ipc"}),
     "serve": frozenset({"engine/base", "ipc"}),
     "alerts": frozenset({"engine/base", "ipc"}),
+    # A program of its own.
+    "forward": frozenset({
+        "engine/base", "engine/output/log.h", "engine/output/line_writer.h",
+        "engine/process/termination_signals.h", "ring/descriptor.h", "ipc"}),
     "live": frozenset({
         "engine/base", "engine/process", "engine/filters", "engine/pipeline", "engine/explain",
         "engine/output/log.h", "engine/output/line_writer.h", "ring", "flowtable", "ipc"}),

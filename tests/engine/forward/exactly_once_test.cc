@@ -107,7 +107,6 @@ class World {
     presence_.clear();
     window_.emplace(WindowLimits{.messages = 16}, saved_);
     converter_.emplace(std::move(config), *window_, presence_, counters_);
-    if (saved_.position.boot.empty()) saved_.position = {kB, 0};
     converter_->move_to(saved_.position, {});
     for (std::uint64_t i = saved_.stored_after; i < broker_.stream.size(); ++i) {
       const auto id = parse_message_id("h", broker_.stream[i].id);
@@ -185,7 +184,7 @@ class World {
   const Shape shape_;
   Broker broker_;
   std::uint64_t events_ = 0;
-  Progress saved_;
+  Progress saved_{{kB, 0}, 0};  // it began to watch before the first
   Presence presence_;
   Counters counters_;
   std::optional<Window> window_;
@@ -239,7 +238,7 @@ void check_aggregates(const World& world) {
 
 unsigned rounds() {
   const char* const percent = std::getenv("TCPEEK_SEEDS_PERCENT");
-  return percent == nullptr ? 300U : std::max(1U, 3U * static_cast<unsigned>(std::atoi(percent)));
+  return percent == nullptr ? 100U : std::max(1U, static_cast<unsigned>(std::atoi(percent)));
 }
 
 std::vector<unsigned> seeds() {

@@ -65,10 +65,11 @@ TEST_F(PresenceTest, ABatchCountsWhenAllOfItIsThere) {
   EXPECT_TRUE(presence.has_aggregate(kSomeBoot, 20, "a:1"));
   EXPECT_FALSE(presence.has_aggregate(kSomeBoot, 20, "b:1"));
   aggregate(11, 20, 2, "b:1");
-  EXPECT_TRUE(presence.has(kSomeBoot, 15));
+  EXPECT_FALSE(presence.has(kSomeBoot, 15)) << "a failure may be missing";
   EXPECT_TRUE(presence.has_in_range(kSomeBoot, 15));
+  EXPECT_THAT(presence.missing(kSomeBoot, {10, 21}), ElementsAre(Range{10, 10}, Range{21, 21}));
   EXPECT_FALSE(presence.is_cut(kSomeBoot, 20));
-  EXPECT_EQ(advanced(10, false), 20U);
+  EXPECT_EQ(advanced(10, false), 10U);
 }
 
 TEST_F(PresenceTest, Forgets) {

@@ -25,6 +25,8 @@ class WindowTest : public ::testing::Test {
     return place;
   }
 
+  WindowTest() { window.release_after({"boot", 0}); }
+
   Window window{{.messages = 4, .bytes = 100}};
 };
 
@@ -78,6 +80,28 @@ TEST_F(WindowTest, WhatNeedsNoMessage) {
   send(1);
   window.acknowledge(std::uint64_t{0}, 3);
   EXPECT_EQ(window.progress(), at(9, 3));
+}
+
+TEST_F(WindowTest, WhatAnEarlierRunHasSentMayLieBehind) {
+  Window resumed({.messages = 4, .bytes = 100}, at(1, 7));
+  resumed.add(message(2));
+  ASSERT_TRUE(resumed.send_next());
+  resumed.acknowledge(std::uint64_t{0}, 12);
+  EXPECT_EQ(resumed.progress(), at(2, 7)) << "the third may be at 8 to 11";
+  resumed.release_after({"boot", 3});
+  resumed.pass({"boot", 3});
+  EXPECT_EQ(resumed.progress(), at(3, 12));
+}
+
+TEST_F(WindowTest, TheSequenceIsThatOfWhenItWasReached) {
+  add(1, 1);
+  send(1);
+  window.acknowledge(std::uint64_t{0}, 5);
+  window.add({"s", "later", "p", {"boot", 1}});  // of an event after the first
+  send(1);
+  window.acknowledge(std::uint64_t{1}, 6);
+  window.pass({"boot", 1});
+  EXPECT_EQ(window.progress(), at(1, 5));
 }
 
 TEST_F(WindowTest, Bounds) {
