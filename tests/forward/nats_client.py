@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,12 +32,13 @@ class Stored:
 class Client:
     """Connected from the moment that it is made."""
 
-    def __init__(self, port: int, address: str = "127.0.0.1", connection: socket.socket | None = None, **login: str) -> None:
+    def __init__(self, port: int, address: str = "127.0.0.1", connection: socket.socket | None = None,
+                 login: Mapping[str, str] | None = None) -> None:  # fmt: skip
         self._socket = connection or socket.create_connection((address, port), DEADLINE_S)
         self._socket.settimeout(DEADLINE_S)
         self._file = self._socket.makefile("rb", buffering=1 << 20)
         assert self._file.readline().startswith(b"INFO")
-        hello = {"verbose": False, "headers": True, "no_responders": True, "lang": "python", "version": "0", **login}
+        hello = {"verbose": False, "headers": True, "no_responders": True, "lang": "python", "version": "0", **(login or {})}
         self._send(f"CONNECT {json.dumps(hello)}\r\nPING\r\n".encode())
         reply = self._file.readline()
         if not reply.startswith(b"PONG"):
@@ -115,7 +117,7 @@ class Client:
         inbox = f"_INBOX.test.{self._subscriptions + 1}"
         self._subscribe(inbox)
         config = {"deliver_subject": deliver, "deliver_policy": "all", "ack_policy": "none",
-                  "filter_subject": subjects}  # fmt: skip
+                  "filter_subject": subjects, "flow_control": True, "idle_heartbeat": 5_000_000_000}  # fmt: skip
         text = json.dumps({"stream_name": name, "config": config}).encode()
         self._send(f"PUB $JS.API.CONSUMER.CREATE.{name} {inbox} {len(text)}\r\n".encode() + text + b"\r\n")
         found: list[Stored] = []
@@ -127,6 +129,9 @@ class Client:
                 if "error" in made:
                     raise LookupError(made["error"]["description"])
                 expected = made["num_pending"] + made["delivered"]["consumer_seq"]
+            elif message.headers.get("Status", "").startswith("100"):
+                if reply:  # the server waits for this before it sends more
+                    self._send(f"PUB {reply} 0\r\n\r\n".encode())
             elif reply.startswith("$JS.ACK."):
                 found.append(Stored(message.subject, message.payload, message.headers, int(reply.split(".")[5])))
         self._send(f"UNSUB {number}\r\n".encode())

@@ -140,8 +140,8 @@ class NatsServer:
         if self._process is not None and self._process.process.poll() is None:
             self._process.end(signal.SIGINT)
 
-    def client(self, **login: str) -> Client:
-        return Client(self.port, self.address, **login)
+    def client(self) -> Client:
+        return Client(self.port, self.address)
 
     def create_stream(self, **changes: Any) -> None:
         config = json.loads(STREAM_CONFIG.read_text(encoding="utf-8")) | changes

@@ -55,12 +55,15 @@ class Network(unittest.TestCase):
                 time.sleep(seconds)
             self.tell_for(fake, 0.5)
             total = fake.told[fake.boot]
-            wait_for(lambda total=total: self.count() >= total, f"all are stored after {seconds} s", 90)
+            self.wait_stored(total)
         with self.client() as client:
             messages = client.messages()
         self.assertEqual(assert_exactly_once(self, messages, fake.told), 0)
         if max(CUTS_S) > 15:
             self.assertIn("trying again", forwarder.said())
+
+    def wait_stored(self, total: int) -> None:
+        wait_for(lambda: self.count() >= total, f"all {total} are stored", 90)
 
     @staticmethod
     def tell_for(fake: FakeTcpeek, seconds: float) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 import parts
 from fake_tcpeek import FakeTcpeek
+from nats_client import Stored
 from parts import Forwarder, NatsServer, assert_exactly_once, wait_for
 
 setUpModule = parts.require
@@ -61,7 +62,7 @@ class ForwardCase(unittest.TestCase):
         wait_for(there, f"event {last} is stored", 60)
 
     @staticmethod
-    def _has(messages: list[parts.Stored], boot: str, last: int) -> bool:
+    def _has(messages: list[Stored], boot: str, last: int) -> bool:
         for message in messages:
             line = message.json
             if line["boot"] == boot and (line.get("seq") == last or line.get("to") == last or line.get("gap", {}).get("to") == last):

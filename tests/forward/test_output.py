@@ -9,11 +9,12 @@ import signal
 import subprocess
 import tempfile
 import unittest
+from collections.abc import Mapping
 from typing import Any
 
 import parts
 from fake_tcpeek import FakeTcpeek
-from nats_client import Client
+from nats_client import Client, Stored
 from parts import DEADLINE_S, Forwarder, NatsServer, assert_exactly_once, binary, wait_for
 
 setUpModule = parts.require
@@ -92,13 +93,13 @@ class DryRun(OutputCase):
 
 
 class Broker(OutputCase):
-    def forward(self, server: NatsServer, url: str, *options: str, **login: str) -> None:
+    def forward(self, server: NatsServer, url: str, *options: str, login: Mapping[str, str]) -> None:
         with FakeTcpeek(self.socket) as fake, Forwarder(self.folder, url, self.socket, "--create-stream", *options) as forwarder:
             wait_for(lambda: fake.watchers() == 1 and "connected to" in forwarder.said(), "it is connected")
             fake.tell(100)
 
-            def messages() -> list[parts.Stored]:
-                with Client(server.port, **login) as client:
+            def messages() -> list[Stored]:
+                with Client(server.port, login=login) as client:
                     found = client.messages()
                 return found if len(found) >= 100 else []
 
@@ -113,7 +114,7 @@ class Broker(OutputCase):
             with self.subTest(entry), tempfile.TemporaryDirectory() as folder:
                 secret.write_text(text + "\n", encoding="utf-8")
                 with NatsServer(pathlib.Path(folder), more=f"\nauthorization: {{ {entry} }}\n") as server:
-                    self.forward(server, server.url, "--secret-file", str(secret), **login)
+                    self.forward(server, server.url, "--secret-file", str(secret), login=login)
             (self.folder / "web1.state").unlink(missing_ok=True)
 
     def test_tls_with_a_certificate_of_its_own(self) -> None:
