@@ -29,6 +29,11 @@ Made made(Make make, const std::string& what) {
   return Made(raw);
 }
 
+// By HasMember(): clang finds comparing rapidjson's iterators ambiguous.
+const rapidjson::Value* member_of(const rapidjson::Value& object, const char* name) {
+  return object.HasMember(name) ? &object[name] : nullptr;
+}
+
 std::string text_of(natsMsg* message) {
   return {natsMsg_GetData(message), static_cast<std::size_t>(natsMsg_GetDataLength(message))};
 }
@@ -259,20 +264,17 @@ Ack parse_ack(std::uint64_t place, std::string_view text) {
   document.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size());
   ack.refusal = "the acknowledgement is not JetStream's";
   if (document.HasParseError() || !document.IsObject()) return ack;
-  if (const auto error = document.FindMember("error"); error != document.MemberEnd()) {
-    if (!error->value.IsObject()) return ack;
-    const auto words = error->value.FindMember("description");
-    if (words != error->value.MemberEnd() && words->value.IsString()) {
-      ack.refusal = words->value.GetString();
-    }
+  if (const rapidjson::Value* const error = member_of(document, "error")) {
+    const rapidjson::Value* const words =
+        error->IsObject() ? member_of(*error, "description") : nullptr;
+    if (words != nullptr && words->IsString()) ack.refusal = words->GetString();
     return ack;
   }
-  const auto sequence = document.FindMember("seq");
-  if (sequence == document.MemberEnd() || !sequence->value.IsUint64()) return ack;
-  ack.stored_at = sequence->value.GetUint64();
-  const auto duplicate = document.FindMember("duplicate");
-  ack.duplicate =
-      duplicate != document.MemberEnd() && duplicate->value.IsBool() && duplicate->value.GetBool();
+  const rapidjson::Value* const sequence = member_of(document, "seq");
+  if (sequence == nullptr || !sequence->IsUint64()) return ack;
+  ack.stored_at = sequence->GetUint64();
+  const rapidjson::Value* const duplicate = member_of(document, "duplicate");
+  ack.duplicate = duplicate != nullptr && duplicate->IsBool() && duplicate->GetBool();
   ack.refusal.clear();
   return ack;
 }
