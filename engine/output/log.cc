@@ -48,11 +48,11 @@ int to_severity(spdlog::level::level_enum level) noexcept {
 
 class WriterSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
-  explicit WriterSink(LineWriter& writer) : writer_(writer) {}
+  WriterSink(LineWriter& writer, const char* program) : writer_(writer), program_(program) {}
 
  private:
   void sink_it_(const spdlog::details::log_msg& message) override {
-    std::string line = writer_.journal() ? "" : "tcpeek: ";
+    std::string line = writer_.journal() ? "" : std::string(program_) + ": ";
     line.append(message.payload.data(), message.payload.size());
     writer_.line(line, to_severity(message.level));
     writer_.flush();
@@ -60,12 +60,13 @@ class WriterSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> 
   void flush_() override { writer_.flush(); }
 
   LineWriter& writer_;
+  const char* program_;
 };
 
 // spdlog's own syslog sink has no notice severity.
 class SyslogSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
-  SyslogSink() { ::openlog("tcpeek", LOG_PID, LOG_DAEMON); }
+  explicit SyslogSink(const char* program) { ::openlog(program, LOG_PID, LOG_DAEMON); }
   ~SyslogSink() override { ::closelog(); }
 
  private:
@@ -78,15 +79,15 @@ class SyslogSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> 
 
 }  // namespace
 
-Log::Log(LineWriter& standard_error, int level, bool to_syslog)
+Log::Log(LineWriter& standard_error, int level, bool to_syslog, const char* program)
     : level_(level), to_journal_(!to_syslog && standard_error.journal()) {
   spdlog::sink_ptr sink;
   if (to_syslog) {
-    sink = std::make_shared<SyslogSink>();
+    sink = std::make_shared<SyslogSink>(program);
   } else {
-    sink = std::make_shared<WriterSink>(standard_error);
+    sink = std::make_shared<WriterSink>(standard_error, program);
   }
-  logger_ = std::make_shared<spdlog::logger>("tcpeek", std::move(sink));
+  logger_ = std::make_shared<spdlog::logger>(program, std::move(sink));
   logger_->set_level(spdlog::level::trace);
 }
 

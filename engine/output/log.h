@@ -28,8 +28,8 @@ namespace tcpeek::engine {
 
 class Log {
  public:
-  // Shows messages of `level` (0 emerg .. 7 debug) and more severe ones.
-  Log(LineWriter& standard_error, int level, bool to_syslog);
+  // Shows messages of `level` (0 emerg .. 7 debug) and more severe ones. `program`: a literal.
+  Log(LineWriter& standard_error, int level, bool to_syslog, const char* program = "tcpeek");
 
   // For messages with fields, if standard error leads to the journal; before system calls are filtered.
   void open_journal(std::string_view path = JournalSocket::kPath);

@@ -12,6 +12,7 @@ RUN_PACKAGES=(
   g++ cmake ninja-build pkg-config
   libboost1.81-dev libspdlog-dev libfmt-dev libcap-ng-dev libpcap-dev libcli11-dev
   libxxhash-dev libmnl-dev libconcurrentqueue-dev zlib1g-dev libzstd-dev libseccomp-dev
+  libnats-dev rapidjson-dev
 )
 TEST_PACKAGES=(
   python3-pyte tmux zsh fish bash-completion jq openssl nats-server
@@ -68,7 +69,7 @@ refuse_other_boost() {
 
 # Installs what is missing of the packages for `run`, `mixin`, `package`, `demo` or `test`.
 ensure_packages() {
-  local packages missing as_root=()
+  local packages missing server as_root=()
   select_packages "$1"
   if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     say "this is no Debian: nothing is installed; needed, by their names on Debian 12: ${packages[*]}"
@@ -91,10 +92,12 @@ ensure_packages() {
     apt-get -q -y --no-remove --no-install-recommends -o DPkg::Lock::Timeout=120 \
     install "${missing[@]}" ||
     die "could not install ${missing[*]}: apt-get says why above; tcpeek is built on Debian 12"
-  # Tests run a Prometheus of their own: the service that its package starts was not asked for.
-  if [[ " ${missing[*]} " == *" prometheus "* && -d /run/systemd/system ]]; then
-    logged prometheus-service "${as_root[@]}" systemctl disable --now prometheus.service
-  fi
+  # Tests run servers of their own: the services that their packages start were not asked for.
+  for server in prometheus nats-server; do
+    if [[ " ${missing[*]} " == *" $server "* && -d /run/systemd/system ]]; then
+      logged "$server-service" "${as_root[@]}" systemctl disable --now "$server.service"
+    fi
+  done
 }
 
 # Fetches what the dashboards are made with, unless it is there as the lock file says, and sets `modules` to

@@ -10,6 +10,7 @@ import lab
 
 PACKAGING = lab.ROOT / "packaging"
 UNITS = ("tcpeek.service", "tcpeek@.service")
+FORWARDER = "tcpeek-forward.service"
 # In tenths, as systemd-analyze has it. The drop-in that pins readers costs one more.
 MOST_EXPOSED = 13
 MOST_EXPOSED_PINNING = 14
@@ -35,7 +36,7 @@ def analyze(folder: pathlib.Path, unit: str, threshold: int) -> None:
 
 class Exposure(unittest.TestCase):
     def test_as_shipped(self) -> None:
-        for unit in UNITS:
+        for unit in (*UNITS, FORWARDER):
             with self.subTest(unit):
                 analyze(PACKAGING, unit, MOST_EXPOSED)
 

@@ -1,0 +1,80 @@
+// What the command line takes, and how it refuses the rest.
+#include "engine/forward/forward_options.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "engine/base/usage_error.h"
+#include "engine/forward/broker.h"
+
+namespace tcpeek::forward {
+namespace {
+
+ForwardOptions parse(std::vector<const char*> arguments) {
+  return parse_forward_options(arguments).options;
+}
+
+TEST(ForwardOptionsTest, Defaults) {
+  const ForwardOptions options = parse({});
+  EXPECT_EQ(options.stream, "TCPEEK");
+  EXPECT_FALSE(options.host.empty());
+  EXPECT_TRUE(options.write_state);
+  EXPECT_FALSE(parse({"--dry-run"}).write_state);
+  EXPECT_TRUE(parse({"--dry-run", "--state", "x"}).write_state);
+}
+
+TEST(ForwardOptionsTest, Values) {
+  const ForwardOptions options =
+      parse({"--server", "nats://a,tls://b:4223", "--window", "10", "--aggregate", "60",
+             "--metrics-listen", "[::1]:9143", "--loglevel", "LOG_INFO", "--redact-key", "k"});
+  EXPECT_EQ(options.broker.servers, (std::vector<std::string>{"nats://a", "tls://b:4223"}));
+  EXPECT_EQ(options.window, 10U);
+  EXPECT_EQ(options.aggregate, std::chrono::seconds(60));
+  EXPECT_EQ(options.metrics_listen->first, "::1");
+  EXPECT_EQ(options.metrics_listen->second, 9143);
+  EXPECT_EQ(options.log_level, LOG_INFO);
+  EXPECT_TRUE(options.redact);
+}
+
+TEST(ForwardOptionsTest, RefusesWithTheOptionAndWhatIsAllowed) {
+  for (const auto& [arguments, said] :
+       std::vector<std::pair<std::vector<const char*>, std::string>>{
+           {{"--window", "0"}, "--window: '0' is not a whole number from 1 to 1000000"},
+           {{"--aggregate", "1.5"}, "--aggregate: '1.5' is not"},
+           {{"--subject", "a..b"}, "--subject: 'a..b' is not a subject"},
+           {{"--subject", "a.*"}, "--subject: 'a.*' is not a subject"},
+           {{"--stream", "a.b"}, "--stream: 'a.b' is not a stream's name"},
+           {{"--metrics-listen", "9143"}, "--metrics-listen: '9143' is not ADDRESS:PORT"},
+           {{"--metrics-listen", "::1:9143"}, "--metrics-listen: '::1:9143' is not"},
+           {{"--loglevel", "loud"}, "--loglevel: 'loud' is not one of"},
+           {{"--server", ","}, "--server: ',' is not a list"},
+           {{"--tls-cert", "x"}, "--tls-cert and --tls-key: each needs the other"},
+           {{"--redact", "--aggregate", "5"}, "--redact with --aggregate needs --redact-key"},
+           {{"--nonsense"}, "command line: "},
+           {{"stray"}, "command line: "}}) {
+    try {
+      parse(arguments);
+      ADD_FAILURE() << said;
+    } catch (const engine::UsageError& e) {
+      EXPECT_EQ(std::string(e.what()).substr(0, said.size()), said);
+    }
+  }
+}
+
+TEST(AckTest, WhatItSays) {
+  const Ack stored = parse_ack(3, R"({"stream":"TCPEEK","seq":57})");
+  EXPECT_EQ(stored.stored_at, 57U);
+  EXPECT_TRUE(stored.refusal.empty());
+  EXPECT_TRUE(parse_ack(3, R"({"stream":"TCPEEK","seq":57,"duplicate":true})").duplicate);
+  EXPECT_EQ(parse_ack(3, R"({"error":{"code":503,"description":"no space"},"stream":"T","seq":0})")
+                .refusal,
+            "no space");
+  for (const char* const bad :
+       {"", "[]", "{}", R"({"seq":-1})", R"({"seq":"1"})", R"({"error":1})"}) {
+    EXPECT_FALSE(parse_ack(3, bad).refusal.empty()) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace tcpeek::forward

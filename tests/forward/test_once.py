@@ -1,0 +1,288 @@
+"""Each event is in the stream once, or told in a gap: over a broker killed for longer than it remembers ids, forwarders
+killed, states lost, tcpeeks restarted. The broker is a real nats-server, tcpeek a stand-in that tells numbered events.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import json
+import pathlib
+import tempfile
+import threading
+import time
+import unittest
+import urllib.request
+from collections.abc import Iterator
+
+import parts
+from fake_tcpeek import FakeTcpeek
+from nats_client import Stored
+from parts import Forwarder, NatsServer, assert_exactly_once, wait_for
+
+setUpModule = parts.require
+
+# The broker forgets ids this soon, so that an outage of some seconds is a long one.
+FORGETS = {"duplicate_window": 500_000_000}
+FORGOTTEN_S = 2.0
+
+
+class ForwardCase(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = self.enterContext(tempfile.TemporaryDirectory(prefix="tcpeek-"))
+        self.folder = pathlib.Path(folder)
+        self.socket = self.folder / "tcpeek.sock"
+
+    def server(self) -> NatsServer:
+        return self.enterContext(NatsServer(self.folder))
+
+    def tcpeek(self, **shape: int) -> FakeTcpeek:
+        return self.enterContext(FakeTcpeek(self.socket, **shape))
+
+    def forwarder(self, server: NatsServer, *options: str) -> Forwarder:
+        forwarder = Forwarder(self.folder, server.url, self.socket, *options)
+        self.enterContext(forwarder)
+        return forwarder
+
+    def wait_watched(self, fake: FakeTcpeek) -> None:
+        wait_for(lambda: fake.watchers() >= 1, "the forwarder watches")
+
+    def wait_stored(self, server: NatsServer, last: int, boot: str) -> None:
+        """Until the last event is there; it is no success, so it is there as itself."""
+
+        def there() -> bool:
+            with contextlib.suppress(OSError), server.client() as client:
+                state = client.stream()["state"]
+                if state["messages"] == 0:
+                    return False
+                found = client.request("$JS.API.STREAM.MSG.GET.TCPEEK", {"seq": state["last_seq"]})
+                return f'"seq":{last},' in json.dumps(found) or self._has(client.messages(), boot, last)
+            return False
+
+        wait_for(there, f"event {last} is stored", 60)
+
+    @staticmethod
+    def _has(messages: list[Stored], boot: str, last: int) -> bool:
+        for message in messages:
+            line = message.json
+            if line["boot"] == boot and (line.get("seq") == last or line.get("to") == last or line.get("gap", {}).get("to") == last):
+                return True
+        return False
+
+
+class Plain(ForwardCase):
+    def test_each_event_with_its_subject_and_id(self) -> None:
+        server, fake = self.server(), self.tcpeek(failures_percent=30)
+        forwarder = self.forwarder(server, "--create-stream", "--metrics-listen", "127.0.0.1:0", "-l", "info")
+        wait_for(lambda: "watching tcpeek" in forwarder.said(), "it watches")
+        fake.tell(1000)
+        self.wait_stored(server, 1000, fake.boot)
+        messages = server.messages()
+        self.assertEqual(assert_exactly_once(self, messages, fake.told), 0)
+        for message in messages:
+            self.assertEqual(message.subject, f"tcpeek.events.web1.{message.json['result']}")
+        self.assertEqual([message.json["seq"] for message in messages], list(range(1, 1001)))
+        with server.client() as client:
+            config = client.stream()["config"]
+        shipped = json.loads(parts.STREAM_CONFIG.read_text(encoding="utf-8"))
+        self.assertEqual({name: config[name] for name in shipped}, shipped)
+        address = forwarder.said().split("metrics are at ")[1].split("/metrics")[0]
+        with urllib.request.urlopen(f"{address}/metrics", timeout=10) as reply:
+            text = reply.read().decode()
+        self.assertRegex(text, r"(?m)^tcpeek_forward_messages_stored_total 1000$")
+        self.assertRegex(text, r"(?m)^tcpeek_forward_connected 1$")
+        with urllib.request.urlopen(f"{address}/healthz", timeout=10) as reply:
+            self.assertEqual(reply.status, 200)
+        forwarder.stop()
+        state = json.loads(forwarder.state.read_text(encoding="utf-8"))
+        self.assertEqual((state["boot"], state["seq"], state["stored_after"]), (fake.boot, 1000, 1000))
+
+    def test_waits_for_a_stream_and_takes_it_when_it_is_there(self) -> None:
+        server, fake = self.server(), self.tcpeek()
+        forwarder = self.forwarder(server)
+        wait_for(lambda: "there is no stream 'TCPEEK'" in forwarder.said(), "it says what is missing")
+        self.wait_watched(fake)
+        fake.tell(100)
+        server.create_stream()
+        self.wait_stored(server, 100, fake.boot)
+        self.assertEqual(assert_exactly_once(self, server.messages(), fake.told), 0)
+
+    def test_a_broker_killed_for_longer_than_it_remembers(self) -> None:
+        server, fake = self.server(), self.tcpeek(failures_percent=10)
+        server.create_stream(**FORGETS)
+        self.forwarder(server)
+        self.wait_watched(fake)
+        for _ in range(3):
+            for _ in range(20):
+                fake.tell(200)
+                time.sleep(0.01)
+            server.kill()
+            fake.tell(500)
+            time.sleep(FORGOTTEN_S)
+            server.start()
+        fake.tell(500)
+        self.wait_stored(server, fake.told[fake.boot], fake.boot)
+        self.assertEqual(assert_exactly_once(self, server.messages(), fake.told), 0, "tcpeek kept them all")
+
+    def test_forwarders_killed_again_and_again(self) -> None:
+        server, fake = self.server(), self.tcpeek(failures_percent=10)
+        server.create_stream(**FORGETS)
+        forwarder = self.forwarder(server)
+        self.wait_watched(fake)
+        fake.tell(1)
+        self.wait_stored(server, 1, fake.boot)
+        with self.load(fake):
+            for number in range(8):
+                time.sleep(0.3 + 0.17 * number % 0.5)
+                forwarder.kill()
+                if number == 3:
+                    forwarder.state.unlink(missing_ok=True)  # the stream itself says how far it has come
+                if number == 5:
+                    forwarder.state.write_text('{"version":1,', encoding="utf-8")
+                if number % 3 == 1:
+                    time.sleep(FORGOTTEN_S)
+                forwarder.start()
+        self.wait_stored(server, fake.told[fake.boot], fake.boot)
+        self.assertEqual(assert_exactly_once(self, server.messages(), fake.told), 0)
+
+    def test_what_tcpeek_does_not_keep_is_a_gap_of_that_many(self) -> None:
+        server, fake = self.server(), self.tcpeek(kept=2000)
+        server.create_stream(**FORGETS)
+        self.forwarder(server, "--window", "500")
+        self.wait_watched(fake)
+        fake.tell(1000)
+        self.wait_stored(server, 1000, fake.boot)
+        server.kill()
+        for _ in range(200):
+            fake.tell(100)
+            time.sleep(0.005)
+        time.sleep(FORGOTTEN_S)
+        server.start()
+        fake.tell(100)
+        self.wait_stored(server, fake.told[fake.boot], fake.boot)
+        self.assertGreater(assert_exactly_once(self, server.messages(), fake.told), 1000)
+
+    def test_a_tcpeek_that_is_restarted(self) -> None:
+        server, fake = self.server(), self.tcpeek()
+        server.create_stream(**FORGETS)
+        forwarder = self.forwarder(server)
+        self.wait_watched(fake)
+        for number in range(3):
+            fake.tell(500)
+            self.wait_stored(server, fake.told[fake.boot], fake.boot)
+            if number == 1:
+                forwarder.kill()
+                time.sleep(FORGOTTEN_S)
+            fake.restart()
+            fake.tell(50)  # before anybody watches
+            if number == 1:
+                forwarder.start()
+            self.wait_watched(fake)
+            fake.tell(450)
+            self.wait_stored(server, 500, fake.boot)
+        self.assertEqual(len(fake.told), 4)
+        self.assertEqual(assert_exactly_once(self, server.messages(), fake.told), 0)
+
+    def test_a_watcher_that_is_closed_resumes(self) -> None:
+        server, fake = self.server(), self.tcpeek()
+        server.create_stream()
+        self.forwarder(server)
+        self.wait_watched(fake)
+        for _ in range(5):
+            fake.tell(300)
+            fake.close_clients()
+            self.wait_watched(fake)
+        self.wait_stored(server, 1500, fake.boot)
+        self.assertEqual(assert_exactly_once(self, server.messages(), fake.told), 0)
+
+    @contextlib.contextmanager
+    def load(self, fake: FakeTcpeek) -> Iterator[None]:
+        """About 5,000 events a second meanwhile."""
+        ending = threading.Event()
+
+        def tell() -> None:
+            while not ending.wait(0.02):
+                fake.tell(100)
+
+        thread = threading.Thread(target=tell)
+        thread.start()
+        try:
+            yield
+        finally:
+            ending.set()
+            thread.join()
+
+
+class Aggregates(ForwardCase):
+    def test_every_success_is_counted_once(self) -> None:
+        server, fake = self.server(), self.tcpeek(failures_percent=5, services=40)
+        server.create_stream(**FORGETS)
+        forwarder = self.forwarder(server, "--aggregate", "1")
+        self.wait_watched(fake)
+        for number in range(6):
+            for _ in range(15):
+                fake.tell(100)
+                time.sleep(0.05)
+            if number % 2 == 0:
+                forwarder.kill()
+                time.sleep(FORGOTTEN_S / 2)
+                forwarder.start()
+                self.wait_watched(fake)
+        last = fake.told[fake.boot]
+        expected: collections.Counter[str] = collections.Counter()
+        failures = 0
+        for seq in range(1, last + 1):
+            if fake.result_of(seq) == "success":
+                expected[fake.service_of(seq)[0]] += 1
+            else:
+                failures += 1
+
+        def counted() -> collections.Counter[str]:
+            sums: collections.Counter[str] = collections.Counter()
+            for message in server.messages("tcpeek.events.web1.aggregate"):
+                sums[message.json["server.address"]] += message.json["success"]
+            return sums
+
+        wait_for(lambda: counted().total() >= expected.total(), "all are counted")
+        self.assertEqual(counted(), expected)
+        messages = server.messages()
+        ids = collections.Counter(message.id for message in messages)
+        self.assertEqual(max(ids.values()), 1)
+        singles = [message.json["seq"] for message in messages if message.json["event"] == "outcome"]
+        self.assertEqual((len(singles), len(set(singles))), (failures, failures))
+        self.assertLess(len(messages) - failures, last / 10)
+
+
+class Fleet(ForwardCase):
+    HOSTS = 50
+    EVENTS = 400
+
+    def test_fifty_into_one_stream(self) -> None:
+        server = self.server()
+        server.create_stream(**FORGETS)
+        fakes = [self.enterContext(FakeTcpeek(self.folder / f"{host}.sock", failures_percent=10)) for host in range(self.HOSTS)]
+        forwarders = []
+        for host, fake in enumerate(fakes):
+            forwarder = Forwarder(self.folder, server.url, fake.path, host=f"host{host}.example")
+            forwarders.append(self.enterContext(forwarder))
+        for fake in fakes:
+            self.wait_watched(fake)
+        for number in range(4):
+            for fake in fakes:
+                fake.tell(self.EVENTS // 4)
+            if number == 1:
+                server.kill()
+                time.sleep(FORGOTTEN_S / 2)
+                server.start()
+        wait_for(lambda: server.count() >= self.HOSTS * self.EVENTS, "all are stored", 60)
+        messages = server.messages()
+        self.assertEqual(len(messages), self.HOSTS * self.EVENTS)
+        of_host = collections.defaultdict(set)
+        for message in messages:
+            of_host[message.json["host"]].add((message.json["boot"], message.json["seq"]))
+        for host, fake in enumerate(fakes):
+            self.assertEqual(of_host[f"host{host}.example"], {(fake.boot, seq) for seq in range(1, self.EVENTS + 1)})
+
+
+if __name__ == "__main__":
+    unittest.main()
