@@ -1,0 +1,154 @@
+// The charts: rates and failures by dygraphs, the heat map of latency on canvases, one for each row of a table.
+import { element, setText } from './elements.js';
+import { rate, seconds } from './format.js';
+import { heatLevel, heatOf, ratesOf } from './model.js';
+
+const HEAT_COLUMNS = 60;
+const RATE_LINES = [['success', 'succeeded', '--good']];
+const FAILURE_LINES = [
+  ['refused', 'refused or reset', '--refused'],
+  ['noAnswer', 'timed out', '--silent'],
+  ['unreachable', 'unreachable', '--unreachable'],
+  ['aborted', 'ended by the initiator', '--aborted'],
+];
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+// One chart of rates per second.
+class RateChart {
+  constructor(box, lines, filled) {
+    Object.assign(this, { box, lines, filled, chart: null });
+  }
+
+  draw(rates, window) {
+    const rows = rates.map((point) => [point.time, ...this.lines.map(([key]) => point[key])]);
+    if (this.chart) return this.chart.updateOptions({ file: rows, dateWindow: window });
+    this.chart = new Dygraph(this.box.querySelector('.plot'), rows, this.options(window));
+  }
+
+  options(window) {
+    return {
+      labels: ['time', ...this.lines.map(([, label]) => label)],
+      colors: this.lines.map(([, , name]) => colour(name)),
+      labelsDiv: this.box.querySelector('.legend'),
+      legend: 'always',
+      legendFormatter: legendText,
+      stackedGraph: this.filled,
+      fillGraph: true,
+      stepPlot: true,
+      strokeWidth: 1.5,
+      dateWindow: window,
+      includeZero: true,
+      gridLineColor: colour('--line'),
+      axisLineColor: colour('--line'),
+      axisLabelFontSize: 12,
+      highlightCircleSize: 3,
+      interactionModel: {},
+      axes: { y: { axisLabelFormatter: rate, valueFormatter: rate, axisLabelWidth: 44 } },
+    };
+  }
+
+  forget() {
+    this.chart?.destroy();
+    this.chart = null;
+  }
+}
+
+// Without the inline styles of the usual one, which the page's policy forbids.
+function legendText(data) {
+  const parts = data.series.map(({ label, y }, i) => {
+    const value = y === undefined || y === null ? '' : ` ${rate(y)}/s`;
+    return `<span class="key key-${keyOf(data, i)}"></span>${label}${value}`;
+  });
+  return parts.join(' &nbsp; ');
+}
+
+function keyOf(data, i) {
+  const line = [...RATE_LINES, ...FAILURE_LINES].find(([, label]) => label === data.series[i].label);
+  return line[2].slice(2);
+}
+
+export class Charts {
+  constructor({ rates, failures, heat }) {
+    this.rates = new RateChart(rates, RATE_LINES, false);
+    this.failures = new RateChart(failures, FAILURE_LINES, true);
+    this.heat = heat;
+  }
+
+  // `rows` of one series of the history, between two Unix times.
+  drawRates(rows, begin, end) {
+    const rates = rows.map(ratesOf);
+    const window = [begin * 1000, end * 1000];
+    this.describe(rates);
+    if (rates.length === 0) return;
+    this.rates.draw(rates, window);
+    this.failures.draw(rates, window);
+  }
+
+  // What the charts show, for those who do not see them.
+  describe(rates) {
+    const failed = (point) => point.refused + point.noAnswer + point.unreachable;
+    const most = (of) => rates.reduce((largest, point) => Math.max(largest, of(point)), 0);
+    const last = rates.at(-1);
+    const say = (chart, what, of) => {
+      const text = last === undefined
+        ? 'nothing yet'
+        : `${rate(of(last))}/s ${what} last, ${rate(most(of))}/s at most`;
+      setText(chart.box.querySelector('.summary'), text);
+      chart.box.querySelector('.plot').setAttribute('aria-label', `Chart over time: ${text}`);
+    };
+    say(this.rates, 'succeeded', (point) => point.success);
+    say(this.failures, 'failed', failed);
+  }
+
+  // `series`: [name, rows]
+  drawHeat(series, begin, end) {
+    const body = this.heat.tBodies[0];
+    const rows = series
+      .map(([name, history]) => [name, heatOf(history, begin, end, HEAT_COLUMNS)])
+      .filter(([, cells]) => cells.some((cell) => cell !== null));
+    while (body.rows.length > rows.length) body.deleteRow(-1);
+    rows.forEach(([name, cells], i) => heatRow(body, i, name, cells));
+    this.heat.hidden = rows.length === 0;
+  }
+
+  // The colours have changed.
+  forget() {
+    this.rates.forget();
+    this.failures.forget();
+  }
+}
+
+function heatRow(body, i, name, cells) {
+  const row = body.rows[i] ?? body.appendChild(element('tr', {},
+    element('th', { scope: 'row' }), element('td', { class: 'strip' }, element('canvas', { role: 'img' })),
+    element('td', { class: 'number' })));
+  const known = cells.filter((cell) => cell !== null);
+  const worst = Math.max(...known);
+  setText(row.cells[0], name);
+  setText(row.cells[2], seconds(worst));
+  const canvas = row.cells[1].firstChild;
+  canvas.setAttribute('aria-label', `p99 ${seconds(known.at(-1))} last, ${seconds(worst)} at most`);
+  paint(canvas, cells);
+}
+
+function paint(canvas, cells) {
+  const scale = globalThis.devicePixelRatio || 1;
+  canvas.width = canvas.clientWidth * scale;
+  canvas.height = canvas.clientHeight * scale;
+  const context = canvas.getContext('2d');
+  const width = canvas.width / cells.length;
+  cells.forEach((cell, i) => {
+    if (cell === null) return;
+    context.fillStyle = heatColour(heatLevel(cell));
+    context.fillRect(Math.floor(i * width), 0, Math.ceil(width), canvas.height);
+  });
+}
+
+// From blue over yellow to red, of the same lightness in both themes; no green, as many cannot tell it from red.
+export function heatColour(level) {
+  const hue = level < 0.5 ? 220 - 340 * level : 100 - 100 * level;
+  return `hsl(${Math.round(Math.max(0, hue))} 75% 52%)`;
+}
