@@ -108,8 +108,8 @@ HttpServer::HttpServer(Reactor& reactor, UniqueFd listener, ServerLimits limits,
   core_->acceptor.assign(core_->protocol, listener.get(), error);
   if (error) throw std::system_error(error, "cannot serve metrics");
   // Clients inherit it: one whose host is gone does not hold its place for as long as its socket has room.
-  static_cast<void>(::setsockopt(listener.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &kSilenceMs,
-                                 sizeof kSilenceMs));
+  static_cast<void>(
+      ::setsockopt(listener.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &kSilenceMs, sizeof kSilenceMs));
   static_cast<void>(listener.release());
   core_->wait_for_clients();
 }

@@ -14,6 +14,7 @@ const TEN_MINUTES = 600;
 const DAY = 86400;
 const POLL_MS = 2000;
 const MOST_FAILURES = 100;
+const MOST_SERVICES = 50;
 const TOTALS = 'totals ';
 
 class Page {
@@ -73,8 +74,8 @@ class Page {
 
   heatSeries(rows) {
     return this.series
-      .filter(({ kind }) => kind !== 'filter')
-      .map((series) => [series.name ?? 'all', rows.get(seriesKey(series)) ?? []]);
+      .filter(({ kind }) => kind !== 'service')
+      .map((series) => [series.name ?? 'everything', rows.get(seriesKey(series)) ?? []]);
   }
 
   showSeries() {
@@ -102,8 +103,8 @@ class Page {
     this.services.show(services, {
       names: this.names, now, explanation: this.explanation, rates: this.report ? null : this.rates(top),
     });
-    const others = top.bounds.services - services.length;
-    setText(byId('others'), others > 0 ? `and ${count(others)} more, which matter less` : '');
+    const most = services.length >= MOST_SERVICES;
+    setText(byId('others'), most ? `the ${count(services.length)} that matter most` : '');
     byId('none').hidden = services.length > 0;
   }
 
@@ -146,7 +147,7 @@ class Page {
       this.ask('stats', (reply) => this.showStats(reply)),
       this.ask(`history?seconds=${Math.min(late, TEN_MINUTES)}`, (reply) => this.takeHistory(reply)),
     ]);
-    answered.push(await this.ask('top?n=50', (reply) => this.showServices(reply)));
+    answered.push(await this.ask(`top?n=${MOST_SERVICES}`, (reply) => this.showServices(reply)));
     if (answered.every(Boolean)) {
       this.lastRound = Date.now();
       setText(byId('state'), `updated ${clock(new Date())}`);

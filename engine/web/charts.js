@@ -16,6 +16,8 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+Dygraph.PLUGINS = Dygraph.PLUGINS.filter((plugin) => plugin !== Dygraph.Plugins.Legend);
+
 // One chart of rates per second.
 class RateChart {
   constructor(box, lines, filled) {
@@ -25,16 +27,20 @@ class RateChart {
   draw(rates, window) {
     const rows = rates.map((point) => [point.time, ...this.lines.map(([key]) => point[key])]);
     if (this.chart) return this.chart.updateOptions({ file: rows, dateWindow: window });
+    this.legend([]);
     this.chart = new Dygraph(this.box.querySelector('.plot'), rows, this.options(window));
+  }
+
+  legend(points) {
+    showLegend(this.box.querySelector('.legend'), this.lines, points);
   }
 
   options(window) {
     return {
       labels: ['time', ...this.lines.map(([, label]) => label)],
       colors: this.lines.map(([, , name]) => colour(name)),
-      labelsDiv: this.box.querySelector('.legend'),
-      legend: 'always',
-      legendFormatter: legendText,
+      highlightCallback: (event, x, points) => this.legend(points),
+      unhighlightCallback: () => this.legend([]),
       stackedGraph: this.filled,
       fillGraph: true,
       stepPlot: true,
@@ -56,18 +62,15 @@ class RateChart {
   }
 }
 
-// Without the inline styles of the usual one, which the page's policy forbids.
-function legendText(data) {
-  const parts = data.series.map(({ label, y }, i) => {
-    const value = y === undefined || y === null ? '' : ` ${rate(y)}/s`;
-    return `<span class="key key-${keyOf(data, i)}"></span>${label}${value}`;
+// What the colours stand for, and the figures under the pointer. The library's own legend sets styles inline,
+// which the page's policy forbids.
+function showLegend(box, lines, points) {
+  const keys = lines.flatMap(([, label, name]) => {
+    const point = points.find(({ name: its }) => its === label);
+    const value = point ? ` ${rate(point.yval)}/s` : '';
+    return [element('span', { class: `key key-${name.slice(2)}` }), `${label}${value}\u2003`];
   });
-  return parts.join(' &nbsp; ');
-}
-
-function keyOf(data, i) {
-  const line = [...RATE_LINES, ...FAILURE_LINES].find(([, label]) => label === data.series[i].label);
-  return line[2].slice(2);
+  box.replaceChildren(...keys);
 }
 
 export class Charts {
@@ -147,8 +150,12 @@ function paint(canvas, cells) {
   });
 }
 
-// From blue over yellow to red, of the same lightness in both themes; no green, as many cannot tell it from red.
+const HEAT = [[59, 125, 216], [242, 201, 76], [208, 52, 44]];
+
+// From blue over yellow to red, on either theme; no green, as many cannot tell it from red.
 export function heatColour(level) {
-  const hue = level < 0.5 ? 220 - 340 * level : 100 - 100 * level;
-  return `hsl(${Math.round(Math.max(0, hue))} 75% 52%)`;
+  const place = Math.min(level * 2, 1.999);
+  const [from, to] = HEAT.slice(Math.floor(place));
+  const mixed = from.map((part, i) => Math.round(part + (to[i] - part) * (place % 1)));
+  return `rgb(${mixed.join(' ')})`;
 }

@@ -83,7 +83,8 @@ export function doubtsOf(stats, explanation) {
   const lost = stats.readers.reduce((sum, reader) => sum + reader.events_lost, 0);
   if (lost > 0) doubts.push(`${count(lost)} outcomes were not told one by one, but are counted.`);
   for (const { name, state } of stats.interfaces) {
-    if (state !== 'up') doubts.push(`The interface ${name} is ${state.replace('_', ' ')}.`);
+    // What a capture file has no name of was not watched.
+    if (name !== '' && state !== 'up') doubts.push(`The interface ${name} is ${state.replace('_', ' ')}.`);
   }
   for (const doubt of explanation?.doubts ?? []) {
     if (packets.dropped === 0) doubts.push(doubt);

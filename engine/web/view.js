@@ -11,40 +11,33 @@ const VERDICTS = {
   unknown: 'whose trouble it is cannot be told',
 };
 
-// "192.0.2.1:443" and what services(5) calls the port.
-function serviceCell(service, names) {
-  const named = names[service.responder.port];
-  return element('th', { scope: 'row' }, element('span', { class: 'endpoint' }, endpoint(service.responder)),
-    named ? element('span', { class: 'named' }, named) : null);
-}
-
 function causesText(service) {
   return causesOf(service).map(([word, number]) => `${count(number)} ${word}`).join(', ') || '–';
 }
 
-function cells(service, context) {
-  const state = stateOf(service);
+// What the cells after the service say.
+function figures(service, context) {
   const since = troubledSince(service);
-  const ended = service.success + failuresOf(service);
   const leg = service.legs_seconds.syn_to_synack;
   return [
-    element('td', {}, element('span', { class: `state ${state}` }, stateWord(state))),
-    serviceCell(service, context.names),
-    element('td', {}, service.direction),
-    element('td', {}, since ? moment(since, context.now) : '–'),
-    element('td', { class: 'number' }, context.rates ? rate(context.rates(service)) : count(service.attempts)),
-    element('td', { class: 'number' }, share(service.success, ended)),
-    element('td', {}, causesText(service)),
-    element('td', { class: 'number' }, seconds(leg.p50)),
-    element('td', { class: 'number' }, seconds(leg.p99)),
+    service.direction,
+    since ? moment(since, context.now) : '–',
+    context.rates ? rate(context.rates(service)) : count(service.attempts),
+    share(service.success, service.success + failuresOf(service)),
+    causesText(service),
+    seconds(leg.p50),
+    seconds(leg.p99),
   ];
 }
+
+const FIGURE_CLASSES = [null, null, 'number', 'number', null, 'number', 'number'];
 
 // Rows stay where they are while they are told of, with the focus and what is open.
 export class ServicesTable {
   constructor(table) {
     this.body = table.tBodies[0];
     this.rows = new Map();
+    this.added = 0;
   }
 
   show(services, context) {
@@ -66,27 +59,41 @@ export class ServicesTable {
     if (focused && this.body.contains(focused)) focused.focus({ preventScroll: true });
   }
 
+  // In place: an element that is taken out and put back loses the focus.
   update(service, context) {
     const name = nameOf(service);
-    const entry = this.rows.get(name) ?? this.add(name, this.rows.size);
-    entry.row.className = stateOf(service);
-    entry.row.replaceChildren(...cells(service, context), entry.buttonCell);
-    if (!entry.detail.hidden) showDetail(entry.detail, service, context);
+    const entry = this.rows.get(name) ?? this.add(name, service, context.names);
+    const state = stateOf(service);
+    entry.row.className = state;
+    entry.state.className = `state ${state}`;
+    setText(entry.state, stateWord(state));
+    figures(service, context).forEach((text, i) => setText(entry.figures[i], text));
     entry.open = () => showDetail(entry.detail, service, context);
+    if (!entry.detail.hidden) entry.open();
     return entry;
   }
 
-  add(name, number) {
-    const id = `detail-${number}-${this.body.children.length}`;
-    const detail = element('tr', { id, class: 'detail', hidden: true }, element('td', { colspan: '10' }));
-    const button = element('button', {
-      type: 'button', 'aria-expanded': 'false', 'aria-controls': id, 'aria-label': `Explain ${name}`,
-    }, 'Explain');
-    const entry = { row: element('tr'), detail, buttonCell: element('td', {}, button), open: () => {} };
+  add(name, service, names) {
+    this.added += 1;
+    const id = `detail-${this.added}`;
+    const named = names[service.responder.port];
+    const button = element('button', { type: 'button', class: 'disclose', 'aria-expanded': 'false', 'aria-controls': id },
+      element('span', { class: 'endpoint' }, endpoint(service.responder)),
+      named ? element('span', { class: 'named' }, named) : null,
+      element('span', { class: 'unseen' }, ': explain'));
+    const state = element('span');
+    const cells = FIGURE_CLASSES.map((kind) => element('td', { class: kind }));
+    const entry = {
+      row: element('tr', {}, element('td', {}, state), element('th', { scope: 'row' }, button), ...cells),
+      detail: element('tr', { id, class: 'detail', hidden: true }, element('td', { colspan: '9' })),
+      state,
+      figures: cells,
+      open: () => {},
+    };
     button.addEventListener('click', () => {
-      detail.hidden = !detail.hidden;
-      button.setAttribute('aria-expanded', String(!detail.hidden));
-      if (!detail.hidden) entry.open();
+      entry.detail.hidden = !entry.detail.hidden;
+      button.setAttribute('aria-expanded', String(!entry.detail.hidden));
+      if (!entry.detail.hidden) entry.open();
     });
     this.rows.set(name, entry);
     return entry;
