@@ -55,7 +55,8 @@ Redactor::Numbers Redactor::number(Networks& networks, const Bytes& network, con
   if (known == networks.end()) {
     if (numbers_ >= kMostNumbers) return {.network = kLast, .host = 1};
     ++numbers_;
-    networks[network].number = static_cast<std::uint32_t>(networks.size() - 1);
+    const auto next = static_cast<std::uint32_t>(networks.size());
+    networks[network].number = next;
   }
   Network& its = networks[network];
   if (host == Bytes{}) return {.network = its.number, .host = 0};
