@@ -18,6 +18,7 @@
 #include "engine/process/fd_limit.h"
 #include "engine/process/inherited_socket.h"
 #include "engine/reporter_config_of.h"
+#include "engine/web_of.h"
 #include "ipc/tcp_listener.h"
 #include "ring/capture_program.h"
 #include "ring/geometry.h"
@@ -127,11 +128,12 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
   request_handler_.offer(metrics_replies_);
   if (options_.metrics_exemplars) reporter_.keep(failure_examples_);
   constexpr ipc::ServerLimits kLimits;
-  const std::size_t clients =
-      kLimits.max_clients * (options_.metrics_listen ? 2U : 1U) + kLimits.max_streams;
+  const std::size_t clients = kLimits.max_clients * (options_.metrics_listen ? 2U : 1U) +
+                              kLimits.max_streams * (options_.web ? 2U : 1U);
   const std::size_t needed = clients + kTransientDescriptors;
   // What is open by now may be all that the soft limit allows.
   static_cast<void>(ensure_descriptors(needed, 0));
+  if (!options_.no_socket || options_.web) offer_words();
   if (!options_.no_socket) open_server();
   if (options_.metrics_listen) open_metrics();
   sockets_.open_spares(ensure_descriptors(needed, sockets_.spares_wanted()));
@@ -187,6 +189,10 @@ void LiveRun::open_server() {
     request_handler_.ask(std::move(request), std::move(reply));
   });
   snapshot_collector_.include(*server_);
+}
+
+// What needs somebody who could ask for it.
+void LiveRun::offer_words() {
   request_handler_.offer(trends_.keep_history());
   request_handler_.offer([this](ExplainCollector::Receiver receiver) {
     explain_collector_.collect(std::move(receiver));
@@ -200,14 +206,19 @@ void LiveRun::open_metrics() {
   const MetricsListen& listen = *options_.metrics_listen;
   ipc::UniqueFd listener = listen.inherited ? ipc::UniqueFd(inherited_tcp_listener().release())
                                             : ipc::listen_on(listen.address, listen.port);
-  log_.info("metrics are at http://{}/metrics", ipc::address_of(listener.get()));
-  http_server_.emplace(
-      reactor_, std::move(listener), ipc::http_limits(),
-      ipc::HttpServer::Handlers{.metrics =
-                                    [this](const ipc::MetricsRequest& request, ipc::Reply reply) {
-                                      request_handler_.ask(to_line(request), std::move(reply));
-                                    },
-                                .trouble = [this] { return trouble(); }});
+  const std::string address = ipc::address_of(listener.get());
+  log_.info("metrics are at http://{}/metrics", address);
+  ipc::HttpServer::Handlers handlers{
+      .metrics =
+          [this](const ipc::MetricsRequest& request, ipc::Reply reply) {
+            request_handler_.ask(to_line(request), std::move(reply));
+          },
+      .trouble = [this] { return trouble(); }};
+  if (options_.web) {
+    log_.notice("the page is at http://{}/", address);
+    handlers.web = web_of(events_.boot(), request_handler_);
+  }
+  http_server_.emplace(reactor_, std::move(listener), ipc::http_limits(), std::move(handlers));
   snapshot_collector_.include(*http_server_);
 }
 

@@ -69,6 +69,7 @@ class LiveRun {
   [[nodiscard]] CaptureSockets open_sockets();
   [[nodiscard]] std::vector<ReaderConfig> reader_configs() const;
   void open_server();
+  void offer_words();
   void open_metrics();
   [[nodiscard]] bool start_readers();
   void print_banner();

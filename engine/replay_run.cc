@@ -29,10 +29,15 @@ using std::chrono::system_clock;
 
 // After an interrupt, when the other end of an output is slow or stuck; waited three times at most.
 constexpr std::chrono::milliseconds kShutdownFlushTimeout{500};
+constexpr unsigned kReportServices = 64;
 
 system_clock::time_point to_system(PacketTime time) {
   return system_clock::time_point(
       std::chrono::duration_cast<system_clock::duration>(time.time_since_epoch()));
+}
+
+Role role_of(const Options& options) noexcept {
+  return options.report.empty() ? Role::replay : Role::replay_with_report;
 }
 
 }  // namespace
@@ -46,18 +51,23 @@ ReplayRun::ReplayRun(const Options& options, LineWriter& standard_error,
       user_(options.user ? std::optional(find_user(*options.user)) : std::nullopt),
       sandbox_(options.no_seccomp
                    ? Sandbox()
-                   : Sandbox({Role::replay, Role::replay_reader}, options.log_to_syslog)),
+                   : Sandbox({role_of(options), Role::replay_reader}, options.log_to_syslog)),
       filters_(options.filters),
       progress_(standard_error),
       files_(options.read_files, options.bpf, signals_.descriptor(),
              {.descriptor = request_signals_.descriptor(), .answer = [this] { answer_request(); }},
              [this](const std::string& text) {
                progress_.wipe();
-               log_.warning("{}", text);
+               log_.warning("{}", shown(text));
              }),
       reporter_(reporter_config(options), standard_error, standard_output, filters_,
                 [this](std::uint16_t number) { return files_.interface_name(number); }),
       clock_(steady_clock::now()) {
+  if (options.redact) reporter_.redact(redactor_);
+  if (!options.report.empty()) {
+    report_.emplace(options.report, options.redact ? &redactor_ : nullptr);
+    reporter_.keep(report_->failures());
+  }
   standard_error_.wait_when_full(signals_.descriptor());
   standard_output_.wait_when_full(signals_.descriptor());
   drop_privileges(user_);
@@ -81,7 +91,7 @@ void ReplayRun::make_readers() {
                        .decoding = options_.decoding(),
                        .steering = steering,
                        .icmp = options_.icmp,
-                       .print_outcomes = !options_.quiet || options_.count});
+                       .print_outcomes = !options_.quiet || options_.count || report_});
   }
   readers_.emplace(configs, filters_, locality);
 }
@@ -89,16 +99,16 @@ void ReplayRun::make_readers() {
 // The first reader runs on the main thread, which cannot start threads after this.
 void ReplayRun::enter_sandbox() {
   readers_->on_each_thread(
-      [this](unsigned i) { sandbox_.enter(i == 0 ? Role::replay : Role::replay_reader); });
+      [this](unsigned i) { sandbox_.enter(i == 0 ? role_of(options_) : Role::replay_reader); });
 }
 
 bool ReplayRun::run() {
-  for (const std::string& warning : options_.warnings) log_.warning("{}", warning);
+  for (const std::string& warning : options_.warnings) log_.warning("{}", shown(warning));
   print_banner();
   std::vector<SavedPacket> packets;
   reading_ = true;
   while (!over() && files_.read(packets, readers_->block_packets())) {
-    take(up_to_the_end(packets));
+    take_with_samples(up_to_the_end(packets));
     show_progress();
     answer_request();
   }
@@ -137,7 +147,7 @@ void ReplayRun::print_banner() {
                             .bpf = options_.bpf,
                             .readers = readers_->size(),
                             .sessions_each = readers_->capacity_each()};
-  for (const std::string& line : lines_of(banner)) standard_error_.line(line);
+  for (const std::string& line : lines_of(banner)) standard_error_.line(shown(line));
   reporter_.begin();
   standard_error_.flush();
 }
@@ -168,7 +178,7 @@ void ReplayRun::collect_outcomes() {
 }
 
 void ReplayRun::print_outcomes() {
-  if (options_.quiet && !options_.count) return;
+  if (options_.quiet && !options_.count && !report_) return;
   progress_.wipe();
   reporter_.print(readers_->outcomes());
 }
@@ -181,10 +191,11 @@ void ReplayRun::finish() {
   standard_error_.line("");
   print_summary();
   if (options_.explain) print_explanation();
+  if (report_) write_report();
   if (const auto warning = tunnel_warning(snapshot())) log_.warning("{}", *warning);
   // At any log level: they are the reason for the exit status.
   Log faults(standard_error_, LOG_ERR, false);
-  for (const std::string& fault : files_.faults()) faults.error("{}", fault);
+  for (const std::string& fault : files_.faults()) faults.error("{}", shown(fault));
   standard_error_.flush_blocking(kShutdownFlushTimeout);
   standard_output_.flush_blocking(kShutdownFlushTimeout);
 }
@@ -192,21 +203,74 @@ void ReplayRun::finish() {
 void ReplayRun::print_summary() {
   progress_.wipe();
   const ipc::Snapshot totals = snapshot();
-  const ipc::Top top = top_at_once(
-      kSummaryServices,
-      [this](const TopQuery& query) { return readers_->answer(query, clock_.now()); },
-      totals.taken);
-  standard_error_.line(summary(totals, top.services));
+  const ipc::Top services = top(kSummaryServices.count, totals.taken);
+  standard_error_.line(shown(summary(totals, services.services)));
   standard_error_.flush();
 }
 
-void ReplayRun::print_explanation() {
+ipc::Top ReplayRun::top(unsigned services, system_clock::time_point taken) {
+  return top_at_once(
+      {.count = services},
+      [this](const TopQuery& query) { return readers_->answer(query, clock_.now()); }, taken);
+}
+
+ipc::Explanation ReplayRun::explanation() {
   const ipc::Snapshot totals = snapshot();
   ExplainInput input = readers_->explain_input(clock_.now(), totals.taken);
   add_totals(input, totals);
-  const ipc::Explanation explanation = explain(input);
+  return explain(input);
+}
+
+void ReplayRun::take_with_samples(std::span<const SavedPacket> packets) {
+  while (report_ && !packets.empty()) {
+    const std::int64_t begin = clock_.packets() == 0 ? packets.front().time_ns
+                                                     : clock_.earliest().time_since_epoch().count();
+    const std::int64_t next =
+        begin + std::chrono::duration_cast<std::chrono::nanoseconds>(report_->next()).count();
+    const auto later = std::ranges::find_if(
+        packets, [next](const SavedPacket& packet) { return packet.time_ns >= next; });
+    const auto before = static_cast<std::size_t>(later - packets.begin());
+    take(packets.first(before));
+    packets = packets.subspan(before);
+    if (packets.empty()) break;
+    report_->skip_to(std::chrono::duration_cast<milliseconds>(
+        std::chrono::nanoseconds(packets.front().time_ns - begin)));
+    sample();
+  }
+  if (!report_) take(packets);
+}
+
+// Timeouts are counted where they happened: tables are swept for each.
+void ReplayRun::sample() {
+  const PacketTime now = std::min<PacketTime>(clock_.earliest() + report_->next(),
+                                              clock_.now() + ReplayClock::kAllEnded);
+  if (readers_->pending() != 0) sweep(now);
+  const ipc::Snapshot counts = snapshot();
+  report_->sample(counts, top(kReportServices, counts.taken));
+}
+
+void ReplayRun::write_report() {
+  ipc::Snapshot counts = snapshot();
+  ipc::Top services = top(kReportServices, counts.taken);
+  std::vector<std::string> files;
+  for (const std::string& path : options_.read_files)
+    files.push_back(path.substr(path.rfind('/') + 1));
+  report_->write({.counts = std::move(counts),
+                  .services = std::move(services),
+                  .explanation = explanation(),
+                  .files = std::move(files)});
+  log_.notice("the report is in {}", shown(options_.report));
+}
+
+// As it may be told.
+std::string ReplayRun::shown(std::string text) {
+  return options_.redact ? redactor_.text(text) : text;
+}
+
+void ReplayRun::print_explanation() {
+  const ipc::Explanation told = explanation();
   const bool json = options_.output == OutputFormat::json;
-  standard_output_.line(json ? ipc::explain_reply(explanation) : explanation_page(explanation));
+  standard_output_.line(shown(json ? ipc::explain_reply(told) : explanation_page(told)));
   standard_output_.flush();
 }
 

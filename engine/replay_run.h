@@ -17,6 +17,7 @@
 #include "engine/filters/filter_registry.h"
 #include "engine/output/line_writer.h"
 #include "engine/output/log.h"
+#include "engine/output/redactor.h"
 #include "engine/output/reporter.h"
 #include "engine/process/privileges.h"
 #include "engine/process/sandbox.h"
@@ -25,7 +26,10 @@
 #include "engine/replay/progress.h"
 #include "engine/replay/replay_clock.h"
 #include "engine/replay/replay_readers.h"
+#include "engine/replay_report.h"
+#include "ipc/explain.h"
 #include "ipc/snapshot.h"
+#include "ipc/top.h"
 
 namespace tcpeek::engine {
 
@@ -58,6 +62,13 @@ class ReplayRun {
   void finish();
   void print_summary();
   void print_explanation();
+  [[nodiscard]] ipc::Explanation explanation();
+  [[nodiscard]] ipc::Top top(unsigned services, std::chrono::system_clock::time_point taken);
+  // Stops where the report wants to know the counts.
+  void take_with_samples(std::span<const ring::SavedPacket> packets);
+  void sample();
+  void write_report();
+  [[nodiscard]] std::string shown(std::string text);
   [[nodiscard]] ipc::Snapshot snapshot();
 
   const Options options_;
@@ -78,6 +89,8 @@ class ReplayRun {
   CaptureFiles files_;
   Reporter reporter_;
   ReplayClock clock_;
+  Redactor redactor_;                   // used with --redact
+  std::optional<ReplayReport> report_;  // with --report
   std::optional<ReplayReaders>
       readers_;  // made after privileges are dropped: each thread has its own
 };

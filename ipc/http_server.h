@@ -6,8 +6,13 @@
 // with the most is evicted for the next one. Beast reads the header and writes the reply. A body is never
 // read, nor a second request: both are thrown away, within bounds, before the connection is closed.
 //
-// What it replies: 200; 400 to what is no HTTP; 404 to other pages; 405 to other methods than GET and HEAD; 431
-// to a header that is too long; 503 where the readers do not answer.
+// With `web` it serves a page, too, and what that asks for (web_request.h): replies of the UNIX socket, and one
+// without end as server-sent events. A client of these leaves the slots of those who ask and has one of its own
+// (stream_clients.h).
+//
+// What it replies: 200; 400 to what is no HTTP; 403 to a page of another site; 404 to other pages; 405 to other
+// methods than GET and HEAD; 431 to a header that is too long; 503 where the readers do not answer, or as many
+// watch as may be.
 //
 // Thread contract: all of it, the handlers too, on the reactor's thread (or before run() and after it). Destroy
 // the server before the reactor.
@@ -17,6 +22,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "ipc/metrics_request.h"
@@ -39,11 +45,21 @@ namespace tcpeek::ipc {
 
 class HttpServer {
  public:
+  struct Web {
+    ReplyText page;
+    std::string policy;  // Content-Security-Policy of the page
+    ReplyText services;  // names of ports, as JSON
+    std::string boot;    // EventLog::boot()
+    // Replies as the UNIX socket does.
+    std::function<void(std::string request, Reply)> ask;
+  };
+
   struct Handlers {
     // The reply is the text asked for, in the form asked for.
     std::function<void(const MetricsRequest&, Reply)> metrics;
     // Why this tcpeek is not healthy; empty if it is.
     std::function<std::string()> trouble;
+    std::optional<Web> web = {};  // none: no page
   };
 
   // `listener`: a TCP socket that listens, non-blocking (tcp_listener.h).
@@ -54,7 +70,7 @@ class HttpServer {
   HttpServer& operator=(const HttpServer&) = delete;
 
   // Without lines_lost. A request that is no HTTP or too long is among requests_dropped.
-  [[nodiscard]] const ServerStats& stats() const noexcept;
+  [[nodiscard]] ServerStats stats() const noexcept;
 
  private:
   struct Core;

@@ -247,12 +247,21 @@ void write_clients(JsonWriter& json, const ServerStats& server) {
   json.member("replies_dropped", server.replies_dropped);
 }
 
-void write_server(JsonWriter& json, const ServerStats& server) {
-  write_clients(json, server);
-  json.member("lines_lost", server.lines_lost);
+void write_watchers(JsonWriter& json, const ServerStats& server) {
   json.member("watchers", server.watchers);
   json.member("watchers_refused", server.watchers_refused);
   json.member("watchers_stalled", server.watchers_stalled);
+}
+
+void write_http(JsonWriter& json, const ServerStats& server) {
+  write_clients(json, server);
+  write_watchers(json, server);
+}
+
+void write_server(JsonWriter& json, const ServerStats& server) {
+  write_clients(json, server);
+  json.member("lines_lost", server.lines_lost);
+  write_watchers(json, server);
   json.member("deltas_displaced", server.deltas_displaced);
 }
 
@@ -326,7 +335,7 @@ void write_snapshot(JsonWriter& json, const Snapshot& snapshot, const Snapshot& 
   json.member("stray_syns", snapshot.stray_syns);
   json.object("packets", [&] { write_packets(json, snapshot.packets); });
   json.object("server", [&] { write_server(json, snapshot.server); });
-  if (snapshot.http) json.object("http", [&] { write_clients(json, *snapshot.http); });
+  if (snapshot.http) json.object("http", [&] { write_http(json, *snapshot.http); });
   json.object("queues", [&] { write_queues(json, snapshot.queues); });
   if (snapshot.history) json.object("history", [&] { write_history(json, *snapshot.history); });
   json.object("accounting", [&] { write_accounting(json, all); });

@@ -36,7 +36,7 @@
 //   server                clients_accepted, clients_displaced, accept_failures, requests,
 //                         requests_dropped, replies_dropped, lines_lost, watchers (now),
 //                         watchers_refused, watchers_stalled, deltas_displaced
-//   http                  with --metrics-listen: the members of `server` about clients
+//   http                  with --metrics-listen: the members of `server` about clients and watchers
 //   queues                accept queues: ports[] (queue_stats.h), ports_left_out, listeners_known,
 //                         kernel_counters {known, listen_overflows, listen_drops, syn_queue_drops}
 //   history               live, if there is a socket: bytes, filters, filters_not_kept, services (HISTORY)

@@ -12,7 +12,7 @@
 // Bounds: `most` clients, one piece of text for each.
 #pragma once
 
-#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstddef>
@@ -35,7 +35,7 @@ class StreamClients;
 
 class StreamClient final : public Stream, public std::enable_shared_from_this<StreamClient> {
  public:
-  using Socket = boost::asio::local::stream_protocol::socket;
+  using Socket = boost::asio::generic::stream_protocol::socket;  // UNIX or TCP
 
   StreamClient(std::shared_ptr<StreamClients> owner, Socket socket, StreamFill fill);
 

@@ -73,12 +73,17 @@ Output:
       --explain           at the end of capture files, on standard output: what
                           fails, whose fault it is and what to try next; live,
                           use tcpeekstat explain
+      --report=FILE       at the end of capture files, write a page for the browser
+                          to FILE: rates, latency, services, failures, explain
+      --redact            of capture files: numbers in place of addresses, in all
+                          that is told
       --output=FORMAT     text (default) or json: one object per attempt on
                           standard output
       --metrics-listen=ADDR:PORT
                           serve metrics by HTTP (/metrics, /healthz), to this
                           host alone with :PORT or PORT; IPv6 in brackets;
                           systemd: on the socket of tcpeek-metrics.socket
+      --web               also serve a page for the browser there (/)
       --metrics-services=N
                           local ports with metrics of their own, the first N
                           that matter, 0 to 100 (default: 50)

@@ -202,6 +202,11 @@ bool apply_output(Options& options, const std::string& text) {
   return text == "json" || text == "text";
 }
 
+bool apply_report(Options& options, const std::string& text) {
+  options.report = text;
+  return !text.empty() && !text.ends_with('/');
+}
+
 // "127.0.0.1:9475", "[::1]:9475", ":9475", "9475", "systemd".
 bool apply_metrics_listen(Options& options, const std::string& text) {
   MetricsListen& listen = options.metrics_listen.emplace();
@@ -300,6 +305,8 @@ constexpr std::array kValueOptions{
         "port from 1 to 65535",
         false, apply_decap, same<&Options::decap>},
     ValueOption{"--output", "text or json", false, apply_output, same<&Options::output>},
+    ValueOption{"--report", "the path of a file to write", false, apply_report,
+                same<&Options::report>},
     ValueOption{"--metrics-listen",
                 "ADDRESS:PORT with a numeric address (IPv6 in brackets), :PORT or PORT for "
                 "127.0.0.1, with a port from 1 to 65535, or systemd",
@@ -328,6 +335,8 @@ constexpr std::array kValueOptions{
 static_assert(kMaxInterfaceName == 15 && kMaxSocketPath == 107, "the bounds the texts above name");
 
 constexpr std::array kFlagOptions{
+    FlagOption{"--web", &Options::web},
+    FlagOption{"--redact", &Options::redact},
     FlagOption{"--no-socket", &Options::no_socket},
     FlagOption{"--metrics-services-tx", &Options::metrics_services_tx},
     FlagOption{"--metrics-exemplars", &Options::metrics_exemplars},

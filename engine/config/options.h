@@ -52,6 +52,8 @@ struct Options {
   bool promiscuous = false;
   bool icmp = false;
   bool explain = false;  // of capture files: print what EXPLAIN would tell
+  std::string report;    // of capture files: the page to write; empty: none
+  bool redact = false;   // of capture files: numbers in place of addresses
   bool no_seccomp = false;
   std::optional<unsigned> threads;            // empty: chosen by the number of CPUs
   std::vector<unsigned> cpus;                 // empty: the CPUs this process may use
@@ -66,6 +68,7 @@ struct Options {
   unsigned metrics_services = 50;               // local ports listed in METRICS; 0: none
   bool metrics_services_tx = false;             // as many remote services, too
   bool metrics_exemplars = false;               // failure counters name a peer
+  bool web = false;                             // a page beside the metrics
   ColourMode colour = ColourMode::automatic;
   OutcomeChoice only;                            // that are shown one by one
   std::optional<std::chrono::seconds> duration;  // ends after so long,

@@ -11,7 +11,7 @@ namespace tcpeek::engine {
 namespace {
 
 constexpr std::string_view kExclude = "exclude";
-constexpr std::array<std::string_view, 16> kLiveOnly{"--interface",
+constexpr std::array<std::string_view, 17> kLiveOnly{"--interface",
                                                      "--socket",
                                                      "--no-socket",
                                                      "--buffer",
@@ -26,7 +26,8 @@ constexpr std::array<std::string_view, 16> kLiveOnly{"--interface",
                                                      "--metrics-listen",
                                                      "--metrics-services",
                                                      "--metrics-services-tx",
-                                                     "--metrics-exemplars"};
+                                                     "--metrics-exemplars",
+                                                     "--web"};
 // What the command line alone can say.
 constexpr std::array<std::string_view, 4> kNotInFiles{"config", "reload", "help", "version"};
 
@@ -219,15 +220,30 @@ void Settings::refuse_contradictions() const {
   if (none != nullptr && find("--socket") != nullptr) {
     refuse(*none, none->at, "contradicts --socket; give one of them");
   }
-  if (find("--read") == nullptr) {
-    const Setting* explain = find("--explain");
-    if (explain == nullptr) return;
-    refuse(*explain, explain->at,
-           "is for capture files and needs --read; ask a running tcpeek by tcpeekstat explain");
-  }
+  if (find("--read") == nullptr) return refuse_live_contradictions();
   for (const Setting& setting : settings_) {
     if (!is_live_only(setting.name())) continue;
     refuse(setting, setting.at, "is for live capture and does not go with --read");
+  }
+}
+
+void Settings::refuse_live_contradictions() const {
+  constexpr std::array kForFiles{
+      std::pair{"--explain", "ask a running tcpeek by tcpeekstat explain"},
+      std::pair{"--report", "a running tcpeek shows its page with --web"},
+      std::pair{"--redact", "a running tcpeek tells addresses as they are"},
+  };
+  for (const auto& [name, instead] : kForFiles) {
+    const Setting* setting = find(name);
+    if (setting == nullptr) continue;
+    refuse(*setting, setting->at,
+           std::string("is for capture files and needs --read; ").append(instead));
+  }
+  const Setting* web = find("--web");
+  if (web != nullptr && find("--metrics-listen") == nullptr) {
+    refuse(
+        *web, web->at,
+        "is served beside the metrics and needs --metrics-listen, such as --metrics-listen=9475");
   }
 }
 

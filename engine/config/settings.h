@@ -62,6 +62,7 @@ class Settings {
   [[noreturn]] void refuse(const Setting& setting, std::size_t at, const std::string& reason) const;
   void apply(const Setting& setting, const ConfigText& value, Options& options) const;
   void refuse_contradictions() const;
+  void refuse_live_contradictions() const;
   void refuse_crossed_limits(const HealthLimits& limits) const;
   void apply_filters(Options& options) const;
 

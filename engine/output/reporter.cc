@@ -49,7 +49,7 @@ void Reporter::begin() {
 }
 
 bool Reporter::wants_json() const noexcept {
-  return prints(OutputFormat::json) || (log_ != nullptr && log_->keeping());
+  return prints(OutputFormat::json) || failures_ != nullptr || (log_ != nullptr && log_->keeping());
 }
 
 bool Reporter::print(std::span<OutcomeQueue* const> queues, std::size_t most) {
@@ -95,7 +95,8 @@ void Reporter::tell(const Collected& collected) {
   if (shown && cause != flowtable::Cause::pending) ++shown_;
   if (shown && prints(OutputFormat::text)) standard_error_.line(text_line(collected.record));
   if (wants_names()) {
-    const ipc::OutcomeEvent event = events_.whole(collected.record, collected.filters);
+    ipc::OutcomeEvent event = events_.whole(collected.record, collected.filters);
+    if (redactor_ != nullptr) redactor_->event(event);
     if (examples_ != nullptr) examples_->note(event);
     if (wants_json()) return tell_as_json(collected, event, shown);
   }
@@ -103,7 +104,8 @@ void Reporter::tell(const Collected& collected) {
 }
 
 std::string Reporter::text_line(const OutcomeRecord& record) const {
-  const ipc::OutcomeEvent event = OutcomeEvents::brief(record);
+  ipc::OutcomeEvent event = OutcomeEvents::brief(record);
+  if (redactor_ != nullptr) redactor_->event(event);
   const flowtable::Result result = record.outcome.result();
   if (!standard_error_.terminal()) return live_line(event, result, colour_);
   return terminal_line(event, result, standard_error_.width(), colour_);
@@ -114,10 +116,13 @@ void Reporter::tell_as_json(const Collected& collected, const ipc::OutcomeEvent&
   std::string line =
       to_json_line(event, log_ == nullptr ? std::nullopt : std::optional(log_->stamp()));
   if (shown && prints(OutputFormat::json)) standard_output_.line(line);
+  const ipc::EventKind kind = kind_of(collected.record.outcome.cause);
+  if (failures_ != nullptr && kind != ipc::EventKind::success &&
+      kind != ipc::EventKind::undecided) {
+    failures_->add(line);
+  }
   if (log_ == nullptr) return;
-  log_->add({.kind = kind_of(collected.record.outcome.cause),
-             .filters = event.filters,
-             .line = std::move(line)});
+  log_->add({.kind = kind, .filters = event.filters, .line = std::move(line)});
 }
 
 }  // namespace tcpeek::engine

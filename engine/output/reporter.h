@@ -20,6 +20,8 @@
 #include "engine/filters/outcome_choice.h"
 #include "engine/output/line_writer.h"
 #include "engine/output/outcome_events.h"
+#include "engine/output/recent_failures.h"
+#include "engine/output/redactor.h"
 #include "engine/pipeline/outcome_queue.h"
 #include "ipc/event_log.h"
 #include "ipc/failure_examples.h"
@@ -46,6 +48,11 @@ class Reporter {
 
   // Each failure is noted in `examples`, which outlives this.
   void keep(ipc::FailureExamples& examples) { examples_ = &examples; }
+
+  // Addresses are told as numbers; outlives this.
+  void redact(Redactor& redactor) { redactor_ = &redactor; }
+  // The same as keep() of the JSON lines of failures.
+  void keep(RecentFailures& failures) { failures_ = &failures; }
 
   void begin();
   // From the next outcome on.
@@ -82,6 +89,8 @@ class Reporter {
   ipc::EventLog* log_;
   bool colour_;
   ipc::FailureExamples* examples_ = nullptr;
+  RecentFailures* failures_ = nullptr;
+  Redactor* redactor_ = nullptr;
   std::vector<Collected> collected_;
 };
 

@@ -159,6 +159,13 @@ Calls replay() {
   };
 }
 
+// The report is there already, under another name.
+Calls report() {
+  return {
+      {"rename"}, {"renameat"}, {"renameat2"}, {"unlink"}, {"unlinkat"},
+  };
+}
+
 void append(Calls& calls, const Calls& more) {
   calls.insert(calls.end(), more.begin(), more.end());
 }
@@ -225,6 +232,8 @@ const char* name_of(Role role) noexcept {
       return "a reader";
     case Role::replay:
       return "the replay";
+    case Role::replay_with_report:
+      return "the replay, which writes a report";
     case Role::replay_reader:
       return "a reader of the replay";
   }
@@ -245,10 +254,15 @@ std::vector<AllowedCall> allowed_calls(Role role, bool syslog) {
     case Role::replay:
       append(calls, replay());
       break;
+    case Role::replay_with_report:
+      append(calls, replay());
+      append(calls, report());
+      break;
     case Role::replay_reader:
       break;
   }
-  const bool logs = role == Role::reactor || role == Role::replay;
+  const bool logs =
+      role == Role::reactor || role == Role::replay || role == Role::replay_with_report;
   if (logs && syslog) append(calls, system_log());
   return calls;
 }

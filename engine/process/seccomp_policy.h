@@ -15,8 +15,8 @@
 
 namespace tcpeek::engine {
 
-enum class Role : std::uint8_t { reactor, reader, replay, replay_reader };
-inline constexpr std::size_t kRoles = 4;
+enum class Role : std::uint8_t { reactor, reader, replay, replay_with_report, replay_reader };
+inline constexpr std::size_t kRoles = 5;
 
 // For messages: "the reactor".
 [[nodiscard]] const char* name_of(Role role) noexcept;

@@ -12,13 +12,14 @@ RUN_PACKAGES=(
   g++ cmake ninja-build pkg-config
   libboost1.81-dev libspdlog-dev libfmt-dev libcap-ng-dev libpcap-dev libcli11-dev
   libxxhash-dev libmnl-dev libconcurrentqueue-dev zlib1g-dev libzstd-dev libseccomp-dev
-  libnats-dev rapidjson-dev
+  libnats-dev rapidjson-dev libjs-dygraphs
 )
 TEST_PACKAGES=(
   python3-pyte tmux zsh fish bash-completion jq openssl nats-server
   libgtest-dev libgmock-dev libbenchmark-dev libbpf-dev nlohmann-json3-dev
   clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 llvm-14 shellcheck mypy mandoc
   python3 iproute2 nftables tshark tcpdump strace systemd prometheus mmdebstrap piuparts valgrind
+  chromium chromium-driver
 )
 MIXIN_PACKAGES=(jsonnet nodejs npm)
 PACKAGE_PACKAGES=(python3 debhelper dpkg-dev lintian)

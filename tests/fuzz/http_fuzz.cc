@@ -46,7 +46,8 @@ class Served {
                     HttpServer::Handlers{
                         .metrics = [](const ipc::MetricsRequest&,
                                       const ipc::Reply& reply) { reply(std::string("metrics")); },
-                        .trouble = [] { return std::string(); }});
+                        .trouble = [] { return std::string(); },
+                        .web = page()});
     thread_ = std::thread([this] { reactor_.run(); });
   }
   ~Served() {
@@ -55,6 +56,17 @@ class Served {
   }
   Served(const Served&) = delete;
   Served& operator=(const Served&) = delete;
+
+  static HttpServer::Web page() {
+    return {.page = std::string("page"),
+            .policy = "default-src 'none'",
+            .services = std::string("{}"),
+            .boot = "b1",
+            .ask = [](std::string line, const ipc::Reply& reply) {
+              EXPECT_EQ(line.find_first_of("\r\n"), std::string::npos) << line;
+              reply(std::move(line));  // a stream is refused: it has no end
+            }};
+  }
 
   // What a client gets that sends `pieces` and then no more.
   std::string ask(const std::vector<std::string>& pieces) const {

@@ -114,7 +114,8 @@ class HttpServerTest : public testing::Test {
         reactor_, std::move(listener), limits,
         HttpServer::Handlers{.metrics = [this](const MetricsRequest& request,
                                                Reply reply) { answer(request, std::move(reply)); },
-                             .trouble = [this] { return trouble_; }});
+                             .trouble = [this] { return trouble_; },
+                             .web = web_});
     thread_ = std::thread([this] { reactor_.run(); });
   }
 
@@ -157,6 +158,7 @@ class HttpServerTest : public testing::Test {
   bool large_ = false;
   bool keep_ = false;
   std::string trouble_;
+  std::optional<HttpServer::Web> web_;
 
   Reactor reactor_;
   std::vector<Reply> kept_;

@@ -33,7 +33,7 @@ Connected connected() {
 }
 
 Socket as_socket(boost::asio::io_context& context, UniqueFd end) {
-  Socket socket(context, Protocol(), end.get());
+  Protocol::socket socket(context, Protocol(), end.get());
   static_cast<void>(end.release());
   return socket;
 }

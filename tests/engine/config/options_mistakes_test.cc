@@ -184,6 +184,22 @@ TEST(Options, explain_is_for_files_and_says_how_to_ask_live) {
   EXPECT_THAT(message_of({"--explain"}), HasSubstr("ask a running tcpeek by tcpeekstat explain"));
 }
 
+TEST(Options, a_page_needs_the_server_of_metrics) {
+  EXPECT_TRUE(options_of({"--web", "--metrics-listen=9475"}).web);
+  EXPECT_THAT(message_of({"--web"}), HasSubstr("needs --metrics-listen"));
+  EXPECT_THAT(message_of({"--web", "-r", "a"}), HasSubstr("does not go with --read"));
+}
+
+TEST(Options, a_report_is_of_files) {
+  const Options options = options_of({"--report=out.html", "--redact", "-r", "a"});
+  EXPECT_EQ(options.report, "out.html");
+  EXPECT_TRUE(options.redact);
+  EXPECT_THAT(message_of({"--report=out.html"}), HasSubstr("needs --read; a running tcpeek shows"));
+  EXPECT_THAT(message_of({"--redact"}), HasSubstr("needs --read"));
+  EXPECT_THAT(message_of({"--report=folder/", "-r", "a"}),
+              HasSubstr("the path of a file to write"));
+}
+
 TEST(Options, no_socket_contradicts_socket) {
   EXPECT_TRUE(options_of({"--no-socket"}).no_socket);
   EXPECT_EQ(message_of({"--no-socket", "-U", "/tmp/s"}),
