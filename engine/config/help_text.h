@@ -73,10 +73,10 @@ Output:
       --explain           at the end of capture files, on standard output: what
                           fails, whose fault it is and what to try next; live,
                           use tcpeekstat explain
-      --report=FILE       at the end of capture files, write a page for the browser
-                          to FILE: rates, latency, services, failures, explain
-      --redact            of capture files: numbers in place of addresses, in all
-                          that is told
+      --report=FILE       at the end of capture files, write a page for the
+                          browser: rates, latency, services, failures, explain
+      --redact            of capture files: numbers in place of addresses, in
+                          all that is told
       --output=FORMAT     text (default) or json: one object per attempt on
                           standard output
       --metrics-listen=ADDR:PORT

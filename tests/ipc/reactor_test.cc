@@ -243,7 +243,8 @@ TEST(Reactor, WhatIsForIdleTimesIsNotStarved) {
   reactor.when_idle([&] { ++idle; });
   reactor.post(again);
   reactor.run();
-  EXPECT_EQ(idle, 3);
+  EXPECT_GE(idle, 3);
+  EXPECT_LT(tasks, 10'000) << "it took its turn while tasks waited";
 }
 
 TEST(Reactor, TasksNotRunAreDestroyedWithIt) {

@@ -77,10 +77,14 @@ TEST(StatsReply, TheHttpServerWhereThereIsOne) {
                               .accept_failures = 3,
                               .requests = 4,
                               .requests_dropped = 5,
-                              .replies_dropped = 6};
+                              .replies_dropped = 6,
+                              .watchers = 7,
+                              .watchers_refused = 8,
+                              .watchers_stalled = 9};
   EXPECT_EQ(Json::parse(stats_reply(snapshot))["http"].dump(),
             R"({"clients_accepted":1,"clients_displaced":2,"accept_failures":3,"requests":4,)"
-            R"("requests_dropped":5,"replies_dropped":6})");
+            R"("requests_dropped":5,"replies_dropped":6,"watchers":7,"watchers_refused":8,)"
+            R"("watchers_stalled":9})");
 }
 
 // Where each tally is shown.

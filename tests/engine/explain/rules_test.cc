@@ -79,7 +79,7 @@ TEST(ExplainRules, EachFindingHasASentenceEvidenceLimitsAndACommand) {
         facts.row.initiator_local = way == Way::tx;
         if (!works) {
           facts.row.last_success.reset();
-          facts.causes.refused = facts.causes.reset = 0;
+          facts.causes.refused = facts.causes.reset = facts.causes.no_ack = 0;
         }
         const auto neighbour =
             busy ? succeeding(service(way, "10.0.0.2")) : silent(way, "10.0.0.2");
