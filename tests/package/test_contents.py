@@ -38,6 +38,15 @@ DOCUMENTS = {"NEWS.Debian.gz", "README.md", "SECURITY.md", "changelog.Debian.gz"
              "pin-readers.conf", "reliability.md", "tcpeek.conf"}  # fmt: skip
 
 
+FORWARD_FILES = {
+    "/lib/systemd/system/tcpeek-forward.service",
+    "/usr/sbin/tcpeek-forward",
+    "/usr/share/man/man8/tcpeek-forward.8.gz",
+}
+FORWARD_DOCUMENTS = {"NEWS.Debian.gz", "changelog.Debian.gz", "changelog.gz", "copyright", "examples/nats-server.conf",
+                     "examples/tcpeek-stream.json"}  # fmt: skip
+
+
 def setUpModule() -> None:
     if not (debs.BUILD / "cmake_install.cmake").exists():
         raise unittest.SkipTest(f"PACKAGE TESTS SKIPPED: no build in {debs.BUILD}")
@@ -76,6 +85,12 @@ class ContentsTest(unittest.TestCase):
         rest = {path for path in files if not path.startswith(below)}
         self.assertEqual(rest - dashboards, FILES)
         self.assertLessEqual({path for path in dashboards if pathlib.Path(path).suffix in (".json", ".yml", ".yaml")}, rest)
+
+    def test_the_forwarder_is_a_package_of_its_own(self) -> None:
+        files = self.files(debs.named(rf"tcpeek-forward_{re.escape(debs.VERSION)}-\d+_\w+\.deb"))
+        below = "/usr/share/doc/tcpeek-forward/"
+        self.assertEqual({path for path in files if not path.startswith(below)}, FORWARD_FILES)
+        self.assertEqual({path.removeprefix(below) for path in files if path.startswith(below)}, FORWARD_DOCUMENTS)
 
     def test_symbols_are_in_a_package_of_their_own(self) -> None:
         binary = self.extract(debs.package()) / "usr/sbin/tcpeek"
