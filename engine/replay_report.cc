@@ -114,7 +114,8 @@ void ReplayReport::write(Whole whole) {
 std::string ReplayReport::json(const Whole& whole) const {
   std::string files;
   for (const std::string& file : whole.files) {
-    files += (files.empty() ? "" : ",") + ipc::json_quoted(file);
+    if (!files.empty()) files += ',';
+    files += ipc::json_quoted(file);
   }
   std::string text =
       redacted(fmt::format(R"({{"files":[{}],"stats":{},"top":{},"explain":{},"history":{},)",
