@@ -41,6 +41,7 @@ DOCUMENTS = {"NEWS.Debian.gz", "README.md", "SECURITY.md", "changelog.Debian.gz"
 FORWARD_FILES = {
     "/lib/systemd/system/tcpeek-forward.service",
     "/usr/sbin/tcpeek-forward",
+    "/usr/share/lintian/overrides/tcpeek-forward",
     "/usr/share/man/man8/tcpeek-forward.8.gz",
 }
 FORWARD_DOCUMENTS = {"NEWS.Debian.gz", "changelog.Debian.gz", "changelog.gz", "copyright", "examples/nats-server.conf",
