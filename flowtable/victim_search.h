@@ -111,7 +111,7 @@ class VictimSearch {
     const auto two = [](const std::uint32_t* at) {
       return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(at));
     };
-    return {Four{four(&a[0])}, Four{four(&a[4])}, Four{four(&b[0])}, Four{four(&b[4])},
+    return {Four{four(a.data())}, Four{four(&a[4])}, Four{four(b.data())}, Four{four(&b[4])},
             Four{_mm_unpacklo_epi64(two(&a[8]), two(&b[8]))}};
   }
 

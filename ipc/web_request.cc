@@ -65,7 +65,7 @@ WebRequest read_query(const Path& path, std::string_view query) {
     query.remove_prefix(std::min(query.size(), piece.size() + 1));
     const std::size_t equals = piece.find('=');
     if (equals == std::string_view::npos || equals == 0) return mistake(path);
-    const auto known =
+    const auto* const known =
         std::ranges::find(path.parameters, piece.substr(0, equals), &Parameter::name);
     if (known == path.parameters.end()) return mistake(path);
     std::string_view& value = values.at(static_cast<std::size_t>(known - path.parameters.begin()));
@@ -127,7 +127,7 @@ bool is_loopback(const Address& address) noexcept {
 
 WebRequest web_request_of(std::string_view target) {
   const std::size_t question = target.find('?');
-  const auto path = std::ranges::find(kPaths, target.substr(0, question), &Path::path);
+  const auto* const path = std::ranges::find(kPaths, target.substr(0, question), &Path::path);
   if (path == kPaths.end()) return {};
   const std::string_view query =
       question == std::string_view::npos ? std::string_view() : target.substr(question + 1);
