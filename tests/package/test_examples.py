@@ -54,6 +54,8 @@ NOT_RUN: Mapping[str, str] = {
     "systemctl ": "needs systemd; package.installed and systemd.service",
     "setcap ": "changes an installed file; live.privileges has the capability",
     "ssh server": "needs another host",
+    "tcpeekstat fleet --nats": "needs a broker; scripts.tcpeekstat_manual has one",
+    "cat /var/log/tcpeek/*.jsonl": "needs that folder; scripts.tcpeekstat_manual has one",
     "* * * * *": "lines of a crontab; their commands are run as other examples",
     "tcpeek --no-socket --netns 4711": "needs a container; live.look has a namespace",
     "install -D": "changes the installed units; systemd.sandbox has the drop-in",
