@@ -181,7 +181,7 @@ TEST(Settings, unknown_keys_are_shown_with_what_was_meant) {
       {"no = 1", "'no' is not an option: did you mean no-socket or no-seccomp?"},
       {"x = 1", "'x' is not an option; --help lists them all"},
       {"frobnicate = 1", "'frobnicate' is not an option; --help lists them all"},
-      {"www = \"RX@%:80\"", "'www' is not an option: filters are below [filters]"},
+      {"orders = \"RX@%:80\"", "'orders' is not an option: filters are below [filters]"},
       {"config = g", "'config' is for the command line alone"},
       {"reload", "'reload' is for the command line alone"},
       {"help", "'help' is for the command line alone"},
