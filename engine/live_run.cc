@@ -71,6 +71,7 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
       filters_(options.filters),
       links_(ring::read_links()),
       interfaces_(options.interfaces, options.local, links_),
+      prefilter_(options, capture_filter_, interfaces_, log),
       sizing_(live_sizing(options, interfaces_.targets().size())),
       loss_warnings_({.ring_mib = sizing_.ring_mib, .readers = sizing_.cpus.size()}),
       start_(read_clocks()),
@@ -124,6 +125,7 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
     queue_watch_.judge(snapshot.queues, QueueWatch::Clock::now(),
                        snapshot.taken.time_since_epoch());
     snapshot.server.deltas_displaced = request_handler_.deltas().displaced();
+    snapshot.prefilter = prefilter_.stats();
   });
   request_handler_.offer(metrics_replies_);
   if (options_.metrics_exemplars) reporter_.keep(failure_examples_);
@@ -147,9 +149,10 @@ CaptureSockets LiveRun::open_sockets() {
                              .steering = ring::steering_program(steering_)};
   try {
     return {config, interfaces_.targets(),
-            [this](const ring::CaptureTarget& target) {
-              return ring::capture_program(capture_filter_, target.access,
-                                           interfaces_.loopback_index(target));
+            [this](const ring::CaptureTarget& target) -> TargetFilter {
+              const auto loopback = interfaces_.loopback_index(target);
+              return {ring::capture_program(capture_filter_, target.access, loopback),
+                      prefilter_.program_for(target.access, loopback)};
             },
             socket_closer_};
   } catch (const ring::FilterSyntaxError& e) {
@@ -257,6 +260,7 @@ bool LiveRun::start_readers() {
 void LiveRun::print_banner() {
   LiveBanner banner;
   banner.filter = in_words(capture_filter_);
+  banner.prefilter = prefilter_.in_words();
   banner.capture_bytes = ring::kSnapLength;
   banner.readers = readers_.size();
   banner.ring_mib = sizing_.ring_mib;

@@ -23,6 +23,7 @@
 #include "engine/live/interfaces.h"
 #include "engine/live/kernel_queues.h"
 #include "engine/live/link_watcher.h"
+#include "engine/live/prefilter_choice.h"
 #include "engine/live/queue_watch.h"
 #include "engine/live/readers.h"
 #include "engine/live/services_collector.h"
@@ -95,6 +96,7 @@ class LiveRun {
   FilterRegistry filters_;
   const ring::LinkState links_;  // at the start
   Interfaces interfaces_;
+  const PrefilterChoice prefilter_;
   const Sizing sizing_;
   LossWarnings loss_warnings_;
   const ClockReading start_;

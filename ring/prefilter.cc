@@ -1,6 +1,7 @@
 #include "ring/prefilter.h"
 
 #include <linux/bpf.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -80,6 +81,15 @@ bpf_attr attributes_of(std::span<const EbpfInstruction> program) {
   return wanted;
 }
 
+// Whether sockets take it: of all that is attached to a socket the kernel bounds the size
+// (net.core.optmem_max).
+void try_on_a_socket(int program) {
+  const Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (socket.get() < 0) refuse("cannot open a socket to try the program on", errno);
+  if (::setsockopt(socket.get(), SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof program) == 0) return;
+  refuse("cannot attach the program to a socket (SO_ATTACH_BPF)", errno);
+}
+
 }  // namespace
 
 // First without a log, for which the verifier has to write down each step.
@@ -114,6 +124,7 @@ void Prefilter::load(Access access, std::uint32_t loopback_index) {
                                                   .key = key_,
                                                   .lifetime = lifetime_,
                                                   .marks = marks_.get()}));
+  try_on_a_socket(program.get());
 }
 
 int Prefilter::descriptor(Access access, std::uint32_t loopback_index) const {
