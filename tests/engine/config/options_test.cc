@@ -46,7 +46,6 @@ TEST(Options, defaults) {
   EXPECT_EQ(options.bpf, "");
   EXPECT_EQ(options.capture, CaptureMode::handshake);
   EXPECT_EQ(options.decap, std::nullopt);
-  EXPECT_EQ(options.prefilter, PrefilterMode::off);
   EXPECT_EQ(options.output, OutputFormat::text);
   EXPECT_EQ(options.colour, ColourMode::automatic);
   EXPECT_EQ(options.only, OutcomeChoice());
@@ -72,13 +71,6 @@ TEST(Options, short_forms) {
   EXPECT_EQ(options.ring_mib, 64U);
   EXPECT_EQ(options.log_level, 7);
   EXPECT_TRUE(options.quiet);
-}
-
-TEST(Options, modes_of_the_prefilter) {
-  EXPECT_EQ(options_of({"--prefilter=off"}).prefilter, PrefilterMode::off);
-  EXPECT_EQ(options_of({"--prefilter=on"}).prefilter, PrefilterMode::on);
-  EXPECT_THROW(options_of({"--prefilter=yes"}), UsageError);
-  EXPECT_THROW(options_of({"--prefilter=on", "-r", "-"}), UsageError);
 }
 
 TEST(Options, long_forms) {
@@ -108,7 +100,6 @@ TEST(Options, long_forms) {
                                       "--capture",
                                       "tcp",
                                       "--decap=vxlan,ipip",
-                                      "--prefilter=auto",
                                       "--output=json",
                                       "--failing-ratio=90",
                                       "--degraded-ratio",
@@ -134,7 +125,6 @@ TEST(Options, long_forms) {
   EXPECT_EQ(options.copy_window, std::chrono::microseconds(0));
   EXPECT_EQ(options.bpf, "net 10.0.0.0/8");
   EXPECT_EQ(options.capture, CaptureMode::tcp);
-  EXPECT_EQ(options.prefilter, PrefilterMode::automatic);
   EXPECT_TRUE(options.decap && options.decap->has(TunnelKind::vxlan) &&
               options.decap->has(TunnelKind::ipip));
   EXPECT_EQ(options.output, OutputFormat::json);

@@ -1,4 +1,4 @@
-#include "engine/live/prefilter_choice.h"
+#include "engine/live_prefilter.h"
 
 #include <fmt/format.h>
 
