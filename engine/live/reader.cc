@@ -267,7 +267,10 @@ void Reader::look_for_loss() noexcept {
   if (now - looked_for_loss_at_ < kLossInterval) return;
   looked_for_loss_at_ = now;
   const std::uint64_t lost = handoff_.lost() + rings_.lost();
-  if (lost != lost_) pipeline_->tracker().note_loss(now);
+  // Some may have been lost since `now`.
+  if (lost != lost_) {
+    pipeline_->tracker().note_loss(std::max(now, timeline_.of(read_clocks().monotonic)));
+  }
   lost_ = lost;
 }
 

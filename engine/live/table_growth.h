@@ -39,6 +39,7 @@ class TableGrowth {
  private:
   template <class Tracker>
   bool trim(Tracker& tracker, std::size_t attempts, flowtable::PacketTime now) noexcept {
+    if (!used_ && trimmed_at_ == flowtable::PacketTime{}) trimmed_at_ = now;
     used_ = used_ || attempts != 0;
     const bool due = used_ && (attempts == 0 || now - trimmed_at_ >= kBetweenTrims);
     if (at_ == 0 && !due) return false;

@@ -76,6 +76,11 @@ class PacketTimeline {
     now_ = std::max(now_, monotonic);
   }
 
+  // The time of a moment of the monotonic clock.
+  [[nodiscard]] flowtable::PacketTime of(std::chrono::nanoseconds monotonic) const noexcept {
+    return flowtable::PacketTime(monotonic + base_);
+  }
+
   // When observe() was last called.
   [[nodiscard]] flowtable::PacketTime now() const noexcept {
     return flowtable::PacketTime(now_ + base_);

@@ -77,7 +77,7 @@ def hammer(path: pathlib.Path, seconds: float) -> tuple[int, int]:
 class Descriptors(unittest.TestCase):
     def setUp(self) -> None:
         self.network = self.enterContext(lab.Lab())
-        self.monitor = self.enterContext(Monitor(self.network, "-q", "--threads", "2", ring_mib=16))
+        self.monitor = self.enterContext(Monitor(self.network, "-q", "--threads", "2", "--max-sessions", "20000", ring_mib=16))
         self.sender = self.network.peer.raw_socket("veth0")
         self.addCleanup(self.sender.close)
 
