@@ -23,7 +23,8 @@ from process import Process
 
 setUpModule = lab.require
 
-LONGEST_END_S = 3.0
+# The kernel lets a grace period pass for each socket that is closed, which takes longer on a busy machine.
+LONGEST_END_S = 10.0
 SIGTERM_BIT = 1 << (signal.SIGTERM - 1)
 # As far as a start has come when it is interrupted: into opening sockets, making readers, making tables.
 MOMENTS_S = (0.02, 0.1, 0.3, 0.5, 1.0) if live.FULL else (0.1, 0.5)
