@@ -14,7 +14,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/base/redact.h"
+#include "engine/base/address_permutation.h"
 #include "engine/forward/aggregate.h"
 #include "engine/forward/counters.h"
 #include "engine/forward/message_id.h"
@@ -28,7 +28,7 @@ struct ConverterConfig {
   std::string host;
   std::string subject = "tcpeek.events";
   std::chrono::seconds aggregate{0};  // 0: everything singly
-  std::optional<engine::Redactor> redactor;
+  std::optional<engine::AddressPermutation> redactor;
 };
 
 class Converter {

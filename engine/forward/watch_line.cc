@@ -157,7 +157,7 @@ bool Handler::finish() {
 
 // rx 192.0.2.1:443, tx [2001:db8::1]:443
 std::optional<std::string> redacted_service(std::string_view text,
-                                            const engine::Redactor& redactor) {
+                                            const engine::AddressPermutation& redactor) {
   const std::size_t blank = text.find(' ');
   const std::size_t colon = text.rfind(':');
   if (blank == text.npos || colon == text.npos || colon < blank) return std::nullopt;
@@ -190,7 +190,7 @@ std::optional<WatchLine> parse_watch_line(std::string_view text) {
 }
 
 std::optional<std::string> redacted(std::string_view text, WatchLine& parsed,
-                                    const engine::Redactor& redactor) {
+                                    const engine::AddressPermutation& redactor) {
   std::string result;
   result.reserve(text.size() + 64);
   std::size_t copied = 0;

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/base/redact.h"
+#include "engine/base/address_permutation.h"
 
 namespace tcpeek::forward {
 
@@ -57,6 +57,6 @@ struct WatchLine {
 // The line with its addresses replaced, of which the parsed one keeps that of the service. None: what stands
 // there is no address.
 [[nodiscard]] std::optional<std::string> redacted(std::string_view text, WatchLine& parsed,
-                                                  const engine::Redactor& redactor);
+                                                  const engine::AddressPermutation& redactor);
 
 }  // namespace tcpeek::forward

@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const engine::Redactor kRedactor({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16});
+const engine::AddressPermutation kRedactor({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16});
 
 TEST(WatchLineTest, Outcome) {
   const auto line = parse_watch_line(outcome_line(57, "success", "2001:db8::1"));

@@ -1,4 +1,4 @@
-#include "engine/base/redact.h"
+#include "engine/base/address_permutation.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -54,13 +54,13 @@ std::uint64_t siphash(std::uint64_t first, std::uint64_t second,
   return state.v[0] ^ state.v[1] ^ state.v[2] ^ state.v[3];
 }
 
-Redactor::Redactor(const RedactionKey& key) noexcept
+AddressPermutation::AddressPermutation(const RedactionKey& key) noexcept
     : first_(little_endian(std::span(key).first(8))),
       second_(little_endian(std::span(key).subspan(8))) {}
 
 // Each round adds a keyed hash of one half, of the family and of the round's number to the other half.
 template <std::size_t N>
-void Redactor::permute(std::array<std::uint8_t, N>& bytes) const noexcept {
+void AddressPermutation::permute(std::array<std::uint8_t, N>& bytes) const noexcept {
   constexpr std::size_t kHalf = N / 2;
   for (std::uint8_t round = 0; round < kRounds; ++round) {
     const std::size_t from = round % 2 == 0 ? 0 : kHalf;
@@ -75,7 +75,7 @@ void Redactor::permute(std::array<std::uint8_t, N>& bytes) const noexcept {
   }
 }
 
-std::optional<std::string> Redactor::address(std::string_view text) const {
+std::optional<std::string> AddressPermutation::address(std::string_view text) const {
   const std::string plain(text.substr(0, text.find('%')));
   std::array<char, INET6_ADDRSTRLEN> printed{};
   std::array<std::uint8_t, 4> v4{};

@@ -1,5 +1,6 @@
 // Replaces addresses by others: the same one always by the same one, different ones by different ones, and
-// nobody without the key can tell which is which.
+// nobody without the key can tell which is which. With a key that is kept it does so over restarts, and in all that
+// have the key; output/redactor.h, which numbers addresses in the order in which they come, does not.
 //
 // How it works: a keyed permutation of all addresses of a family, a Feistel network over the halves of the
 // address whose round function is SipHash-2-4 (Aumasson, Bernstein 2012). So an IPv4 address becomes an IPv4 address,
@@ -20,9 +21,9 @@ namespace tcpeek::engine {
 
 using RedactionKey = std::array<std::uint8_t, 16>;
 
-class Redactor {
+class AddressPermutation {
  public:
-  explicit Redactor(const RedactionKey& key) noexcept;
+  explicit AddressPermutation(const RedactionKey& key) noexcept;
 
   // `text` is an address of either family without brackets, IPv6 possibly with a zone, which is dropped.
   // None if it is not.
