@@ -14,6 +14,7 @@
 
 #include "engine/base/service_names.h"
 #include "engine/base/text.h"
+#include "engine/base/write_all.h"
 #include "engine/serve/web_page.h"
 #include "ipc/explain_json.h"
 #include "ipc/history_json.h"
@@ -133,12 +134,7 @@ std::string ReplayReport::redacted(std::string json) const {
 }
 
 void ReplayReport::write_out(std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t count = ::write(file_.get(), text.data(), text.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail("write", path_);
-    text.remove_prefix(static_cast<std::size_t>(count));
-  }
+  if (!write_all(file_.get(), text)) fail("write", path_);
   if (::rename(written_.c_str(), path_.c_str()) != 0) fail("rename what was written to", path_);
   written_.clear();
 }

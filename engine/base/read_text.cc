@@ -1,6 +1,7 @@
 #include "engine/base/read_text.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <array>
@@ -8,6 +9,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "engine/base/text.h"
+#include "engine/base/usage_error.h"
 #include "ring/descriptor.h"
 
 namespace tcpeek::engine {
@@ -24,6 +27,17 @@ std::string read_text(const std::string& path, std::size_t most) {
     if (count == 0) return text;
     text.append(buffer.data(), static_cast<std::size_t>(count));
     if (text.size() > most) throw std::length_error(path);
+  }
+}
+
+std::string read_option_file(std::string_view option, const std::string& path, std::size_t most) {
+  try {
+    return read_text(path, most);
+  } catch (const std::length_error&) {
+    throw UsageError(fmt::format("{}: {} has more than {} bytes", option, in_quotes(path), most));
+  } catch (const std::system_error& e) {
+    throw UsageError(
+        fmt::format("{}: cannot read {}: {}", option, in_quotes(path), e.code().message()));
   }
 }
 

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <stdexcept>
-#include <system_error>
 
 #include "engine/base/read_text.h"
 #include "engine/base/text.h"
@@ -28,14 +26,7 @@ void must(natsStatus status, const std::string& what) {
 }
 
 void set_secret(natsOptions* options, const std::string& path) {
-  std::string text;
-  try {
-    text = engine::read_text(path, kMostSecretBytes);
-  } catch (const std::length_error&) {
-    throw UsageError("--secret-file: " + in_quotes(path) + " has more than 8192 bytes");
-  } catch (const std::system_error& e) {
-    throw UsageError("--secret-file: cannot read " + in_quotes(path) + ": " + e.code().message());
-  }
+  std::string text = engine::read_option_file("--secret-file", path, kMostSecretBytes);
   text.erase(std::min(text.find_first_of("\r\n"), text.size()));
   if (text.empty()) {
     throw UsageError("--secret-file: " + in_quotes(path) +

@@ -32,15 +32,7 @@ engine::RedactionKey redaction_key(const std::string& path) {
     }
     return key;
   }
-  std::string text;
-  try {
-    text = engine::read_text(path, kMostKeyBytes);
-  } catch (const std::system_error& e) {
-    throw engine::UsageError("--redact-key: cannot read " + in_quotes(path) + ": " +
-                             e.code().message());
-  } catch (const std::length_error&) {
-    throw engine::UsageError("--redact-key: " + in_quotes(path) + " has more than 4096 bytes");
-  }
+  const std::string text = engine::read_option_file("--redact-key", path, kMostKeyBytes);
   if (text.size() < key.size()) {
     throw engine::UsageError("--redact-key: " + in_quotes(path) + " has fewer than 16 bytes");
   }

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <stdexcept>
 #include <system_error>
@@ -15,6 +14,7 @@
 
 #include "engine/base/read_text.h"
 #include "engine/base/text.h"
+#include "engine/base/write_all.h"
 #include "ipc/json_text.h"
 
 namespace tcpeek::forward {
@@ -35,15 +35,6 @@ std::optional<std::uint64_t> number_of(const rapidjson::Value& object, const cha
   const auto member = object.FindMember(name);
   if (member == object.MemberEnd() || !member->value.IsUint64()) return std::nullopt;
   return member->value.GetUint64();
-}
-
-void write_all(int descriptor, std::string_view text, const std::string& path) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(descriptor, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) ring::throw_errno("cannot write " + in_quotes(path));
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
 }
 
 std::string folder_of(const std::string& path) {
@@ -113,7 +104,9 @@ void StateFile::write(const State& state) const {
     const ring::Descriptor file(
         ::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, kMode));
     if (file.get() < 0) ring::throw_errno("cannot open " + in_quotes(aside));
-    write_all(file.get(), to_text(state), aside);
+    if (!engine::write_all(file.get(), to_text(state))) {
+      ring::throw_errno("cannot write " + in_quotes(aside));
+    }
     if (::fsync(file.get()) != 0) ring::throw_errno("cannot sync " + in_quotes(aside));
   }
   if (std::rename(aside.c_str(), path_.c_str()) != 0) {
