@@ -25,10 +25,13 @@ std::uint64_t unacknowledged(const Case& about) noexcept {
 }
 
 // Those that wait still are no failures yet.
+std::uint64_t without_ack(const Case& about) noexcept {
+  return about.service.causes.no_ack + about.awaiting_ack();
+}
+
 std::string never_acknowledged(const Case& about) {
   const std::uint64_t awaited = about.awaiting_ack();
-  std::string text =
-      share(about, about.service.causes.no_ack + awaited, "answered and never acknowledged");
+  std::string text = share(about, without_ack(about), "answered and never acknowledged");
   if (awaited != 0) text += fmt::format(", {} of them being answered again now", awaited);
   return text;
 }
@@ -56,6 +59,32 @@ Verdict verdict_of(const Case& about) noexcept {
   if (!about.service.router) return Verdict::unknown;
   if (!about.service.router->is_responder) return Verdict::path;
   return about.vantage == Vantage::responder ? Verdict::here : Verdict::there;
+}
+
+// What became of first SYNs whose attempts succeed by a second one, as far as it is seen from here.
+struct FirstSyns {
+  Verdict verdict;
+  std::string_view means;
+};
+
+FirstSyns first_syns(const Case& about) noexcept {
+  if (about.vantage != Vantage::responder) return {Verdict::path, ": the path loses packets."};
+  // On the responder's side the first SYN is seen, so it was not lost before.
+  const std::uint64_t repeated = about.service.repeated_successes;
+  const std::uint64_t answered = about.service.answered_twice;
+  if (answered * kNearlyAll >= repeated * (kNearlyAll - 1)) {
+    return {Verdict::path,
+            ", though the first one was answered: the way back to the initiators loses packets."};
+  }
+  if (answered * kNearlyAll <= repeated) {
+    return {
+        Verdict::here,
+        ", though the first one arrived: it is dropped here, by an accept queue that is full at "
+        "times or by a filter."};
+  }
+  return {Verdict::unknown,
+          ", though the first one arrived: some are answered and the way back loses that, others "
+          "are dropped here."};
 }
 
 }  // namespace
@@ -88,7 +117,7 @@ std::optional<Finding> half_open_scan(const Case& about) {
 
 // TX: the SYN/ACK arrived, and this host sent no ACK.
 std::optional<Finding> synack_dropped_here(const Case& about) {
-  const std::uint64_t weight = about.service.causes.no_ack + about.awaiting_ack();
+  const std::uint64_t weight = without_ack(about);
   if (about.vantage != Vantage::initiator || weight == 0) return std::nullopt;
   Finding finding = begin_finding(about, Verdict::here, weight);
   finding.sentence = fmt::format("{} answers, but {} does not take the SYN/ACK: a filter drops it.",
@@ -106,7 +135,7 @@ std::optional<Finding> synack_dropped_here(const Case& about) {
 
 // RX: the SYN/ACK left, and nothing came back.
 std::optional<Finding> way_back(const Case& about) {
-  const std::uint64_t weight = about.service.causes.no_ack + about.awaiting_ack();
+  const std::uint64_t weight = without_ack(about);
   if (about.vantage == Vantage::initiator || weight == 0) return std::nullopt;
   Finding finding = begin_finding(about, Verdict::path, weight);
   finding.sentence = fmt::format(
@@ -170,36 +199,6 @@ std::optional<Finding> option_black_hole(const Case& about) {
   finding.next = {"sysctl net.ipv4.tcp_ecn net.ipv4.tcp_fastopen", trace_port(service.row)};
   return finding;
 }
-
-namespace {
-
-// What became of first SYNs whose attempts succeed by a second one, as far as it is seen from here.
-struct FirstSyns {
-  Verdict verdict;
-  std::string_view means;
-};
-
-FirstSyns first_syns(const Case& about) noexcept {
-  if (about.vantage != Vantage::responder) return {Verdict::path, ": the path loses packets."};
-  // On the responder's side the first SYN is seen, so it was not lost before.
-  const std::uint64_t repeated = about.service.repeated_successes;
-  const std::uint64_t answered = about.service.answered_twice;
-  if (answered * kNearlyAll >= repeated * (kNearlyAll - 1)) {
-    return {Verdict::path,
-            ", though the first one was answered: the way back to the initiators loses packets."};
-  }
-  if (answered * kNearlyAll <= repeated) {
-    return {
-        Verdict::here,
-        ", though the first one arrived: it is dropped here, by an accept queue that is full at "
-        "times or by a filter."};
-  }
-  return {Verdict::unknown,
-          ", though the first one arrived: some are answered and the way back loses that, others "
-          "are dropped here."};
-}
-
-}  // namespace
 
 std::optional<Finding> loss_on_path(const Case& about) {
   const ServiceFacts& service = about.service;
