@@ -39,23 +39,23 @@ class TableGrowth {
  private:
   template <class Tracker>
   bool trim(Tracker& tracker, std::size_t attempts, flowtable::PacketTime now) noexcept {
-    if (!used_ && trimmed_at_ == flowtable::PacketTime{}) trimmed_at_ = now;
+    if (!used_) since_ = now;
     used_ = used_ || attempts != 0;
-    const bool due = used_ && (attempts == 0 || now - trimmed_at_ >= kBetweenTrims);
+    const bool due = used_ && (attempts == 0 || now - since_ >= kBetweenTrims);
     if (at_ == 0 && !due) return false;
     tracker.give_back_memory(at_, kGroupsAtOnce);
     at_ += kGroupsAtOnce;
     if (at_ < tracker.table().group_count()) return true;
     at_ = 0;
-    trimmed_at_ = now;
+    since_ = now;
     used_ = attempts != 0;
     return false;
   }
 
   bool growing_ = false;
-  bool used_ = false;   // since the last trim
-  std::size_t at_ = 0;  // the group that is looked at next; 0: none
-  flowtable::PacketTime trimmed_at_{};
+  bool used_ = false;              // since the last trim
+  std::size_t at_ = 0;             // the group that is looked at next; 0: none
+  flowtable::PacketTime since_{};  // the last trim, or what came first after it
 };
 
 }  // namespace tcpeek::engine

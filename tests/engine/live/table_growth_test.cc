@@ -88,6 +88,19 @@ TEST(TableGrowthTest, ATableThatHasBecomeEmptyIsLookedOverAtOnce) {
   EXPECT_EQ(tracker.given_back, tracker.table().group_count()) << "and once is enough";
 }
 
+TEST(TableGrowthTest, TheMinuteBeginsWithTheFirstAttemptAfterAQuietTime) {
+  Table tracker;
+  TableGrowth growth;
+  EXPECT_FALSE(growth.work(tracker, kStart));
+  tracker.put(1);
+  EXPECT_FALSE(growth.work(tracker, kStart + 10min));
+  EXPECT_FALSE(growth.work(tracker, kStart + 10min + 59s));
+  EXPECT_EQ(tracker.given_back, 0U);
+  while (growth.work(tracker, kStart + 11min)) {
+  }
+  EXPECT_EQ(tracker.given_back, tracker.table().group_count());
+}
+
 TEST(TableGrowthTest, ManyAttemptsTakeAllOfItStepByStep) {
   Table tracker;
   TableGrowth growth;
