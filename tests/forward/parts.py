@@ -15,14 +15,16 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import unittest
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import paths  # noqa: F401  (to the modules of tests/live)
+
+import lab
 from nats_client import Client, Stored
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = lab.ROOT
 DEADLINE_S = 30.0
 SERVER_CONFIG = ROOT / "packaging" / "nats" / "nats-server.conf"
 STREAM_CONFIG = ROOT / "packaging" / "nats" / "tcpeek-stream.json"
@@ -52,14 +54,7 @@ def require() -> None:
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = DEADLINE_S) -> Any:
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds:g} s: {what}")
-        time.sleep(0.02)
+    return lab.wait_for(condition, what, seconds)
 
 
 def free_port() -> int:

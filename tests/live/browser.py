@@ -96,14 +96,10 @@ class Browser:
         return str(self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector))
 
     def wait(self, what: str, condition: Callable[[], Any], seconds: float = 20) -> Any:
-        deadline = time.monotonic() + seconds
-        while True:
-            value = condition()
-            if value:
-                return value
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{what}: not within {seconds} s; the page says:\n{self.text('body')[:3000]}")
-            time.sleep(0.2)
+        try:
+            return lab.wait_for(condition, what, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the page says:\n{self.text('body')[:3000]}") from None
 
     def press(self, key: str) -> None:
         """One key, to whatever has the focus."""
