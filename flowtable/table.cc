@@ -34,17 +34,28 @@ AttemptTable::AttemptTable(std::uint64_t capacity, const KeyHash::Secret& secret
     : hash_(secret),
       capacity_(std::max<std::uint64_t>(capacity, 1)),
       groups_(pages<Group>(groups_for(capacity_), memory)),
-      notes_(pages<std::uint16_t>(groups_.size() * kGroupSlots, memory)) {}
+      notes_(pages<std::uint16_t>(groups_.size() * kGroupSlots, memory)),
+      written_(groups_.size()) {}
 
-// Of an empty group nothing matters but the count of its keys that are elsewhere.
+// Of an empty group nothing else matters than the count of its keys that are elsewhere.
+bool AttemptTable::holds_nothing(std::size_t group) const noexcept {
+  return match(groups_[group], 0) == kAllSlots && groups_[group].away == 0;
+}
+
 void AttemptTable::give_back_memory(std::size_t start, std::size_t groups) noexcept {
   const std::size_t end = std::min(start + groups, groups_.size());
   std::size_t empty_from = start;
-  for (std::size_t g = start; g < end; ++g) {
-    if (match(groups_[g], 0) == kAllSlots && groups_[g].away == 0) continue;
-    groups_.give_back(empty_from, g);
-    empty_from = g + 1;
-  }
+  written_.for_each_marked(start, end, [&](std::size_t first, std::size_t next) {
+    const bool all_of_mark = first % WrittenGroups::kGroupsAMark == 0 &&
+                             (next % WrittenGroups::kGroupsAMark == 0 || next == groups_.size());
+    const std::size_t before = empty_from;
+    for (std::size_t g = first; g < next; ++g) {
+      if (holds_nothing(g)) continue;
+      groups_.give_back(empty_from, g);
+      empty_from = g + 1;
+    }
+    if (all_of_mark && empty_from == before) written_.unmark(first);
+  });
   groups_.give_back(empty_from, end);
 }
 
@@ -135,6 +146,7 @@ void AttemptTable::unsettle_guest(Slot slot) noexcept {
 void AttemptTable::move(Slot from, Slot to) noexcept {
   Group& source = groups_[from.group()];
   Group& target = groups_[to.group()];
+  written_.mark(to.group());
   const Home h = home((*this)[from].key);
   if (is_guest(from)) unsettle_guest(from);
   if (to.group() != h.group) settle_guest(h, to);
@@ -154,6 +166,7 @@ bool AttemptTable::consistent() const noexcept {
   std::uint64_t away_counted = 0;
   for (std::uint32_t group = 0; group < groups_.size(); ++group) {
     away_counted += groups_[group].away;
+    if (!written_.marked(group) && !holds_nothing(group)) return false;
     for (std::uint32_t i = 0; i < kGroupSlots; ++i) {
       if (groups_[group].tags[i] == 0) continue;
       const Slot slot{group, i};

@@ -30,6 +30,7 @@
 #include "flowtable/page_array.h"
 #include "flowtable/slot.h"
 #include "flowtable/tick.h"
+#include "flowtable/written_groups.h"
 
 namespace tcpeek::flowtable {
 
@@ -119,14 +120,16 @@ class AttemptTable {
   // has reached. fn may erase that slot.
   template <class Fn>
   void sweep(std::size_t start, std::size_t groups, Tick now, Fn&& fn) noexcept {
-    for (std::size_t g = start; g < start + groups; ++g) {
-      if (g + kSweepAhead < groups_.size()) prefetch_index(g + kSweepAhead);
-      for (std::uint32_t i = 0; i < kGroupSlots; ++i) {
-        if (groups_[g].tags[i] != 0 && Tick{groups_[g].deadlines[i] >> 1}.reached_at(now)) {
-          fn(Slot{static_cast<std::uint32_t>(g), i});
+    written_.for_each_marked(start, start + groups, [&](std::size_t first, std::size_t end) {
+      for (std::size_t g = first; g < end; ++g) {
+        if (g + kSweepAhead < groups_.size()) prefetch_index(g + kSweepAhead);
+        for (std::uint32_t i = 0; i < kGroupSlots; ++i) {
+          if (groups_[g].tags[i] != 0 && Tick{groups_[g].deadlines[i] >> 1}.reached_at(now)) {
+            fn(Slot{static_cast<std::uint32_t>(g), i});
+          }
         }
       }
-    }
+    });
   }
 
   // Calls fn(slot) for each pending attempt; fn may put another of its key there.
@@ -186,6 +189,8 @@ class AttemptTable {
   // The slots of a group whose tag is `tag`, a bit for each.
   [[nodiscard]] static std::uint32_t match(const Group& group, std::uint16_t tag) noexcept;
 
+  [[nodiscard]] bool holds_nothing(std::size_t group) const noexcept;
+
   [[nodiscard]] std::uint32_t pending_slots(std::uint32_t group) const noexcept {
     return kAllSlots & ~(match(groups_[group], 0) | groups_[group].remembered);
   }
@@ -223,6 +228,7 @@ class AttemptTable {
   std::uint64_t capacity_;
   PageArray<Group> groups_;
   PageArray<std::uint16_t> notes_;  // one for each slot
+  WrittenGroups written_;           // all that are not as they were made
   std::uint64_t pending_ = 0;
   std::uint64_t remembered_ = 0;
 };

@@ -43,12 +43,13 @@ inline Slot AttemptTable::find_in(std::uint32_t group, std::uint16_t tag,
 
 template <class Fn>
 void AttemptTable::for_each_pending(std::size_t start, std::size_t groups, Fn&& fn) const noexcept {
-  for (std::size_t g = start; g < start + groups; ++g) {
-    std::uint32_t slots = pending_slots(static_cast<std::uint32_t>(g));
-    for (; slots != 0; slots &= slots - 1) {
-      fn(Slot{static_cast<std::uint32_t>(g), static_cast<std::uint32_t>(std::countr_zero(slots))});
+  written_.for_each_marked(start, start + groups, [&](std::size_t first, std::size_t end) {
+    for (auto g = static_cast<std::uint32_t>(first); g < end; ++g) {
+      for (std::uint32_t slots = pending_slots(g); slots != 0; slots &= slots - 1) {
+        fn(Slot{g, static_cast<std::uint32_t>(std::countr_zero(slots))});
+      }
     }
-  }
+  });
 }
 
 inline Slot AttemptTable::free_or_remembered(std::uint32_t group) const noexcept {
@@ -84,6 +85,7 @@ inline void AttemptTable::prefetch_room(const Home& home) const noexcept {
 inline Attempt& AttemptTable::put(Slot slot, const FlowKey& key, const Home& home) noexcept {
   erase(slot);
   Group& g = groups_[slot.group()];
+  written_.mark(slot.group());
   g.tags[slot.index()] = tag_of(home.hash);
   notes_[note_index(slot)] = 0;
   g.hand = (slot.index() + 1) % kGroupSlots & 0x3f;

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "flowtable/table.h"
+#include "flowtable/written_groups.h"
 #include "tests/flowtable/table_support.h"
 
 namespace tcpeek::flowtable {
@@ -119,6 +121,45 @@ TEST(TableMemoryTest, GroupsWhoseKeysAreElsewhereAreKept) {
   for (const std::uint32_t n : kept) {
     EXPECT_TRUE(table.find(test::key_of(n), table.home(test::key_of(n)))) << n;
   }
+}
+
+TEST(WrittenGroupsTest, OnlyMarkedOnesAreGoneOver) {
+  WrittenGroups written(20);
+  const auto gone_over = [&](std::size_t start, std::size_t end) {
+    std::vector<std::size_t> groups;
+    written.for_each_marked(start, end, [&](std::size_t first, std::size_t next) {
+      for (std::size_t g = first; g < next; ++g) groups.push_back(g);
+    });
+    return groups;
+  };
+  EXPECT_TRUE(gone_over(0, 20).empty());
+  written.mark(9);
+  written.mark(19);
+  EXPECT_EQ(gone_over(0, 20),
+            (std::vector<std::size_t>{8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19}));
+  EXPECT_EQ(gone_over(10, 12), (std::vector<std::size_t>{10, 11}));
+  EXPECT_EQ(gone_over(15, 17), (std::vector<std::size_t>{15, 16}));
+  EXPECT_TRUE(gone_over(3, 8).empty());
+  written.unmark(12);
+  EXPECT_EQ(gone_over(0, 20), (std::vector<std::size_t>{16, 17, 18, 19}));
+}
+
+// Going over a table takes no memory, whatever the kernel does when an unwritten page is read.
+TEST(TableMemoryTest, ASweepTakesNoMemory) {
+  AttemptTable table(1'000'000, test::secret_of(5), TableMemory::grows);
+  const FlowKey key = test::key_of(1);
+  const AttemptTable::Home home = table.home(key);
+  const Slot slot = table.place(home, false).slot;
+  table.put(slot, key, home);
+  table.set_deadline(slot, Tick{5});
+  std::size_t due = 0;
+  table.sweep(0, table.group_count(), Tick{6}, [&](Slot) { ++due; });
+  table.for_each_pending(0, table.group_count(), [&](Slot) { ++due; });
+  EXPECT_EQ(due, 2U);
+  const auto first = reinterpret_cast<std::uintptr_t>(&table[Slot{0, 0}]) / 4096 * 4096;
+  const auto last_group = static_cast<std::uint32_t>(table.group_count() - 1);
+  const auto last = reinterpret_cast<std::uintptr_t>(&table[Slot{last_group, 0}]);
+  EXPECT_LE(resident(reinterpret_cast<const void*>(first), last - first), 4U);
 }
 
 }  // namespace
