@@ -28,7 +28,7 @@ using std::chrono::steady_clock;
 using std::chrono::system_clock;
 
 // After an interrupt, when the other end of an output is slow or stuck; waited three times at most.
-constexpr std::chrono::milliseconds kShutdownFlushTimeout{500};
+constexpr std::chrono::milliseconds kFlushTimeout{500};
 constexpr unsigned kReportServices = 64;
 
 system_clock::time_point to_system(PacketTime time) {
@@ -187,7 +187,7 @@ void ReplayRun::finish() {
   if (readers_->pending() != 0) readers_->finish(clock_.now(), [this] { collect_outcomes(); });
   print_outcomes();
   progress_.wipe();
-  standard_error_.flush_blocking(kShutdownFlushTimeout);  // makes room for the summary
+  standard_error_.flush_blocking(kFlushTimeout);  // makes room for the summary
   standard_error_.line("");
   print_summary();
   if (options_.explain) print_explanation();
@@ -196,8 +196,8 @@ void ReplayRun::finish() {
   // At any log level: they are the reason for the exit status.
   Log faults(standard_error_, LOG_ERR, false);
   for (const std::string& fault : files_.faults()) faults.error("{}", shown(fault));
-  standard_error_.flush_blocking(kShutdownFlushTimeout);
-  standard_output_.flush_blocking(kShutdownFlushTimeout);
+  standard_error_.flush_blocking(kFlushTimeout);
+  standard_output_.flush_blocking(kFlushTimeout);
 }
 
 void ReplayRun::print_summary() {

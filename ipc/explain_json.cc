@@ -10,7 +10,7 @@
 namespace tcpeek::ipc {
 namespace {
 
-constexpr std::size_t kUsualBytes = 1024;
+constexpr std::size_t kUsualExplanationBytes = 1024;
 constexpr std::size_t kUsualFindingBytes = 3072;
 
 void write_sentences(JsonWriter& json, std::string_view name,
@@ -107,7 +107,7 @@ void write_explanation(JsonWriter& json, const Explanation& explanation) {
 }  // namespace
 
 std::string explain_reply(const Explanation& explanation) {
-  JsonWriter json(kUsualBytes + explanation.findings.size() * kUsualFindingBytes);
+  JsonWriter json(kUsualExplanationBytes + explanation.findings.size() * kUsualFindingBytes);
   json.object([&] { write_explanation(json, explanation); });
   return std::move(json).take();
 }

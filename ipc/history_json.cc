@@ -32,8 +32,8 @@ constexpr std::array<std::string_view, 17> kColumns{"unix_time",
                                                     "dup_synack_segments",
                                                     "p50_seconds",
                                                     "p99_seconds"};
-constexpr std::size_t kUsualBytes = 4096;
-constexpr std::size_t kUsualRowBytes = 64;
+constexpr std::size_t kUsualHistoryBytes = 4096;
+constexpr std::size_t kUsualSampleBytes = 64;
 constexpr std::string_view kNothing = "0,0,0,0,0,0,0,0,0,0,0,0,0,null,null]";
 
 // Seconds with three decimals.
@@ -191,7 +191,7 @@ void write_report(JsonWriter& json, const HistoryReport& report) {
 std::string history_reply(const HistoryReport& report) {
   const std::size_t most_rows =
       report.series.size() * (report.seconds.size() + report.minutes.size());
-  JsonWriter json(kUsualBytes + most_rows * kUsualRowBytes);
+  JsonWriter json(kUsualHistoryBytes + most_rows * kUsualSampleBytes);
   json.object([&] { write_report(json, report); });
   return std::move(json).take();
 }

@@ -15,8 +15,8 @@ namespace {
 
 using std::string_view;
 
-constexpr std::size_t kUsualBytes = 32768;
-constexpr std::size_t kUsualFilterBytes = 5200;
+constexpr std::size_t kUsualMetricsBytes = 32768;
+constexpr std::size_t kUsualFilterMetricsBytes = 5200;
 
 std::uint64_t count_of(const FailureCounts& counts, FailureReason reason) noexcept {
   switch (reason) {
@@ -207,7 +207,7 @@ void Metrics::write_services(const ServiceMetrics& services) {
 
 std::string metrics_text(const Snapshot& snapshot, const ServiceMetrics& services,
                          const FailureExamples* examples, MetricsForm form) {
-  MetricsWriter out(form, kUsualBytes + snapshot.filters.size() * kUsualFilterBytes);
+  MetricsWriter out(form, kUsualMetricsBytes + snapshot.filters.size() * kUsualFilterMetricsBytes);
   Metrics metrics(snapshot, out);
   metrics.write_process();
   write_filter_metrics(out, snapshot, examples);

@@ -9,7 +9,7 @@
 namespace tcpeek::ipc {
 namespace {
 
-constexpr std::size_t kUsualBytes = 1024;
+constexpr std::size_t kUsualOutcomeBytes = 1024;
 
 void write_endpoint(JsonWriter& json, std::string_view name, const EventEndpoint& end) {
   json.object(name, [&] {
@@ -97,7 +97,7 @@ void write_event(JsonWriter& json, const OutcomeEvent& event) {
 }  // namespace
 
 std::string to_json_line(const OutcomeEvent& event, std::optional<EventStamp> stamp) {
-  JsonWriter json(kUsualBytes);
+  JsonWriter json(kUsualOutcomeBytes);
   json.object([&] {
     json.member("event", std::string_view("outcome"));
     if (stamp) {

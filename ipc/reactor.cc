@@ -19,57 +19,53 @@ namespace tcpeek::ipc {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-namespace {
-
-struct Periodic {
-  asio::steady_timer timer;
-  std::chrono::milliseconds interval;
-  std::function<void()> task;
-
-  Periodic(asio::io_context& context, std::chrono::milliseconds each, std::function<void()> what)
-      : timer(context), interval(each), task(std::move(what)) {}
-
-  void arm(std::chrono::steady_clock::time_point when) {
-    timer.expires_at(when);
-    timer.async_wait([this](error_code error) {
-      if (error) return;
-      task();
-      const auto now = std::chrono::steady_clock::now();
-      const auto next = timer.expiry() + interval;
-      arm(next > now ? next : now + interval);
-    });
-  }
-};
-
-struct Watch {
-  asio::posix::stream_descriptor descriptor;
-  std::function<void()> task;
-
-  Watch(asio::io_context& context, std::function<void()> what)
-      : descriptor(context), task(std::move(what)) {}
-  ~Watch() {
-    // The number belongs to the caller: only forget it.
-    if (descriptor.is_open()) descriptor.release();
-  }
-  Watch(const Watch&) = delete;
-  Watch& operator=(const Watch&) = delete;
-
-  void arm() {
-    descriptor.async_wait(asio::posix::stream_descriptor::wait_read, [this](error_code error) {
-      if (error == asio::error::operation_aborted) return;
-      if (error) {
-        throw std::system_error(error, fmt::format("cannot wait for input of descriptor {}",
-                                                   descriptor.native_handle()));
-      }
-      task();
-      arm();
-    });
-  }
-};
-
-}  // namespace
-
 struct Reactor::Impl {
+  struct Periodic {
+    asio::steady_timer timer;
+    std::chrono::milliseconds interval;
+    std::function<void()> task;
+
+    Periodic(asio::io_context& context, std::chrono::milliseconds each, std::function<void()> what)
+        : timer(context), interval(each), task(std::move(what)) {}
+
+    void arm(std::chrono::steady_clock::time_point when) {
+      timer.expires_at(when);
+      timer.async_wait([this](error_code error) {
+        if (error) return;
+        task();
+        const auto now = std::chrono::steady_clock::now();
+        const auto next = timer.expiry() + interval;
+        arm(next > now ? next : now + interval);
+      });
+    }
+  };
+
+  struct Watch {
+    asio::posix::stream_descriptor descriptor;
+    std::function<void()> task;
+
+    Watch(asio::io_context& context, std::function<void()> what)
+        : descriptor(context), task(std::move(what)) {}
+    ~Watch() {
+      // The number belongs to the caller: only forget it.
+      if (descriptor.is_open()) descriptor.release();
+    }
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+
+    void arm() {
+      descriptor.async_wait(asio::posix::stream_descriptor::wait_read, [this](error_code error) {
+        if (error == asio::error::operation_aborted) return;
+        if (error) {
+          throw std::system_error(error, fmt::format("cannot wait for input of descriptor {}",
+                                                     descriptor.native_handle()));
+        }
+        task();
+        arm();
+      });
+    }
+  };
+
   asio::io_context context{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
   // The first timer makes Asio open its epoll descriptor, so a failure of that shows at set-up.
@@ -112,7 +108,7 @@ void Reactor::every(std::chrono::milliseconds interval, std::function<void()> ta
     throw std::system_error(std::make_error_code(std::errc::invalid_argument),
                             fmt::format("cannot set a timer of {} ms", interval.count()));
   }
-  Periodic& periodic = impl_->periodics.emplace_back(impl_->context, interval, std::move(task));
+  Impl::Periodic& periodic = impl_->periodics.emplace_back(impl_->context, interval, std::move(task));
   periodic.arm(std::chrono::steady_clock::now() + interval);
 }
 
@@ -124,7 +120,7 @@ void Reactor::after(std::chrono::milliseconds delay, std::function<void()> task)
 }
 
 void Reactor::on_readable(int descriptor, std::function<void()> task) {
-  Watch& watch = impl_->watches.emplace_back(impl_->context, std::move(task));
+  Impl::Watch& watch = impl_->watches.emplace_back(impl_->context, std::move(task));
   error_code error;
   watch.descriptor.assign(descriptor, error);
   if (error) {

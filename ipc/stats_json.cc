@@ -13,7 +13,7 @@ namespace tcpeek::ipc {
 namespace {
 
 // Of a reply without filters, and of each filter; a longer one grows once more.
-constexpr std::size_t kUsualBytes = 8192;
+constexpr std::size_t kUsualStatsBytes = 8192;
 constexpr std::size_t kUsualFilterBytes = 2000;
 
 std::string_view word(InterfaceState state) noexcept {
@@ -344,13 +344,13 @@ void write_snapshot(JsonWriter& json, const Snapshot& snapshot, const Snapshot& 
 }  // namespace
 
 std::string stats_reply(const Snapshot& snapshot) {
-  JsonWriter json(kUsualBytes + snapshot.filters.size() * kUsualFilterBytes);
+  JsonWriter json(kUsualStatsBytes + snapshot.filters.size() * kUsualFilterBytes);
   json.object([&] { write_snapshot(json, snapshot, snapshot, nullptr); });
   return std::move(json).take();
 }
 
 std::string delta_reply(const DeltaSpan& span, const Snapshot& difference, const Snapshot& now) {
-  JsonWriter json(kUsualBytes + now.filters.size() * kUsualFilterBytes);
+  JsonWriter json(kUsualStatsBytes + now.filters.size() * kUsualFilterBytes);
   json.object([&] { write_snapshot(json, difference, now, &span); });
   return std::move(json).take();
 }

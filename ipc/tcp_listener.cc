@@ -16,7 +16,7 @@ namespace {
 
 // As long a queue as the kernel allows (net.core.somaxconn): when it is full, a SYN is dropped, and the client
 // waits a second to send it again.
-constexpr int kBacklog = std::numeric_limits<int>::max();
+constexpr int kTcpBacklog = std::numeric_limits<int>::max();
 
 struct Place {
   sockaddr_storage address{};
@@ -81,7 +81,7 @@ UniqueFd listen_on(const std::string& address, std::uint16_t port) {
   if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&place.address), place.size) != 0) {
     fail(" (choose another address or port with --metrics-listen)");
   }
-  if (::listen(listener.get(), kBacklog) != 0) fail("");
+  if (::listen(listener.get(), kTcpBacklog) != 0) fail("");
   return listener;
 }
 

@@ -7,6 +7,7 @@
 // Thread contract: plain values.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +32,14 @@ struct TopRequest {
 };
 
 using TopTime = std::optional<std::chrono::system_clock::time_point>;
+
+// Never is earlier than everything for the latest, and later for the earliest.
+[[nodiscard]] inline TopTime latest(const TopTime& a, const TopTime& b) {
+  return std::max(a, b);
+}
+[[nodiscard]] inline TopTime earliest(const TopTime& a, const TopTime& b) {
+  return a && b ? std::min(a, b) : a ? a : b;
+}
 
 // By cause.
 struct FailureCounts {

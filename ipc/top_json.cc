@@ -12,7 +12,7 @@
 namespace tcpeek::ipc {
 namespace {
 
-constexpr std::size_t kUsualBytes = 1024;
+constexpr std::size_t kUsualTopBytes = 1024;
 constexpr std::size_t kUsualRowBytes = 1100;
 
 void write_leg(JsonWriter& json, std::string_view name, const TopLeg& leg) {
@@ -120,7 +120,7 @@ void write_top(JsonWriter& json, const Top& top) {
 }  // namespace
 
 std::string top_reply(const Top& top) {
-  JsonWriter json(kUsualBytes + (top.services.size() + top.peers.size()) * kUsualRowBytes);
+  JsonWriter json(kUsualTopBytes + (top.services.size() + top.peers.size()) * kUsualRowBytes);
   json.object([&] { write_top(json, top); });
   return std::move(json).take();
 }

@@ -14,7 +14,7 @@ constexpr std::string_view kWord = "TOP";
 constexpr std::string_view kBy = "by=";
 constexpr std::array<TopBy, 4> kAll{TopBy::service, TopBy::initiator, TopBy::pair, TopBy::network};
 // Of an argument that is refused; the rest of a long one helps nobody.
-constexpr std::size_t kShownBytes = 40;
+constexpr std::size_t kMostShownBytes = 40;
 
 std::optional<TopBy> parse_by(std::string_view text) noexcept {
   for (const TopBy by : kAll) {
@@ -31,11 +31,11 @@ std::optional<unsigned> parse_count(std::string_view text) noexcept {
   return count;
 }
 
-TopMistake mistake(std::string_view argument) {
+TopMistake top_mistake(std::string_view argument) {
   return {
       fmt::format("TOP: '{}' is not an argument; allowed are a number from 1 to {}, and "
                   "by=service, by=initiator, by=pair or by=network, each once",
-                  argument.substr(0, kShownBytes), TopRequest::kMost)};
+                  argument.substr(0, kMostShownBytes), TopRequest::kMost)};
 }
 
 }  // namespace
@@ -69,12 +69,12 @@ std::optional<std::variant<TopRequest, TopMistake>> parse_top_request(std::strin
     rest.remove_prefix(argument.size());
     if (argument.starts_with(kBy)) {
       const auto by = parse_by(argument.substr(kBy.size()));
-      if (!by || sorted) return mistake(argument);
+      if (!by || sorted) return top_mistake(argument);
       top.by = *by;
       sorted = true;
     } else {
       const auto count = parse_count(argument);
-      if (!count || counted) return mistake(argument);
+      if (!count || counted) return top_mistake(argument);
       top.count = *count;
       counted = true;
     }

@@ -24,7 +24,7 @@ namespace tcpeek::ipc {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
-using Protocol = asio::local::stream_protocol;
+using Local = asio::local::stream_protocol;
 
 // Outlives the server's object while its clients' operations are still to be called back.
 struct UnixServer::Core : std::enable_shared_from_this<Core> {
@@ -46,7 +46,7 @@ struct UnixServer::Core : std::enable_shared_from_this<Core> {
   void close();
 
   asio::io_context& context;
-  Protocol::acceptor acceptor;
+  Local::acceptor acceptor;
   ConnectBrake brake;
   asio::steady_timer retry;
   ServerLimits limits;
@@ -58,7 +58,7 @@ struct UnixServer::Core : std::enable_shared_from_this<Core> {
 
 class UnixServer::Session final : public Asker, public std::enable_shared_from_this<Session> {
  public:
-  Session(std::shared_ptr<Core> core, Protocol::socket socket, IncomingClient client)
+  Session(std::shared_ptr<Core> core, Local::socket socket, IncomingClient client)
       : core_(std::move(core)),
         socket_(std::move(socket)),
         peer_(client.peer),
@@ -211,7 +211,7 @@ class UnixServer::Session final : public Asker, public std::enable_shared_from_t
   void finish() {
     reply_ = {};
     error_code failed;
-    socket_.shutdown(Protocol::socket::shutdown_send, failed);
+    socket_.shutdown(Local::socket::shutdown_send, failed);
     if (failed || input_ended_) {
       close();
       return;
@@ -234,7 +234,7 @@ class UnixServer::Session final : public Asker, public std::enable_shared_from_t
   }
 
   std::shared_ptr<Core> core_;
-  Protocol::socket socket_;
+  Local::socket socket_;
   const Peer peer_;
   asio::steady_timer deadline_;
   RequestFramer framer_;
@@ -249,7 +249,7 @@ class UnixServer::Session final : public Asker, public std::enable_shared_from_t
 };
 
 void UnixServer::Core::wait_for_clients() {
-  acceptor.async_wait(Protocol::acceptor::wait_read, [self = shared_from_this()](error_code error) {
+  acceptor.async_wait(Local::acceptor::wait_read, [self = shared_from_this()](error_code error) {
     if (!self->acceptor.is_open()) return;
     if (error) return self->retry_later();
     self->accept_burst();
@@ -316,9 +316,9 @@ void UnixServer::Core::drop(const IncomingClient& client) {
 }
 
 void UnixServer::Core::admit(IncomingClient client) {
-  Protocol::socket socket(context);
+  Local::socket socket(context);
   error_code error;
-  socket.assign(Protocol(), client.socket.get(), error);
+  socket.assign(Local(), client.socket.get(), error);
   if (error) {
     ++stats.accept_failures;
     return drop(client);
@@ -342,7 +342,7 @@ UnixServer::UnixServer(Reactor& reactor, SocketPath path, ServerLimits limits, H
       core_(std::make_shared<Core>(reactor.context(), limits, std::move(handler))) {
   UniqueFd listener = path_.take_listener();
   error_code error;
-  core_->acceptor.assign(Protocol(), listener.get(), error);
+  core_->acceptor.assign(Local(), listener.get(), error);
   if (error) throw std::system_error(error, "cannot serve on " + path_.path());
   core_->brake = ConnectBrake(listener.release());
   core_->wait_for_clients();

@@ -15,13 +15,13 @@ namespace {
 using ipc::HealthFigures;
 using ipc::HealthState;
 
-std::string attempts(std::uint64_t count) {
+std::string attempts_in_words(std::uint64_t count) {
   return fmt::format("{} attempt{}", count, count == 1 ? "" : "s");
 }
 
 // "12 of 15 attempts failed, 2 succeeded only after a repeat"
 std::string in_words(const HealthFigures& figures) {
-  std::string text = fmt::format("{} of {} failed", figures.failed, attempts(figures.ended()));
+  std::string text = fmt::format("{} of {} failed", figures.failed, attempts_in_words(figures.ended()));
   if (figures.retried != 0) {
     text += fmt::format(", {} succeeded only after a repeat", figures.retried);
   }

@@ -95,6 +95,12 @@ std::string in_quotes(std::string_view text) {
   return out.append(printable(text)).append("'");
 }
 
+std::string in_quotes_shortened(std::string_view text) {
+  constexpr std::size_t kShownBytes = 40;
+  if (text.size() <= kShownBytes) return in_quotes(text);
+  return in_quotes(text.substr(0, kShownBytes)) + "...";
+}
+
 std::size_t printed_width(std::string_view text) noexcept {
   std::size_t width = 0;
   while (!text.empty()) {

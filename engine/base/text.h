@@ -39,6 +39,8 @@ struct Character {
 
 // 'printable(text)', quotes included.
 [[nodiscard]] std::string in_quotes(std::string_view text);
+// Of what is refused, the beginning: the rest of a long one helps nobody.
+[[nodiscard]] std::string in_quotes_shortened(std::string_view text);
 
 // Columns that printable(text) takes up, one for each character.
 [[nodiscard]] std::size_t printed_width(std::string_view text) noexcept;

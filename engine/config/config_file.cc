@@ -14,15 +14,15 @@
 namespace tcpeek::engine {
 namespace {
 
-constexpr std::string_view kBlanks = " \t\r";
+constexpr std::string_view kLineBlanks = " \t\r";
 constexpr std::string_view kFilters = "filters";
 // Of a long line this much is shown on either side of the caret.
 constexpr std::size_t kShown = 60;
 
 std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(kBlanks);
+  const std::size_t first = text.find_first_not_of(kLineBlanks);
   if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+  return text.substr(first, text.find_last_not_of(kLineBlanks) - first + 1);
 }
 
 }  // namespace
@@ -40,7 +40,7 @@ std::vector<ConfigText> ConfigEntry::items() const {
   for (std::size_t from = 0; from <= whole.size();) {
     const std::size_t end = std::min(whole.find(',', from), whole.size());
     const std::string_view piece = trimmed(whole.substr(from, end - from));
-    const std::size_t blanks = std::min(whole.find_first_not_of(kBlanks, from), end) - from;
+    const std::size_t blanks = std::min(whole.find_first_not_of(kLineBlanks, from), end) - from;
     pieces.push_back({std::string(piece), values.front().at + from + blanks});
     from = end + 1;
   }
@@ -75,7 +75,7 @@ class ConfigParser {
   }
 
   void skip_blanks() noexcept {
-    at_ = std::min(text_.find_first_not_of(kBlanks, at_), text_.size());
+    at_ = std::min(text_.find_first_not_of(kLineBlanks, at_), text_.size());
   }
 
   // Past blanks, empty lines and comments; false at the end of the file.

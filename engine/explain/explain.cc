@@ -17,7 +17,7 @@ namespace {
 using ipc::Explanation;
 using ipc::Finding;
 
-constexpr std::uint64_t kRun = 3;  // failures that are no chance
+constexpr std::uint64_t kNoChance = 3;  // failures that are no chance
 constexpr std::uint64_t kDegradedShare = 10;
 
 enum class Urgency : std::uint8_t { informative, some, degraded, never_worked, went_down };
@@ -49,7 +49,7 @@ Urgency urgency_of(const Case& about, Concern concern, std::uint64_t weight) noe
   // Successes alone do not tell: a scan of a port that works is no trouble of the port's.
   if (concern == Concern::unacknowledged && about.service.causes.half_open != 0)
     return Urgency::some;
-  if (weight < kRun || succeeds(about.input, about.service)) {
+  if (weight < kNoChance || succeeds(about.input, about.service)) {
     return degraded ? Urgency::degraded : Urgency::some;
   }
   return about.service.row.success != 0 ? Urgency::went_down : Urgency::never_worked;
@@ -87,10 +87,6 @@ void apply_rules(const ExplainInput& input, const ServiceFacts& service, std::ve
   }
 }
 
-ipc::TopTime earliest(const ipc::TopTime& a, const ipc::TopTime& b) {
-  return a && b ? std::min(a, b) : a ? a : b;
-}
-
 void add(ipc::FindingFigures& sum, const ipc::FindingFigures& more) noexcept {
   sum.attempts += more.attempts;
   sum.success += more.success;
@@ -108,9 +104,9 @@ void join(Scored& group, const Scored& more) {
   Finding& finding = group.finding;
   add(finding.figures, more.finding.figures);
   finding.times.counting_since =
-      earliest(finding.times.counting_since, more.finding.times.counting_since);
+      ipc::earliest(finding.times.counting_since, more.finding.times.counting_since);
   finding.times.failing_since =
-      earliest(finding.times.failing_since, more.finding.times.failing_since);
+      ipc::earliest(finding.times.failing_since, more.finding.times.failing_since);
   finding.times.last_success =
       std::max(finding.times.last_success, more.finding.times.last_success);
   finding.times.last_failure =

@@ -18,7 +18,7 @@ bool near_and_silent(const Case& about) noexcept {
   return about.vantage == Vantage::responder && about.silent() > 0;
 }
 
-std::string unanswered(const Case& about) {
+std::string unanswered_and_stalled(const Case& about) {
   std::string text = share(about, about.silent(), "not answered");
   if (about.stalled() != 0) {
     text += fmt::format(", {} of them being repeated now", about.stalled());
@@ -81,7 +81,7 @@ std::optional<Finding> accept_queue_full(const Case& about) {
   finding.sentence = fmt::format("The accept queue of {} {} full: the service accepts {}.",
                                  name_of(about.service.row), sure ? "is" : "seems to be",
                                  succeeds(about.input, about.service) ? "too slowly" : "nothing");
-  if (about.silent() > 0) finding.evidence.push_back(unanswered(about));
+  if (about.silent() > 0) finding.evidence.push_back(unanswered_and_stalled(about));
   if (about.service.repeated_successes != 0) {
     finding.evidence.push_back(fmt::format(
         "{} only after the SYN had been repeated",
@@ -110,7 +110,7 @@ std::optional<Finding> filtered_for_some(const Case& about) {
       name_of(service.row),
       service.initiators.size() == 1 ? service.initiators.front().address : "a few initiators",
       near_place(about));
-  finding.evidence = {unanswered(about), worked_until(about)};
+  finding.evidence = {unanswered_and_stalled(about), worked_until(about)};
   add_initiators(service, finding);
   finding.limits.emplace_back(
       "that the answer left for another interface than those captured looks the same: watch all of "
@@ -130,7 +130,7 @@ std::optional<Finding> dropped_in_silence(const Case& about) {
       "{} answers nobody: {} drops the SYNs in silence, or the service hangs and its queue is "
       "full.",
       name_of(row), near_place(about));
-  finding.evidence = {unanswered(about), worked_until(about)};
+  finding.evidence = {unanswered_and_stalled(about), worked_until(about)};
   add_initiators(about.service, finding);
   if (about.service.spread == Spread::few) {
     finding.limits.emplace_back(
@@ -153,7 +153,7 @@ std::optional<Finding> partly_unanswered(const Case& about) {
       "times, a "
       "filter, or connection tracking.",
       name_of(about.service.row));
-  finding.evidence = {unanswered(about), worked_until(about)};
+  finding.evidence = {unanswered_and_stalled(about), worked_until(about)};
   add_initiators(about.service, finding);
   finding.limits.emplace_back(
       "neither the kernel's queues nor who fails tell which: ListenOverflows that grow mean the "

@@ -21,7 +21,7 @@ bool far_and_silent(const Case& about) noexcept {
   return about.vantage != Vantage::responder && about.silent() > 0;
 }
 
-std::string unanswered(const Case& about) {
+std::string unanswered_share(const Case& about) {
   return share(about, about.silent(), "not answered");
 }
 
@@ -96,7 +96,7 @@ std::optional<Finding> network_dark(const Case& about) {
       about.service.network);
   finding.evidence = {fmt::format("{} hosts of it were tried {}, and none answered on any port",
                                   hosts.size(), period(about.input)),
-                      fmt::format("{}: {}", name_of(about.service.row), unanswered(about)),
+                      fmt::format("{}: {}", name_of(about.service.row), unanswered_share(about)),
                       worked_until(about)};
   finding.limits = {"hosts that are all down, or do not exist, look the same",
                     "the path is judged by this network alone: other networks may use another one"};
@@ -113,7 +113,7 @@ std::optional<Finding> unanswered_there(const Case& about) {
       "not "
       "the path.",
       name_of(about.service.row));
-  finding.evidence = {unanswered(about), worked_until(about)};
+  finding.evidence = {unanswered_share(about), worked_until(about)};
   finding.limits = {
       "a path so lossy that every repetition of a SYN dies looks the same; then other services "
       "there suffer, too"};
@@ -132,7 +132,7 @@ std::optional<Finding> service_silent(const Case& about) {
       "port, not "
       "the path.",
       name_of(about.service.row));
-  finding.evidence = {unanswered(about), answered(about, *other), worked_until(about)};
+  finding.evidence = {unanswered_share(about), answered(about, *other), worked_until(about)};
   finding.limits = {"a device on the way may filter this port alone, and answer for the others"};
   finding.next = {try_port(about.service.row), trace_port(about.service.row)};
   return finding;
@@ -147,7 +147,7 @@ std::optional<Finding> host_silent(const Case& about) {
   finding.sentence = fmt::format(
       "{} answers nothing while other hosts of {} do: that host is down, or a filter before it.",
       about.service.row.address, about.service.network);
-  finding.evidence = {unanswered(about), answered(about, *neighbour), worked_until(about)};
+  finding.evidence = {unanswered_share(about), answered(about, *neighbour), worked_until(about)};
   const auto as_silent = std::ranges::count_if(
       about.other_ports, [&](const ServiceFacts* other) { return is_silent(about.input, *other); });
   if (as_silent != 0) {
@@ -169,7 +169,7 @@ std::optional<Finding> no_answer(const Case& about) {
   finding.sentence =
       fmt::format("{} does not answer, and nothing tells whether it is the host or the path.",
                   name_of(about.service.row));
-  finding.evidence = {unanswered(about), worked_until(about)};
+  finding.evidence = {unanswered_share(about), worked_until(about)};
   finding.limits = {
       "no other port of this host and no other host of its network was seen to answer since"};
   if (about.vantage == Vantage::between) {

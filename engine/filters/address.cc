@@ -135,6 +135,12 @@ std::string to_string(const Address& address) {
   return text.data();
 }
 
+Prefix network_prefix_of(const Address& first) {
+  constexpr std::uint8_t kNetwork24 = 96 + 24;  // of the 128 bits of a mapped address
+  constexpr std::uint8_t kNetwork48 = 48;
+  return {first, first.is_v4() ? kNetwork24 : kNetwork48};
+}
+
 std::string to_string(const Prefix& prefix) {
   const unsigned skipped = is_v4_prefix(prefix) ? kMappedBits : 0;
   return to_string(prefix.address) + '/' + std::to_string(prefix.length - skipped);

@@ -48,6 +48,9 @@ struct Prefix {
   auto operator<=>(const Prefix&) const = default;
 };
 
+// The network that an address is told to be of: its /24, or the /48 of an IPv6 one. Host bits are zero already.
+[[nodiscard]] Prefix network_prefix_of(const Address& first);
+
 // 192.0.2.1 or 2001:db8::1 without brackets; nothing else. An IPv4-mapped address (::ffff:192.0.2.1) is
 // refused: it must be written as IPv4.
 [[nodiscard]] std::optional<Address> parse_address(std::string_view text);

@@ -19,7 +19,7 @@ using engine::in_quotes;
 using namespace std::chrono_literals;
 
 constexpr auto kSaveEach = 1s;
-constexpr auto kLongestWait = 250ms;
+constexpr auto kLongestPoll = 250ms;
 constexpr auto kDrain = 3s;  // what is on its way at the end
 
 constexpr std::size_t kMostKeyBytes = 4096;
@@ -162,7 +162,7 @@ void Forwarder::wait() const {
   const int timeout =
       busy ? 0
            : static_cast<int>(
-                 std::chrono::duration_cast<std::chrono::milliseconds>(kLongestWait).count());
+                 std::chrono::duration_cast<std::chrono::milliseconds>(kLongestPoll).count());
   static_cast<void>(::poll(polled.data(), polled.size(), timeout));
 }
 

@@ -12,11 +12,11 @@
 namespace tcpeek::forward {
 namespace {
 
-constexpr std::size_t kBootDigits = 16;
+constexpr std::size_t kHexDigits = 16;
 constexpr double kMostSeconds = 1e9;
 
 bool is_boot(std::string_view text) noexcept {
-  return text.size() == kBootDigits && text.find_first_not_of("0123456789abcdef") == text.npos;
+  return text.size() == kHexDigits && text.find_first_not_of("0123456789abcdef") == text.npos;
 }
 
 // What rapidjson tells, value by value. Members that decide stand at the top, but for from and to of "gap".

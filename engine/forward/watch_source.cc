@@ -16,8 +16,8 @@ namespace {
 using engine::in_quotes;
 using namespace std::chrono_literals;
 
-constexpr Backoff::Duration kFirstWait = 100ms;
-constexpr Backoff::Duration kLongestWait = 5s;
+constexpr Backoff::Duration kFirstSourceWait = 100ms;
+constexpr Backoff::Duration kLongestSourceWait = 5s;
 constexpr std::size_t kLinesPerTurn = 4096;
 // What is in the socket when tcpeek closes it goes into the window as well, up to so many messages.
 constexpr std::size_t kMostAtEnd = 4'000'000;
@@ -39,7 +39,7 @@ WatchSource::WatchSource(std::string path, const Position& resume, bool singles,
       presence_(presence),
       counters_(counters),
       log_(log),
-      backoff_(kFirstWait, kLongestWait, std::random_device{}()) {
+      backoff_(kFirstSourceWait, kLongestSourceWait, std::random_device{}()) {
   if (resume.boot.empty()) return;
   converter_.move_to(resume, std::chrono::system_clock::now());
   ask_from_ = resume.seq + 1;

@@ -14,7 +14,7 @@ constexpr std::size_t kTextBytes = 65'536;
 constexpr std::string_view kPrefix = "TcpExt:";
 
 // Takes the first word off.
-std::string_view take_word(std::string_view& line) {
+std::string_view take_column(std::string_view& line) {
   const std::size_t begin = std::min(line.find_first_not_of(' '), line.size());
   line.remove_prefix(begin);
   const std::size_t end = std::min(line.find(' '), line.size());
@@ -56,8 +56,8 @@ std::optional<ListenCounters> parse_listen_counters(std::string_view text) {
     ListenCounters counters;
     bool found = false;
     for (;;) {
-      const std::string_view name = take_word(names);
-      const std::string_view value = take_word(values);
+      const std::string_view name = take_column(names);
+      const std::string_view value = take_column(values);
       if (name.empty() || value.empty()) break;
       if (name == "ListenOverflows") {
         counters.overflows = number(value);

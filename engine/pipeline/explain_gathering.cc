@@ -29,9 +29,6 @@ constexpr std::uint64_t kFewShare = 90;
 constexpr std::uint64_t kManyShare = 50;
 constexpr std::uint64_t kManyFailures = 20;
 
-constexpr std::uint8_t kNetwork24 = 96 + 24;  // of the 128 bits of a mapped address
-constexpr std::uint8_t kNetwork48 = 48;
-
 AddressWords network_of(const TopKey& key) noexcept {
   return PeerTables::network_of(AddressWords::of(key.ends.first.data()));
 }
@@ -43,8 +40,7 @@ bool same_network(const TopKey& a, const TopKey& b) noexcept {
 }
 
 std::string name_of_network(const TopKey& key) {
-  const Address network{bytes_of(network_of(key))};
-  return to_string(Prefix{network, network.is_v4() ? kNetwork24 : kNetwork48});
+  return to_string(network_prefix_of(Address{bytes_of(network_of(key))}));
 }
 
 // The services to look at, each once.

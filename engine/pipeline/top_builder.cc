@@ -13,22 +13,10 @@ namespace {
 
 using std::chrono::system_clock;
 
-constexpr std::uint8_t kNetwork24 = 96 + 24;  // of the 128 bits of a mapped address
-constexpr std::uint8_t kNetwork48 = 48;
-
 ipc::TopTime wall_time(std::int64_t packet_time, std::int64_t offset) {
   if (packet_time == 0) return std::nullopt;
   const std::chrono::nanoseconds ns(packet_time + offset);
   return system_clock::time_point(std::chrono::duration_cast<system_clock::duration>(ns));
-}
-
-// Never is earlier than everything for the latest, and later for the earliest.
-ipc::TopTime latest(const ipc::TopTime& a, const ipc::TopTime& b) {
-  return std::max(a, b);
-}
-ipc::TopTime earliest(const ipc::TopTime& a, const ipc::TopTime& b) {
-  if (!a || !b) return a ? a : b;
-  return std::min(a, b);
 }
 
 ipc::TopLeg leg_of(const LegHistogram::Sums& sums) {
@@ -64,9 +52,9 @@ class ServiceSum {
     sum_.fast_open_black_holes += row.fast_open_black_holes;
     row.syn_to_synack.add_to(syn_to_synack_);
     row.synack_to_ack.add_to(synack_to_ack_);
-    sum_.counting_since = earliest(sum_.counting_since, wall_time(row.counting_since, offset));
-    sum_.last_success = latest(sum_.last_success, wall_time(row.last_success, offset));
-    sum_.last_failure = latest(sum_.last_failure, wall_time(row.last_failure, offset));
+    sum_.counting_since = ipc::earliest(sum_.counting_since, wall_time(row.counting_since, offset));
+    sum_.last_success = ipc::latest(sum_.last_success, wall_time(row.last_success, offset));
+    sum_.last_failure = ipc::latest(sum_.last_failure, wall_time(row.last_failure, offset));
     runs_.emplace_back(wall_time(row.failing_since, offset), wall_time(row.last_failure, offset));
   }
 
@@ -75,9 +63,9 @@ class ServiceSum {
     sum_.synack_to_ack = leg_of(synack_to_ack_);
     for (const auto& [since, last] : runs_) {
       if (since > sum_.last_success) {
-        sum_.failing_since = earliest(sum_.failing_since, since);
+        sum_.failing_since = ipc::earliest(sum_.failing_since, since);
       } else if (last > sum_.last_success) {
-        sum_.failing_since = earliest(sum_.failing_since, last);
+        sum_.failing_since = ipc::earliest(sum_.failing_since, last);
       }
     }
     return std::move(sum_);
@@ -100,7 +88,7 @@ void name(ipc::TopPeerRow& row, ipc::TopBy by, const PeerKey& key) {
     case ipc::TopBy::service:  // has rows of its own
       return;
     case ipc::TopBy::network:
-      row.network = to_string(Prefix{first, first.is_v4() ? kNetwork24 : kNetwork48});
+      row.network = to_string(network_prefix_of(first));
       return;
     case ipc::TopBy::pair:
       row.responder = to_string(Address{key.second});
@@ -122,8 +110,9 @@ ipc::TopPeerRow peer_row(ipc::TopBy by, const TopKey& key, std::size_t i, TopRep
     row.failures.causes += told.failures.counted;
     row.failures_error += told.failures.error;
     row.first_failure =
-        earliest(row.first_failure, wall_time(told.failures.first, reader->wall_offset));
-    row.last_failure = latest(row.last_failure, wall_time(told.failures.last, reader->wall_offset));
+        ipc::earliest(row.first_failure, wall_time(told.failures.first, reader->wall_offset));
+    row.last_failure =
+        ipc::latest(row.last_failure, wall_time(told.failures.last, reader->wall_offset));
   }
   return row;
 }

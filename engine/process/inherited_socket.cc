@@ -13,7 +13,7 @@
 namespace tcpeek::engine {
 namespace {
 
-constexpr int kFirst = 3;  // SD_LISTEN_FDS_START
+constexpr int kFirstInherited = 3;  // SD_LISTEN_FDS_START
 constexpr std::uint64_t kMost = 1024;
 
 [[noreturn]] void refuse(const std::string& reason) {
@@ -59,14 +59,14 @@ ring::Descriptor inherited_tcp_listener() {
     refuse("the service manager handed " + std::to_string(count) +
            " sockets over, and one is served");
   }
-  if (!is_tcp_listener(kFirst))
+  if (!is_tcp_listener(kFirstInherited))
     refuse("what the service manager handed over is no TCP socket that listens");
-  const int flags = ::fcntl(kFirst, F_GETFL);
-  if (flags < 0 || ::fcntl(kFirst, F_SETFL, flags | O_NONBLOCK) != 0 ||
-      ::fcntl(kFirst, F_SETFD, FD_CLOEXEC) != 0) {
+  const int flags = ::fcntl(kFirstInherited, F_GETFL);
+  if (flags < 0 || ::fcntl(kFirstInherited, F_SETFL, flags | O_NONBLOCK) != 0 ||
+      ::fcntl(kFirstInherited, F_SETFD, FD_CLOEXEC) != 0) {
     ring::throw_errno("fcntl of the socket that the service manager handed over");
   }
-  return ring::Descriptor(kFirst);
+  return ring::Descriptor(kFirstInherited);
 }
 
 }  // namespace tcpeek::engine

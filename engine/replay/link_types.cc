@@ -11,7 +11,7 @@ namespace {
 
 using flowtable::LinkFraming;
 
-struct Known {
+struct KnownType {
   std::uint16_t number;
   const char* name;
   const char* description;
@@ -19,17 +19,17 @@ struct Known {
 };
 
 constexpr std::array kKnown{
-    Known{0, "NULL", "BSD loopback", LinkFraming::family},
-    Known{1, "EN10MB", "Ethernet", LinkFraming::ethernet},
-    Known{12, "RAW", "Raw IP", LinkFraming::raw_ip},  // written by some programs
-    Known{14, "RAW", "Raw IP", LinkFraming::raw_ip},
-    Known{101, "RAW", "Raw IP", LinkFraming::raw_ip},
-    Known{108, "LOOP", "OpenBSD loopback", LinkFraming::family},
-    Known{113, "LINUX_SLL", "Linux cooked v1", LinkFraming::cooked},
-    Known{228, "IPV4", "Raw IPv4", LinkFraming::raw_ip},
-    Known{229, "IPV6", "Raw IPv6", LinkFraming::raw_ip},
-    Known{239, "NFLOG", "netfilter log", LinkFraming::nflog},
-    Known{276, "LINUX_SLL2", "Linux cooked v2", LinkFraming::cooked_v2},
+    KnownType{0, "NULL", "BSD loopback", LinkFraming::family},
+    KnownType{1, "EN10MB", "Ethernet", LinkFraming::ethernet},
+    KnownType{12, "RAW", "Raw IP", LinkFraming::raw_ip},  // written by some programs
+    KnownType{14, "RAW", "Raw IP", LinkFraming::raw_ip},
+    KnownType{101, "RAW", "Raw IP", LinkFraming::raw_ip},
+    KnownType{108, "LOOP", "OpenBSD loopback", LinkFraming::family},
+    KnownType{113, "LINUX_SLL", "Linux cooked v1", LinkFraming::cooked},
+    KnownType{228, "IPV4", "Raw IPv4", LinkFraming::raw_ip},
+    KnownType{229, "IPV6", "Raw IPv6", LinkFraming::raw_ip},
+    KnownType{239, "NFLOG", "netfilter log", LinkFraming::nflog},
+    KnownType{276, "LINUX_SLL2", "Linux cooked v2", LinkFraming::cooked_v2},
 };
 
 struct Other {
@@ -69,7 +69,7 @@ constexpr std::array kOthers{
 
 std::optional<LinkFraming> link_of(std::uint16_t link_type) noexcept {
   const auto* known = std::find_if(kKnown.begin(), kKnown.end(),
-                                   [&](const Known& k) { return k.number == link_type; });
+                                   [&](const KnownType& k) { return k.number == link_type; });
   if (known == kKnown.end()) return std::nullopt;
   return known->link;
 }
@@ -77,12 +77,12 @@ std::optional<LinkFraming> link_of(std::uint16_t link_type) noexcept {
 std::vector<std::uint16_t> known_link_types() {
   std::vector<std::uint16_t> numbers;
   numbers.reserve(std::size(kKnown));
-  for (const Known& known : kKnown) numbers.push_back(known.number);
+  for (const KnownType& known : kKnown) numbers.push_back(known.number);
   return numbers;
 }
 
 std::string describe_link_type(std::uint16_t link_type) {
-  for (const Known& known : kKnown) {
+  for (const KnownType& known : kKnown) {
     if (known.number == link_type) return fmt::format("{} ({})", known.name, known.description);
   }
   for (const Other& other : kOthers) {

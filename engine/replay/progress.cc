@@ -9,7 +9,7 @@ namespace tcpeek::engine {
 namespace {
 
 constexpr std::chrono::milliseconds kFirst{1000};
-constexpr std::chrono::milliseconds kInterval{200};
+constexpr std::chrono::milliseconds kRepaintInterval{200};
 constexpr const char* kWipe = "\r\x1b[K";
 
 // 1.2 G, 34.5 M, 678 k: three digits are enough to see progress.
@@ -45,7 +45,7 @@ void Progress::update(std::uint64_t bytes, std::optional<std::uint64_t> total,
                       std::uint64_t packets) {
   if (!due()) return;
   const Clock::time_point now = Clock::now();
-  next_ = now + kInterval;
+  next_ = now + kRepaintInterval;
   writer_.status(kWipe + progress_text(bytes, total, packets, now - start_));
   shown_ = true;
 }

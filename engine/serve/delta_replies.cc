@@ -14,9 +14,8 @@
 namespace tcpeek::engine {
 namespace {
 
-constexpr std::string_view kWord = "DELTA";
+constexpr std::string_view kDeltaWord = "DELTA";
 constexpr std::size_t kLongestName = 64;
-constexpr std::size_t kShownBytes = 40;  // of what is refused
 
 bool allowed(char c) noexcept {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -24,10 +23,8 @@ bool allowed(char c) noexcept {
 }
 
 std::string mistake(std::string_view name) {
-  const std::string what = name.empty()
-                               ? "the name is missing"
-                               : in_quotes(name.substr(0, kShownBytes)) +
-                                     (name.size() > kShownBytes ? "..." : "") + " is not a name";
+  const std::string what =
+      name.empty() ? "the name is missing" : in_quotes_shortened(name) + " is not a name";
   return fmt::format(
       "DELTA: {}; give a name of your own, 1 to {} letters, digits, '_', '-' or '.': DELTA NAME",
       what, kLongestName);
@@ -36,7 +33,7 @@ std::string mistake(std::string_view name) {
 }  // namespace
 
 std::optional<DeltaRequest> parse_delta_request(std::string_view request) {
-  const auto name = ipc::arguments_of(request, kWord);
+  const auto name = ipc::arguments_of(request, kDeltaWord);
   if (!name) return std::nullopt;
   const bool right = !name->empty() && name->size() <= kLongestName &&
                      std::all_of(name->begin(), name->end(), allowed);

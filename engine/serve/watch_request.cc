@@ -16,21 +16,15 @@ namespace {
 using ipc::EventKinds;
 using ipc::WatchRequest;
 
-constexpr std::string_view kWord = "WATCH";
+constexpr std::string_view kWatchWord = "WATCH";
 constexpr std::string_view kJson = "json";
 constexpr std::string_view kFilter = "filter=";
-constexpr std::string_view kResult = "result=";
+constexpr std::string_view kResultIs = "result=";
 constexpr std::string_view kFrom = "from=";
-constexpr std::array kArguments{kJson, kFilter, kResult, kFrom};
+constexpr std::array kArguments{kJson, kFilter, kResultIs, kFrom};
 constexpr std::string_view kAllowed =
     "allowed are json, filter=NAME, result=LIST and from=SEQ, each once";
-constexpr std::size_t kShownBytes = 40;  // of what is refused
 constexpr std::size_t kShownNames = 16;
-
-std::string shortened(std::string_view text) {
-  if (text.size() <= kShownBytes) return in_quotes(text);
-  return in_quotes(text.substr(0, kShownBytes)) + "...";
-}
 
 std::string_view without_quotes(std::string_view value) {
   const bool quoted = value.size() >= 2 && value.front() == '"' && value.back() == '"';
@@ -94,13 +88,13 @@ class Reading {
       return take(known, argument.substr(known.size()));
     }
     const std::size_t name_size = std::min(argument.find('='), argument.size() - 1) + 1;
-    return fmt::format("{} is not an argument; {}{}", shortened(argument), kAllowed,
+    return fmt::format("{} is not an argument; {}{}", in_quotes_shortened(argument), kAllowed,
                        did_you_mean(argument.substr(0, name_size), kArguments));
   }
 
   std::optional<std::string> take(std::string_view name, std::string_view value) {
     if (name == kFilter) return take_filter(value);
-    if (name == kResult) return take_results(value);
+    if (name == kResultIs) return take_results(value);
     if (name == kFrom) return take_from(value);
     return std::nullopt;
   }
@@ -114,8 +108,8 @@ class Reading {
       return std::nullopt;
     }
     const std::vector<std::string_view> known(names.begin(), names.end());
-    return fmt::format("no filter is named {}; there are {}{}", shortened(value), listed(known),
-                       did_you_mean(value, known));
+    return fmt::format("no filter is named {}; there are {}{}", in_quotes_shortened(value),
+                       listed(known), did_you_mean(value, known));
   }
 
   std::optional<std::string> take_results(std::string_view list) {
@@ -135,14 +129,14 @@ class Reading {
     std::array<std::string_view, ipc::kNamedKinds.size()> names;
     std::ranges::transform(ipc::kNamedKinds, names.begin(), &ipc::NamedKinds::name);
     return fmt::format("{} is not a result or a cause; allowed are {}, separated by commas{}",
-                       shortened(word), listed(names), did_you_mean(word, names));
+                       in_quotes_shortened(word), listed(names), did_you_mean(word, names));
   }
 
   std::optional<std::string> take_from(std::string_view value) {
     const auto seq = parse_number(value, 0, std::numeric_limits<std::uint64_t>::max());
     if (!seq) {
       return fmt::format("from={} is not an event number, a whole number from 0 to 2^64 - 1",
-                         shortened(value));
+                         in_quotes_shortened(value));
     }
     request_.from = *seq;
     return std::nullopt;
@@ -158,7 +152,7 @@ class Reading {
 
 std::optional<std::variant<WatchRequest, WatchMistake>> parse_watch_request(
     std::string_view request, const FilterNames& filters) {
-  const auto arguments = ipc::arguments_of(request, kWord);
+  const auto arguments = ipc::arguments_of(request, kWatchWord);
   if (!arguments) return std::nullopt;
   return Reading(*arguments, filters).read();
 }

@@ -56,7 +56,8 @@ def seconds_until_counted(network: Lab, monitor: Monitor, since: float) -> float
 
 class Flaps(unittest.TestCase):
     def test_down_and_up(self) -> None:
-        with Lab() as network, Monitor(network) as monitor:
+        # A table so small that what attempts take of it is soon taken.
+        with Lab() as network, Monitor(network, "--max-sessions", "1000") as monitor:
             process = Process(monitor.pid)
             took = []
             for number in range(FLAPS):
@@ -72,8 +73,7 @@ class Flaps(unittest.TestCase):
             self.assertLess(max(took), AGAIN_AFTER_FLAP_S)
             # A client that has just been answered is closed a little later.
             lab.wait_for(lambda: process.descriptors() <= descriptors, f"no more than {descriptors} descriptors")
-            self.assertLess(grown, 512)
-
+            self.assertLess(grown, 1024)
 
     def test_flaps_for_months_do_not_fill_the_log(self) -> None:
         with Lab() as network, Monitor(network, "-q") as monitor:
