@@ -238,6 +238,7 @@ class Readers(unittest.TestCase):
                         network,
                         "--threads", str(readers), "--icmp", "--timeout", "3", "--copy-window", "0", "-q",
                         name=f"readers{readers}",
+                        ring_mib=32,  # none of them is given a processor for a while
                     )  # fmt: skip
                 )
                 for readers in READERS

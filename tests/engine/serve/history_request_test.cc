@@ -43,10 +43,10 @@ TEST(HistoryRequest, WhatIsNoNumberOfSecondsIsRefusedWithWhatIsAllowed) {
 TEST(HistoryRequest, ALongArgumentIsQuotedInPart) {
   const auto request = parse_history_request("HISTORY " + std::string(4000, '9'));
   ASSERT_TRUE(request);
-  EXPECT_EQ(request->error, "HISTORY: '" + std::string(32, '9') +
+  EXPECT_EQ(request->error, "HISTORY: '" + std::string(40, '9') +
                                 "'... is not a number of seconds from 1 to 86400");
   // Cut within a character: what is left of it is escaped.
-  const auto cut = parse_history_request("HISTORY " + std::string(31, 'a') + "\xc3\xa4\xc3\xa4");
+  const auto cut = parse_history_request("HISTORY " + std::string(39, 'a') + "\xc3\xa4\xc3\xa4");
   EXPECT_THAT(cut->error, HasSubstr("aaa\\xc3'..."));
 }
 
