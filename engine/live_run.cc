@@ -173,7 +173,7 @@ std::vector<ReaderConfig> LiveRun::reader_configs() const {
                        .queue_outcomes = always_listens(options_),
                        .start = start_,
                        .sandbox = &sandbox_});
-    configs.back().tracker.memory = flowtable::TableMemory::grows;
+    if (!options_.prefault) configs.back().tracker.memory = flowtable::TableMemory::grows;
   }
   return configs;
 }

@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <system_error>
 #include <type_traits>
@@ -33,8 +32,8 @@ class PageArray {
  public:
   // All of it is taken at once.
   explicit PageArray(std::size_t size) : PageArray(size, Untouched()) {
-    while (take_more()) {
-    }
+    advise_huge_pages();
+    take(bytes());
   }
 
   // Pages take memory when they are first written: of which only a part is ever used, or not at first.
@@ -73,20 +72,15 @@ class PageArray {
   [[nodiscard]] T& operator[](std::size_t i) noexcept { return data_[i]; }
   [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return data_[i]; }
 
-  // Takes the memory of the next kStep, in a huge page where there are any, and keeps what is there. False: all
-  // has been taken. Costs about what writing two megabytes does.
+  // Takes the memory of the next kStep and keeps what is there. False: all has been taken. In small pages, for the
+  // sake of who waits: a huge one has to be found first, which took 8 ms where memory was in many pieces. The
+  // kernel puts them together later (khugepaged).
   bool take_more() noexcept {
-    if (taken_ >= bytes()) return false;
-    // Advice only: without huge pages the table works as well, a little slower.
-    if (taken_ == 0) static_cast<void>(::madvise(data_, bytes(), MADV_HUGEPAGE));
-    const auto at = reinterpret_cast<std::uintptr_t>(data_) + taken_;
-    const std::size_t step = std::min(kStep - at % kStep, bytes() - taken_);
-    // Since Linux 6.1: also where small pages were written before.
-    constexpr int kCollapse = 25;  // MADV_COLLAPSE, which glibc 2.36 does not know
-    auto* const first = reinterpret_cast<std::byte*>(data_) + taken_;
-    if (step != kStep || ::madvise(first, step, kCollapse) != 0) touch(first, step);
-    taken_ += step;
-    return taken_ < bytes();
+    if (taken()) return false;
+    take(std::min(kStep, bytes() - taken_));
+    if (!taken()) return true;
+    advise_huge_pages();
+    return false;
   }
   [[nodiscard]] bool taken() const noexcept { return taken_ >= bytes(); }
 
@@ -100,12 +94,19 @@ class PageArray {
 
  private:
   static constexpr std::size_t kPage = 4096;
-  static constexpr std::size_t kStep = 2U << 20;  // a huge page
+  static constexpr std::size_t kStep = std::size_t{512} << 10;  // some 50 us
 
   [[nodiscard]] std::size_t bytes() const noexcept { return size_ * sizeof(T); }
 
-  static void touch(std::byte* first, std::size_t bytes) noexcept {
-    for (std::size_t at = 0; at < bytes; at += kPage) {
+  // Advice only: without huge pages the table works as well, a little slower.
+  void advise_huge_pages() noexcept { static_cast<void>(::madvise(data_, bytes(), MADV_HUGEPAGE)); }
+
+  void take(std::size_t more) noexcept {
+    auto* const first = reinterpret_cast<std::byte*>(data_) + taken_;
+    taken_ += more;
+    if (::madvise(first, more, MADV_POPULATE_WRITE) == 0) return;
+    // Before Linux 5.14.
+    for (std::size_t at = 0; at < more; at += kPage) {
       volatile std::byte& byte = first[at];
       byte = byte;
     }

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -97,15 +98,22 @@ class JsonWriter {
   }
 
   // Nothing that was written ends in an opening bracket but an opening bracket: strings end in a quote.
+  [[nodiscard]] bool follows() const noexcept {
+    return !text_.empty() && text_.back() != '{' && text_.back() != '[';
+  }
   void separate() {
-    if (!text_.empty() && text_.back() != '{' && text_.back() != '[') text_ += ',';
+    if (follows()) text_ += ',';
   }
 
+  // In one piece: names are half of what a reply of numbers takes to write.
   void begin_member(std::string_view name) {
-    separate();
-    text_ += '"';
-    text_ += name;
-    text_ += "\":";
+    const std::string_view before = follows() ? ",\"" : "\"";
+    const std::size_t at = text_.size();
+    text_.resize(at + before.size() + name.size() + 2);
+    char* out = std::ranges::copy(before, text_.data() + at).out;
+    out = std::ranges::copy(name, out).out;
+    *out++ = '"';
+    *out = ':';
   }
 
   std::string text_;

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import peers
 from lab import (
     INTERFACE,
     PEER_INTERFACE,
@@ -75,6 +76,8 @@ class Bench:
         if monitor.kind == "reader":
             counted = json.loads(outcome.output.splitlines()[-1])
             outcome.seen, outcome.drops = counted["packets"], counted["drops"]
+        if monitor.kind == "other":
+            outcome.drops = peers.dropped(outcome.output)
         return outcome
 
 

@@ -40,6 +40,7 @@ constexpr std::uint32_t kMaxChunkPackets = kMaxChunkUnits * kChunkUnit;
 constexpr double kBurstsPerSecond = 10;
 
 const std::map<std::string, Load> kLoads{{"handshakes", Load::handshakes},
+                                         {"handshakes-rtt", Load::spaced},
                                          {"syn-flood", Load::syn_flood},
                                          {"data", Load::data},
                                          {"acks", Load::acks},
@@ -177,11 +178,12 @@ void print(const Options& options, Load load, const Injected& injected) {
   const Contents contents = contents_of(load, injected.packets, options.period);
   std::printf(
       "{\"method\":\"%s\",\"load\":\"%s\",\"ipv6\":%s,\"frame_bytes\":%zu,\"packets\":%llu,"
-      "\"attempts\":%llu,\"genuine\":%llu,\"genuine_completed\":%llu,"
+      "\"attempts\":%llu,\"completed\":%llu,\"genuine\":%llu,\"genuine_completed\":%llu,"
       "\"seconds\":%.6f,\"cpu_seconds\":%.6f,\"packets_per_second\":%.0f}\n",
       options.method.c_str(), options.load.c_str(), options.ipv6 ? "true" : "false",
       frame_template(load, options.ipv6).size(), static_cast<unsigned long long>(injected.packets),
       static_cast<unsigned long long>(contents.attempts),
+      static_cast<unsigned long long>(contents.completed),
       static_cast<unsigned long long>(contents.genuine),
       static_cast<unsigned long long>(contents.genuine_completed), seconds, injected.cpu.count(),
       static_cast<double>(injected.packets) / seconds);
@@ -195,7 +197,8 @@ void add_options(CLI::App& app, Options& options) {
                  "The interface's veth peer, to send from if there are no live frames");
   app.add_option("--method", options.method, "auto, live-frames or sendmmsg")
       ->check(CLI::IsMember({"auto", "live-frames", "sendmmsg"}));
-  app.add_option("--load", options.load, "handshakes, syn-flood, data, acks or mixed")
+  app.add_option("--load", options.load,
+                 "handshakes, handshakes-rtt, syn-flood, data, acks or mixed")
       ->check(CLI::IsMember(kLoads));
   app.add_flag("--ipv6", options.ipv6, "IPv6 packets");
   app.add_option("--seconds", options.seconds, "How long, roughly")->check(CLI::Range(0.01, 600.0));
@@ -214,7 +217,8 @@ int inject_main(int argc, char** argv) {
   add_options(app, options);
   CLI11_PARSE(app, argc, argv);
   const Load load = kLoads.at(options.load);
-  if (load == Load::handshakes && options.count % kPacketsPerHandshake != 0) {
+  const bool complete = load == Load::handshakes || load == Load::spaced;
+  if (complete && options.count % kPacketsPerHandshake != 0) {
     std::fprintf(stderr, "tcpeek-inject: --count %llu: complete handshakes need a multiple of 3\n",
                  static_cast<unsigned long long>(options.count));
     return 2;

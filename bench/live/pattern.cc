@@ -57,6 +57,11 @@ Fields flood(std::uint64_t n) noexcept {
   return syn;
 }
 
+Fields spaced(std::uint64_t n) noexcept {
+  const std::uint64_t step = n % kPacketsPerHandshake;
+  return handshake(kInitiators, n / kPacketsPerHandshake - step * kSpacedLag, step);
+}
+
 Fields mixed(std::uint64_t n, std::uint32_t period) noexcept {
   const std::uint64_t number = n / period;
   const std::uint64_t step = n % period;
@@ -82,6 +87,7 @@ std::uint32_t progress(std::uint64_t n) noexcept {
 Fields fields_of(Load load, std::uint64_t n, std::uint32_t period) noexcept {
   if (load == Load::handshakes)
     return handshake(kInitiators, n / kPacketsPerHandshake, n % kPacketsPerHandshake);
+  if (load == Load::spaced) return spaced(n);
   if (load == Load::syn_flood) return flood(n);
   if (load == Load::mixed) return mixed(n, period);
   Fields segment = established(n);
@@ -95,12 +101,16 @@ Fields fields_of(Load load, std::uint64_t n, std::uint32_t period) noexcept {
 }
 
 Contents contents_of(Load load, std::uint64_t packets, std::uint32_t period) noexcept {
-  if (load == Load::handshakes) return {.attempts = packets / kPacketsPerHandshake};
+  const std::uint64_t handshakes = packets / kPacketsPerHandshake;
+  if (load == Load::handshakes) return {.attempts = handshakes, .completed = handshakes};
+  if (load == Load::spaced)
+    return {.attempts = handshakes, .completed = handshakes - std::min(handshakes, 2 * kSpacedLag)};
   if (load == Load::syn_flood) return {.attempts = packets};
   if (load != Load::mixed) return {};
   const auto seen = [&](std::uint64_t step) { return (packets + period - 1 - step) / period; };
   const std::uint64_t completed = seen(2) - std::min(seen(2), kGenuineLag);
   return {.attempts = packets - seen(1) - completed,
+          .completed = completed,
           .genuine = seen(0),
           .genuine_completed = completed};
 }

@@ -8,6 +8,10 @@
 // kGenuineLag periods before, so that handshakes last as long as on the Internet while the flood
 // goes on. They come from a separate network, and from ports that the flood does not use.
 //
+// In spaced handshakes the answer comes kSpacedLag attempts after the SYN, and the ACK as many after that, as real
+// ones come after their round-trip times: a batch holds segments of attempts that have nothing in common.
+// SYN/ACKs and ACKs of the first ones belong to no attempt.
+//
 // Everything that varies is in the low 32 bits of both addresses, both ports, the sequence
 // numbers and the flags: so IPv6 packets differ from IPv4 ones only in the position of these
 // fields. Checksums are left zero, for monitors that do not verify them.
@@ -22,6 +26,7 @@ namespace tcpeek::bench {
 
 enum class Load {
   handshakes,  // SYN, SYN/ACK, ACK, and the next attempt
+  spaced,      // handshakes of which 2 * kSpacedLag are under way at any time
   syn_flood,   // a SYN from a new source each time, never answered
   data,        // full segments of connections long established
   acks,        // segments of such connections that carry nothing
@@ -50,6 +55,7 @@ inline constexpr Initiators kInitiators{.net = 0x0A000000, .bits = 24, .port = 0
 // 198.18.0.0/15, or 2001:db8::c612:0/111
 inline constexpr Initiators kGenuine{.net = 0xC6120000, .bits = 17, .port = 0x4000};
 
+inline constexpr std::uint64_t kSpacedLag = 5'000;      // attempts
 inline constexpr std::uint64_t kGenuineLag = 50;        // 50 ms at 1,000 handshakes a second
 inline constexpr std::uint32_t kDefaultPeriod = 4'000;  // packets of the mixed load
 inline constexpr std::uint32_t kMinPeriod = 8;
@@ -100,7 +106,8 @@ inline constexpr std::size_t kTcpFlags = 13;
 // What the first `packets` packets of a load hold.
 struct Contents {
   std::uint64_t attempts = 0;
-  std::uint64_t genuine = 0;  // of them: begun by a genuine initiator of the mixed load
+  std::uint64_t completed = 0;  // of them
+  std::uint64_t genuine = 0;    // begun by a genuine initiator of the mixed load
   std::uint64_t genuine_completed = 0;
 };
 [[nodiscard]] Contents contents_of(Load load, std::uint64_t packets,

@@ -32,6 +32,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import peers
 from bench import Bench
 from lab import INTERFACE, BenchError, Lab
 from mixed import SECONDS as MIXED_SECONDS
@@ -39,7 +40,7 @@ from mixed import as_json, measure_mixed, print_mixed
 from report import REJECTING, YARDSTICK, Measured, Monitor, faults, print_report, table_rows
 
 ROOT = Path(__file__).resolve().parents[2]
-LOADS = ("handshakes", "syn-flood", "data", "acks", "mixed")
+LOADS = ("handshakes", "handshakes-rtt", "syn-flood", "data", "acks", "mixed")
 
 
 def monitors(options: argparse.Namespace, directory: Path) -> list[Monitor]:
@@ -51,10 +52,14 @@ def monitors(options: argparse.Namespace, directory: Path) -> list[Monitor]:
     ]
     if not options.no_tcpeek:
         control = directory / "tcpeek.sock"
-        command = [str(options.tcpeek), "-i", INTERFACE, "-q", "-U", str(control)]
+        # What a packet costs, not what the first of them cost as tables take memory.
+        command = [str(options.tcpeek), "-i", INTERFACE, "-q", "--prefault", "-U", str(control)]
         command += ["--threads", str(options.threads)] if options.threads else []
         command += shlex.split(options.tcpeek_options)
         chosen.append(Monitor("tcpeek", command, "tcpeek", control))
+    for peer in peers.installed() if options.peers else []:
+        command = [word.replace(peers.INTERFACE, INTERFACE) for word in peer.command]
+        chosen.append(Monitor(f"{peer.name} {peers.version_of(peer)}", command, "other"))
     for text in options.peer:
         command = shlex.split(text.replace("{interface}", INTERFACE))
         chosen.append(Monitor(Path(command[0]).name, command, "other"))
@@ -130,6 +135,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--no-tcpeek", action="store_true", help="only the yardsticks and peers")
     add("--peer", action="append", default=[], metavar="COMMAND",
         help="another monitor for the same load; {interface} stands for the interface")  # fmt: skip
+    add("--peers", action="store_true",
+        help="also tcpdump, tshark, argus and suricata, those that are installed")  # fmt: skip
     add("--tcpeek", type=Path, default=build / "tcpeek")
     add("--injector", type=Path, default=build / "bench" / "live" / "tcpeek-inject")
     add("--reader", type=Path, default=build / "bench" / "live" / "tcpeek-null-reader")
@@ -137,7 +144,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.seconds is None:
         options.seconds = MIXED_SECONDS if options.load == "mixed" else 3.0
-    if options.load == "mixed" and (options.no_tcpeek or options.peer or options.count):
+    if options.load == "mixed" and (options.no_tcpeek or options.peer or options.peers or options.count):
         parser.error("--load mixed runs tcpeek only, and takes --seconds, not --count")
     if not 0.1 <= options.seconds <= 60:
         parser.error(f"--seconds {options.seconds:g}: from 0.1 to 60")

@@ -129,6 +129,17 @@ Program handshakes_fields() {
   return program;
 }
 
+Program spaced_fields() {
+  Program program = {copy(7, 8),
+                     op(BPF_DIV, 7, kPacketsPerHandshake),
+                     op(BPF_MOD, 8, kPacketsPerHandshake),
+                     copy(2, 8),
+                     op(BPF_MUL, 2, kSpacedLag),
+                     insn(BPF_ALU64 | BPF_SUB | BPF_X, 7, 2, 0, 0)};
+  append(program, handshake_fields(kInitiators));
+  return program;
+}
+
 Program flood_fields() {
   const Program fold = {copy(7, 2), op32(BPF_RSH, 7, kScatterShift), op32_register(BPF_XOR, 2, 7)};
   Program program = {copy(2, 8), op32(BPF_ADD, 2, 1), op32(BPF_MUL, 2, kIsnFactor)};
@@ -202,6 +213,8 @@ Program assemble(Load load, const Layout& layout, std::uint32_t period, int coun
   Program program = prologue(counter_fd, layout);
   if (load == Load::handshakes)
     append(program, handshakes_fields());
+  else if (load == Load::spaced)
+    append(program, spaced_fields());
   else if (load == Load::syn_flood)
     append(program, flood_fields());
   else if (load == Load::mixed)

@@ -39,6 +39,7 @@ Operation:
                           made by the capture, 0 to 1000, 0 is off (default: 2)
       --max-sessions=N    attempts followed at once, 1 to 100000000
                           (default: 1000000, fewer on a host with little memory)
+      --prefault          take their memory at the start, not as they come
   -B, --buffer=MIB        capture ring of each reader and interface, 1 to 4095
                           (default: 32 MiB for all together, 1 at least)
       --threads=N         readers, 1 to 256 (default: one for each CPU, at most

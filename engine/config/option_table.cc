@@ -346,6 +346,7 @@ constexpr std::array kFlagOptions{
     FlagOption{"--explain", &Options::explain},
     FlagOption{"--syslog", &Options::log_to_syslog},
     FlagOption{"--no-seccomp", &Options::no_seccomp},
+    FlagOption{"--prefault", &Options::prefault},
 };
 
 }  // namespace

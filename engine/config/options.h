@@ -58,6 +58,7 @@ struct Options {
   std::optional<unsigned> threads;            // empty: chosen by the number of CPUs
   std::vector<unsigned> cpus;                 // empty: the CPUs this process may use
   std::optional<std::uint64_t> max_sessions;  // all readers together; empty: chosen (sizing.h)
+  bool prefault = false;                      // tables take their memory at start
   std::vector<Prefix> local;
   std::chrono::microseconds copy_window{2000};
   std::string bpf;

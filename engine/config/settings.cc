@@ -11,7 +11,7 @@ namespace tcpeek::engine {
 namespace {
 
 constexpr std::string_view kExclude = "exclude";
-constexpr std::array<std::string_view, 17> kLiveOnly{"--interface",
+constexpr std::array<std::string_view, 18> kLiveOnly{"--interface",
                                                      "--socket",
                                                      "--no-socket",
                                                      "--buffer",
@@ -27,6 +27,7 @@ constexpr std::array<std::string_view, 17> kLiveOnly{"--interface",
                                                      "--metrics-services",
                                                      "--metrics-services-tx",
                                                      "--metrics-exemplars",
+                                                     "--prefault",
                                                      "--web"};
 // What the command line alone can say.
 constexpr std::array<std::string_view, 4> kNotInFiles{"config", "reload", "help", "version"};

@@ -1,9 +1,9 @@
-// How a reader's table takes its memory: page by page at first; all of it, in huge pages, when more than a few
-// attempts are in it; and what is empty again goes back once a minute, so that a quiet host, whose attempts come
-// to lie in every page one after the other, does not pay for a table that it does not need.
+// How a reader's table takes its memory: page by page at first; all of it when more than a few attempts are in it;
+// and what is empty again goes back once a minute, so that a quiet host, whose attempts come to lie in every page one
+// after the other, does not pay for a table that it does not need.
 //
 // Taking a page is a fault of a microsecond in the middle of a batch. That is bounded: from one attempt in a
-// hundred slots on, a step of two megabytes is taken after each round, and after a hundred rounds or so no page
+// hundred slots on, a step of half a megabyte is taken after each round, and after a hundred rounds or so no page
 // is left to be taken. What was taken in this way stays.
 //
 // Thread contract: a plain value, used by one reader, between two batches.

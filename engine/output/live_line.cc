@@ -1,7 +1,7 @@
 #include "engine/output/live_line.h"
 
 #include <fmt/chrono.h>
-#include <fmt/format.h>
+#include <fmt/compile.h>
 
 #include <algorithm>
 #include <chrono>
@@ -39,13 +39,15 @@ std::string coloured(const std::string& text, Result result) {
 }
 
 std::string end_column(const ipc::EventEndpoint& end) {
+  constexpr auto kColumn = FMT_COMPILE("{:>15}:{:<5}");
   const bool v6 = end.address.find(':') != std::string::npos;
-  const std::string address = v6 ? "[" + end.address + "]" : end.address;
-  return fmt::format("{:>15}:{:<5}", address, end.port);
+  return v6 ? fmt::format(kColumn, '[' + end.address + ']', end.port)
+            : fmt::format(kColumn, end.address, end.port);
 }
 
 std::string joined(const LiveColumns& c) {
-  return c.time + '|' + c.stamp + '|' + c.ends + '|' + c.result + '|' + c.duplicates;
+  return fmt::format(FMT_COMPILE("{}|{}|{}|{}|{}"), c.time, c.stamp, c.ends, c.result,
+                     c.duplicates);
 }
 
 }  // namespace
@@ -62,13 +64,16 @@ LiveColumns live_columns(const ipc::OutcomeEvent& event, Result result) {
   // Rounded down, as a capture file may date from before 1970.
   const auto second = std::chrono::floor<std::chrono::seconds>(event.first_syn);
   const auto within = std::chrono::floor<std::chrono::milliseconds>(event.first_syn - second);
-  const auto time = std::chrono::system_clock::to_time_t(second);
-  return {
-      .time = fmt::format("{:8.3f} ", std::chrono::duration<double>(event.duration).count()),
-      .stamp = fmt::format(" {:%y-%m-%d %H:%M:%S}.{:03} ", fmt::localtime(time), within.count()),
-      .ends = fmt::format(" {} {} ", end_column(event.initiator), end_column(event.responder)),
-      .result = result_column(result),
-      .duplicates = fmt::format("{:8} {:8} ", event.dup_syn, event.dup_synack)};
+  const std::tm local = fmt::localtime(std::chrono::system_clock::to_time_t(second));
+  return {.time = fmt::format(FMT_COMPILE("{:8.3f} "),
+                              std::chrono::duration<double>(event.duration).count()),
+          .stamp = fmt::format(FMT_COMPILE(" {:02}-{:02}-{:02} {:02}:{:02}:{:02}.{:03} "),
+                               (local.tm_year % 100 + 100) % 100, local.tm_mon + 1, local.tm_mday,
+                               local.tm_hour, local.tm_min, local.tm_sec, within.count()),
+          .ends = fmt::format(FMT_COMPILE(" {} {} "), end_column(event.initiator),
+                              end_column(event.responder)),
+          .result = result_column(result),
+          .duplicates = fmt::format(FMT_COMPILE("{:8} {:8} "), event.dup_syn, event.dup_synack)};
 }
 
 std::string live_header() {

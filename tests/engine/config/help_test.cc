@@ -48,6 +48,7 @@ TEST(Options, help_names_every_option_and_fits_a_terminal) {
                            " --threads=",
                            " --cpus=",
                            " --max-sessions=",
+                           " --prefault ",
                            " --local=",
                            " --copy-window=",
                            " --bpf=",

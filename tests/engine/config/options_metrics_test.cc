@@ -36,6 +36,11 @@ TEST(Options, where_metrics_are_served) {
   }
 }
 
+TEST(Options, memory_at_start_or_as_traffic_needs_it) {
+  EXPECT_FALSE(options_of({}).prefault);
+  EXPECT_TRUE(options_of({"--prefault"}).prefault);
+}
+
 TEST(Options, what_metrics_tell) {
   EXPECT_EQ(options_of({}).metrics_services, 50U);
   EXPECT_EQ(options_of({"--metrics-services", "0"}).metrics_services, 0U);

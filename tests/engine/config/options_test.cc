@@ -388,7 +388,8 @@ TEST(Options, capture_files_in_order_and_what_does_not_go_with_them) {
                                                    {"--metrics-listen=1"},
                                                    {"--metrics-services=1"},
                                                    {"--metrics-services-tx"},
-                                                   {"--metrics-exemplars"}};
+                                                   {"--metrics-exemplars"},
+                                                   {"--prefault"}};
   for (std::vector<const char*> arguments : live) {
     arguments.insert(arguments.end(), {"-r", "a"});
     EXPECT_THAT(message_of(arguments),

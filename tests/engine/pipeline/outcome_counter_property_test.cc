@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/engine/pipeline/counting_rig.h"
+#include "tests/support/seeds.h"
 #include "tests/support/traffic.h"
 
 namespace tcpeek::engine {
@@ -165,7 +166,9 @@ TEST(OutcomeCounterProperty, AccountsForEveryAttemptInEveryFilter) {
   std::array<std::uint64_t, kCounted> matched{};
   std::uint64_t elsewhere = 0;
   std::uint64_t answered_again = 0;
-  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+  // Enough for every cause to be seen.
+  const std::uint64_t seeds = std::max<std::uint64_t>(30, tcpeek::test::share_of(150));
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Traffic traffic(seed, 3);
     CountingRig rig(kFilters, false);
