@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import parts
 from fake_tcpeek import FakeTcpeek
 from nats_client import Stored
-from parts import Forwarder, NatsServer, assert_exactly_once, wait_for
+from parts import FULL, Forwarder, NatsServer, assert_exactly_once, wait_for
 
 setUpModule = parts.require
 
@@ -108,17 +108,18 @@ class Plain(ForwardCase):
         self.assertEqual(assert_exactly_once(self, server.messages(), fake.told), 0)
 
     def test_a_broker_killed_for_longer_than_it_remembers(self) -> None:
+        """The full form is an outage of ten minutes of the stream as it is shipped."""
         server, fake = self.server(), self.tcpeek(failures_percent=10)
-        server.create_stream(**FORGETS)
+        server.create_stream(**({} if FULL else FORGETS))
         self.forwarder(server)
         self.wait_watched(fake)
-        for _ in range(3):
+        for seconds in (600.0,) if FULL else (FORGOTTEN_S,) * 3:
             for _ in range(20):
                 fake.tell(200)
                 time.sleep(0.01)
             server.kill()
             fake.tell(500)
-            time.sleep(FORGOTTEN_S)
+            time.sleep(seconds)
             server.start()
         fake.tell(500)
         self.wait_stored(server, fake.told[fake.boot], fake.boot)
