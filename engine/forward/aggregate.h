@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -28,7 +29,14 @@ class Aggregate {
  public:
   static constexpr std::size_t kMostServices = 1024;
 
-  using Service = std::pair<std::string, std::uint16_t>;  // address, port
+  // A service seen from both sides is two: who adds aggregates up counts each attempt once.
+  struct Service {
+    std::string address;
+    std::uint16_t port = 0;
+    std::string_view direction;  // as in TOP: rx, tx, both, neither
+
+    friend auto operator<=>(const Service&, const Service&) = default;
+  };
   using Services = std::map<Service, ServiceCounts>;
 
   void add(const WatchLine& outcome);
@@ -55,7 +63,7 @@ struct AggregateHead {
   std::chrono::seconds interval{0};
 };
 
-// 192.0.2.1:443, [2001:db8::1]:443
+// rx.192.0.2.1:443, tx.[2001:db8::1]:443
 [[nodiscard]] std::string to_text(const Aggregate::Service& service);
 
 // One JSON object on one line, without the newline.

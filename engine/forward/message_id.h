@@ -3,7 +3,8 @@
 //
 //   <host>-<boot>-<seq>                              an event with a number
 //   <host>-<boot>-<from>..<to>                       a gap: these events were not told
-//   <host>-<boot>-<from>..<to>.<n>.<address>:<port>  one of the n aggregates of these events, by service
+//   <host>-<boot>-<from>..<to>.<n>.<service>         one of the n aggregates of these events, by service, which is
+//                                                    <direction>.<address>:<port>
 //
 // <host> is a token of a subject: dots, blanks, wildcards and what is not printable ASCII become '_'.
 //

@@ -22,18 +22,22 @@ bool is_boot(std::string_view text) noexcept {
 // What rapidjson tells, value by value. Members that decide stand at the top, but for from and to of "gap".
 class Handler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Handler> {
  public:
-  Handler(const rapidjson::MemoryStream& stream, WatchLine& line) : stream_(stream), line_(line) {}
+  Handler(std::string_view text, const rapidjson::MemoryStream& stream, WatchLine& line)
+      : text_(text), stream_(stream), line_(line) {}
 
   bool Default() { return depth_ > 0; }
   bool StartObject() {
-    if (depth_ == 1) outer_ = key_;
+    if (depth_ == 1) enter(false);
     return ++depth_ <= kMostDepth;
   }
   bool EndObject(rapidjson::SizeType /*members*/) {
     --depth_;
     return true;
   }
-  bool StartArray() { return depth_ > 0 && ++depth_ <= kMostDepth; }
+  bool StartArray() {
+    if (depth_ == 1) enter(true);
+    return depth_ > 0 && ++depth_ <= kMostDepth;
+  }
   bool EndArray(rapidjson::SizeType /*elements*/) {
     --depth_;
     return true;
@@ -48,10 +52,12 @@ class Handler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Handler> 
     if (depth_ == 2) within(value);
     return depth_ > 0;
   }
+  bool Int(int value) { return Double(value); }
+  bool Int64(std::int64_t value) { return Double(static_cast<double>(value)); }
   bool Uint(unsigned value) { return Uint64(value); }
   bool Uint64(std::uint64_t value) {
     if (depth_ == 1) number_at_top(value);
-    if (depth_ == 2 && outer_ == "gap") {
+    if (depth_ == 2 && !in_array_ && outer_ == "gap") {
       if (key_ == "from") from_ = value;
       if (key_ == "to") to_ = value;
     }
@@ -75,6 +81,10 @@ class Handler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Handler> 
  private:
   static constexpr int kMostDepth = 8;
 
+  void enter(bool array) {
+    outer_ = key_;
+    in_array_ = array;
+  }
   void at_top(std::string_view value) {
     if (key_ == "event") event_ = value;
     if (key_ == "boot") line_.boot = value;
@@ -85,6 +95,11 @@ class Handler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Handler> 
     if (key_ == "service") note(value, true);
   }
   void within(std::string_view value) {
+    if (in_array_) {
+      if (outer_ == "filters" && value == "RX") line_.responder_local = true;
+      if (outer_ == "filters" && value == "TX") line_.initiator_local = true;
+      return;
+    }
     const bool end = (outer_ == "initiator" || outer_ == "responder") && key_ == "address";
     if (end || (outer_ == "icmp" && key_ == "router")) note(value, false);
   }
@@ -95,20 +110,24 @@ class Handler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Handler> 
       line_.service_port = static_cast<std::uint16_t>(value);
     }
   }
-  // The stream is behind the closing quote; what was escaped stands in the text otherwise, and is found
-  // not to be an address.
+  // The stream is behind the closing quote. What was escaped stands in the text otherwise: its place is
+  // empty, which is no address.
   void note(std::string_view value, bool service) {
-    const std::size_t end = stream_.Tell();
-    if (end <= value.size()) return;
-    line_.addresses.push_back({end - 1 - value.size(), value.size(), service});
+    const std::size_t end = stream_.Tell() - 1;
+    const bool plain = end > value.size() && text_[end - value.size() - 1] == '"' &&
+                       text_.substr(end - value.size(), value.size()) == value;
+    const std::size_t size = plain ? value.size() : 0;
+    line_.addresses.push_back({end - size, size, service});
   }
   bool finish_event();
 
+  const std::string_view text_;
   const rapidjson::MemoryStream& stream_;
   WatchLine& line_;
   int depth_ = 0;
   std::string key_;
-  std::string outer_;  // the member at the top that holds the object we are in
+  std::string outer_;  // the member at the top that holds what we are in
+  bool in_array_ = false;
   std::string event_;
   std::string result_;
   std::optional<std::string> error_;
@@ -178,7 +197,7 @@ std::optional<WatchLine> parse_watch_line(std::string_view text) {
   if (text.empty() || text.size() > kMostLineBytes) return std::nullopt;
   WatchLine line;
   rapidjson::MemoryStream stream(text.data(), text.size());
-  Handler handler(stream, line);
+  Handler handler(text, stream, line);
   rapidjson::Reader reader;
   constexpr unsigned kFlags =
       rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;

@@ -39,6 +39,8 @@ struct WatchLine {
   std::string word;             // result, change, gap; the text of an error
   std::string service_address;  // of an outcome
   std::uint16_t service_port = 0;
+  bool responder_local = false;  // it counts under RX, under TX
+  bool initiator_local = false;
   std::chrono::microseconds duration{0};
   bool timed = false;  // its duration is that of a handshake
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ class Client:
         if not reply.startswith(b"PONG"):
             raise ConnectionError(reply.decode().strip())
         self._subscriptions = 0
+        # Of this client alone: a consumer goes on for a while after who read by it is gone.
+        self._inbox = f"_INBOX.{secrets.token_hex(8)}"
 
     def __enter__(self) -> Client:
         return self
@@ -91,7 +94,7 @@ class Client:
 
     def request(self, subject: str, body: Any = None) -> Any:
         """JetStream's reply; an error in it is raised."""
-        inbox = f"_INBOX.test.{self._subscriptions + 1}"
+        inbox = f"{self._inbox}.{self._subscriptions + 1}"
         number = self._subscribe(inbox)
         text = b"" if body is None else json.dumps(body).encode()
         self._send(f"PUB {subject} {inbox} {len(text)}\r\n".encode() + text + b"\r\n")
@@ -112,9 +115,9 @@ class Client:
 
     def messages(self, subjects: str = "tcpeek.events.>", name: str = "TCPEEK") -> list[Stored]:
         """All that the stream has of these subjects, in its order."""
-        deliver = f"_INBOX.read.{self._subscriptions + 1}"
+        deliver = f"{self._inbox}.read.{self._subscriptions + 1}"
         number = self._subscribe(deliver)
-        inbox = f"_INBOX.test.{self._subscriptions + 1}"
+        inbox = f"{self._inbox}.{self._subscriptions + 1}"
         self._subscribe(inbox)
         config = {"deliver_subject": deliver, "deliver_policy": "all", "ack_policy": "none",
                   "filter_subject": subjects, "flow_control": True, "idle_heartbeat": 5_000_000_000}  # fmt: skip

@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import parts
+import paths  # noqa: F401  (to the modules of tests/live)
+
+from json_schema import load, violations
 from fake_tcpeek import FakeTcpeek
 from nats_client import Client, Stored
 from parts import DEADLINE_S, Forwarder, NatsServer, assert_exactly_once, binary, wait_for
@@ -54,6 +57,19 @@ class DryRun(OutputCase):
             fake.tell(50)
             second = self.dry_run(fake, 50, *state, tell=False)
         self.assertEqual([line["seq"] for line in first + second], list(range(1, 151)))
+
+    def test_each_line_is_as_the_schema_says(self) -> None:
+        """Of outcomes, and of events that are kept no longer."""
+        schema = load("forward.json")
+        state = ("--state", str(self.folder / "state"))
+        with FakeTcpeek(self.socket, kept=50, failures_percent=50) as fake:
+            lines = self.dry_run(fake, 10, *state)
+            fake.tell(200)
+            lines += self.dry_run(fake, 51, *state, tell=False)
+        self.assertEqual(len(lines), 61)
+        self.assertEqual(lines[10]["gap"], {"from": 11, "to": 160})
+        for line in lines:
+            self.assertEqual(violations(schema, line), [], line)
 
     def test_redacted_alike_by_the_same_key(self) -> None:
         key = self.folder / "key"

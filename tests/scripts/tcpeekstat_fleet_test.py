@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import subprocess
 import tempfile
@@ -20,6 +22,7 @@ from tcpeekstat_module import load
 from tcpeekstat_test import TcpeekstatTest
 from terminal import Terminal
 
+TOOK_S = 0.0004  # an attempt of these
 DATABASE, WEB = ("192.0.2.50", 5432), ("192.0.2.51", 443)
 
 
@@ -167,13 +170,30 @@ class CountingTest(FleetTest):
         (one,) = self.tool.fleet_services(self.counted())
         self.assertEqual((len(one.by), [seen.counts.success for seen in one.at]), (0, [9]))
 
+    def test_aggregates_say_from_which_side(self) -> None:
+        """A service seen from both sides is not added up twice."""
+        service = {"address": DATABASE[0], "port": DATABASE[1]}
+        for host, direction, success in (("a", "tx", 7), ("db", "rx", 6), ("db", "both", 2), ("span", "neither", 1)):
+            self.events.add({"event": "aggregate", "host": host, "time": moment(NOW), "interval_s": 10, "success": success,
+                             "attempts": success, "responder": service, "direction": direction})
+        (one,) = self.tool.fleet_services(self.counted())
+        self.assertEqual(sorted((seen.host, seen.counts.success) for seen in one.by), [("a", 7), ("db", 2), ("span", 1)])
+        self.assertEqual([(seen.host, seen.counts.success) for seen in one.at], [("db", 8)])
+        self.assertEqual(one.tally.counts.success, 10)
+
     def test_since_when(self) -> None:
         self.events.outcome("a", DATABASE, "refused", 1)
         self.events.outcome("a", DATABASE, "", 2)
         for at in (3, 4, 5):
             self.events.outcome("a", DATABASE, "refused", at)
         (one,) = self.tool.fleet_services(self.counted())
-        self.assertEqual((one.since, one.last_success), (NOW + 3, NOW + 2))
+        self.assertAlmostEqual(one.since, NOW + 3 + TOOK_S, delta=1e-6, msg="when it ended, as TOP has it")
+        self.assertAlmostEqual(one.last_success, NOW + 2 + TOOK_S, delta=1e-6)
+
+    def test_an_attempt_that_nobody_answers_fails_when_it_is_given_up(self) -> None:
+        self.events.some("a", DATABASE, "no_answer", duration_seconds=63.0)
+        (one,) = self.tool.fleet_services(self.counted())
+        self.assertEqual(one.since, NOW + 63)
 
     def test_what_is_older_is_left_out(self) -> None:
         self.events.some("a", DATABASE, "refused")
@@ -273,7 +293,7 @@ class ProgramTest(FleetTest):
         self.assertEqual((told["schema"], told["events"], told["hosts"], told["events_missing"]), (1, 20, 2, 0))
         first, second = told["services"]
         self.assertEqual((first["responder"], first["verdict"]), ({"address": DATABASE[0], "port": 5432}, "unknown"))
-        self.assertEqual((first["failed"], first["causes"]["refused"], first["failing_since"]), (10, 10, moment(NOW)))
+        self.assertEqual((first["failed"], first["causes"]["refused"], first["failing_since"]), (10, 10, moment(NOW + TOOK_S)))
         self.assertEqual([each["host"] for each in first["seen_by"]], ["a"])
         self.assertEqual((second["verdict"], second["failing_since"]), ("ok", None))
 
@@ -374,6 +394,34 @@ class NatsTest(FleetTest):
         done = self.ask(server, "--secret-file", str(self.folder / "password"))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
+    def test_colons_in_a_password(self) -> None:
+        """As tcpeek-forward reads such a file."""
+        self.events.some("a", DATABASE)
+        server = self.server("--user", "reader", "--pass", "a:b")
+        self.fill(server, "reader", "a:b")
+        (self.folder / "password").write_text("reader:a:b\n", encoding="ascii")
+        self.assertEqual(self.ask(server, "--secret-file", str(self.folder / "password")).returncode, 0)
+
+    def test_what_needs_an_nkey(self) -> None:
+        """A .creds file is not read, and a server that wants one is not tried in vain: both say what to do."""
+        config = self.folder / "nkey.conf"
+        user = b"\xa0" + bytes(range(32))  # the kind, and a public key
+        nkey = base64.b32encode(user + binascii.crc_hqx(user, 0).to_bytes(2, "little")).decode().rstrip("=")
+        config.write_text(f"authorization {{ users: [{{ nkey: {nkey} }}, {{ user: reader, password: s3cret }}] }}\n",
+                          encoding="ascii")
+        server = self.server("-c", str(config))
+        told = "nats --creds FILE sub --raw --all --stream NAME | tcpeekstat fleet --follow"
+        self.assert_fails(self.ask(server), "refused (Authorization Violation)", told)
+        self.assert_fails(self.ask(server, login="reader:wrong@"), "check the address, the user and the stream")
+        self.assert_fails(self.ask(server, login="reader:s3cret@"), "no stream has tcpeek.events.>")
+        for name, text in (("user.creds", "-----BEGIN NATS USER JWT-----\neyJ0\n------END NATS USER JWT------\n"),
+                           ("user.nk", "SU" + "A" * 56 + "\n")):
+            (self.folder / name).write_text(text, encoding="ascii")
+            done = self.ask(server, "--secret-file", str(self.folder / name))
+            self.assert_fails(done, f"{name} is a .creds file or an nkey", told)
+        (self.folder / "empty").touch()
+        self.assert_fails(self.ask(server, "--secret-file", str(self.folder / "empty")), "user:password or a token")
+
     def test_a_token(self) -> None:
         server = self.server("--auth", "t0ken")
         self.events.some("a", DATABASE)
@@ -398,6 +446,13 @@ class NatsTest(FleetTest):
             done = self.ask(server, "--tls-ca", certificate, scheme=scheme)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertIn("1 host, 10 events", done.stdout)
+        server.stop()
+        server.log.unlink()
+        asks = self.server("--tlsverify", "--tlscacert", certificate, "--tlscert", certificate, "--tlskey", key)
+        self.assertEqual(self.ask(asks, "--tls-ca", certificate).returncode, 1)
+        done = self.ask(asks, "--tls-ca", certificate, "--tls-cert", certificate, "--tls-key", key)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("1 host, 10 events", done.stdout)
 
     def test_follows_over_a_restart_of_the_server(self) -> None:
         """On a terminal; each event counts once."""

@@ -72,6 +72,8 @@ inside() {
   cd /
   umount --lazy run/outside
   rmdir run/outside
+  # As systemd makes them where it is in no container: credentials are mounted for services to see.
+  mount --make-rshared /
   exec setpriv "--bounding-set=$BEYOND" env -i container=tcpeek-test "PATH=$PATH" \
     /lib/systemd/systemd --system --unit=basic.target --show-status=no
 }

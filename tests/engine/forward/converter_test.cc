@@ -4,7 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
 
 #include "tests/engine/forward/forward_support.h"
 
@@ -115,7 +118,7 @@ TEST(ConverterTest, SuccessesAreCountedFailuresAreNot) {
   sent = fixture.sent();
   ASSERT_EQ(sent.size(), 2U);
   EXPECT_EQ(sent[0].subject, "tcpeek.events.web1_example_org.aggregate");
-  EXPECT_EQ(sent[0].id, "web1_example_org-0123456789abcdef-1..4.2.192.0.2.1:443");
+  EXPECT_EQ(sent[0].id, "web1_example_org-0123456789abcdef-1..4.2.rx.192.0.2.1:443");
   const auto json = nlohmann::json::parse(sent[0].payload);
   EXPECT_EQ(json["event"], "aggregate");
   EXPECT_EQ(json["host"], "web1.example.org");
@@ -125,6 +128,7 @@ TEST(ConverterTest, SuccessesAreCountedFailuresAreNot) {
   EXPECT_NEAR(json["p50_seconds"].get<double>(), 250e-6, 250e-6 * 0.04);
   EXPECT_EQ(json["server.address"], "192.0.2.1");
   EXPECT_EQ(json["responder"]["port"], 443);
+  EXPECT_EQ(json["direction"], "rx");
   fixture.acknowledge_all();
   EXPECT_EQ(fixture.window.progress().position, (Position{kB, 4}));
 }
@@ -132,15 +136,36 @@ TEST(ConverterTest, SuccessesAreCountedFailuresAreNot) {
 TEST(ConverterTest, ABatchThatWasBegunIsEndedWhereItEnded) {
   Fixture fixture(10s);
   fixture.presence.add(
-      {.boot = kB, .from = 1, .to = 2, .parts = 2, .service = "192.0.2.2:443", .range = true});
+      {.boot = kB, .from = 1, .to = 2, .parts = 2, .service = "rx.192.0.2.2:443", .range = true});
   fixture.take(outcome_line(1, "success", "192.0.2.2"));
   fixture.converter->flush({});
   EXPECT_THAT(fixture.ids(), ElementsAre()) << "not before its end";
   fixture.take(outcome_line(2));
-  EXPECT_THAT(fixture.ids(), ElementsAre("1..2.2.192.0.2.1:443"));
+  EXPECT_THAT(fixture.ids(), ElementsAre("1..2.2.rx.192.0.2.1:443"));
   fixture.take(outcome_line(3));
   fixture.converter->flush({});
-  EXPECT_THAT(fixture.ids(), ElementsAre("3..3.1.192.0.2.1:443"));
+  EXPECT_THAT(fixture.ids(), ElementsAre("3..3.1.rx.192.0.2.1:443"));
+}
+
+// So that who adds up can leave out what was seen from the other side.
+TEST(ConverterTest, AServiceSeenFromBothSidesIsCountedBySide) {
+  Fixture fixture(10s);
+  for (const auto& [seq, filters] : {std::pair(1, "RX"), std::pair(2, "TX"), std::pair(3, "TX"),
+                                     std::pair(4, R"(RX","TX)"), std::pair(5, "web")}) {
+    std::string line = outcome_line(static_cast<std::uint64_t>(seq));
+    line.replace(line.find(R"(["RX"])") + 2, 2, filters);
+    fixture.take(line);
+  }
+  fixture.converter->flush({});
+  std::map<std::string, int> successes;
+  for (const Message& message : fixture.sent()) {
+    const auto json = nlohmann::json::parse(message.payload);
+    const std::string direction = json["direction"];
+    successes[direction] += json["success"].get<int>();
+    EXPECT_TRUE(message.id.ends_with("-1..5.4." + direction + ".192.0.2.1:443")) << message.id;
+  }
+  const std::map<std::string, int> expected{{"rx", 1}, {"tx", 2}, {"both", 1}, {"neither", 1}};
+  EXPECT_EQ(successes, expected);
 }
 
 }  // namespace

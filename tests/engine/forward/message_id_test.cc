@@ -16,10 +16,10 @@ TEST(MessageIdTest, ThereAndBack) {
   const MessageId gap{.boot = kSomeBoot, .from = 3, .to = 9, .service = {}, .range = true};
   MessageId aggregate = gap;
   aggregate.parts = 2;
-  aggregate.service = "[2001:db8::1]:443";
+  aggregate.service = "tx.[2001:db8::1]:443";
   EXPECT_EQ(to_text("web-1", event(57)), "web-1-0123456789abcdef-57");
   EXPECT_EQ(to_text("web-1", gap), "web-1-0123456789abcdef-3..9");
-  EXPECT_EQ(to_text("web-1", aggregate), "web-1-0123456789abcdef-3..9.2.[2001:db8::1]:443");
+  EXPECT_EQ(to_text("web-1", aggregate), "web-1-0123456789abcdef-3..9.2.tx.[2001:db8::1]:443");
   for (const MessageId& id : {event(57), event(18446744073709551615U), gap, aggregate}) {
     EXPECT_EQ(parse_message_id("web-1", to_text("web-1", id)), id);
   }

@@ -23,6 +23,8 @@ TEST(WatchLineTest, Outcome) {
   EXPECT_EQ(line->service_port, 443);
   EXPECT_EQ(line->duration, 250us);
   EXPECT_TRUE(line->timed);
+  EXPECT_TRUE(line->responder_local);
+  EXPECT_FALSE(line->initiator_local);
   EXPECT_EQ(parse_watch_line(outcome_line(1, "timeout"))->kind, LineKind::failure);
 }
 
@@ -43,6 +45,13 @@ TEST(WatchLineTest, WhatIsNoOutcome) {
   const auto error = parse_watch_line(R"({"error":"WATCH: no"})");
   ASSERT_TRUE(error);
   EXPECT_EQ(error->word, "WATCH: no");
+}
+
+TEST(WatchLineTest, MembersElsewhereAreOthers) {
+  const auto unkept = parse_watch_line(R"({"gap":{"from":3,"to":9},"from":[4],"to":[5]})");
+  ASSERT_TRUE(unkept);
+  EXPECT_EQ(unkept->first, 3U);
+  EXPECT_EQ(unkept->seq, 9U);
 }
 
 TEST(WatchLineTest, Malformed) {
@@ -68,6 +77,9 @@ TEST(WatchLineTest, Malformed) {
         std::string(R"({"boot":"x","at":1})"),
         std::string(1000, '['),
         std::string(R"({"at":-1})"),
+        std::string(R"({"gap":[],"from":[1],"to":[2]})"),
+        std::string(
+            R"({"event":"change","boot":"0123456789abcdef","seq":4,"duration_seconds":-5})"),
         R"({"event":"outcome","seq":1,"x":")" + std::string(kMostLineBytes, 'x') + "\"}"}) {
     EXPECT_FALSE(parse_watch_line(bad)) << bad.substr(0, 80);
   }
@@ -110,7 +122,8 @@ TEST(WatchLineTest, AddressesOfRoutersAndServices) {
 }
 
 TEST(WatchLineTest, WhatMayHideAnAddressIsNotForwarded) {
-  for (const char* const address : {R"(192.0.2\u002e1)", "host.example.org", ""}) {
+  for (const char* const address :
+       {R"(192.0.2\u002e1)", R"(\u003192.0.2.1)", "host.example.org", ""}) {
     const std::string text =
         R"({"event":"change","boot":"0123456789abcdef","seq":4,"client.address":")" +
         std::string(address) + R"("})";
