@@ -189,7 +189,7 @@ class Report(Case):
             capture_output=True, text=True, check=False, timeout=60)
         self.assertEqual(done.returncode, 1)
         self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
-        self.assertIn("--report: cannot write beside", done.stderr)
+        self.assertIn("--report: cannot create a file beside", done.stderr)
 
 
 def data_in(report: pathlib.Path) -> str:
