@@ -247,7 +247,7 @@ class HistoryTest(WordsTest):
 
     def test_what_is_not_kept(self) -> None:
         with self.answering(answers()):
-            self.assert_fails(self.run_it("history", "-f", "quiet"), "no history of quiet", "db or web")
+            self.assert_fails(self.run_it("history", "-f", "quiet"), "no history of quiet", "only of db and web")
             self.assert_fails(self.run_it("history", "--since", "1s"), "no history since")
 
     def test_times(self) -> None:
