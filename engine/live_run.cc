@@ -227,7 +227,7 @@ void LiveRun::run() {
   if (sockets_were_handed_over() &&
       !(options_.metrics_listen && options_.metrics_listen->inherited)) {
     log_.warning(
-        "the service manager handed a socket over, and nothing serves it: give --metrics-listen "
+        "the service manager passed a socket, and nothing serves it: give --metrics-listen "
         "systemd");
   }
   if (start_readers()) {

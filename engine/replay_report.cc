@@ -36,9 +36,17 @@ constexpr std::chrono::hours kEachTenSeconds{2};
                           fmt::format("--report: cannot {} {}", what, in_quotes(path)));
 }
 
+// rename() would tell only at the end.
+void refuse_directory(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return;
+  errno = EISDIR;
+  fail("write", path);
+}
+
 ring::Descriptor open_beside(std::string& name) {
   ring::Descriptor file(::mkostemp(name.data(), O_CLOEXEC));
-  if (file.get() < 0) fail("write beside", name.substr(0, name.size() - 7));
+  if (file.get() < 0) fail("create a file beside", name.substr(0, name.size() - 7));
   // As any file that is made; mkostemp() makes one for its owner alone.
   const mode_t mask = ::umask(0);
   ::umask(mask);
@@ -71,7 +79,9 @@ ReplayReport::ReplayReport(std::string path, Redactor* redactor)
       written_(path_ + ".XXXXXX"),
       file_(open_beside(written_)),
       services_(service_names_here()),
-      redactor_(redactor) {}
+      redactor_(redactor) {
+  refuse_directory(path_);
+}
 
 ReplayReport::~ReplayReport() {
   if (!written_.empty()) static_cast<void>(::unlink(written_.c_str()));

@@ -108,7 +108,8 @@ void Reactor::every(std::chrono::milliseconds interval, std::function<void()> ta
     throw std::system_error(std::make_error_code(std::errc::invalid_argument),
                             fmt::format("cannot set a timer of {} ms", interval.count()));
   }
-  Impl::Periodic& periodic = impl_->periodics.emplace_back(impl_->context, interval, std::move(task));
+  Impl::Periodic& periodic =
+      impl_->periodics.emplace_back(impl_->context, interval, std::move(task));
   periodic.arm(std::chrono::steady_clock::now() + interval);
 }
 

@@ -21,7 +21,8 @@ std::string attempts_in_words(std::uint64_t count) {
 
 // "12 of 15 attempts failed, 2 succeeded only after a repeat"
 std::string in_words(const HealthFigures& figures) {
-  std::string text = fmt::format("{} of {} failed", figures.failed, attempts_in_words(figures.ended()));
+  std::string text =
+      fmt::format("{} of {} failed", figures.failed, attempts_in_words(figures.ended()));
   if (figures.retried != 0) {
     text += fmt::format(", {} succeeded only after a repeat", figures.retried);
   }

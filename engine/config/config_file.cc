@@ -62,7 +62,7 @@ class ConfigParser {
   void run() {
     if (text_.starts_with("\xef\xbb\xbf")) at_ = 3;  // a byte order mark
     if (const auto zero = text_.find('\0'); zero != std::string_view::npos) {
-      file_.refuse(zero, "a zero byte: this is no text file");
+      file_.refuse(zero, "a zero byte: this is not a text file");
     }
     while (skip_to_text()) parse_line();
   }
@@ -125,7 +125,7 @@ class ConfigParser {
                               " is not a section: the only one is [filters]");
     }
     if (in_filters_) {
-      file_.refuse(begin, "[filters] is there twice, first at " + file_.place(filters_at_));
+      file_.refuse(begin, "[filters] is given twice, first at " + file_.place(filters_at_));
     }
     in_filters_ = true;
     filters_at_ = begin;
@@ -200,7 +200,7 @@ class ConfigParser {
     auto& seen = in_filters_ ? filter_keys_ : option_keys_;
     const auto [before, is_new] = seen.try_emplace(entry.key.text, entry.key.at);
     if (!is_new) {
-      file_.refuse(entry.key.at, in_quotes(entry.key.text) + " is there twice, first at " +
+      file_.refuse(entry.key.at, in_quotes(entry.key.text) + " is given twice, first at " +
                                      file_.place(before->second));
     }
     (in_filters_ ? file_.filters_ : file_.options_).push_back(std::move(entry));

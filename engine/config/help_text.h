@@ -33,8 +33,8 @@ Capture:
                           2 IP header and TCP
 
 Operation:
-  -t, --timeout=SECONDS   an attempt without a handshake packet for so long has
-                          timed out, 1 to 3600 (default: 60)
+  -t, --timeout=SECONDS   an attempt times out after this long without a
+                          handshake segment, 1 to 3600 (default: 60)
       --copy-window=MS    a segment seen again within MS milliseconds is a copy
                           made by the capture, 0 to 1000, 0 is off (default: 2)
       --max-sessions=N    attempts followed at once, 1 to 100000000
@@ -76,8 +76,8 @@ Output:
                           use tcpeekstat explain
       --report=FILE       at the end of capture files, write a page for the
                           browser: rates, latency, services, failures, explain
-      --redact            of capture files: numbers in place of addresses, in
-                          all that is told
+      --redact            of capture files: replace addresses by numbers, in
+                          all output
       --output=FORMAT     text (default) or json: one object per attempt on
                           standard output
       --metrics-listen=ADDR:PORT

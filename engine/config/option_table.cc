@@ -23,6 +23,11 @@ constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr std::uint64_t kMaxReaders = 256;  // members of a fanout group, in older kernels
 constexpr std::size_t kMaxNetnsName = NAME_MAX;
 constexpr unsigned kMaxCpu = 1023;  // what cpu_set_t holds
+constexpr const char* kOutcomes =
+    "success, failure, or a list of results and causes, such as timeout,refused; they are reject, "
+    "timeout, "
+    "unreach, pending, refused, reset, aborted, half_open, probe, no_answer, no_ack, superseded, "
+    "unreachable";
 
 template <class Number>
 bool store_number(Number& target, const std::string& text, std::uint64_t lowest,
@@ -67,8 +72,10 @@ bool apply_read(Options& options, const std::string& text) {
                      " files are read at once");
   }
   auto& files = options.read_files;
-  if (text == "-" && std::find(files.begin(), files.end(), text) != files.end()) {
-    throw UsageError("--read: standard input (-) can be read only once");
+  if (std::find(files.begin(), files.end(), text) != files.end()) {
+    if (text == "-") throw UsageError("--read: standard input (-) can be read only once");
+    throw UsageError("--read: " + in_quotes(text) +
+                     " is given twice; its packets would be counted twice");
   }
   files.push_back(text);
   return !text.empty();
@@ -237,10 +244,17 @@ bool apply_color(Options& options, const std::string& text) {
   return text == "always" || text == "never" || text == "auto";
 }
 
+// Refused is the first wrong word, not the whole list.
 bool apply_only(Options& options, const std::string& text) {
-  const auto choice = OutcomeChoice::parse(text);
-  if (choice) options.only = *choice;
-  return choice.has_value();
+  if (const auto choice = OutcomeChoice::parse(text)) {
+    options.only = *choice;
+    return true;
+  }
+  std::string_view left = text;
+  while (OutcomeChoice::parse(left.substr(0, left.find(',')))) {
+    left.remove_prefix(left.find(',') + 1);
+  }
+  throw UsageError("--only: " + in_quotes(left.substr(0, left.find(','))) + " is not " + kOutcomes);
 }
 
 bool apply_duration(Options& options, const std::string& text) {
@@ -313,9 +327,7 @@ constexpr std::array kValueOptions{
                 false, apply_metrics_listen, same<&Options::metrics_listen>},
     ValueOption{"--metrics-services", "a number of services from 0 to 100", false,
                 apply_metrics_services, same<&Options::metrics_services>},
-    ValueOption{"--only",
-                "success, failure, or a list of results and causes, such as timeout,refused", false,
-                apply_only, same<&Options::only>, true},
+    ValueOption{"--only", kOutcomes, false, apply_only, same<&Options::only>, true},
     ValueOption{"--color", "auto, always or never", false, apply_color, same<&Options::colour>},
     ValueOption{"--duration", "a number of seconds from 1 to 1000000000", false, apply_duration,
                 same<&Options::duration>},

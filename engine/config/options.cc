@@ -124,9 +124,9 @@ void Grammar::refuse_missing_value(std::string_view argument) const {
   const std::string name = is_long ? std::string(argument) : std::string{'-', argument.back()};
   const CLI::Option* const option = app_.get_option_no_throw(name);
   const ValueOption* const known = value_option(option);
-  if (option == config_) throw UsageError("--config: its value is missing: the path of a file");
-  if (known == nullptr) throw UsageError(in_quotes(argument) + ": its value is missing");
-  throw UsageError(option->get_name() + ": its value is missing: " + known->allowed);
+  if (option == config_) throw UsageError("--config needs a value: the path of a file");
+  if (known == nullptr) throw UsageError(in_quotes(argument) + " needs a value");
+  throw UsageError(option->get_name() + " needs a value: " + known->allowed);
 }
 
 void Grammar::refuse_unknown(const std::string& argument) const {
@@ -177,7 +177,7 @@ void Grammar::refuse_option_as_value(const CLI::Option& option, const std::strin
   const bool is_option = value.starts_with('-') &&
                          app_.get_option_no_throw(value.substr(0, value.find('='))) != nullptr;
   if (!is_option) return;
-  throw UsageError(option.get_name() + ": its value is missing before " + printable(value) + ": " +
+  throw UsageError(option.get_name() + " needs a value before " + printable(value) + ": " +
                    std::string(allowed));
 }
 
@@ -210,7 +210,7 @@ bool is_filter(const std::string& word) {
 void refuse_reload(const Settings& settings) {
   for (const std::string_view other : {"--read", "--no-socket"}) {
     if (settings.find(other) == nullptr) continue;
-    throw UsageError("--reload: needs the socket of a tcpeek that captures; it does not go with " +
+    throw UsageError("--reload: needs the socket of a running tcpeek, cannot be combined with " +
                      std::string(other));
   }
 }

@@ -99,7 +99,7 @@ void Settings::add_option(const ConfigEntry& entry) {
   if (const auto known = std::ranges::find_if(value_options(), is_key);
       known != value_options().end()) {
     if (entry.values.empty()) {
-      file_->refuse(entry.key.at, key + ": its value is missing: " + known->allowed);
+      file_->refuse(entry.key.at, key + " needs a value: " + known->allowed);
     }
     if (overruled(long_name(known->names))) return;
     settings_.push_back({.value = &*known,
@@ -219,32 +219,31 @@ void Settings::apply_to(Options& options) const {
 void Settings::refuse_contradictions() const {
   const Setting* none = find("--no-socket");
   if (none != nullptr && find("--socket") != nullptr) {
-    refuse(*none, none->at, "contradicts --socket; give one of them");
+    refuse(*none, none->at, "cannot be combined with --socket; give one of them");
   }
   if (find("--read") == nullptr) return refuse_live_contradictions();
   for (const Setting& setting : settings_) {
     if (!is_live_only(setting.name())) continue;
-    refuse(setting, setting.at, "is for live capture and does not go with --read");
+    refuse(setting, setting.at, "for live capture only, cannot be combined with --read");
   }
 }
 
 void Settings::refuse_live_contradictions() const {
   constexpr std::array kForFiles{
-      std::pair{"--explain", "ask a running tcpeek by tcpeekstat explain"},
-      std::pair{"--report", "a running tcpeek shows its page with --web"},
-      std::pair{"--redact", "a running tcpeek tells addresses as they are"},
+      std::pair{"--explain", "for a running tcpeek, use tcpeekstat explain"},
+      std::pair{"--report", "a running tcpeek serves this page with --web"},
+      std::pair{"--redact", "a running tcpeek shows addresses as they are"},
   };
   for (const auto& [name, instead] : kForFiles) {
     const Setting* setting = find(name);
     if (setting == nullptr) continue;
     refuse(*setting, setting->at,
-           std::string("is for capture files and needs --read; ").append(instead));
+           std::string("works on capture files and needs --read; ").append(instead));
   }
   const Setting* web = find("--web");
   if (web != nullptr && find("--metrics-listen") == nullptr) {
-    refuse(
-        *web, web->at,
-        "is served beside the metrics and needs --metrics-listen, such as --metrics-listen=9475");
+    refuse(*web, web->at,
+           "served beside the metrics, needs --metrics-listen, such as --metrics-listen=9475");
   }
 }
 

@@ -91,7 +91,7 @@ std::optional<Finding> refused_there(const Case& about) {
   if (about.vantage == Vantage::responder || refusals(about) == 0) return std::nullopt;
   Finding finding = begin_finding(about, Verdict::there, refusals(about));
   finding.sentence = sentence(about, "");
-  finding.evidence = {refused(about), "whoever refuses is up, so the path there and back works",
+  finding.evidence = {refused(about), "what refuses is up, so the path there and back works",
                       worked_until(about)};
   finding.limits = {
       "a firewall may refuse in the host's name: no RST was unlike its SYN/ACKs, or there was none "

@@ -149,7 +149,7 @@ void Forwarder::write_lines() {
   }
   if (any) standard_output_.flush_blocking();
   if (standard_output_.lost() > 0 && !signals_.came()) {
-    throw std::runtime_error("cannot write to standard output: whoever read it has gone");
+    throw std::runtime_error("cannot write to standard output: its reader has closed it");
   }
 }
 

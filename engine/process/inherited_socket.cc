@@ -54,17 +54,17 @@ bool sockets_were_handed_over() noexcept {
 
 ring::Descriptor inherited_tcp_listener() {
   const std::uint64_t count = sockets_for_us();
-  if (count == 0) refuse("the service manager handed no socket over (LISTEN_FDS)");
+  if (count == 0) refuse("the service manager passed no socket (LISTEN_FDS)");
   if (count > 1) {
-    refuse("the service manager handed " + std::to_string(count) +
-           " sockets over, and one is served");
+    refuse("the service manager passed " + std::to_string(count) +
+           " sockets, and tcpeek serves only one");
   }
   if (!is_tcp_listener(kFirstInherited))
-    refuse("what the service manager handed over is no TCP socket that listens");
+    refuse("the socket that the service manager passed is not a listening TCP socket");
   const int flags = ::fcntl(kFirstInherited, F_GETFL);
   if (flags < 0 || ::fcntl(kFirstInherited, F_SETFL, flags | O_NONBLOCK) != 0 ||
       ::fcntl(kFirstInherited, F_SETFD, FD_CLOEXEC) != 0) {
-    ring::throw_errno("fcntl of the socket that the service manager handed over");
+    ring::throw_errno("fcntl of the socket that the service manager passed");
   }
   return ring::Descriptor(kFirstInherited);
 }

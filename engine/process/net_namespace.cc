@@ -30,7 +30,7 @@ std::string advice_for(const std::string& which, int error) {
   if (error == EPERM || error == EACCES) {
     return "; it takes root, or CAP_SYS_ADMIN beside CAP_NET_RAW";
   }
-  if (error == EINVAL) return ": it is no network namespace";
+  if (error == EINVAL) return ": not a network namespace";
   return "";
 }
 

@@ -7,7 +7,7 @@ const VERDICTS = {
   here: 'the trouble is here, on this host',
   there: 'the trouble is there, at the far end',
   path: 'the trouble is on the path',
-  initiator: 'whoever connects brings it about',
+  initiator: 'the connecting side causes it',
   unknown: 'whose trouble it is cannot be told',
 };
 

@@ -113,11 +113,11 @@ class Refusals(unittest.TestCase):
             (["--no-such-option"], ["--no-such-option"]),
             (["--timeot=5"], ["--timeot", "did you mean --timeout"]),
             (["--time", "5"], ["'--time' is not an option: did you mean --timeout"]),
-            (["--interface"], ["--interface: its value is missing: an interface name"]),
+            (["--interface"], ["--interface needs a value: an interface name"]),
             (["a.pcap"], ["did you mean -r a.pcap"]),
-            (["--no-socket", "-U", "/tmp/tcpeek.sock"], ["--no-socket: contradicts --socket"]),
+            (["--no-socket", "-U", "/tmp/tcpeek.sock"], ["--no-socket: cannot be combined with --socket"]),
             (["-Z"], ["-Z"]),
-            (["-t"], ["--timeout", "missing"]),
+            (["-t"], ["--timeout needs a value"]),
         ):
             with self.subTest(words=words):
                 self.refuse(USAGE, words, *expected, socket_option="-U" not in words)

@@ -244,7 +244,7 @@ class Words(unittest.TestCase):
             lab.wait_for(lambda: monitor.stats().totals["pending"] == 1, "it waits")
             with on_a_terminal(monitor, "top") as terminal:
                 terminal.wait_for(f"{HOST_V4}:{WEB_PORT}")
-                told = terminal.wait_for("no answer yet: 10.77.0.99:7  1 of 1 waiting repeat SYNs")
+                told = terminal.wait_for("still waiting: 10.77.0.99:7  1 of 1 repeat a SYN or SYN/ACK")
                 self.assertRegex(told, r"(?m)^SERVICES 10m ")
                 self.assertRegex(told, rf"(?m)^  {re.escape(HOST_V4)}:{WEB_PORT} .*▁$")
                 self.assertIn("waiting 1 (1 RETRYING)", told)
@@ -328,7 +328,7 @@ class Words(unittest.TestCase):
         self.assertEqual(sum(line.startswith("tcpeek ") for line in lines), 3)
         self.assertEqual(
             done.stderr,
-            "tcpeekstat: 2 tcpeek run here: name one with -U, by its path or by its name: "
+            "tcpeekstat: 2 tcpeek run here: choose one with -U, by path or by name: "
             "/run/tcpeek/a.sock or /run/tcpeek/b.sock\n",
         )
 

@@ -9,11 +9,15 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import unittest
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "replay"))
 
 import browser
 import lab
 import prometheus
+import saved
 from browser import Browser
 from lab import HOST_V4, HOST_V6, Lab
 from monitor import Monitor
@@ -166,6 +170,24 @@ class Report(Case):
             self.assertEqual([url for url in page.requested() if url != report.as_uri()], [])
             self.assertEqual(page.complaints(), [])
 
+    def test_names_of_files_and_interfaces_do_nothing(self) -> None:
+        name = "<script><!--<img src=x onerror=document.title=1>'\"\n\u2028.pcapng"
+        path = self.network.folder / name
+        path.write_bytes(saved.pcapng(saved.refusal(4000), [(EVIL_NAME, saved.ETHERNET)]))
+        report, said = self.write("-r", str(path))
+        data = json.loads(data_in(report))
+        self.assertEqual(data["files"], [name])
+        self.assertEqual([failure["interface"] for failure in data["failures"]], [EVIL_NAME])
+        self.assertIn("\\x0a", said, "one line for a terminal, too")
+        with Browser(self.network.peer) as page:
+            page.open(report.as_uri())
+            page.wait("the failure", lambda: "refused" in page.text("#live tbody"))
+            self.assertIn("<script><!--<img src=x", page.text("#title"))
+            self.assertEqual(page.run("return document.images.length"), 0)
+            self.assertIn("pcapng", page.run("return document.title"))
+            self.assertEqual([url for url in page.requested() if url != report.as_uri()], [])
+            self.assertEqual(page.complaints(), [])
+
     def test_redacted_no_address_is_left(self) -> None:
         files = ("zeek__rotation.pcap", "zeek__ipv6.pcap", "icmp-ttl-exceeded.pcap")
         reading = [word for name in files for word in ("-r", str(CAPTURES / name))]
@@ -189,7 +211,7 @@ class Report(Case):
             capture_output=True, text=True, check=False, timeout=60)
         self.assertEqual(done.returncode, 1)
         self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
-        self.assertIn("--report: cannot write beside", done.stderr)
+        self.assertIn("--report: cannot create a file beside", done.stderr)
 
 
 def data_in(report: pathlib.Path) -> str:

@@ -125,10 +125,13 @@ class RefusalTest(Files):
     def test_options_that_do_not_go_together(self) -> None:
         path = self.file("a", saved.pcap([]))
         for option in (["-i", "lo"], ["-U", "/x"], ["-B", "8"], ["--promisc"], ["--cpus", "0"]):
-            self.refused(2, "does not go with --read", "-r", path, *option)
-        self.refused(2, "does not go with --read", "--capture", "tcp", "-r", path)
+            self.refused(2, "cannot be combined with --read", "-r", path, *option)
+        self.refused(2, "cannot be combined with --read", "--capture", "tcp", "-r", path)
+        # Nothing was read yet: what is quoted is what was typed.
+        self.refused(2, "'192.0.2.1/33' is not a network", "-r", path, "--redact", "--local", "192.0.2.1/33")
         self.refused(2, "can be read only once", "-r", "-", "-r", "-")
-        self.refused(2, "value is missing", "-r")
+        self.refused(2, "--read needs a value: the path", "-r")
+        self.refused(2, "is given twice; its packets would be counted twice", "-r", path, "-r", path)
         self.refused(2, "is not a filter expression", "-r", path, "--bpf", "port")
         self.refused(1, "nobody-of-this-name", "-r", path, "-u", "nobody-of-this-name")
 

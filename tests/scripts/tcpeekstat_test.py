@@ -199,7 +199,7 @@ class OlderTest(TcpeekstatTest):
 
     def test_a_filter_that_is_not_there(self) -> None:
         with self.tcpeek(GET):
-            self.assert_fails(self.run_it("-f", "web\x1b"), "no filter web\\x1b", "RX or TX")
+            self.assert_fails(self.run_it("-f", "web\x1b"), "no filter web\\x1b", "RX and TX")
 
     def test_what_only_newer_ones_tell(self) -> None:
         for word in (["explain"], ["top", "5"], ["history"], ["watch"], ["prometheus"]):
@@ -232,14 +232,27 @@ class UsageTest(TcpeekstatTest):
             with self.subTest(arguments):
                 done = self.run_it(*arguments)
                 self.assertEqual((done.returncode, done.stdout), (2, ""))
-                self.assertRegex(done.stderr, r"\Atcpeekstat: .*; see tcpeekstat.* --help\n\Z")
+                self.assertRegex(done.stderr, r"\Atcpeekstat: .*(; see tcpeekstat.* --help|\?)\n\Z")
         self.assertEqual(self.calls(), [])
 
-    def test_the_long_spelling_of_the_socket_option(self) -> None:
-        with self.tcpeek(GET):
-            done = subprocess.run(self.command(f"--socket={self.socket}", "--blocks"), text=True,
-                                  capture_output=True, timeout=DEADLINE_S, check=False)
-        self.assertEqual(done.stdout, SUMMARY)
+    def test_mistakes_are_told_in_plain_words(self) -> None:
+        for arguments, told in (
+                (["exlpain", "--json"], "'exlpain' is not a word of tcpeekstat: did you mean explain?"),
+                (["zzz"], "'zzz' is not a word of tcpeekstat: the words are summary, top, "),
+                (["--colour=x"], "'--colour' is not an option of tcpeekstat: did you mean --color?"),
+                (["top", "--onse"], "'--onse' is not an option of tcpeekstat top: did you mean --once?"),
+                (["-x"], "'-x' is not an option of tcpeekstat; see tcpeekstat --help"),
+                (["top", "--by"], "--by needs a value; "), (["-f"], "-f/--filter needs a value; "),
+                (["top", "--by", "a\x1b[2J"], r"--by: 'a\\x1b[2J' is not service, initiator, pair or network; "),
+                (["rates", "1", "b\x1b"], r"unexpected argument 'b\\x1b'; "),
+                (["--all=3"], "-a/--all takes no value, but '3' was given; "),
+                (["ask"], "an argument is missing: words; "),
+                (["history", "--since", "2999-01-01"], "-s/--since: '2999-01-01' is in the future; "),
+                (["completion", "sh"], "shell: 'sh' is not bash, zsh or fish; ")):
+            with self.subTest(arguments):
+                done = self.run_it(*arguments)
+                self.assertEqual(done.stderr.count("\n"), 1)
+                self.assertTrue(done.stderr.startswith(f"tcpeekstat: {told}"), done.stderr)
 
 
 class NoReplyTest(TcpeekstatTest):
@@ -254,7 +267,8 @@ class NoReplyTest(TcpeekstatTest):
 
     def test_a_file_that_is_no_socket(self) -> None:
         self.socket.write_text("")
-        self.assert_fails(self.run_it(), str(self.socket), "refused")
+        for path in (str(self.socket), str(self.folder)):
+            self.assert_fails(self.run_it("-U", path), f"{path} is not a socket: name tcpeek's socket with -U PATH")
 
     def test_a_path_too_long_for_a_socket(self) -> None:
         self.socket = self.folder / ("x" * 200)

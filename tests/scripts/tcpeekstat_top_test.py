@@ -173,7 +173,7 @@ class MainPageTest(ScreenTest):
             model = gatherer.poll(events)
         lines = self.screen(model, 120, 50)
         at = lines.index("LAST EVENTS")
-        self.assertIn("no answer yet: db  1 of 2 waiting repeat SYNs, 5 min", lines[at + 1])
+        self.assertIn("still waiting: db  1 of 2 repeat a SYN or SYN/ACK, 5 min", lines[at + 1])
         self.assertIn("refused", lines[at + 2])
         self.assertIn("db is failing: 4 of 4 failed", lines[at + 3])
         self.assertIn("tx 192.0.2.2:80 is ok", lines[at + 4])

@@ -182,6 +182,16 @@ class TablesTest(WordsTest):
         self.assertEqual((done.returncode, json.loads(done.stdout)["by"]), (0, "service"))
         self.assertEqual(server.request, b"TOP 3 by=pair\r\n")
 
+    def test_ask_says_what_is_no_word_and_what_is_refused(self) -> None:
+        for word, told in (("stats", ": did you mean STATS?"), ("zzz\x1b", "; words that tcpeek does not know ")):
+            with self.answering(answers()):
+                done = self.run_it("ask", word)
+            self.assertEqual((done.returncode, done.stdout[:1]), (0, "["))
+            self.assertRegex(done.stderr, rf"\Atcpeekstat: '{word[:3]}[^\n\x1b]*' is not a word of tcpeek 2{re.escape(told)}")
+        with self.tcpeek(b'{"error":"TOP: no"}\n'):
+            done = self.run_it("ask", "TOP", "x")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (1, '{"error":"TOP: no"}\n', ""))
+
     def test_ask_does_not_wait_for_what_has_no_end(self) -> None:
         for words in (("WATCH",), ("WATCH", "result=failure"), ("WATCH json",)):
             done = self.run_it("ask", *words)
@@ -237,7 +247,7 @@ class HistoryTest(WordsTest):
 
     def test_what_is_not_kept(self) -> None:
         with self.answering(answers()):
-            self.assert_fails(self.run_it("history", "-f", "quiet"), "no history of quiet", "db or web")
+            self.assert_fails(self.run_it("history", "-f", "quiet"), "no history of quiet", "only of db and web")
             self.assert_fails(self.run_it("history", "--since", "1s"), "no history since")
 
     def test_times(self) -> None:

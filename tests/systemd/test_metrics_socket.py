@@ -73,13 +73,13 @@ class MetricsSocket(unittest.TestCase):
         self.nest.must("systemctl", "start", SOCKET)
         self.nest.must("systemctl", "start", UNIT)
         messages = " ".join(str(entry["MESSAGE"]) for entry in self.nest.journal(UNIT))
-        self.assertIn("handed a socket over, and nothing serves it: give --metrics-listen systemd", messages)
+        self.assertIn("passed a socket, and nothing serves it: give --metrics-listen systemd", messages)
 
     def test_no_socket_was_handed_over(self) -> None:
         self.options("--metrics-listen systemd")
         self.nest.run("systemctl", "start", UNIT)
         messages = " ".join(str(entry["MESSAGE"]) for entry in self.nest.journal(UNIT))
-        self.assertIn("handed no socket over (LISTEN_FDS); enable tcpeek-metrics.socket", messages)
+        self.assertIn("passed no socket (LISTEN_FDS); enable tcpeek-metrics.socket", messages)
 
 
 if __name__ == "__main__":

@@ -116,9 +116,9 @@ TEST(ConfigFileTest, MistakesAreShownWithTheirLine) {
       {" [x]", "f:1: '[x]' is not a section: the only one is [filters]\n   [x]\n   ^"},
       {"[filters] x",
        "f:1: nothing but a comment may follow a section\n  [filters] x\n            ^"},
-      {"[filters]\n[filters]", "f:2: [filters] is there twice, first at f:1\n  [filters]\n  ^"},
-      {"a\nb\na = 1", "f:3: 'a' is there twice, first at f:1\n  a = 1\n  ^"},
-      {std::string("a\nb\0c", 5), "f:2: a zero byte: this is no text file\n  b\\x00c\n   ^"},
+      {"[filters]\n[filters]", "f:2: [filters] is given twice, first at f:1\n  [filters]\n  ^"},
+      {"a\nb\na = 1", "f:3: 'a' is given twice, first at f:1\n  a = 1\n  ^"},
+      {std::string("a\nb\0c", 5), "f:2: a zero byte: this is not a text file\n  b\\x00c\n   ^"},
       {"\xff\x1b = [",
        "f:1: ']' is missing: this list does not end\n  \\xff\\x1b = [\n             ^"},
   };

@@ -42,28 +42,25 @@ TEST(Options, a_local_network_that_is_none_is_explained) {
 }
 
 TEST(Options, missing_values) {
-  EXPECT_EQ(message_of({"-t"}),
-            "--timeout: its value is missing: a number of seconds from 1 to 3600");
+  EXPECT_EQ(message_of({"-t"}), "--timeout needs a value: a number of seconds from 1 to 3600");
   EXPECT_EQ(message_of({"-q", "--timeout"}),
-            "--timeout: its value is missing: a number of seconds from 1 to 3600");
-  EXPECT_EQ(message_of({"-qt"}),
-            "--timeout: its value is missing: a number of seconds from 1 to 3600");
-  EXPECT_EQ(message_of({"--output=", "json"}), "--output: its value is missing: text or json");
+            "--timeout needs a value: a number of seconds from 1 to 3600");
+  EXPECT_EQ(message_of({"-qt"}), "--timeout needs a value: a number of seconds from 1 to 3600");
+  EXPECT_EQ(message_of({"--output=", "json"}), "--output needs a value: text or json");
   EXPECT_EQ(message_of({"--cpus="}),
-            "--cpus: its value is missing: a list of at most 256 CPU numbers from 0 to 1023, such "
+            "--cpus needs a value: a list of at most 256 CPU numbers from 0 to 1023, such "
             "as 0-3,8");
   EXPECT_EQ(message_of({"-i", "--icmp"}),
-            "--interface: its value is missing before --icmp: an interface name of 1 to 15 "
+            "--interface needs a value before --icmp: an interface name of 1 to 15 "
             "characters, or any");
-  EXPECT_EQ(message_of({"-u", "-q", "x"}),
-            "--user: its value is missing before -q: a user name or number");
+  EXPECT_EQ(message_of({"-u", "-q", "x"}), "--user needs a value before -q: a user name or number");
   EXPECT_EQ(message_of({"--interface"}),
-            "--interface: its value is missing: an interface name of 1 to 15 characters, or any");
+            "--interface needs a value: an interface name of 1 to 15 characters, or any");
   EXPECT_EQ(message_of({"--interface", "--timeout=5"}),
-            "--interface: its value is missing before --timeout=5: an interface name of 1 to 15 "
+            "--interface needs a value before --timeout=5: an interface name of 1 to 15 "
             "characters, or any");
   EXPECT_EQ(message_of({"-u", "--buffer=\x1b[2J\r"}),
-            "--user: its value is missing before --buffer=\\x1b[2J\\x0d: a user name or number");
+            "--user needs a value before --buffer=\\x1b[2J\\x0d: a user name or number");
   for (const char* option : {"-u",
                              "-i",
                              "-U",
@@ -86,7 +83,7 @@ TEST(Options, missing_values) {
                              "--failing-run",
                              "--metrics-listen",
                              "--metrics-services"}) {
-    EXPECT_THAT(message_of({option}), HasSubstr(": its value is missing: ")) << option;
+    EXPECT_THAT(message_of({option}), HasSubstr(" needs a value: ")) << option;
   }
 }
 
@@ -181,31 +178,37 @@ TEST(Options, a_capture_file_without_its_option_is_recognized) {
 TEST(Options, explain_is_for_files_and_says_how_to_ask_live) {
   EXPECT_TRUE(options_of({"--explain", "-r", "a"}).explain);
   EXPECT_FALSE(options_of({"-r", "a"}).explain);
-  EXPECT_THAT(message_of({"--explain"}), HasSubstr("ask a running tcpeek by tcpeekstat explain"));
+  EXPECT_THAT(message_of({"--explain"}), HasSubstr("for a running tcpeek, use tcpeekstat explain"));
 }
 
 TEST(Options, a_page_needs_the_server_of_metrics) {
   EXPECT_TRUE(options_of({"--web", "--metrics-listen=9475"}).web);
   EXPECT_THAT(message_of({"--web"}), HasSubstr("needs --metrics-listen"));
-  EXPECT_THAT(message_of({"--web", "-r", "a"}), HasSubstr("does not go with --read"));
+  EXPECT_THAT(message_of({"--web", "-r", "a"}), HasSubstr("cannot be combined with --read"));
 }
 
 TEST(Options, a_report_is_of_files) {
   const Options options = options_of({"--report=out.html", "--redact", "-r", "a"});
   EXPECT_EQ(options.report, "out.html");
   EXPECT_TRUE(options.redact);
-  EXPECT_THAT(message_of({"--report=out.html"}), HasSubstr("needs --read; a running tcpeek shows"));
+  EXPECT_THAT(message_of({"--report=out.html"}),
+              HasSubstr("needs --read; a running tcpeek serves"));
   EXPECT_THAT(message_of({"--redact"}), HasSubstr("needs --read"));
   EXPECT_THAT(message_of({"--report=folder/", "-r", "a"}),
               HasSubstr("the path of a file to write"));
 }
 
+TEST(Options, a_capture_file_is_read_once) {
+  EXPECT_EQ(message_of({"-r", "a", "-r", "b", "-r", "a"}),
+            "--read: 'a' is given twice; its packets would be counted twice");
+}
+
 TEST(Options, no_socket_contradicts_socket) {
   EXPECT_TRUE(options_of({"--no-socket"}).no_socket);
   EXPECT_EQ(message_of({"--no-socket", "-U", "/tmp/s"}),
-            "--no-socket: contradicts --socket; give one of them");
+            "--no-socket: cannot be combined with --socket; give one of them");
   EXPECT_EQ(message_of({"-U", "/tmp/s", "--no-socket"}),
-            "--no-socket: contradicts --socket; give one of them");
+            "--no-socket: cannot be combined with --socket; give one of them");
 }
 
 TEST(Options, bad_expressions_come_with_their_caret) {

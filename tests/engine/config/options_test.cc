@@ -392,8 +392,7 @@ TEST(Options, capture_files_in_order_and_what_does_not_go_with_them) {
                                                    {"--prefault"}};
   for (std::vector<const char*> arguments : live) {
     arguments.insert(arguments.end(), {"-r", "a"});
-    EXPECT_THAT(message_of(arguments),
-                HasSubstr("is for live capture and does not go with --read"));
+    EXPECT_THAT(message_of(arguments), HasSubstr("for live capture only, cannot be combined"));
   }
 }
 

@@ -91,7 +91,7 @@ TEST(Settings, none_is_left_out_of_files) {
   for (const ValueOption& option : value_options()) {
     const std::string key(long_name(option.names).substr(2));
     EXPECT_EQ(mistake_in(key),
-              "f:1: " + key + ": its value is missing: " + option.allowed + "\n  " + key + "\n  ^");
+              "f:1: " + key + " needs a value: " + option.allowed + "\n  " + key + "\n  ^");
   }
   for (const FlagOption& option : flag_options()) {
     const std::string key(long_name(option.names).substr(2));
@@ -129,7 +129,7 @@ TEST(Settings, what_is_for_live_capture_is_left_out_with_read) {
   EXPECT_EQ(options.timeout, std::chrono::seconds(5));
   EXPECT_THAT(options.filters, SizeIs(3));
   EXPECT_EQ(mistake_in("read = a.pcap", {"-i", "eth0"}),
-            "--interface: is for live capture and does not go with --read");
+            "--interface: for live capture only, cannot be combined with --read");
 }
 
 TEST(Settings, filters_of_the_file_come_first) {
@@ -164,9 +164,9 @@ TEST(Settings, mistakes_in_values_are_shown_with_their_line) {
        "f:1: degraded-ratio: 60 is more than --failing-ratio (50); give at most as much\n"
        "  degraded-ratio = 60\n                   ^"},
       {"no-socket\nsocket = /tmp/s",
-       "f:1: no-socket: contradicts --socket; give one of them\n  no-socket\n  ^"},
+       "f:1: no-socket: cannot be combined with --socket; give one of them\n  no-socket\n  ^"},
       {"read = a\npromisc",
-       "f:2: promisc: is for live capture and does not go with --read\n  promisc\n  ^"},
+       "f:2: promisc: for live capture only, cannot be combined with --read\n  promisc\n  ^"},
   };
   for (const auto& [text, message] : cases) EXPECT_EQ(mistake_in(text), message);
 }
@@ -230,10 +230,9 @@ TEST(Settings, too_many_filters_are_refused_where_they_become_too_many) {
 }
 
 TEST(Settings, the_config_option_itself) {
-  EXPECT_EQ(message_of({"--config"}), "--config: its value is missing: the path of a file");
-  EXPECT_EQ(message_of({"--config="}), "--config: its value is missing: the path of a file");
-  EXPECT_EQ(message_of({"--config", "-q"}),
-            "--config: its value is missing before -q: the path of a file");
+  EXPECT_EQ(message_of({"--config"}), "--config needs a value: the path of a file");
+  EXPECT_EQ(message_of({"--config="}), "--config needs a value: the path of a file");
+  EXPECT_EQ(message_of({"--config", "-q"}), "--config needs a value before -q: the path of a file");
   EXPECT_EQ(message_of({"--config=a", "--config=b"}),
             "--config: given more than once ('a', then 'b'); give it once");
   EXPECT_EQ(message_of({"--config=/none"}),

@@ -50,14 +50,13 @@ TEST(InheritedSocket, AnythingElseIsRefusedWithWhatToDo) {
        {taken(AF_INET, SOCK_STREAM, true, nullptr), taken(AF_INET, SOCK_STREAM, true, "0"),
         taken(AF_INET, SOCK_STREAM, true, "x"), taken(AF_INET, SOCK_STREAM, true, "-1"),
         taken(AF_INET, SOCK_STREAM, true, "1", "1"), taken(AF_INET, SOCK_STREAM, true, "1", "")}) {
-    EXPECT_THAT(told,
-                HasSubstr("handed no socket over (LISTEN_FDS); enable tcpeek-metrics.socket"));
+    EXPECT_THAT(told, HasSubstr("passed no socket (LISTEN_FDS); enable tcpeek-metrics.socket"));
   }
-  EXPECT_THAT(taken(AF_INET, SOCK_STREAM, true, "2"), HasSubstr("handed 2 sockets over"));
+  EXPECT_THAT(taken(AF_INET, SOCK_STREAM, true, "2"), HasSubstr("passed 2 sockets"));
   for (const std::string& told :
        {taken(AF_INET, SOCK_STREAM, false, "1"), taken(AF_INET, SOCK_DGRAM, false, "1"),
         taken(AF_UNIX, SOCK_STREAM, false, "1")}) {
-    EXPECT_THAT(told, HasSubstr("no TCP socket that listens"));
+    EXPECT_THAT(told, HasSubstr("is not a listening TCP socket"));
   }
 }
 
