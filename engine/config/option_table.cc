@@ -72,10 +72,8 @@ bool apply_read(Options& options, const std::string& text) {
                      " files are read at once");
   }
   auto& files = options.read_files;
-  if (std::find(files.begin(), files.end(), text) != files.end()) {
-    if (text == "-") throw UsageError("--read: standard input (-) can be read only once");
-    throw UsageError("--read: " + in_quotes(text) +
-                     " is given twice; its packets would be counted twice");
+  if (text == "-" && std::find(files.begin(), files.end(), text) != files.end()) {
+    throw UsageError("--read: standard input (-) can be read only once");
   }
   files.push_back(text);
   return !text.empty();

@@ -131,7 +131,6 @@ class RefusalTest(Files):
         self.refused(2, "'192.0.2.1/33' is not a network", "-r", path, "--redact", "--local", "192.0.2.1/33")
         self.refused(2, "can be read only once", "-r", "-", "-r", "-")
         self.refused(2, "--read needs a value: the path", "-r")
-        self.refused(2, "is given twice; its packets would be counted twice", "-r", path, "-r", path)
         self.refused(2, "is not a filter expression", "-r", path, "--bpf", "port")
         self.refused(1, "nobody-of-this-name", "-r", path, "-u", "nobody-of-this-name")
 

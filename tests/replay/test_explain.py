@@ -52,7 +52,7 @@ class ExplainTest(Files):
     def test_is_for_files(self) -> None:
         done = replay("--explain")
         self.assertEqual(done.returncode, 2)
-        self.assertIn("ask a running tcpeek by tcpeekstat explain", done.stderr)
+        self.assertIn("for a running tcpeek, use tcpeekstat explain", done.stderr)
 
 
 if __name__ == "__main__":

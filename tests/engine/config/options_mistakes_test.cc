@@ -198,11 +198,6 @@ TEST(Options, a_report_is_of_files) {
               HasSubstr("the path of a file to write"));
 }
 
-TEST(Options, a_capture_file_is_read_once) {
-  EXPECT_EQ(message_of({"-r", "a", "-r", "b", "-r", "a"}),
-            "--read: 'a' is given twice; its packets would be counted twice");
-}
-
 TEST(Options, no_socket_contradicts_socket) {
   EXPECT_TRUE(options_of({"--no-socket"}).no_socket);
   EXPECT_EQ(message_of({"--no-socket", "-U", "/tmp/s"}),
