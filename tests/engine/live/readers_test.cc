@@ -33,14 +33,9 @@ using test::ReadersRig;
 using namespace std::chrono_literals;
 
 constexpr unsigned kNoSuchCpu = 1023;
-// A sanitizer takes many times as long for as much memory.
-#ifdef TCPEEK_SANITIZED
-constexpr std::uint64_t kMillion = 250'000;
-#else
 constexpr std::uint64_t kMillion = 1'000'000;
-#endif
-// Its table, made at once, takes a quarter of a second and more.
-constexpr std::uint64_t kManySessions = 8 * kMillion;
+// Its table, made at once, takes longer than the time after which a start looks for an interrupt.
+constexpr std::uint64_t kManySessions = 12 * kMillion;
 // Of what would wait for ever, were it wrong.
 constexpr auto kDeadline = 20s;
 
@@ -71,9 +66,9 @@ TEST(ReadersTest, AStartThatIsInterruptedEndsThoseThatHaveStarted) {
   });
   int asked = 0;
   const auto begun = std::chrono::steady_clock::now();
-  EXPECT_FALSE(readers.readers().start([&] { return ++asked > 1; }));
+  EXPECT_FALSE(readers.readers().start([&] { return ++asked > 0; }));
   EXPECT_LT(std::chrono::steady_clock::now() - begun, kDeadline);
-  EXPECT_EQ(asked, 2) << "it is not asked again";
+  EXPECT_EQ(asked, 1) << "it is not asked again";
   EXPECT_TRUE(only_threads_left(before));
   readers.stop();
   EXPECT_EQ(readers.sum(Tally::attempts), 0U) << "there are reports all the same";
