@@ -76,6 +76,11 @@ class Losses(StackCase):
         server, router = self.network.server, self.network.router
         server.sysctl("net.ipv4.conf.veth0.arp_ignore", 8)
         self.addCleanup(server.sysctl, "net.ipv4.conf.veth0.arp_ignore", 0)
+        # It would ask for the router before long, which would know it then.
+        for known in map(str.split, server.ip("-4", "neighbour", "show", "dev", "veth0").splitlines()):
+            if "lladdr" in known:
+                link = known[known.index("lladdr") + 1]
+                server.ip("neighbour", "replace", known[0], "lladdr", link, "dev", "veth0", "nud", "permanent")
         router.ip("neighbour", "flush", "dev", "server")
 
         def resolve() -> None:
