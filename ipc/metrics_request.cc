@@ -12,8 +12,6 @@ namespace {
 constexpr std::string_view kOpenMetrics = "openmetrics";
 constexpr std::string_view kPrometheus = "prometheus";
 constexpr std::string_view kGzip = "gzip";
-// Of an argument that is refused; the rest of a long one helps nobody.
-constexpr std::size_t kShownBytes = 40;
 
 MetricsMistake mistake(std::string_view argument) {
   return {

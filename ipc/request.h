@@ -66,6 +66,9 @@ class RequestFramer {
   std::string body_;
 };
 
+// Of an argument that is refused, what is shown: the rest of a long one helps nobody.
+inline constexpr std::size_t kShownBytes = 40;
+
 // The number of bytes that a line announces, from 1 to `most`; none if that is not what it says.
 [[nodiscard]] std::optional<std::size_t> announced_body(std::string_view line,
                                                         std::size_t most) noexcept;

@@ -13,8 +13,6 @@ namespace {
 constexpr std::string_view kWord = "TOP";
 constexpr std::string_view kBy = "by=";
 constexpr std::array<TopBy, 4> kAll{TopBy::service, TopBy::initiator, TopBy::pair, TopBy::network};
-// Of an argument that is refused; the rest of a long one helps nobody.
-constexpr std::size_t kMostShownBytes = 40;
 
 std::optional<TopBy> parse_by(std::string_view text) noexcept {
   for (const TopBy by : kAll) {
@@ -35,7 +33,7 @@ TopMistake top_mistake(std::string_view argument) {
   return {
       fmt::format("TOP: '{}' is not an argument; allowed are a number from 1 to {}, and "
                   "by=service, by=initiator, by=pair or by=network, each once",
-                  argument.substr(0, kMostShownBytes), TopRequest::kMost)};
+                  argument.substr(0, kShownBytes), TopRequest::kMost)};
 }
 
 }  // namespace

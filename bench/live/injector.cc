@@ -178,14 +178,13 @@ void print(const Options& options, Load load, const Injected& injected) {
   const Contents contents = contents_of(load, injected.packets, options.period);
   std::printf(
       "{\"method\":\"%s\",\"load\":\"%s\",\"ipv6\":%s,\"frame_bytes\":%zu,\"packets\":%llu,"
-      "\"attempts\":%llu,\"completed\":%llu,\"genuine\":%llu,\"genuine_completed\":%llu,"
+      "\"attempts\":%llu,\"completed\":%llu,\"genuine\":%llu,"
       "\"seconds\":%.6f,\"cpu_seconds\":%.6f,\"packets_per_second\":%.0f}\n",
       options.method.c_str(), options.load.c_str(), options.ipv6 ? "true" : "false",
       frame_template(load, options.ipv6).size(), static_cast<unsigned long long>(injected.packets),
       static_cast<unsigned long long>(contents.attempts),
       static_cast<unsigned long long>(contents.completed),
-      static_cast<unsigned long long>(contents.genuine),
-      static_cast<unsigned long long>(contents.genuine_completed), seconds, injected.cpu.count(),
+      static_cast<unsigned long long>(contents.genuine), seconds, injected.cpu.count(),
       static_cast<double>(injected.packets) / seconds);
 }
 

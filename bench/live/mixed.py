@@ -36,7 +36,7 @@ class Mixed:
 
     @property
     def genuine(self) -> int:
-        return int(self.outcome.injected["genuine_completed"])
+        return int(self.outcome.injected["completed"])
 
     @property
     def genuine_per_second(self) -> float:
@@ -66,8 +66,8 @@ def judge(outcome: Outcome) -> Mixed:
         "dropped packets": (outcome.drops, 0),
         "packets seen": (outcome.seen, outcome.packets),
         "attempts": (outcome.attempts, outcome.injected["attempts"]),
-        "genuine handshakes counted": (successes, outcome.injected["genuine_completed"]),
-        "successes of all": (outcome.successes, outcome.injected["genuine_completed"]),
+        "genuine handshakes counted": (successes, outcome.injected["completed"]),
+        "successes of all": (outcome.successes, outcome.injected["completed"]),
     }
     wrong = [
         f"{what} {got}, should be {wanted}"

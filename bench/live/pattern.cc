@@ -109,10 +109,7 @@ Contents contents_of(Load load, std::uint64_t packets, std::uint32_t period) noe
   if (load != Load::mixed) return {};
   const auto seen = [&](std::uint64_t step) { return (packets + period - 1 - step) / period; };
   const std::uint64_t completed = seen(2) - std::min(seen(2), kGenuineLag);
-  return {.attempts = packets - seen(1) - completed,
-          .completed = completed,
-          .genuine = seen(0),
-          .genuine_completed = completed};
+  return {.attempts = packets - seen(1) - completed, .completed = completed, .genuine = seen(0)};
 }
 
 std::vector<std::byte> frame_template(Load load, bool ipv6) {

@@ -108,7 +108,6 @@ struct Contents {
   std::uint64_t attempts = 0;
   std::uint64_t completed = 0;  // of them
   std::uint64_t genuine = 0;    // begun by a genuine initiator of the mixed load
-  std::uint64_t genuine_completed = 0;
 };
 [[nodiscard]] Contents contents_of(Load load, std::uint64_t packets,
                                    std::uint32_t period = kDefaultPeriod) noexcept;

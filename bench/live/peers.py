@@ -20,7 +20,7 @@ _DROPPED = re.compile(r"(\d+) packets? dropped(?: by kernel| from | \()")
 class Peer:
     name: str
     command: Sequence[str]
-    version: Sequence[str]  # its output begins with, or has in a line of its own, name and version
+    version: Sequence[str]  # prints it before any other number with a dot
 
 
 KNOWN = (

@@ -1,6 +1,6 @@
 # tcpeek_precompile(TARGET HEADER...): where TCPEEK_PCH is on, HEADERs are compiled once for all of
-# TARGET. They are included before each file, which then could lack an include of its own: the presets
-# `release` and, for tests, `clang` are without.
+# TARGET. They are included before each file, which then could lack an include of its own: the preset
+# `clang` is without, and without tcpeek_unite().
 function(tcpeek_precompile target)
   if(NOT TCPEEK_PCH)
     return()

@@ -50,14 +50,7 @@ class AsTop(unittest.TestCase):
         """To two services that answer and two that refuse."""
         services = set()
         for address in BOTH:
-            with self.network.host.listen(address) as listener:
-                port = int(listener.getsockname()[1])
-                for _ in range(SUCCEEDED):
-                    with self.network.peer.connect(address, port):
-                        listener.accept()[0].close()
-            for _ in range(REFUSED):
-                with self.assertRaises(ConnectionRefusedError):
-                    self.network.peer.connect(address, 9)
+            port = self.network.connect_to_both(address, SUCCEEDED, REFUSED)
             services |= {(address, port), (address, 9)}
         for monitor in (self.at, self.by):
             monitor.wait_counts({"success": 2 * SUCCEEDED, "refused": 2 * REFUSED})

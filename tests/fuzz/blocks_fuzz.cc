@@ -13,6 +13,7 @@
 #include "engine/live/ring_cursor.h"
 #include "flowtable/decode.h"
 #include "tests/fuzz/input.h"
+#include "tests/fuzz/provided.h"
 #include "tests/support/block_writer.h"
 
 namespace tcpeek::fuzz {
@@ -164,6 +165,8 @@ class Ring {
   engine::RingCursor cursor_;
 };
 
+}  // namespace
+
 void run(FuzzedDataProvider& input) {
   const std::size_t block_bytes = pick(input, kBlockBytes);
   const std::size_t whole_from = input.ConsumeIntegral<std::uint8_t>();
@@ -182,11 +185,4 @@ void run(FuzzedDataProvider& input) {
   }
 }
 
-}  // namespace
 }  // namespace tcpeek::fuzz
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  FuzzedDataProvider input(data, size);
-  tcpeek::fuzz::run(input);
-  return 0;
-}

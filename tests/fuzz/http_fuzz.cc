@@ -17,6 +17,7 @@
 
 #include "ipc/http_server.h"
 #include "tests/fuzz/input.h"
+#include "tests/fuzz/provided.h"
 
 namespace tcpeek::fuzz {
 namespace {
@@ -100,6 +101,8 @@ class Served {
   std::thread thread_;
 };
 
+}  // namespace
+
 void run(FuzzedDataProvider& input) {
   static Served served;
   std::vector<std::string> pieces;
@@ -122,11 +125,4 @@ void run(FuzzedDataProvider& input) {
   EXPECT_TRUE(served.ask({std::string(kHealth)}).ends_with("\r\n\r\nok\n"));
 }
 
-}  // namespace
 }  // namespace tcpeek::fuzz
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  FuzzedDataProvider input(data, size);
-  tcpeek::fuzz::run(input);
-  return 0;
-}

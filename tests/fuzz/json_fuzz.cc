@@ -19,6 +19,7 @@
 #include "ipc/packed_snapshot.h"
 #include "ipc/stats_json.h"
 #include "tests/fuzz/input.h"
+#include "tests/fuzz/provided.h"
 
 namespace tcpeek::fuzz {
 namespace {
@@ -329,6 +330,8 @@ void check_delta(const Snapshot& before, const Snapshot& now) {
   }
 }
 
+}  // namespace
+
 void run(FuzzedDataProvider& input) {
   const Snapshot first = snapshot(input);
   check_event(input);
@@ -347,11 +350,4 @@ void run(FuzzedDataProvider& input) {
   expect_text(json::parse(json_quoted(second.version)), second.version);
 }
 
-}  // namespace
 }  // namespace tcpeek::fuzz
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  FuzzedDataProvider input(data, size);
-  tcpeek::fuzz::run(input);
-  return 0;
-}

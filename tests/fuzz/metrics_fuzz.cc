@@ -12,6 +12,7 @@
 #include "ipc/metrics.h"
 #include "ipc/metrics_request.h"
 #include "tests/fuzz/input.h"
+#include "tests/fuzz/provided.h"
 #include "tests/ipc/metrics_support.h"
 
 namespace tcpeek::fuzz {
@@ -66,6 +67,8 @@ void check_names(const std::string& name, MetricsForm form) {
   EXPECT_LT(ipc::gzip(text).size(), text.size() + 64);
 }
 
+}  // namespace
+
 void run(FuzzedDataProvider& input) {
   const MetricsForm form = input.ConsumeBool() ? MetricsForm::openmetrics : MetricsForm::prometheus;
   const std::string name = input.ConsumeRandomLengthString(64);
@@ -78,11 +81,4 @@ void run(FuzzedDataProvider& input) {
   check_names(name, form);
 }
 
-}  // namespace
 }  // namespace tcpeek::fuzz
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  FuzzedDataProvider input(data, size);
-  tcpeek::fuzz::run(input);
-  return 0;
-}

@@ -16,6 +16,7 @@
 #include "ipc/reload.h"
 #include "ipc/request.h"
 #include "tests/fuzz/input.h"
+#include "tests/fuzz/provided.h"
 
 namespace tcpeek::fuzz {
 namespace {
@@ -150,6 +151,8 @@ void expect_delta(std::string_view line) {
   EXPECT_EQ(engine::parse_delta_request("DELTA " + request->name)->name, request->name);
 }
 
+}  // namespace
+
 void run(FuzzedDataProvider& input) {
   constexpr std::array<std::size_t, 4> kMost{1, 7, 64, ipc::kMaxRequestBytes};
   constexpr std::array<std::size_t, 4> kMostBody{0, 5, 300, ipc::kMaxBodyBytes};
@@ -192,11 +195,4 @@ void run(FuzzedDataProvider& input) {
   expect_delta("DELTA " + bytes);
 }
 
-}  // namespace
 }  // namespace tcpeek::fuzz
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  FuzzedDataProvider input(data, size);
-  tcpeek::fuzz::run(input);
-  return 0;
-}

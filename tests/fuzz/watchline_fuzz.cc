@@ -15,6 +15,7 @@
 
 #include "engine/forward/watch_line.h"
 #include "tests/fuzz/input.h"
+#include "tests/fuzz/provided.h"
 
 namespace tcpeek::fuzz {
 namespace {
@@ -202,6 +203,8 @@ void check_redacted(const std::string& text, WatchLine line,
   EXPECT_EQ(again->addresses.size(), before.addresses.size());
 }
 
+}  // namespace
+
 void run(FuzzedDataProvider& input) {
   std::array<std::uint8_t, 16> key{};
   key[0] = input.ConsumeIntegral<std::uint8_t>();
@@ -221,11 +224,4 @@ void run(FuzzedDataProvider& input) {
   check_redacted(text, *line, redactor, tree.root);
 }
 
-}  // namespace
 }  // namespace tcpeek::fuzz
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  FuzzedDataProvider input(data, size);
-  tcpeek::fuzz::run(input);
-  return 0;
-}

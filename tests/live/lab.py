@@ -263,6 +263,21 @@ class Lab:
         """To be called before the namespaces are removed."""
         self._cleanup.callback(callback)
 
+    def connect_to_both(self, address: str, succeeded: int, refused: int) -> int:
+        """From `peer`, real connections to a service of `host` that answers and to port 9; the former's port."""
+        with self.host.listen(address) as listener:
+            port = int(listener.getsockname()[1])
+            for _ in range(succeeded):
+                with self.peer.connect(address, port):
+                    listener.accept()[0].close()
+        for _ in range(refused):
+            try:
+                self.peer.connect(address, 9).close()
+            except ConnectionRefusedError:
+                continue
+            raise AssertionError(f"port 9 of {address} answers")
+        return port
+
     def make_link(self, number: int) -> None:
         """Joins the namespaces, for the first time or after the link was deleted."""
         name = f"veth{number}"

@@ -26,22 +26,10 @@ class Top(unittest.TestCase):
         self.assertEqual(violations(self.schema, reply), [])
         return reply
 
-    def connect_to_both(self, address: str) -> int:
-        """Real connections to one service that answers and to one that refuses; the former's port."""
-        with self.network.host.listen(address) as listener:
-            port = int(listener.getsockname()[1])
-            for _ in range(SUCCEEDED):
-                with self.network.peer.connect(address, port):
-                    listener.accept()[0].close()
-        for _ in range(REFUSED):
-            with self.assertRaises(ConnectionRefusedError):
-                self.network.peer.connect(address, 9)
-        return port
-
     def test_names_the_service_that_refuses(self) -> None:
         for address, peer in ((HOST_V4, PEER_V4), (HOST_V6, PEER_V6)):
             with self.subTest(address=address), Monitor(self.network, "--threads", "2") as monitor:
-                port = self.connect_to_both(address)
+                port = self.network.connect_to_both(address, SUCCEEDED, REFUSED)
                 monitor.wait_counts({"success": SUCCEEDED, "refused": REFUSED}).check_accounting()
                 refusing, healthy = self.ask(monitor)["rows"]
                 self.assertEqual(refusing["responder"], {"address": address, "port": 9})

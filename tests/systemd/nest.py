@@ -193,3 +193,16 @@ def install(stage: pathlib.Path) -> None:
     )  # fmt: skip
     if done.returncode != 0:
         raise RuntimeError(f"cmake --install: {done.stderr.strip()}")
+
+
+class TestCase(unittest.TestCase):
+    """One machine, and one network for it, for all tests of a class."""
+
+    links = 1
+    network: lab.Lab
+    nest: Nest
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.network = cls.enterClassContext(lab.Lab(cls.links))
+        cls.nest = cls.enterClassContext(Nest(cls.network))

@@ -38,15 +38,7 @@ def setUpModule() -> None:
     parts.require()
 
 
-class Forward(unittest.TestCase):
-    network: lab.Lab
-    nest: nest.Nest
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.network = cls.enterClassContext(lab.Lab())
-        cls.nest = cls.enterClassContext(nest.Nest(cls.network))
-
+class Forward(nest.TestCase):
     def setUp(self) -> None:
         folder = self.network.folder / self.id()
         folder.mkdir()

@@ -24,15 +24,7 @@ def status_of_threads(pid: int) -> list[dict[str, str]]:
     return [dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line) for text in texts]
 
 
-class Sandbox(unittest.TestCase):
-    network: lab.Lab
-    nest: nest.Nest
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.network = cls.enterClassContext(lab.Lab())
-        cls.nest = cls.enterClassContext(nest.Nest(cls.network))
-
+class Sandbox(nest.TestCase):
     def setUp(self) -> None:
         self.options(EVERYTHING)
         self.addCleanup(self.nest.reset)

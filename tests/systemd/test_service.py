@@ -19,14 +19,8 @@ SMALL = "--threads 2 -B 4 --max-sessions 1000"
 setUpModule = nest.require
 
 
-class Service(unittest.TestCase):
-    network: lab.Lab
-    nest: nest.Nest
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.network = cls.enterClassContext(lab.Lab(links=2))
-        cls.nest = cls.enterClassContext(nest.Nest(cls.network))
+class Service(nest.TestCase):
+    links = 2
 
     def setUp(self) -> None:
         for name in ("tcpeek", "tcpeek-veth0", "tcpeek-veth1", "tcpeek-late0"):
