@@ -5,9 +5,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <boost/asio/basic_waitable_timer.hpp>
 #include <cerrno>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -28,11 +26,12 @@ constexpr unsigned kSilenceMs = 30'000;
 }  // namespace
 
 void HttpServer::Core::wait_for_clients() {
-  acceptor.async_wait(Protocol::acceptor::wait_read, [self = shared_from_this()](error_code error) {
-    if (!self->acceptor.is_open()) return;
-    if (error) return self->retry_later();
-    self->accept_burst();
-  });
+  listener.wait([self = shared_from_this()](error_code error) { self->on_clients(error); });
+}
+
+void HttpServer::Core::on_clients(error_code error) {
+  if (error) return retry_later();
+  accept_burst();
 }
 
 // Not for longer than a turn. Clients are set up once it is known which of the burst stay.
@@ -40,7 +39,7 @@ void HttpServer::Core::accept_burst() {
   std::vector<TcpClient> incoming;
   int error_number = 0;
   for (std::size_t turn = 0; turn < limits.accept_burst; ++turn) {
-    TcpAcceptResult next = accept_tcp_client(acceptor.native_handle(), kMostHeaderBytes);
+    TcpAcceptResult next = accept_tcp_client(listener.native_handle(), kMostHeaderBytes);
     error_number = next.error_number;
     if (error_number != 0) break;
     ++stats.clients_accepted;
@@ -58,13 +57,10 @@ void HttpServer::Core::accept_burst() {
   wait_for_clients();
 }
 
-// Without descriptors or memory the next accept() would fail at once as well.
 void HttpServer::Core::retry_later() {
   ++stats.accept_failures;
-  retry.expires_after(limits.accept_retry);
-  retry.async_wait([self = shared_from_this()](error_code cancelled) {
-    if (!cancelled && self->acceptor.is_open()) self->wait_for_clients();
-  });
+  listener.wait_after(limits.accept_retry,
+                      [self = shared_from_this()](error_code error) { self->on_clients(error); });
 }
 
 void HttpServer::Core::evict_one(std::vector<TcpClient>& incoming, const Peer& newcomer) {
@@ -95,22 +91,17 @@ void HttpServer::Core::admit(TcpClient client) {
 }
 
 void HttpServer::Core::close() {
-  error_code ignored;
-  acceptor.close(ignored);
-  retry.cancel();
+  listener.close();
   while (!clients.empty()) std::shared_ptr(clients.front())->close();
   streams->close();
 }
 
 HttpServer::HttpServer(Reactor& reactor, UniqueFd listener, ServerLimits limits, Handlers handlers)
     : core_(std::make_shared<Core>(reactor.context(), limits, std::move(handlers))) {
-  error_code error;
-  core_->acceptor.assign(core_->protocol, listener.get(), error);
-  if (error) throw std::system_error(error, "cannot serve metrics");
+  core_->listener.open(core_->protocol, std::move(listener), "cannot serve metrics");
   // Clients inherit it: one whose host is gone does not hold its place for as long as its socket has room.
-  static_cast<void>(
-      ::setsockopt(listener.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &kSilenceMs, sizeof kSilenceMs));
-  static_cast<void>(listener.release());
+  static_cast<void>(::setsockopt(core_->listener.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT,
+                                 &kSilenceMs, sizeof kSilenceMs));
   core_->wait_for_clients();
 }
 

@@ -26,6 +26,7 @@
 #include "ipc/client_eviction.h"
 #include "ipc/http_fields.h"
 #include "ipc/http_server.h"
+#include "ipc/listener.h"
 #include "ipc/stream_clients.h"
 #include "ipc/tcp_client.h"
 #include "ipc/web_request.h"
@@ -40,14 +41,14 @@ inline constexpr std::size_t kHttpBufferBytes = 2 * kMostHeaderBytes;
 struct HttpServer::Core : std::enable_shared_from_this<Core> {
   Core(boost::asio::io_context& the_context, ServerLimits the_limits, Handlers the_handlers)
       : context(the_context),
-        acceptor(context),
-        retry(context),
+        listener(context),
         limits(the_limits),
         handlers(std::move(the_handlers)),
         streams(std::make_shared<StreamClients>(
             StreamLimits{.most = limits.max_streams, .stall = limits.stream_stall})) {}
 
   void wait_for_clients();
+  void on_clients(boost::system::error_code error);
   void accept_burst();
   void retry_later();
   void evict_one(std::vector<TcpClient>& incoming, const Peer& newcomer);
@@ -55,9 +56,8 @@ struct HttpServer::Core : std::enable_shared_from_this<Core> {
   void close();
 
   boost::asio::io_context& context;
-  boost::asio::ip::tcp::acceptor acceptor;
+  Listener<boost::asio::ip::tcp> listener;
   boost::asio::ip::tcp protocol = boost::asio::ip::tcp::v4();
-  boost::asio::steady_timer retry;
   ServerLimits limits;
   Handlers handlers;
   ServerStats stats;

@@ -11,13 +11,13 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <cerrno>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "ipc/client_eviction.h"
 #include "ipc/connect_brake.h"
 #include "ipc/incoming_client.h"
+#include "ipc/listener.h"
 #include "ipc/stream_clients.h"
 
 namespace tcpeek::ipc {
@@ -30,14 +30,14 @@ using Local = asio::local::stream_protocol;
 struct UnixServer::Core : std::enable_shared_from_this<Core> {
   Core(asio::io_context& the_context, ServerLimits the_limits, Handler the_handler)
       : context(the_context),
-        acceptor(context),
-        retry(context),
+        listener(context),
         limits(the_limits),
         handler(std::move(the_handler)),
         streams(std::make_shared<StreamClients>(
             StreamLimits{.most = limits.max_streams, .stall = limits.stream_stall})) {}
 
   void wait_for_clients();
+  void on_clients(error_code error);
   void accept_burst();
   void retry_later();
   void evict_one(std::vector<IncomingClient>& incoming, const Peer& newcomer);
@@ -46,9 +46,8 @@ struct UnixServer::Core : std::enable_shared_from_this<Core> {
   void close();
 
   asio::io_context& context;
-  Local::acceptor acceptor;
+  Listener<Local> listener;
   ConnectBrake brake;
-  asio::steady_timer retry;
   ServerLimits limits;
   Handler handler;
   ServerStats stats;
@@ -249,11 +248,12 @@ class UnixServer::Session final : public Asker, public std::enable_shared_from_t
 };
 
 void UnixServer::Core::wait_for_clients() {
-  acceptor.async_wait(Local::acceptor::wait_read, [self = shared_from_this()](error_code error) {
-    if (!self->acceptor.is_open()) return;
-    if (error) return self->retry_later();
-    self->accept_burst();
-  });
+  listener.wait([self = shared_from_this()](error_code error) { self->on_clients(error); });
+}
+
+void UnixServer::Core::on_clients(error_code error) {
+  if (error) return retry_later();
+  accept_burst();
 }
 
 // Empties the queue faster than clients can fill it, as a full one turns non-blocking clients away; but
@@ -265,7 +265,7 @@ void UnixServer::Core::accept_burst() {
   std::vector<IncomingClient> incoming;
   int error_number = 0;
   for (std::size_t turn = 0; turn < limits.accept_burst; ++turn) {
-    AcceptResult next = accept_client(acceptor.native_handle(), bounds);
+    AcceptResult next = accept_client(listener.native_handle(), bounds);
     error_number = next.error_number;
     if (error_number != 0) break;
     ++stats.clients_accepted;
@@ -283,14 +283,11 @@ void UnixServer::Core::accept_burst() {
   wait_for_clients();
 }
 
-// Without descriptors or memory the next accept() would fail at once as well: trying without a pause would
-// keep the reactor busy with nothing. The clients wait in the queue meanwhile.
+// The clients wait in the queue meanwhile.
 void UnixServer::Core::retry_later() {
   ++stats.accept_failures;
-  retry.expires_after(limits.accept_retry);
-  retry.async_wait([self = shared_from_this()](error_code cancelled) {
-    if (!cancelled && self->acceptor.is_open()) self->wait_for_clients();
-  });
+  listener.wait_after(limits.accept_retry,
+                      [self = shared_from_this()](error_code error) { self->on_clients(error); });
 }
 
 void UnixServer::Core::evict_one(std::vector<IncomingClient>& incoming, const Peer& newcomer) {
@@ -330,9 +327,7 @@ void UnixServer::Core::admit(IncomingClient client) {
 }
 
 void UnixServer::Core::close() {
-  error_code ignored;
-  acceptor.close(ignored);
-  retry.cancel();
+  listener.close();
   while (!clients.empty()) std::shared_ptr(clients.front())->close();
   streams->close();
 }
@@ -340,11 +335,8 @@ void UnixServer::Core::close() {
 UnixServer::UnixServer(Reactor& reactor, SocketPath path, ServerLimits limits, Handler handler)
     : path_(std::move(path)),
       core_(std::make_shared<Core>(reactor.context(), limits, std::move(handler))) {
-  UniqueFd listener = path_.take_listener();
-  error_code error;
-  core_->acceptor.assign(Local(), listener.get(), error);
-  if (error) throw std::system_error(error, "cannot serve on " + path_.path());
-  core_->brake = ConnectBrake(listener.release());
+  core_->listener.open(Local(), path_.take_listener(), "cannot serve on " + path_.path());
+  core_->brake = ConnectBrake(core_->listener.native_handle());
   core_->wait_for_clients();
 }
 

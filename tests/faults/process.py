@@ -31,6 +31,11 @@ class Process:
         found = re.search(r"^SigBlk:\s*(\S+)", status, re.MULTILINE)
         return int(found.group(1), 16) if found else 0
 
+    def wakeups(self) -> int:
+        """How often its threads went to sleep, so far."""
+        texts = [path.read_text(encoding="ascii") for path in self._folder.glob("task/*/status")]
+        return sum(int(re.findall(r"^voluntary_ctxt_switches:\s*(\d+)", text, re.MULTILINE)[0]) for text in texts)
+
     def cpu_s(self) -> float:
         """Of all its threads."""
         texts = [path.read_text(encoding="ascii") for path in self._folder.glob("task/*/schedstat")]
