@@ -69,7 +69,7 @@ def count(program: Path, case: str) -> int:
 
 
 def compiler_of(build: Path) -> str:
-    """What the figures depend on: "c++ 12.2.0 x86_64-linux-gnu"."""
+    """What the figures depend on: "c++ 12.2.0 x86_64-linux-gnu with AVX2", which the search for a victim uses."""
     cache = (build / "CMakeCache.txt").read_text()
     found = re.search(r"^CMAKE_CXX_COMPILER:\w+=(.+)$", cache, re.MULTILINE)
     compiler = found[1] if found else "c++"
@@ -77,6 +77,8 @@ def compiler_of(build: Path) -> str:
         subprocess.run([compiler, option], capture_output=True, text=True, check=True).stdout.strip()
         for option in ("-dumpfullversion", "-dumpmachine")
     ]
+    if re.search(r"\bavx2\b", Path("/proc/cpuinfo").read_text()):
+        words.append("with AVX2")
     return " ".join(["clang" if "clang" in Path(compiler).name else "gcc", *words])
 
 

@@ -44,6 +44,7 @@ bool AttemptTable::holds_nothing(std::size_t group) const noexcept {
 
 void AttemptTable::give_back_memory(std::size_t start, std::size_t groups) noexcept {
   const std::size_t end = std::min(start + groups, groups_.size());
+  count_all_back();
   std::size_t empty_from = start;
   written_.for_each_marked(start, end, [&](std::size_t first, std::size_t next) {
     const bool all_of_mark = first % WrittenGroups::kGroupsAMark == 0 &&
@@ -138,9 +139,20 @@ void AttemptTable::settle_guest(const Home& home, Slot slot) noexcept {
 
 void AttemptTable::unsettle_guest(Slot slot) noexcept {
   Group& host = groups_[slot.group()];
-  Group& first = groups_[home((*this)[slot].key).group];
   host.guests = (host.guests & ~(1U << slot.index())) & kAllSlots;
-  first.away = (first.away - 1U) & kMostAway;
+  const std::uint32_t first = home((*this)[slot].key).group;
+  __builtin_prefetch(&groups_[first], 1);
+  count_back(std::exchange(left_[next_left_], first));
+  next_left_ = (next_left_ + 1) % left_.size();
+}
+
+void AttemptTable::count_back(std::uint32_t group) noexcept {
+  if (group == kNoGroup) return;
+  groups_[group].away = (groups_[group].away - 1U) & kMostAway;
+}
+
+void AttemptTable::count_all_back() noexcept {
+  for (std::uint32_t& group : left_) count_back(std::exchange(group, kNoGroup));
 }
 
 void AttemptTable::move(Slot from, Slot to) noexcept {
@@ -162,7 +174,8 @@ void AttemptTable::move(Slot from, Slot to) noexcept {
 bool AttemptTable::consistent() const noexcept {
   std::uint64_t pending = 0;
   std::uint64_t remembered = 0;
-  std::uint64_t away_expected = 0;
+  std::uint64_t away_expected = static_cast<std::uint64_t>(
+      left_.size() - static_cast<std::size_t>(std::ranges::count(left_, kNoGroup)));
   std::uint64_t away_counted = 0;
   for (std::uint32_t group = 0; group < groups_.size(); ++group) {
     away_counted += groups_[group].away;

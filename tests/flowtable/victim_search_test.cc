@@ -106,8 +106,13 @@ TEST(VictimSearchTest, FindsWhatANaiveSearchFinds) {
     if (groups.candidates == 0) continue;
     const auto acceptable = groups.acceptable(now);
     ASSERT_TRUE(std::ranges::count(acceptable, groups.found()) == 1) << "round " << round;
-    ASSERT_EQ(groups.found(), VictimSearch::find_one_by_one(groups.a, groups.b, groups.candidates))
+    const std::uint32_t plainly =
+        VictimSearch::find_one_by_one(groups.a, groups.b, groups.candidates);
+    ASSERT_EQ(groups.found(), plainly) << "round " << round;
+#ifdef __SSE2__
+    ASSERT_EQ(VictimSearch::find_by_four(groups.a, groups.b, groups.candidates), plainly)
         << "round " << round;
+#endif
   }
 }
 
