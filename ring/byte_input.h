@@ -1,8 +1,7 @@
-// Bytes of a capture file, plain or compressed, mapped or piped, as a sliding window.
+// Bytes of a capture file, plain or compressed, or of a pipe, as a sliding window over a buffer.
 //
-// A plain file is mapped and its bytes are not copied; pages that have been read are returned to the
-// kernel, so that memory does not grow with the file. gzip and zstd are recognised by their first
-// bytes and read through zlib and libzstd; they and pipes go through a buffer.
+// gzip and zstd are recognised by their first bytes and read through zlib and libzstd. A plain file is copied into the
+// buffer as well: mapped, it took longer, as a page fault costs more than to copy its pages.
 //
 // Thread contract: used by one thread.
 // Errors: open_input() throws std::system_error naming operation and file. A later error ends the window

@@ -37,7 +37,7 @@ class Decompressor : public Inflater {
   }
 
  protected:
-  explicit Decompressor(FdSource source) : Inflater(std::move(source)), chunk_(kChunk) {}
+  explicit Decompressor(FdSource source) : Inflater(std::move(source)) {}
 
   // Takes from input(), which is empty while output is waiting or at the end; fills `out` and returns
   // how many bytes. Calls end() when there are no more.
@@ -50,6 +50,7 @@ class Decompressor : public Inflater {
   [[nodiscard]] bool exhausted() const noexcept { return exhausted_ && at_ == end_; }
   bool out_was_full_ = false;  // then more output may come without more input
   void refill() {
+    chunk_.resize(kChunk);  // not before it is this file's turn
     at_ = 0;
     end_ = source_.read(chunk_);
     exhausted_ = end_ == 0;

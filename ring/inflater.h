@@ -30,8 +30,6 @@ class FdSource {
   // Waits for at least one byte; 0: the end, an interrupt, or trouble.
   [[nodiscard]] std::size_t read(std::span<std::byte> out);
 
-  [[nodiscard]] Descriptor descriptor() && noexcept { return std::move(descriptor_); }
-
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   [[nodiscard]] const std::string& trouble() const noexcept { return trouble_; }
 

@@ -41,7 +41,7 @@ Calls every_thread() {
       {"mprotect", {without(2, PROT_EXEC)}},
       {"munmap"},
       {"sched_getaffinity"},
-      {"madvise"},  // MADV_DONTNEED: of freed heaps, of the stack of a thread that ends, of what replay has read
+      {"madvise"},  // MADV_DONTNEED: of freed heaps, of the stack of a thread that ends
 
       // Waiting for another thread.
       {"futex"},

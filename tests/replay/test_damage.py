@@ -36,7 +36,7 @@ class DamageTest(Files):
         self.assertEqual(packet_counts(done.stderr), (8, 8, 0))
 
     def test_a_file_that_shrinks_while_it_is_read(self) -> None:
-        # One that the reader has mapped, and waits before: the pipe that comes first.
+        # One that has been opened, and waits for the pipe that comes first.
         path = self.file("shrinks", saved.pcap(saved.handshake(1) * 100_000))
         with subprocess.Popen(
             [TCPEEK, "-q", "-r", "-", "-r", path], stdin=subprocess.PIPE, stderr=subprocess.PIPE
