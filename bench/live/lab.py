@@ -18,7 +18,7 @@ PEER_INTERFACE = "bench1"
 LOCAL_IPV4 = "192.0.2.1/24"  # the responder of bench/live/pattern.h
 LOCAL_IPV6 = "2001:db8::c000:201/64"
 END_SECONDS = 15.0
-QUIET_SECONDS = 15.0
+QUIET_SECONDS = 60.0
 QUIET_WINDOW = 0.1  # longer than any ring's retire timeout
 QUIET_CPU_NS = 2_000_000  # in a window: timers and housekeeping
 

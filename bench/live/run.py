@@ -129,6 +129,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--count", type=int, default=0, help="packets of each load, instead of --seconds")
     add("--rate", type=float, default=0, help="packets per second (default: as fast as possible)")
     add("--rounds", type=int, default=3, help="loads per monitor (default 3)")
+    add("--tries", type=int, default=1, help="loads, if tcpeek drops packets, until it does not (default 1)")
     add("--method", choices=("auto", "live-frames", "sendmmsg"), default="auto")
     add("--threads", type=int, default=0, help="tcpeek's readers (default: its own choice)")
     add("--tcpeek-options", default="", help="more options for tcpeek")
@@ -148,6 +149,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("--load mixed runs tcpeek only, and takes --seconds, not --count")
     if not 0.1 <= options.seconds <= 60:
         parser.error(f"--seconds {options.seconds:g}: from 0.1 to 60")
+    if not 1 <= options.tries <= 100:
+        parser.error(f"--tries {options.tries}: from 1 to 100")
     if not 1 <= options.rounds <= 100:
         parser.error(f"--rounds {options.rounds}: from 1 to 100")
     return options

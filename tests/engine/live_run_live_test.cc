@@ -31,7 +31,7 @@ std::string outcome_of(std::vector<const char*> arguments) {
         LiveRun(options, to_error, to_error, log).run();
         return "ended";
       },
-      20);
+      120);
   if (std::filesystem::exists(socket)) told += ", and left its socket";
   std::filesystem::remove_all(folder.data());
   return told;

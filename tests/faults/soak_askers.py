@@ -7,7 +7,6 @@ import itertools
 import json
 import pathlib
 import re
-import socket
 import subprocess
 import threading
 import time
@@ -19,6 +18,7 @@ import live  # noqa: F401  (the path to tests/live)
 
 import lab
 from companion import Ending
+import monitor
 from monitor import Monitor
 
 Times = dict[str, list[float]]  # seconds, by what was asked
@@ -33,13 +33,7 @@ SERIES = ("handshakes_total", "handshake_successes_total", "handshakes_evicted_t
 
 def ask(path: pathlib.Path, word: str) -> bytes:
     """The whole reply; one that did not come is a failure."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.connect(str(path))
-        client.settimeout(lab.DEADLINE_S)
-        client.sendall(f"{word}\n".encode())
-        reply = b""
-        while chunk := client.recv(1 << 18):
-            reply += chunk
+    reply = monitor.ask(path, f"{word}\n".encode())
     if not reply:
         raise AssertionError(f"{word} was not answered")
     return reply

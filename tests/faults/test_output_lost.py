@@ -10,7 +10,7 @@ import time
 import unittest
 
 import live  # noqa: F401  (the path to tests/live)
-from outputs import ATTEMPTS, JSON, OPTIONS, OutputCase, in_mounts, in_shell
+from outputs import ATTEMPTS, CLOSING_S, FLUSH_S, JSON, OPTIONS, OutputCase, in_mounts, in_shell
 from trial import Trial
 
 import lab
@@ -20,7 +20,6 @@ setUpModule = lab.require
 
 FIRST_LINES = 4
 FILE_LIMIT = 2048  # bytes, more than the first lines and less than all
-FLUSH_S = 2.0  # that tcpeek waits to write the summary
 
 
 def _full_pipe() -> tuple[int, int]:
@@ -96,7 +95,7 @@ class Closed(OutputCase):
         """Nothing that it opened is written to instead; the status tells."""
         for options in (("-i", "nosuch0"), ("-t", "0")):
             done = subprocess.run(
-                [*in_shell("exec 2>&-"), str(lab.binary()), *options], capture_output=True, check=False, timeout=20
+                [*in_shell("exec 2>&-"), str(lab.binary()), *options], capture_output=True, check=False, timeout=lab.DEADLINE_S
             )
             self.assertIn(done.returncode, (1, 2))
             self.assertEqual((done.stdout, done.stderr), (b"", b""))
@@ -111,7 +110,7 @@ class Pipes(OutputCase):
                 self.addCleanup(os.close, reader)
                 with os.fdopen(writer, "wb") as end:
                     one = self.start(options, stdout=end, stderr=end)
-                self.check(f"{name} to a pipe nobody reads", one, ends_within_s=3 * FLUSH_S)
+                self.check(f"{name} to a pipe nobody reads", one, ends_within_s=FLUSH_S + CLOSING_S)
 
     def test_full_before_it_starts(self) -> None:
         """Not even the first line fits."""
@@ -119,7 +118,7 @@ class Pipes(OutputCase):
         self.addCleanup(os.close, reader)
         with os.fdopen(writer, "wb") as end:
             one = self.start(stderr=end)
-        self.check("everything to a pipe full from the start", one, ends_within_s=3 * FLUSH_S)
+        self.check("everything to a pipe full from the start", one, ends_within_s=FLUSH_S + CLOSING_S)
 
     def test_refusal_into_a_full_pipe(self) -> None:
         """What cannot be said does not hold up the end."""
@@ -130,7 +129,7 @@ class Pipes(OutputCase):
         self.addCleanup(one.close)
         self.assertFalse(one.ready())
         self.assertEqual(one.process.returncode, 1)
-        self.assertLess(time.monotonic() - one.began, 3 * FLUSH_S)
+        self.assertLess(time.monotonic() - one.began, FLUSH_S + CLOSING_S)
 
     def test_reader_has_left(self) -> None:
         """Before the start, and while running: a service goes on."""
@@ -151,7 +150,7 @@ class Asked(unittest.TestCase):
         for option in ("--help", "--version"):
             with open("/dev/full", "wb") as full:
                 done = subprocess.run(
-                    [str(lab.binary()), option], stdout=full, stderr=subprocess.PIPE, check=False, timeout=20
+                    [str(lab.binary()), option], stdout=full, stderr=subprocess.PIPE, check=False, timeout=lab.DEADLINE_S
                 )
             self.assertEqual(done.returncode, 1)
             self.assertRegex(done.stderr, rb"^tcpeek: cannot write to standard output: No space left on device\n$")

@@ -7,12 +7,13 @@ memory of rings and tables. TCPEEK_FAULTS=full has the sizes of a large machine.
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import socket
 import subprocess
 import time
 import unittest
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import live
@@ -23,8 +24,10 @@ from process import Process
 
 setUpModule = lab.require
 
-# The kernel lets a grace period pass for each socket that is closed, which takes longer on a busy machine.
+# The kernel lets a grace period pass for each socket that is closed, which takes longer on a busy machine: so it is
+# tried again what takes longer than this.
 LONGEST_END_S = 10.0
+TRIES = 3
 SIGTERM_BIT = 1 << (signal.SIGTERM - 1)
 # As far as a start has come when it is interrupted: into opening sockets, making readers, making tables.
 MOMENTS_S = (0.02, 0.1, 0.3, 0.5, 1.0) if live.FULL else (0.1, 0.5)
@@ -59,29 +62,35 @@ class Ends(unittest.TestCase):
     def setUpClass(cls) -> None:
         cls.network = cls.enterClassContext(lab.Lab(links=INTERFACES))
 
-    def check(self, what: str, finished: Finished, seconds: float) -> None:
-        live.told(f"{what}: {seconds:.2f} s")
-        self.assertEqual(finished.status, 0, finished.stderr)
-        self.assertEqual(finished.text.count("TCPEEK SUMMARY"), 1, finished.stderr)
-        self.assertLess(seconds, LONGEST_END_S, what)
+    def check(self, what: str, end: Callable[[], tuple[Finished, float]]) -> None:
+        """Each time it ends well, and at least once in time."""
+
+        def seconds() -> float:
+            finished, took = end()
+            live.told(f"{what}: {took:.2f} s")
+            self.assertEqual(finished.status, 0, finished.stderr)
+            self.assertEqual(finished.text.count("TCPEEK SUMMARY"), 1, finished.stderr)
+            return took
+
+        self.assertLess(lab.least(seconds, LONGEST_END_S, TRIES), LONGEST_END_S, what)
 
     def test_while_it_runs(self) -> None:
         for size in LARGE:
             with self.subTest(str(size)):
-                monitor = Monitor(
-                    self.network, "-q", *size.options, interfaces=size.names(), ring_mib=None, name="ends"
-                )
-                with monitor:
-                    begun = time.monotonic()
-                    finished = monitor.stop(signal.SIGTERM)
-                    self.check(f"end of {size}", finished, time.monotonic() - begun)
+                self.check(f"end of {size}", functools.partial(self.end, size))
+
+    def end(self, size: Size) -> tuple[Finished, float]:
+        with Monitor(self.network, "-q", *size.options, interfaces=size.names(), ring_mib=None, name="ends") as monitor:
+            begun = time.monotonic()
+            finished = monitor.stop(signal.SIGTERM)
+            return finished, time.monotonic() - begun
 
     def test_while_it_starts(self) -> None:
         for size in LARGE:
             for after_s in MOMENTS_S:
                 with self.subTest(str(size), after_s=after_s):
-                    finished, seconds = self.interrupt_start(size, after_s)
-                    self.check(f"end of {size}, {after_s:g} s after its start", finished, seconds)
+                    end = functools.partial(self.interrupt_start, size, after_s)
+                    self.check(f"end of {size}, {after_s:g} s after its start", end)
 
     def interrupt_start(self, size: Size, after_s: float) -> tuple[Finished, float]:
         process = self.start(size)
@@ -90,7 +99,7 @@ class Ends(unittest.TestCase):
         time.sleep(after_s)
         begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        stdout, stderr = process.communicate(timeout=10 * LONGEST_END_S)
+        stdout, stderr = process.communicate(timeout=60 * LONGEST_END_S)
         return Finished(process.returncode, stdout, stderr), time.monotonic() - begun
 
     def start(self, size: Size) -> subprocess.Popen[str]:
@@ -112,14 +121,18 @@ class Ends(unittest.TestCase):
             other.listen()
             for size in LARGE:
                 with self.subTest(str(size)):
-                    process = self.start(size)
-                    begun = time.monotonic()
-                    stderr = process.communicate(timeout=10 * LONGEST_END_S)[1]
-                    seconds = time.monotonic() - begun
-                    self.assertEqual(process.returncode, 1, stderr)
-                    self.assertIn("ends.sock", stderr)
-                    live.told(f"refused start of {size}: {seconds:.2f} s")
+                    seconds = lab.least(functools.partial(self.refused_start, size), LONGEST_END_S, TRIES)
                     self.assertLess(seconds, LONGEST_END_S)
+
+    def refused_start(self, size: Size) -> float:
+        process = self.start(size)
+        begun = time.monotonic()
+        stderr = process.communicate(timeout=60 * LONGEST_END_S)[1]
+        seconds = time.monotonic() - begun
+        self.assertEqual(process.returncode, 1, stderr)
+        self.assertIn("ends.sock", stderr)
+        live.told(f"refused start of {size}: {seconds:.2f} s")
+        return seconds
 
 
 def close(process: subprocess.Popen[str]) -> None:

@@ -48,28 +48,33 @@ class Signals(unittest.TestCase):
     def test_during_the_start(self) -> None:
         dice = random.Random(SEED)
         outcomes: collections.Counter[str] = collections.Counter()
-        for number in itertools.islice(itertools.cycle(NUMBERS), STARTS):
+        for turn, number in enumerate(itertools.islice(itertools.cycle(NUMBERS), STARTS)):
             after_s = LONGEST_START_S * dice.random() ** 4  # most within the first milliseconds
-            finished = self.start_and_signal(number, after_s)
+            finished = self.start_and_signal(number, after_s, listens=turn % 4 == 3)
             with self.subTest(number=number.name, after_s=after_s):
                 self.check_nothing_left()
                 if finished.status == -number:
                     # Before it had begun to listen for signals, hence before it said or made anything.
                     self.assertEqual(finished.text, "")
+                    self.assertNotEqual(turn % 4, 3, "it listened already")
                     outcomes["before it listened"] += 1
                     continue
                 self.check_ended(finished)
                 outcomes["with status 0 and a summary"] += 1
         self.assertGreater(outcomes["with status 0 and a summary"], 0)
-        live.told(f"{STARTS} signals within {LONGEST_START_S * 1000:g} ms of the start: ended {dict(outcomes)}")
+        live.told(f"{STARTS} signals within {LONGEST_START_S * 1000:g} ms of the start, a quarter of them of the moment "
+                  f"from which it listens: ended {dict(outcomes)}")  # fmt: skip
 
-    def start_and_signal(self, number: signal.Signals, after_s: float) -> Finished:
+    def start_and_signal(self, number: signal.Signals, after_s: float, listens: bool) -> Finished:
+        """So long after it was started, or after it listens for signals."""
         path = self.network.folder / "start.sock"
         words = self.network.host.command(*command("-U", str(path), "-i", "veth0", "-B", "4"))
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True)  # fmt: skip
         while not is_tcpeek(process.pid):  # but still ip
             self.assertIsNone(process.poll())
+        if listens:
+            lab.wait_for(lambda: NUMBERS_MASK & Process(process.pid).blocked_signals() == NUMBERS_MASK, "it listens")
         time.sleep(after_s)
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=lab.DEADLINE_S)
@@ -82,7 +87,7 @@ class Signals(unittest.TestCase):
         sent_signals = []
         for turn in range(ENDS):
             load = Burst(list(flows.handshakes(turn * 10_000, 10_000)))
-            monitor = Monitor(self.network, "-q", "--threads", "2", name=f"end{turn}", ring_mib=16)
+            monitor = Monitor(self.network, "-q", "--threads", "2", name=f"end{turn}")
             with monitor:
                 sent = load.send(sender)
                 process = monitor.process

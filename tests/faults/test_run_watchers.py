@@ -26,7 +26,8 @@ MANY = 120_000 if live.FULL else 60_000  # more events than the ring of events h
 PIECE = 2_000
 AT_ONCE = 1000
 ROUNDS = 1000 if live.FULL else 200
-FAILS_S = 0.2 if live.FULL else 5.0  # for one answer; other jobs may take the CPUs, and a debug build is slow
+# What is too long for an answer, and for how many of all: other jobs may take the CPUs, and a debug build is slow.
+FAILS_S, SHARE = (0.2, 0.01) if live.FULL else (5.0, 0.1)
 
 
 class Watchers(unittest.TestCase):
@@ -98,17 +99,16 @@ class Watchers(unittest.TestCase):
     def questions(self, monitor: Monitor) -> Iterator[None]:
         """Meanwhile somebody asks again and again, and each time has the answer soon."""
         done = threading.Event()
-        slowest = 0.0
+        taken: list[float] = []
         wrong: list[bytes] = []
 
         def ask() -> None:
-            nonlocal slowest
             while not done.is_set():
                 begin = time.monotonic()
                 reply = monitor.ask("GET")
                 if not reply.startswith(b'[{"RX":'):
                     wrong.append(reply)
-                slowest = max(slowest, time.monotonic() - begin)
+                taken.append(time.monotonic() - begin)
                 time.sleep(0.01)
 
         asking = threading.Thread(target=ask)
@@ -119,8 +119,9 @@ class Watchers(unittest.TestCase):
             done.set()
             asking.join()
         self.assertEqual(wrong, [])
-        live.told(f"the slowest GET took {slowest * 1000:.1f} ms")
-        self.assertLess(slowest, FAILS_S)
+        taken.sort(reverse=True)
+        live.told(f"the slowest of {len(taken)} GET took {taken[0] * 1000:.1f} ms")
+        self.assertLess(taken[int(SHARE * len(taken))], FAILS_S)
 
     def test_one_that_is_slow_is_told_what_it_missed(self) -> None:
         with (

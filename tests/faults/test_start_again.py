@@ -21,8 +21,9 @@ setUpModule = lab.require
 KILLS = 1000 if live.FULL else 50
 ROUNDS = 50 if live.FULL else 3
 AT_ONCE = 20
-READY_S = 0.3  # from execve() to the first answer, half of all starts
-SLOWEST_S = READY_S if live.FULL else 3.0  # any start: in the quick form others use the machine as well
+# From execve() to the first answer, and for how many of all starts; in the quick form, where others use the machine as
+# well, for the quickest.
+READY_S, PUNCTUAL = 0.3, 0.99 if live.FULL else 0.0
 OPTIONS = ("-B", "4", "--threads", "2")
 REFUSED = "another tcpeek is running there"
 
@@ -46,8 +47,7 @@ class Killed(unittest.TestCase):
             f"(median), {1000 * seconds[int(0.99 * KILLS)]:.0f} ms (99 of 100), {1000 * slowest:.0f} ms (slowest); "
             f"later than {1000 * READY_S:.0f} ms: {sum(each > READY_S for each in seconds)}"
         )
-        self.assertLess(median, READY_S)
-        self.assertLess(slowest, SLOWEST_S)
+        self.assertLess(seconds[int(PUNCTUAL * KILLS)], READY_S)
         with trial(network, OPTIONS) as last:
             self.assertTrue(last.ready(), last.said())
             last.check_end()

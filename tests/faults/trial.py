@@ -13,7 +13,6 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ import live  # noqa: F401  (the path to tests/live)
 import lab
 import monitor
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 # What belongs to the rights of a thread, in /proc/PID/task/TID/status.
 _RIGHTS = re.compile(r"^(Uid|Gid|Groups|Cap\w+|NoNewPrivs|Seccomp):\s*(.*?)\s*$", re.MULTILINE)
@@ -68,14 +67,7 @@ class Trial:
         self.words = words
 
     def ask(self, word: bytes = b"STATS") -> bytes:
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(DEADLINE_S)
-            client.connect(str(self.path))
-            client.sendall(word + b"\n")
-            reply = b""
-            while chunk := client.recv(65536):
-                reply += chunk
-            return reply
+        return monitor.ask(self.path, word + b"\n", DEADLINE_S)
 
     def ready(self, word: bytes = b"STATS") -> bool:
         """Waits until it answers, true, or has ended, false."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 BUILD = os.environ["TCPEEK_BUILD"]
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 MOST_BYTES = 4 * 1024 * 1024  # 33 MiB with symbols
 
 

@@ -54,7 +54,7 @@ TEST_F(HttpServerHostileTest, AnUnfinishedRequestIsClosedAtItsDeadline) {
   serve(limits);
   const TcpTestClient silent(port_);
   const TcpTestClient half(port_);
-  ASSERT_TRUE(half.send("GET /metr"));
+  half.send("GET /metr");  // unless the deadline has come first
   EXPECT_EQ(silent.receive_all().text + half.receive_all().text, "");
   EXPECT_EQ(stats().requests_dropped, 2U);
 }
@@ -65,7 +65,7 @@ TEST_F(HttpServerHostileTest, DrippingBytesDoNotMoveTheDeadline) {
   serve(limits);
   const TcpTestClient client(port_);
   const auto begin = Clock::now();
-  ASSERT_TRUE(client.send("GET /metrics HTTP/1.1\r\nX: "));
+  client.send("GET /metrics HTTP/1.1\r\nX: ");
   while (client.send("x") && Clock::now() - begin < kPatience) std::this_thread::sleep_for(5ms);
   EXPECT_LT(Clock::now() - begin, kPatience);
   EXPECT_EQ(stats().requests_dropped, 1U);

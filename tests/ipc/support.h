@@ -33,7 +33,7 @@ using std::chrono_literals::operator""ms;
 using Clock = std::chrono::steady_clock;
 
 // Far longer than anything here takes, also under a sanitizer on a busy machine.
-inline constexpr auto kPatience = 20s;
+inline constexpr auto kPatience = 60s;
 
 class TempDir {
  public:

@@ -37,12 +37,13 @@ TEST_F(UnixServerHostileTest, AnUnfinishedRequestIsClosedAtItsDeadline) {
   serve(limits);
   const Client silent(path());
   const Client half(path());
-  ASSERT_TRUE(half.send("GE"));
+  // On a busy machine the deadline may come first, or before this has been read.
+  half.send("GE");
   const Received of_silent = silent.receive_all();
   const Received of_half = half.receive_all();
   EXPECT_EQ(of_silent.text + of_half.text, "");
   EXPECT_EQ(of_silent.error, 0);
-  EXPECT_EQ(of_half.error, 0);
+  EXPECT_TRUE(of_half.error == 0 || of_half.error == ECONNRESET) << of_half.error;
   EXPECT_EQ(stats().requests_dropped, 2U);
   EXPECT_EQ(stats().replies_dropped, 0U);
 }
@@ -51,8 +52,8 @@ TEST_F(UnixServerHostileTest, DrippingBytesDoNotMoveTheDeadline) {
   ServerLimits limits = patient();
   limits.request_deadline = 150ms;
   serve(limits);
-  const Client client(path());
   const auto begin = Clock::now();
+  const Client client(path());
   while (client.send("x") && Clock::now() - begin < kPatience) std::this_thread::sleep_for(5ms);
   EXPECT_LT(Clock::now() - begin, kPatience);
   EXPECT_GE(Clock::now() - begin, 150ms);
@@ -288,8 +289,8 @@ TEST_F(UnixServerHostileTest, WithoutDescriptorsItWaitsInsteadOfSpinning) {
   const UniqueFd waiting = unix_socket();
   {
     const NoMoreDescriptors scarce;
-    ASSERT_EQ(connect_to(waiting.get(), path()), 0);
     const auto begin = Clock::now();
+    ASSERT_EQ(connect_to(waiting.get(), path()), 0);
     ASSERT_TRUE(eventually([this] { return stats().accept_failures >= 4; }));
     EXPECT_GE(Clock::now() - begin, 3 * 50ms);
     ASSERT_TRUE(before.send("GET\n"));

@@ -62,7 +62,7 @@ class Browser:
         wanted = {"capabilities": {"alwaysMatch": {
             "browserName": "chrome", "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}}}
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + lab.DEADLINE_S
         while True:
             try:
                 return str(self._request("POST", "/session", wanted)["sessionId"])
@@ -72,9 +72,9 @@ class Browser:
                 time.sleep(0.1)
 
     def _request(self, method: str, path: str, body: Any = None) -> Any:
-        connection = http.client.HTTPConnection("127.0.0.1", DRIVER_PORT, timeout=40)
+        connection = http.client.HTTPConnection("127.0.0.1", DRIVER_PORT, timeout=2 * lab.DEADLINE_S)
         with contextlib.closing(connection), self._namespace.connect("127.0.0.1", DRIVER_PORT) as made:
-            made.settimeout(40)
+            made.settimeout(2 * lab.DEADLINE_S)
             connection.sock = made
             connection.request(method, path, None if body is None else json.dumps(body).encode(),
                                {"Content-Type": "application/json"})
@@ -95,7 +95,7 @@ class Browser:
     def text(self, selector: str) -> str:
         return str(self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector))
 
-    def wait(self, what: str, condition: Callable[[], Any], seconds: float = 20) -> Any:
+    def wait(self, what: str, condition: Callable[[], Any], seconds: float = lab.DEADLINE_S) -> Any:
         try:
             return lab.wait_for(condition, what, seconds)
         except AssertionError as error:
@@ -142,5 +142,5 @@ class Browser:
         except (OSError, RuntimeError):
             pass
         self._driver.terminate()
-        self._driver.wait(10)
+        self._driver.wait(lab.DEADLINE_S)
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -57,12 +57,12 @@ Attack = Callable[[Conversation, Forger], None]
 
 
 @contextlib.contextmanager
-def monitors(network: lab.Lab, *options: str, ring_mib: int = 16) -> Iterator[list[Monitor]]:
+def monitors(network: lab.Lab, *options: str) -> Iterator[list[Monitor]]:
     """One with one reader and one with two; both see all there is to see."""
     with contextlib.ExitStack() as stack:
         yield [
             stack.enter_context(
-                Monitor(network, "-q", *options, "--threads", str(readers), name=f"readers{readers}", ring_mib=ring_mib)
+                Monitor(network, "-q", *options, "--threads", str(readers), name=f"readers{readers}", ring_mib=64)
             )
             for readers in READERS
         ]
@@ -71,7 +71,7 @@ def monitors(network: lab.Lab, *options: str, ring_mib: int = 16) -> Iterator[li
 class ForgerCase(unittest.TestCase):
     """The monitors live as long as the class; each test looks at what it added."""
 
-    options: ClassVar[Sequence[str]] = ("--timeout", "60")
+    options: ClassVar[Sequence[str]] = ("--timeout", "3600")
     network: ClassVar[lab.Lab]
     wire: ClassVar[lab.Wire]
     monitors: ClassVar[list[Monitor]]

@@ -31,7 +31,8 @@ from typing import TypeVar
 import frames
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DEADLINE_S = 20.0
+# Of what would otherwise be waited for without end; it says nothing about how long anything takes.
+DEADLINE_S = 60.0
 
 PEER_V4, HOST_V4 = "10.77.0.1", "10.77.0.2"
 PEER_V6, HOST_V6 = "fd77::1", "fd77::2"
@@ -81,6 +82,17 @@ def wait_for(condition: Callable[[], T | None], what: str, seconds: float = DEAD
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds:g} s: {what}")
         time.sleep(0.01)
+
+
+def least(measure: Callable[[], float], allowed: float, tries: int = 5) -> float:
+    """The least that is measured in some tries, of which one below `allowed` is enough: whatever else runs here adds to
+    a time, and what really takes too long does so in each."""
+    found = measure()
+    for _ in range(tries - 1):
+        if found < allowed:
+            break
+        found = min(found, measure())
+    return found
 
 
 def require(*probes: Callable[[], None]) -> None:

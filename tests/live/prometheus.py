@@ -16,7 +16,7 @@ from typing import Any, Self
 import lab
 
 CONFIGURATION = """\
-global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}
+global: {{scrape_interval: 2s, scrape_timeout: 2s}}
 scrape_configs:
   - job_name: tcpeek
     static_configs: [{{targets: ['{target}']}}]
@@ -43,13 +43,20 @@ def check_metrics(text: bytes) -> str:
 def get(
     namespace: lab.Namespace, port: int, path: str, fields: Mapping[str, str] | None = None
 ) -> tuple[int, Mapping[str, str], bytes]:
-    """Status, fields and body of a page on the namespace's loopback."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=lab.DEADLINE_S)
-    with contextlib.closing(connection), namespace.connect("127.0.0.1", port) as made:
-        connection.sock = made
-        connection.request("GET", path, headers=dict(fields or {}))
-        reply = connection.getresponse()
-        return reply.status, dict(reply.getheaders()), reply.read()
+    """Status, fields and body of a page on the namespace's loopback. Who was kept from asking for two seconds is closed
+    by tcpeek, and comes again."""
+    while True:
+        begun = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=lab.DEADLINE_S)
+        with contextlib.closing(connection), namespace.connect("127.0.0.1", port) as made:
+            connection.sock = made
+            try:
+                connection.request("GET", path, headers=dict(fields or {}))
+                reply = connection.getresponse()
+                return reply.status, dict(reply.getheaders()), reply.read()
+            except ConnectionError:
+                if time.monotonic() - begun < 1:
+                    raise
 
 
 class Server:
@@ -77,7 +84,7 @@ class Server:
                 self._namespace.command(*words), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         try:
-            lab.wait_for(self.ready, "Prometheus is ready", 60)
+            lab.wait_for(self.ready, "Prometheus is ready", 2 * lab.DEADLINE_S)
         except BaseException:
             self.stop()
             raise
@@ -150,7 +157,7 @@ class Prometheus(Server):
     def __enter__(self) -> Self:
         super().__enter__()
         try:
-            lab.wait_for(lambda: self.query("up") == [({"__name__": "up"}, 1.0)], "Prometheus has scraped", 30)
+            lab.wait_for(lambda: self.query("up") == [({"__name__": "up"}, 1.0)], "Prometheus has scraped", 2 * lab.DEADLINE_S)
         except BaseException:
             self.stop()
             raise

@@ -21,7 +21,7 @@ Scenario = Callable[[Conversation], None]
 class ScenarioCase(unittest.TestCase):
     """Subclasses give the options of their tcpeek; it lives as long as the class."""
 
-    options: ClassVar[Sequence[str]] = ("--capture", "tcp", "--timeout", "60")
+    options: ClassVar[Sequence[str]] = ("--capture", "tcp", "--timeout", "3600")
     network: ClassVar[Lab]
     wire: ClassVar[Wire]
     monitor: ClassVar[Monitor]

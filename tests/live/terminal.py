@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 DEBIAN_PACKAGES = "/usr/lib/python3/dist-packages"  # of Debian's own Python, which may not be the one that runs this
 # What pyte 0.8 does not know and would show: the cursor shapes and colours of a Linux console.
 UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[\?[0-9;]*c|\x1b\][PR][0-9a-f]{0,7}")

@@ -16,7 +16,7 @@ setUpModule = lab.require
 class Handshakes(ScenarioCase):
     """The default mode."""
 
-    options = ("--timeout", "60")
+    options = ("--timeout", "3600")
 
     def test_data_segments_are_not_delivered(self) -> None:
         bulk = 200

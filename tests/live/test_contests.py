@@ -85,7 +85,8 @@ class Killed(unittest.TestCase):
     def assert_counts(
         self, both: list[Monitor], direction: str, expected: Counts, *, repeats: int = 0
     ) -> None:
-        """`repeats`: how many SYN/ACKs of failed attempts may have been sent again."""
+        """`repeats`: how many SYN/ACKs of failed attempts may have been sent again; SYNs are as the client's kernel says."""
+        repeated_syns = kernel_counter(self.peer, "TcpExtTCPSynRetrans")
         for readers, monitor in zip(READERS, both, strict=True):
             with self.subTest(readers=readers):
                 after: Stats = monitor.wait_counts(expected, direction)
@@ -93,6 +94,9 @@ class Killed(unittest.TestCase):
                 seen = difference(after.filters[direction], {})
                 self.assertLessEqual(seen.pop("failed_dup_synack_segments", 0), repeats)
                 self.assertLessEqual(seen.pop("failed_dup_synack", 0), repeats)
+                told = seen.pop("failed_dup_syn_segments", 0) + seen.pop("dup_syn_segments", 0)
+                self.assertEqual(told, repeated_syns)
+                self.assertLessEqual(seen.pop("failed_dup_syn", 0) + seen.pop("dup_syn", 0), repeated_syns)
                 self.assertEqual(seen, expected)
 
     def wait_begun(self, both: list[Monitor]) -> Callable[[], object]:
@@ -135,7 +139,7 @@ class Killed(unittest.TestCase):
 
     def test_closed_and_tried_again_from_the_same_port(self) -> None:
         """What a client does that gives up early: two attempts, of which the second succeeds."""
-        with monitors(self.network, "--timeout", "5") as both, self.host.listen(HOST_V4) as listener:
+        with monitors(self.network) as both, self.host.listen(HOST_V4) as listener:
             self.peer.ip("neighbour", "replace", HOST_V4, "lladdr", frames.FOREIGN_MAC.hex(":"), "dev", "veth0")
             first = self.from_port(5555)
             first.setblocking(False)

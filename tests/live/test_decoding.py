@@ -18,7 +18,7 @@ setUpModule = lab.require
 class Wrappings(ScenarioCase):
     """In the default capture mode: the kernel filter must see through all of it."""
 
-    options = ("--timeout", "60", *ICMP)
+    options = ("--timeout", "3600", *ICMP)
 
     def test_tags(self) -> None:
         errors: list[tuple[Scenario, Position]] = []
@@ -157,7 +157,7 @@ class Wrappings(ScenarioCase):
 class ManyTags(ScenarioCase):
     """Further in than the kernel filter looks. One reader, as no program steers these."""
 
-    options = ("--timeout", "60", "--threads", "1")
+    options = ("--timeout", "3600", "--threads", "1")
 
     def test_up_to_eight_are_read(self) -> None:
         for count in range(3, 9):
@@ -180,7 +180,7 @@ class ManyTags(ScenarioCase):
 
 
 class ManyTagsNarrowed(ScenarioCase):
-    options = ("--timeout", "60", "--bpf", "tcp")
+    options = ("--timeout", "3600", "--bpf", "tcp")
 
     def test_an_expression_is_matched_behind_two_tags_in_the_bytes(self) -> None:
         def scenario(c: Conversation) -> None:
@@ -220,7 +220,7 @@ class NoVerification(ScenarioCase):
 
 
 class HeaderVerification(ScenarioCase):
-    options = ("--timeout", "60", "-c", "1")
+    options = ("--timeout", "3600", "-c", "1")
 
     def test_wrong_header_checksum(self) -> None:
         def scenario(c: Conversation) -> None:
@@ -243,7 +243,7 @@ class HeaderVerification(ScenarioCase):
 
 
 class FullVerification(ScenarioCase):
-    options = ("--timeout", "60", "-c", "2")
+    options = ("--timeout", "3600", "-c", "2")
 
     def test_wrong_tcp_checksum(self) -> None:
         def scenario(c: Conversation) -> None:
@@ -303,7 +303,7 @@ class FullVerification(ScenarioCase):
 
 
 class QuotedInside(ScenarioCase):
-    options = ("--timeout", "60", *ICMP, "-c", "2")
+    options = ("--timeout", "3600", *ICMP, "-c", "2")
 
     def test_unreachable_with_right_checksums(self) -> None:
         def scenario(c: Conversation) -> None:

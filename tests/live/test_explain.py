@@ -15,7 +15,7 @@ import lab
 import stacks
 from json_schema import load, violations
 from lab import Namespace
-from monitor import Monitor
+from monitor import Counts, Monitor
 from stacks import CLIENT_V4, SERVER_V4, SERVER_V6, Routed, set_rules
 
 FAILURES = 5
@@ -62,6 +62,15 @@ class Explain(unittest.TestCase):
         words = ("-q", "--threads", "2", "--max-sessions", "10000", "--timeout", str(timeout_s), "--icmp", *options)
         with Monitor(self.network, *words, interfaces=interfaces, namespace=namespace) as monitor:
             yield monitor
+
+    def ended(self, monitor: Monitor, attempts: int) -> Counts:
+        """The totals once so many have ended."""
+
+        def seen() -> Counts | None:
+            totals = monitor.stats().totals
+            return totals if totals["attempts"] >= attempts and totals["pending"] == 0 else None
+
+        return lab.wait_for(seen, f"{attempts} attempts have ended")
 
     def explain(self, monitor: Monitor) -> Any:
         reply = json.loads(monitor.ask("EXPLAIN"))
@@ -190,13 +199,20 @@ class OnTheServer(Explain):
     def test_probes_that_reset(self) -> None:
         with self.monitor(self.network.server) as monitor, self.network.server.listen(SERVER_V4) as listener:
             port = listener.getsockname()[1]
-            # As a balancer does it: no ACK, but a reset as soon as there is an answer.
-            for _ in range(FAILURES):
+            # As a balancer does it: no ACK, but a reset as soon as there is an answer. Whoever is kept from it for 40 ms
+            # has acknowledged the answer after all, and tries again.
+            probes = 0
+
+            def enough() -> bool:
+                nonlocal probes
+                probes += 1
                 with self.network.client.make_socket(socket.AF_INET) as prober:
                     prober.setsockopt(socket.SOL_TCP, socket.TCP_QUICKACK, 0)
                     prober.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     prober.connect((SERVER_V4, port))
-            monitor.wait_counts({"aborted": FAILURES})
+                return self.ended(monitor, probes)["aborted"] >= FAILURES
+
+            lab.wait_for(enough, f"{FAILURES} probes")
             self.only_finding(monitor, "probes", "initiator")
 
 

@@ -114,7 +114,7 @@ class Aborted(ScenarioCase):
 
 
 class Unreachable(ScenarioCase):
-    options = ("--capture", "tcp", "--timeout", "60", *ICMP)
+    options = ("--capture", "tcp", "--timeout", "3600", *ICMP)
 
     def test_every_error_that_quotes_the_syn(self) -> None:
         """Final three seconds later, so all are played at once."""

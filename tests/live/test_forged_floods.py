@@ -94,11 +94,26 @@ class KeptAlive(unittest.TestCase):
     """Forged SYNs every 1.5 s kept dead attempts for ever, where the timeout is 2 s."""
 
     ROUNDS = 4
+    TRIES = 10  # at looking before the first of them could time out if the last forgery had kept it
     KINDS = (("crossing", 1001), ("answered", 1002), ("renumbered", 1003))
 
     def test_dead_attempts_time_out_on_time(self) -> None:
+        for _ in range(self.TRIES):
+            if (told := self.played(ATTEMPTS // 2)) is not None:
+                break
+        else:
+            self.fail("the machine is too slow to tell")
+        for readers, after in zip(READERS, told, strict=True):
+            with self.subTest(readers=readers):
+                seen = {name: after.filters[name] for name, _ in self.KINDS}
+                self.assertGreaterEqual(seen["crossing"]["no_answer"], ATTEMPTS // 2, seen["crossing"])
+                self.assertGreaterEqual(seen["answered"]["no_ack"], ATTEMPTS // 2, seen["answered"])
+                self.assertGreaterEqual(seen["renumbered"]["no_answer"], ATTEMPTS // 2, seen["renumbered"])
+                after.check_accounting()
+
+    def played(self, attempts: int) -> list[Stats] | None:
+        """What the monitors say just after the last forgery; None if that was not in time."""
         filters = [f"{name}:RX@%:{port}" for name, port in self.KINDS]
-        attempts = ATTEMPTS // 2
         with Lab() as network, monitors(network, "--timeout", "2", *filters) as both:
             wire = network.wire()
             talks = {name: [Conversation(wire, RX4, responder_port=port) for _ in range(attempts)]
@@ -112,17 +127,10 @@ class KeptAlive(unittest.TestCase):
             for turn in range(1, self.ROUNDS):
                 time.sleep(max(0.0, began + 1.5 * turn - time.monotonic()))
                 self._forge(talks, turn)
-            sent_last = time.monotonic()
-            for readers, monitor in zip(READERS, both, strict=True):
-                with self.subTest(readers=readers):
-                    # Before the first of them could time out if the last forgery had kept it.
-                    after = monitor.stats()
-                    self.assertLess(time.monotonic() - sent_last, 1.5, "the machine is too slow to tell")
-                    seen = {name: after.filters[name] for name, _ in self.KINDS}
-                    self.assertGreaterEqual(seen["crossing"]["no_answer"], attempts, seen["crossing"])
-                    self.assertGreaterEqual(seen["answered"]["no_ack"], attempts, seen["answered"])
-                    self.assertGreaterEqual(seen["renumbered"]["no_answer"], attempts, seen["renumbered"])
-                    after.check_accounting()
+                if time.monotonic() > began + 1.5 * turn + 0.4:
+                    return None
+            told = [monitor.stats() for monitor in both]
+            return told if time.monotonic() < began + 1.5 * self.ROUNDS else None
 
     @staticmethod
     def _forge(talks: dict[str, list[Conversation]], turn: int) -> None:

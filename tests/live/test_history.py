@@ -19,8 +19,7 @@ setUpModule = lab.require
 PORT = 8080
 WEB = f"web:RX@%:{PORT}"
 SCHEMA = load("history.json")
-# A second until it is counted, another for a busy machine; times are told to a second.
-SLACK_S = 2.5
+SLACK_S = 1.0  # times are told to a second
 
 
 def history(monitor: Monitor, argument: str = "") -> Any:
@@ -93,8 +92,9 @@ class History(unittest.TestCase):
             self.be_refused(4)
             wait_state(monitor, "web", "failing")
             told = state(monitor, "web")
+            found = time.time()
             for moment in (told["state"]["since"], told["failing_since"], told["last_failure"]):
-                self.assert_between(moment, failed, failed)
+                self.assert_between(moment, failed, found)
             self.assertEqual(told["state"]["before"], {"is": "ok", "ended": 0, "failed": 0, "retried": 0})
             self.assertEqual((told["state"]["ended"], told["state"]["failed"]), (4, 4))
             self.assertLess(unix_time(told["last_success"]), failed + SLACK_S)
@@ -106,13 +106,13 @@ class History(unittest.TestCase):
                 self.assertEqual(sums(reply, name)["refused"], 4, name)
                 self.assertEqual(sums(reply, name)["attempts"], 9, name)
                 entry = series(reply, name)
-                self.assert_between(entry["failing_since"], failed, failed)
+                self.assert_between(entry["failing_since"], failed, found)
                 self.assert_between(entry["last_success"], worked, failed)
             self.assertEqual(sums(reply, "TX")["attempts"], 0)
             self.assertIsNone(series(reply, "TX")["last_success"])
             rows = series(reply, "web", "seconds")["rows"]
             p50 = reply["columns"].index("p50_seconds")
-            self.assertTrue(any(row[p50] is not None and 0 < row[p50] < 1 for row in rows), rows)
+            self.assertTrue(any(row[p50] is not None and 0 < row[p50] < found - worked for row in rows), rows)
             refused = [row for row in rows if row[reply["columns"].index("refused")]]
             self.assertGreaterEqual(refused[0][0], failed)
 
@@ -153,10 +153,18 @@ class History(unittest.TestCase):
     def test_how_far_back(self) -> None:
         with Monitor(self.network) as monitor:
             wait_rows(monitor, 4)
-            reply = history(monitor, "2")
-            rows = series(reply, None, "seconds")["rows"]
-            self.assertIn(len(rows), (1, 2))
-            self.assertGreater(rows[0][0], unix_time(reply["time"]) - 2.001)
+
+            replies: list[Any] = []
+
+            def sampled() -> bool:
+                """A busy machine may keep it from that for longer than two seconds."""
+                replies.append(history(monitor, "2"))
+                return bool(series(replies[-1], None, "seconds")["rows"])
+
+            lab.wait_for(sampled, "a sample of the last two seconds")
+            rows = series(replies[-1], None, "seconds")["rows"]
+            self.assertLessEqual(len(rows), 2)
+            self.assertGreater(rows[0][0], unix_time(replies[-1]["time"]) - 2.001)
             every = series(history(monitor, "86400"), None, "seconds")["rows"]
             for earlier, later in zip(every, every[1:], strict=False):
                 self.assertAlmostEqual(later[0] - later[1], earlier[0], delta=0.01)

@@ -22,7 +22,7 @@ import lab
 from conversation import RX4, Conversation
 from frames import ACK, RST, SYN
 from lab import Lab
-from monitor import Monitor, command, run_to_end
+from monitor import RING_MIB, Monitor, command, run_to_end
 from recorder import Packet, write_pcap
 
 setUpModule = lab.require
@@ -80,8 +80,9 @@ class Look(unittest.TestCase):
 
     def test_duration(self) -> None:
         began = time.monotonic()
-        with Monitor(self.network, "--duration", "1") as monitor:
-            self.ended(monitor)
+        done = run_to_end(self.network.host, command("-i", "veth0", "--no-socket", "--duration", "1"))
+        self.assertEqual(done.status, 0, done)
+        self.assertIn("TCPEEK SUMMARY", done.stderr)
         self.assertGreater(time.monotonic() - began, 0.9)
 
     def test_nobody_reads_any_more(self) -> None:
@@ -89,7 +90,7 @@ class Look(unittest.TestCase):
         for service in (False, True):
             with self.subTest(service=service):
                 reader, writer = os.pipe()
-                words = command("-i", "veth0", "-B", "4", "--no-socket", "--output", "json")
+                words = command("-i", "veth0", "-B", str(RING_MIB), "--no-socket", "--output", "json")
                 environment = {**os.environ, "INVOCATION_ID": "1"} if service else None
                 with open(self.network.folder / "err", "wb") as err, subprocess.Popen(
                         self.network.host.command(*words), stdout=writer, stderr=err, env=environment) as process:
@@ -104,7 +105,7 @@ class Look(unittest.TestCase):
 
     def test_another_namespace(self) -> None:
         """Its addresses are the local ones, and the socket is where it always is."""
-        sleeper = self.enterContext(subprocess.Popen(self.network.peer.command("sleep", "60")))
+        sleeper = self.enterContext(subprocess.Popen(self.network.peer.command("sleep", "600")))
         self.addCleanup(sleeper.kill)
         lab.wait_for(lambda: os.readlink(f"/proc/{sleeper.pid}/ns/net") != os.readlink("/proc/self/ns/net"), "entered")
         for which in (self.network.peer.name, str(sleeper.pid)):
@@ -139,7 +140,7 @@ class Terminal(unittest.TestCase):
         """A tcpeek whose standard error is a terminal of that width; yields the other end."""
         reader, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
-        words = command("-i", "veth0", "-B", "4", "--no-socket", *options)
+        words = command("-i", "veth0", "-B", str(RING_MIB), "--no-socket", *options)
         environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
         with subprocess.Popen(self.network.host.command(*words), stderr=terminal, env=environment) as process:
             try:

@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import stat
+import statistics
 import time
 import unittest
 from typing import ClassVar
@@ -54,7 +55,7 @@ class Replies(unittest.TestCase):
             self.assert_reply(monitor.ask("REFRESH"), *map(refresh_filter, names))
 
     def test_every_member(self) -> None:
-        with Monitor(self.network, *ICMP, "--timeout", "1", "web:RX@%:80") as monitor:
+        with Monitor(self.network, *ICMP, "--timeout", "3", "web:RX@%:80") as monitor:
             Conversation(self.wire, RX4, responder_port=80).succeed()
             repeated = Conversation(self.wire, RX6)
             for step in ("syn", "syn", "syn", "synack", "synack"):
@@ -133,12 +134,19 @@ class Replies(unittest.TestCase):
     def test_requests_without_end(self) -> None:
         """Closed without a reply: too long at once, unfinished after a second."""
         with Monitor(self.network) as monitor:
-            start = time.monotonic()
-            self.assertEqual(monitor.ask_raw(b"GET"), b"")
-            self.assertLess(time.monotonic() - start, 5)
+            asked = 0
+
+            def unfinished() -> float:
+                nonlocal asked
+                asked += 1
+                start = time.monotonic()
+                self.assertEqual(monitor.ask_raw(b"GET"), b"")
+                return time.monotonic() - start
+
+            self.assertLess(lab.least(unfinished, 5.0), 5.0)
             self.assertEqual(self._drop_tolerant(monitor, b"A" * 5000), b"")
             self.assertEqual(monitor.ask_raw(b"", end_of_input=True), b"")
-            self.assertEqual(monitor.stats().json["server"]["requests_dropped"], 3)
+            self.assertEqual(monitor.stats().json["server"]["requests_dropped"], asked + 2)
 
     @staticmethod
     def _drop_tolerant(monitor: Monitor, request: bytes) -> bytes:
@@ -149,24 +157,33 @@ class Replies(unittest.TestCase):
 
     def test_silent_and_slow_clients_delay_nobody(self) -> None:
         with Monitor(self.network) as monitor:
-            idle = [socket.socket(socket.AF_UNIX) for _ in range(20)]
-            try:
-                for number, client in enumerate(idle):
-                    client.connect(str(monitor.socket_path))
-                    if number % 2:
-                        client.send(b"STATS\r\n")  # and never reads
-                before = monitor.stats()
-                start = time.monotonic()
-                for _ in range(10):
-                    Conversation(self.wire, RX4).succeed()
-                    monitor.ask("GET")
-                self.assertLess(time.monotonic() - start, 1)
-                after = monitor.wait_counts({"success": 10})
-                self.assertEqual(after.packets("delivered") - before.packets("delivered"), 30)
-            finally:
-                for client in idle:
-                    client.close()
-            self.assertTrue(monitor.ask("GET").startswith(b"["))
+            succeeded = 0
+
+            def usual() -> float:
+                nonlocal succeeded
+                taken = []
+                idle = [socket.socket(socket.AF_UNIX) for _ in range(20)]
+                try:
+                    for number, client in enumerate(idle):
+                        client.connect(str(monitor.socket_path))
+                        if number % 2:
+                            with contextlib.suppress(BrokenPipeError):  # its second is over
+                                client.send(b"STATS\r\n")  # and never reads
+                    for _ in range(10):
+                        Conversation(self.wire, RX4).succeed()
+                        start = time.monotonic()
+                        monitor.ask("GET")
+                        taken.append(time.monotonic() - start)
+                    succeeded += 10
+                    return statistics.median(taken)
+                finally:
+                    for client in idle:
+                        client.close()
+
+            # Far less than the second for which the others may stay.
+            self.assertLess(lab.least(usual, 0.3), 0.3)
+            after = monitor.wait_delivered(3 * succeeded)
+            self.assertEqual(after.totals["success"], succeeded)
 
     def test_more_clients_than_it_takes(self) -> None:
         """The first ones make room for the next, and are counted."""

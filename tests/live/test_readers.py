@@ -236,9 +236,9 @@ class Readers(unittest.TestCase):
                 stack.enter_context(
                     Monitor(
                         network,
-                        "--threads", str(readers), "--icmp", "--timeout", "3", "--copy-window", "0", "-q",
+                        "--threads", str(readers), "--icmp", "--timeout", "15", "--copy-window", "0", "-q",
                         name=f"readers{readers}",
-                        ring_mib=32,  # none of them is given a processor for a while
+                        ring_mib=64,
                     )  # fmt: skip
                 )
                 for readers in READERS

@@ -15,7 +15,7 @@ import lab
 from conversation import RX4, TX4, Conversation
 from json_schema import load, violations
 from lab import Lab
-from monitor import Monitor
+from monitor import RING_MIB, Monitor
 
 NOBODY = pwd.getpwnam("nobody")
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups")
@@ -120,7 +120,7 @@ class Reload(unittest.TestCase):
         with self.monitor("-l", "info", "--timeout", "30", "--local", "192.0.2.0/24") as monitor:
             self.assertEqual(self.reloaded(monitor), "nothing changed; 0 filters kept")
             # As the unit does it: all of it.
-            same = ("-i", "veth0", "-B", "4", "-l", "info", "-t", "30", "--local", "192.0.2.0/24")
+            same = ("-i", "veth0", "-B", str(RING_MIB), "-l", "info", "-t", "30", "--local", "192.0.2.0/24")
             self.assertEqual(self.reloaded(monitor, *same), "nothing changed; 0 filters kept")
             self.assertEqual(self.reloaded(monitor, "-l", "err"), "changed: --loglevel; 0 filters kept")
             self.assertEqual(self.reloaded(monitor), "changed: --loglevel; 0 filters kept", "as at the start")
@@ -239,7 +239,7 @@ class Reload(unittest.TestCase):
             replies: list[bytes] = []
 
             def send(text: str) -> None:
-                body = f"--interface=veth0\0--buffer=4\0--socket={monitor.socket_path}\0{text}\0".encode()
+                body = f"--interface=veth0\0--buffer={RING_MIB}\0--socket={monitor.socket_path}\0{text}\0".encode()
                 replies.append(monitor.ask_raw(b"RELOAD %d\n" % len(body) + body))
 
             threads = [threading.Thread(target=send, args=(text,)) for text in texts]

@@ -73,7 +73,7 @@ class Retransmissions(ScenarioCase):
 class Copies(ScenarioCase):
     """A wide window, so that a slow machine changes nothing."""
 
-    options = ("--capture", "tcp", "--timeout", "60", "--copy-window", "1000")
+    options = ("--capture", "tcp", "--timeout", "3600", "--copy-window", "1000")
 
     def test_copies_are_no_retransmissions(self) -> None:
         def scenario(c: Conversation) -> None:
@@ -89,7 +89,7 @@ class Copies(ScenarioCase):
 
 
 class CopyWindowOff(ScenarioCase):
-    options = ("--capture", "tcp", "--timeout", "60", "--copy-window", "0")
+    options = ("--capture", "tcp", "--timeout", "3600", "--copy-window", "0")
 
     def test_every_repeat_is_a_retransmission(self) -> None:
         def scenario(c: Conversation) -> None:
@@ -179,7 +179,7 @@ class ReusedPorts(ScenarioCase):
 
 
 class LateSegments(ScenarioCase):
-    options = ("--capture", "tcp", "--timeout", "60")
+    options = ("--capture", "tcp", "--timeout", "3600")
 
     def test_late_copies_of_the_syn_open_nothing(self) -> None:
         def after_success(c: Conversation) -> None:

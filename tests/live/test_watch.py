@@ -15,7 +15,7 @@ import lab
 from conversation import RX4, TX6, Conversation
 from json_schema import load, violations
 from lab import HOST_V4, HOST_V6, PEER_V4, Lab
-from monitor import ICMP, Monitor, stopped
+from monitor import ICMP, Monitor, ask, stopped
 from watcher import Watcher
 
 setUpModule = lab.require
@@ -55,7 +55,7 @@ class WatchCase(unittest.TestCase):
 
 class Watch(WatchCase):
     def test_events_of_every_kind(self) -> None:
-        with Monitor(self.network, "-q", *ICMP, "--timeout", "1", WEB) as monitor:
+        with Monitor(self.network, "-q", *ICMP, "--timeout", "3", WEB) as monitor:
             with Watcher(monitor.socket_path) as watcher:
                 self.succeed(3)
                 self.succeed(1, HOST_V6)
@@ -317,11 +317,7 @@ class Journal(WatchCase):
         """Until web is ok, so that failures afterwards are a change."""
 
         def state() -> bool:
-            with socket.socket(socket.AF_UNIX) as client:
-                client.connect(str(path))
-                client.sendall(b"STATS\n")
-                with client.makefile() as reply:
-                    filters = json.load(reply)["filters"]
+            filters = json.loads(ask(path, b"STATS\n"))["filters"]
             return bool(filters[2]["state"]["is"] == "ok")
 
         lab.wait_for(state, "web is ok")

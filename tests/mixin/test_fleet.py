@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import functools
 import heapq
 import ipaddress
 import json
@@ -24,7 +25,9 @@ from fleet import (
 )  # fmt: skip
 
 FAULT_TO_ALERT_S = 120.0
-CLEAR_S = 300.0 if live.FULL else 120.0
+CLEAR_S = 300.0
+# Of all else that is waited for: on a busy machine a scrape may be late, and an alert fire that says so.
+PATIENCE_S = 300.0
 # ipc/metrics_buckets.h
 BOUNDS_S = [64e-6 * 2**power for power in range(20)]
 
@@ -72,33 +75,48 @@ class FleetTest(unittest.TestCase):
             wanted = {(name, way, str(port)) for name in names for way, port in (("rx", WEB), ("rx", DATABASE), ("tx", REMOTE))}
             return wanted <= found
 
-        wait_for(seen, "the central server knows every service of every host", 90 + 4 * SCRAPE_S)
-        assert {labels["instance"] for labels, _ in cls.fleet.central.query('up{job="tcpeek"} == 1')} == names
+        wait_for(seen, "the central server knows every service of every host", PATIENCE_S)
+        up = 'up{job="tcpeek"} == 1'
+        wait_for(lambda: {each["instance"] for each, _ in cls.fleet.central.query(up)} == names, "all are up", PATIENCE_S)
 
     def test_1_nothing_is_told_while_all_is_well(self) -> None:
-        self.assertEqual(self.fleet.firing(), [])
+        try:
+            wait_for(lambda: not self.fleet.firing(), "no alert fires", PATIENCE_S)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.fleet.firing()}") from None
 
     def test_2_quantiles_of_all_hosts_are_within_a_bucket_of_exact(self) -> None:
         counts = 'sum without (instance) (tcpeek_handshake_duration_seconds_count{filter="timed"})'
         before = self.fleet.central.value(counts) or 0
         made = sum(self.make_timed(host) for host in self.fleet.hosts)
-        wait_for(lambda: self.fleet.central.value(counts) == before + made, "all timed handshakes have arrived", 60)
+        wait_for(lambda: self.fleet.central.value(counts) == before + made, "all timed handshakes have arrived", PATIENCE_S)
         exact = sorted(duration for host in self.fleet.hosts for duration in self.durations(host))
         self.assertEqual(len(exact), made)
         infinity = f'filter_le:tcpeek_handshake_duration_seconds_bucket:rate{WINDOW}{{filter="timed",le="+Inf"}}'
-        wait_for(lambda: (self.fleet.central.value(infinity) or 0) * WINDOW_S > 0.98 * made, "all are recorded", 60)
         name = "filter_quantile:tcpeek_handshake_duration_seconds:histogram_quantile"
         summed = 'sum by (le) (tcpeek_handshake_duration_seconds_bucket{filter="timed"})'
-        for quantile in (0.5, 0.9, 0.99):
+        ways = {(quantile, way): expression for quantile in (0.5, 0.9, 0.99) for way, expression in (
+            ("summed", f"histogram_quantile({quantile}, {summed})"),
+            ("recorded", f'{name}{{filter="timed",quantile="{quantile}"}}'),
+        )}  # fmt: skip
+        found: dict[tuple[float, str], float | None] = {}
+
+        def recorded() -> bool:
+            """All of them are in the window, from before the values are asked for until after."""
+            whole = self.in_window(infinity, made)
+            found.update({way: self.fleet.central.value(expression) for way, expression in ways.items()})
+            return whole and self.in_window(infinity, made)
+
+        wait_for(recorded, "all are recorded", 2 * WINDOW_S + PATIENCE_S)
+        for (quantile, way), value in found.items():
             truth = exact[math.ceil(quantile * made) - 1]
-            told = {"summed": f"histogram_quantile({quantile}, {summed})",
-                    "recorded": f'{name}{{filter="timed",quantile="{quantile}"}}'}  # fmt: skip
-            for way, expression in told.items():
-                value = self.fleet.central.value(expression)
-                assert value is not None, expression
-                with self.subTest(quantile, way=way, exact=truth, told=value):
-                    self.assertLessEqual(abs(bisect.bisect(BOUNDS_S, value) - bisect.bisect(BOUNDS_S, truth)), 1)
-                live.told(f"p{100 * quantile:g} of {made} handshakes of 3 hosts: exact {truth:.6f} s, {way} {value:.6f} s")
+            assert value is not None, ways[quantile, way]
+            with self.subTest(quantile, way=way, exact=truth, told=value):
+                self.assertLessEqual(abs(bisect.bisect(BOUNDS_S, value) - bisect.bisect(BOUNDS_S, truth)), 1)
+            live.told(f"p{100 * quantile:g} of {made} handshakes of 3 hosts: exact {truth:.6f} s, {way} {value:.6f} s")
+
+    def in_window(self, rate: str, made: int) -> bool:
+        return (self.fleet.central.value(rate) or 0) * WINDOW_S > 0.98 * made
 
     def make_timed(self, host: Host) -> int:
         """Handshakes that take from 0.1 ms to 0.5 s, more of the long ones on some hosts; how many."""
@@ -148,12 +166,20 @@ class FleetTest(unittest.TestCase):
                 live.told(f"{' '.join(filter(None, found))} told after {time.monotonic() - begun:.1f} s")
         with self.subTest("no alert of anything else"):
             allowed = {(host, port) for _, host, port in wanted} | {(silent.name, None)}
-            for name, host, port in self.told():
-                self.assertIn((host, port), allowed, f"{name} {host} {port}")
+
+            def others() -> list[tuple[str, str, str | None]]:
+                return [each for each in self.told() if each[1:] not in allowed]
+
+            try:
+                wait_for(lambda: not others(), "others do not fire", PATIENCE_S)
+            except AssertionError as error:
+                raise AssertionError(f"{error}: {others()}") from None
         with self.subTest("who was refused"):
             selector = f'tcpeek_handshake_failures_total{{instance="{refusing.name}",reason="refused"}}'
-            examples = self.fleet.central.exemplars(selector)
-            self.assertIn((refusing.central_address, str(DATABASE)), {(e["client_address"], e["server_port"]) for e in examples})
+            wanted_example = (refusing.central_address, str(DATABASE))
+            wait_for(lambda: wanted_example in {(e["client_address"], e["server_port"])
+                                                for e in self.fleet.central.exemplars(selector)},
+                     "an exemplar names who was refused", PATIENCE_S)  # fmt: skip
         self.check_dashboards()
 
         self.fleet.start_tcpeek(down)
@@ -177,7 +203,8 @@ class FleetTest(unittest.TestCase):
             for title, target in mixin.targets(dashboard):
                 asked += 1
                 with self.subTest(name, panel=title, query=target["expr"]):
-                    self.assertTrue(self.answered(self.filled(target["expr"]), target["range"]))
+                    query = self.filled(target["expr"])
+                    lab.wait_for(functools.partial(self.answered, query, target["range"]), f"an answer to {query}")
         self.assertGreater(asked, 40)
 
     def filled(self, expression: str) -> str:
@@ -200,7 +227,7 @@ class FleetTest(unittest.TestCase):
         with self.fleet.plain() as server:
             record = f"instance_filter:tcpeek_handshakes:rate{WINDOW}"
             wait_for(lambda: {labels["instance"] for labels, _ in server.query(record)} == addresses,
-                     "rates of every host are recorded", 60 + 4 * SCRAPE_S)  # fmt: skip
+                     "rates of every host are recorded", PATIENCE_S)  # fmt: skip
             self.assertEqual({each["name"] for each in server.api("rules")["groups"] if each["rules"]},
                              {"tcpeek-hosts.rules", "tcpeek-fleet.rules", "tcpeek-services", "tcpeek-filters", "tcpeek-monitor"})
 

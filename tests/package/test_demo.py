@@ -18,7 +18,7 @@ import lab
 import stacks
 
 DEMO = lab.ROOT / "scripts" / "demo"
-SHOWN_S = 60.0
+SHOWN_S = 180.0
 
 
 def setUpModule() -> None:

@@ -141,10 +141,8 @@ class OutputTest(Files):
             for number in (signal.SIGINT, signal.SIGTERM):
                 with self.subTest(stream, signal=number):
                     process, _ = self.stall(*options, stream=stream)
-                    begun = time.monotonic()
                     process.send_signal(number)
                     self.assertEqual(process.wait(DEADLINE_S), 0)
-                    self.assertLess(time.monotonic() - begun, 3)
 
     def test_a_slow_reader_gets_the_summary_of_an_interrupted_replay(self) -> None:
         process, reading = self.stall(stream="stderr")

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 
 #include <chrono>
 #include <fstream>
@@ -14,6 +15,7 @@
 
 #include "ring/descriptor.h"
 #include "tests/ring/byte_input_support.h"
+#include "tests/support/net_namespace.h"
 
 namespace tcpeek::ring::savefile_test {
 namespace {
@@ -136,16 +138,22 @@ struct Pipe {
     EXPECT_EQ(::write(write_end.get(), bytes.data(), bytes.size()),
               static_cast<ssize_t>(bytes.size()));
   }
+  [[nodiscard]] int bytes_left() const {
+    int count = -1;
+    EXPECT_EQ(::ioctl(read_end.get(), FIONREAD, &count), 0);
+    return count;
+  }
   Descriptor read_end;
   Descriptor write_end;
 };
 
-// Interrupts after a moment, while the reader waits in vain.
+// Interrupts a moment after all has been read, while the reader waits in vain.
 BytesRead read_until_interrupted(const Octets& bytes) {
   const Pipe pipe;  // its writing end stays open
   const Descriptor event(::eventfd(0, EFD_CLOEXEC));
   pipe.write(bytes);
   std::thread later([&] {
+    EXPECT_TRUE(tcpeek::test::eventually([&] { return pipe.bytes_left() == 0; }));
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     EXPECT_EQ(::eventfd_write(event.get(), 1), 0);
   });

@@ -51,7 +51,7 @@ class CaptureGroupLiveTest : public test::LiveTest {
                     bool promiscuous = false) {
     const auto steering = steering_program(SteeringKey::from({1, 22222222, 33333333, 44444444}));
     return open_capture_group(target, readers,
-                              {.geometry = ring_geometry(1),
+                              {.geometry = ring_geometry(16),
                                .promiscuous = promiscuous,
                                .filter = filter,
                                .steering = steering});

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 def filter_element(name: str, base: int, refresh: bool = False) -> dict[str, Any]:
@@ -42,6 +42,7 @@ class FakeTcpeek:
                  listener: int | None = None) -> None:
         self.request = b""  # of all clients, one after the other
         self._replies = {"GET": reply} if isinstance(reply, bytes) else dict(reply)
+        self._next_replies: Replies = {}
         self._hold = hold
         self._pieces = pieces
         self._stop = threading.Event()
@@ -76,6 +77,7 @@ class FakeTcpeek:
             request += piece
             self.request += piece
         reply = self._reply_to(request.decode().strip())
+        self._replies.update(self._next_replies)
         size = max(1, -(-len(reply) // self._pieces))
         try:
             for start in range(0, len(reply), size):
@@ -87,6 +89,10 @@ class FakeTcpeek:
 
     def _reply_to(self, request: str) -> bytes:
         return self._replies.get(request) or self._replies.get(request.partition(" ")[0]) or self._replies["GET"]
+
+    def then_says(self, **replies: bytes) -> None:
+        """From the second request on."""
+        self._next_replies = replies
 
     def now_says(self, **replies: bytes) -> None:
         self._replies.update(replies)

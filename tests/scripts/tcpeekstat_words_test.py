@@ -266,6 +266,7 @@ class RatesTest(WordsTest):
     def rows(self, first: Any, second: Any, *options: str) -> list[list[str]]:
         """What is told when the reply changes before the first line is due."""
         with self.answering(answers(STATS=first)) as server:
+            server.then_says(STATS=encoded(second))
             process = subprocess.Popen(
                 self.command("-U", str(self.socket), "rates", "-n", "1", *options),
                 text=True,
@@ -273,10 +274,6 @@ class RatesTest(WordsTest):
                 stderr=subprocess.PIPE,
                 env=self.environment,
             )
-            end = time.monotonic() + DEADLINE_S
-            while not server.request and time.monotonic() < end:
-                time.sleep(0.005)
-            server.now_says(STATS=encoded(second))
             out, err = process.communicate(timeout=DEADLINE_S)
         self.assertEqual((process.returncode, err), (0, ""))
         return [line.split() for line in out.splitlines()]

@@ -35,7 +35,7 @@
 namespace tcpeek::test {
 
 // Far longer than anything here takes, also under a sanitizer on a busy machine.
-inline constexpr std::chrono::milliseconds kPatience = std::chrono::seconds(20);
+inline constexpr std::chrono::milliseconds kPatience = std::chrono::seconds(60);
 
 template <class Condition>
 [[nodiscard]] bool eventually(Condition&& condition, std::chrono::milliseconds within = kPatience) {

@@ -11,7 +11,6 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,9 +21,10 @@ from typing import Any
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "live"))
 
 import lab
+import monitor
 
 SCRIPT = pathlib.Path(__file__).with_name("nest.sh")
-BOOT_S = 60.0
+BOOT_S = 120.0
 PROGRAMS = ("systemctl", "journalctl", "systemd-sysusers", "unshare", "nsenter", "setpriv", "pivot_root", "cmake")
 
 
@@ -175,14 +175,7 @@ class Nest:
 
     def ask(self, word: str, socket_path: str, seconds: float = lab.DEADLINE_S) -> bytes:
         """The reply to a word on a socket in there; TimeoutError when none begins in time."""
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(seconds)
-            client.connect(str(self.path(socket_path)))
-            client.sendall(f"{word}\n".encode())
-            reply = b""
-            while chunk := client.recv(65536):
-                reply += chunk
-            return reply
+        return monitor.ask(self.path(socket_path), f"{word}\n".encode(), seconds)
 
 
 def install(stage: pathlib.Path) -> None:

@@ -30,7 +30,7 @@ inline ReadersRig::Sources capture(unsigned readers, const std::vector<std::stri
   for (const std::string& name : interfaces) {
     auto sockets = ring::open_capture_group(
         {name, tcpeek::test::index_of(name), ring::Access::link_layer}, readers,
-        {.geometry = ring::ring_geometry(4),
+        {.geometry = ring::ring_geometry(32),
          .promiscuous = false,
          .filter = filter,
          .steering = steering});

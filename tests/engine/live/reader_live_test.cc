@@ -261,7 +261,7 @@ TEST_F(ReaderLiveTest, StopsWhenTheInterfaceIsGone) {
   ASSERT_TRUE(readers.take_reports()) << "a reader hangs";
   const auto start = std::chrono::steady_clock::now();
   readers.stop();
-  EXPECT_LT(std::chrono::steady_clock::now() - start, 10s);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, tcpeek::test::kPatience);
   expect_counts(readers, played);
 }
 
@@ -312,7 +312,7 @@ TEST_F(ReaderLiveTest, EverySnapshotAddsUp) {
     snapshot_collector.collect(check);
   };
   snapshot_collector.collect(check);
-  reactor.after(60s, [&] {
+  reactor.after(300s, [&] {
     ADD_FAILURE() << "no end";
     reactor.stop();
   });

@@ -158,8 +158,9 @@ TEST(ReaderTest, AReportIsCurrentUntilSomethingHappens) {
   const Mailbox::Sender sender = readers.mailbox(0).add_sender();
   readers.start();
   ASSERT_TRUE(readers.take_reports());
-  ASSERT_TRUE(eventually([&] { return readers.reader(0).report_current(); }));
-  EXPECT_TRUE(readers.reader(1).report_current());
+  for (const std::size_t i : {0U, 1U}) {
+    ASSERT_TRUE(eventually([&] { return readers.reader(i).report_current(); }));
+  }
   EXPECT_FALSE(readers.readers().changed());
   EXPECT_EQ(readers.readers().request_reports(Readers::Ask::changed), 0U);
 
@@ -272,7 +273,7 @@ TEST(ReaderTest, RunsOnItsCpu) {
   Reader reader(config, {}, reader_rules(filters, Locality()), mailboxes, ready, closer);
   EXPECT_EQ(start_failure(cpu), "started");
   reader.start(last_mailed);
-  ASSERT_TRUE(reader.started(10s));
+  ASSERT_TRUE(reader.started(60s));
   EXPECT_EQ(reader.cpu(), cpu);
   reader.stop();
 }

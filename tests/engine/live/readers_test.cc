@@ -37,7 +37,7 @@ constexpr std::uint64_t kMillion = 1'000'000;
 // Its table, made at once, takes longer than the time after which a start looks for an interrupt.
 constexpr std::uint64_t kManySessions = 12 * kMillion;
 // Of what would wait for ever, were it wrong.
-constexpr auto kDeadline = 20s;
+constexpr auto kDeadline = 300s;
 
 std::size_t entries_of(const char* folder) {
   const auto all = std::filesystem::directory_iterator(folder);
@@ -307,7 +307,7 @@ TEST_F(ExchangeTest, ThousandsInARowWhilePacketsFlow) {
   };
   start(filters(0));
   std::atomic<bool> over{false};
-  std::uint64_t attempts = 0;
+  std::atomic<std::uint64_t> attempts{0};
   std::thread traffic([&] {
     for (std::uint16_t port = 1; !over.load() && port != 65535; ++port) {
       const Ends ends = ends_to(port, 80);
@@ -320,7 +320,11 @@ TEST_F(ExchangeTest, ThousandsInARowWhilePacketsFlow) {
   std::size_t memory = 0;
   for (unsigned round = 1; round <= kExchanges; ++round) {
     exchange(filters(round));
-    if (round % 10 == 0) settle();
+    if (round % 10 == 0) {
+      settle();
+      // Packets flow, however seldom their thread is given a processor.
+      ASSERT_TRUE(tcpeek::test::eventually([&] { return attempts >= round / 10; }));
+    }
     if (round == kWarmUp) {
       descriptors = entries_of("/proc/self/fd");
       memory = allocated();
@@ -334,7 +338,6 @@ TEST_F(ExchangeTest, ThousandsInARowWhilePacketsFlow) {
   ASSERT_TRUE(adopted());
   ASSERT_TRUE(reported(Tally::attempts, attempts));
   ASSERT_TRUE(reported(Tally::success, attempts));
-  EXPECT_GT(attempts, kExchanges / 10) << "packets did flow";
   settle();
   EXPECT_EQ(removed(), 0U);
   EXPECT_EQ(count("always", Tally::success), attempts) << "it kept its counts all along";

@@ -90,7 +90,7 @@ TEST_F(LineWriterTest, APipeNobodyReads) {
     if (i % 100 == 0) writer.flush();
   }
   writer.flush();
-  EXPECT_LT(steady_clock::now() - start, std::chrono::seconds(20));
+  EXPECT_LT(steady_clock::now() - start, std::chrono::seconds(60));
   EXPECT_GT(writer.lost(), 0U);
   EXPECT_LT(writer.lost(), kLines);
 
@@ -199,18 +199,16 @@ TEST_F(LineWriterTest, KnowsATerminal) {
 
 // A terminal that nobody reads: poll() calls it writable with room for a byte.
 TEST_F(LineWriterTest, AFrozenTerminal) {
-  const std::string told = test::in_child(
-      [] {
-        const Terminal terminal;
-        LineWriter writer(terminal.slave.get());
-        for (std::size_t i = 0; i < 40'000; ++i) {
-          writer.line(numbered(i));
-          if (i % 10 == 0) writer.flush();
-        }
-        writer.flush();
-        return "done, " + std::string(writer.lost() > 0 ? "some" : "none") + " lost";
-      },
-      20);
+  const std::string told = test::in_child([] {
+    const Terminal terminal;
+    LineWriter writer(terminal.slave.get());
+    for (std::size_t i = 0; i < 40'000; ++i) {
+      writer.line(numbered(i));
+      if (i % 10 == 0) writer.flush();
+    }
+    writer.flush();
+    return "done, " + std::string(writer.lost() > 0 ? "some" : "none") + " lost";
+  });
   EXPECT_EQ(told, "done, some lost") << "signal 14 is the alarm: it waited";
 }
 

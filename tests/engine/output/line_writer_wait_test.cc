@@ -53,7 +53,7 @@ TEST_F(LineWriterWaitTest, FlushForEndsAtItsDeadline) {
   writer.flush_for(milliseconds(150));
   const auto taken = steady_clock::now() - start;
   EXPECT_GE(taken, milliseconds(140));
-  EXPECT_LT(taken, std::chrono::seconds(10));
+  EXPECT_LT(taken, std::chrono::seconds(60));
 }
 
 TEST_F(LineWriterWaitTest, FlushForReturnsWhenAllIsWritten) {
@@ -86,10 +86,10 @@ TEST_F(LineWriterWaitTest, ASignalDoesNotEndFlushForEarly) {
       ::pthread_kill(self, SIGUSR1);
       std::this_thread::sleep_for(milliseconds(5));
     }
-    const auto deadline = steady_clock::now() + std::chrono::seconds(5);
+    const auto deadline = steady_clock::now() + std::chrono::seconds(60);
     while (text.size() < 200'000 && steady_clock::now() < deadline) text += pipe.take();
   });
-  writer.flush_for(std::chrono::seconds(10));
+  writer.flush_for(std::chrono::seconds(60));
   reader.join();
   EXPECT_EQ(text.size(), 200'000U);
   ASSERT_EQ(::sigaction(SIGUSR1, &before, nullptr), 0);
@@ -187,17 +187,17 @@ TEST_F(LineWriterWaitTest, AnInterruptEndsTheWaiting) {
   const ring::Descriptor event(::eventfd(0, EFD_CLOEXEC));
   LineWriter writer(pipe.writing.get());
   writer.wait_when_full(event.get());
+  const auto start = steady_clock::now();
   std::jthread later([&] {
     std::this_thread::sleep_for(milliseconds(100));
     ::eventfd_write(event.get(), 1);
   });
-  const auto start = steady_clock::now();
   while (writer.lost() == 0) writer.line(std::string(999, 'x'));
   EXPECT_GE(steady_clock::now() - start, milliseconds(90)) << "it waited until then";
   const auto interrupted = steady_clock::now();
   for (int i = 0; i < 1000; ++i) writer.line("x");
   writer.flush_blocking();
-  EXPECT_LT(steady_clock::now() - interrupted, std::chrono::seconds(10)) << "and waits no more";
+  EXPECT_LT(steady_clock::now() - interrupted, std::chrono::seconds(60)) << "and waits no more";
   // The last line finds room once the reader reads after all.
   EXPECT_GT(pipe.take(65'536).size(), 0U);
   writer.flush_for(milliseconds(100));
