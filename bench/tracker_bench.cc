@@ -20,6 +20,7 @@ struct Ignore {
   void late_synack(const Attempt&) noexcept {}
   void retrying(const Attempt&, std::uint16_t) noexcept {}
   void answered_again(const Attempt&, std::uint16_t) noexcept {}
+  void sent_again(const Attempt&, Event, std::uint16_t) noexcept {}
   std::uint64_t ended_ = 0;
 };
 

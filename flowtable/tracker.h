@@ -15,6 +15,7 @@
 //   void late_synack(const Attempt&)         a SYN/ACK repeated after success
 //   void retrying(const Attempt&, std::uint16_t note)   its SYN or SYN/ACK was repeated for the first time
 //   void answered_again(const Attempt&, std::uint16_t note)   its SYN/ACK was; after retrying(), if both
+//   void sent_again(const Attempt&, Event, std::uint16_t note)   each time, after these: dup_syn or dup_synack
 //
 // Thread contract: owned by one reader. Nothing here allocates, locks or throws after construction.
 #pragma once

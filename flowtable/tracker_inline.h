@@ -67,6 +67,7 @@ void Tracker<Observer>::note_retry(Slot slot, Event event) noexcept {
   if (h.dup_syns + h.dup_synacks == 1) observer_.retrying(attempt, table_.note(slot));
   if (event == Event::dup_synack && h.dup_synacks == 1)
     observer_.answered_again(attempt, table_.note(slot));
+  observer_.sent_again(attempt, event, table_.note(slot));
 }
 
 template <class Observer>

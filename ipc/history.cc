@@ -17,7 +17,10 @@ std::uint16_t bucket_at(const LatencyHistogram& latency, double q) noexcept {
 }
 
 void copy_gauges(const Tallies& from, Tallies& to) noexcept {
-  for (const Tally gauge : {Tally::pending, Tally::retrying}) to[gauge] = from[gauge];
+  for (const Tally gauge :
+       {Tally::pending, Tally::retrying, Tally::retrying_syns, Tally::retrying_synacks}) {
+    to[gauge] = from[gauge];
+  }
 }
 
 // Every outcome only grows while one thing is counted.

@@ -25,7 +25,7 @@
 
 namespace tcpeek::ipc {
 
-// What is counted per filter and for the process. All but `pending` only grow.
+// What is counted per filter and for the process. All but the gauges only grow.
 enum class Tally : std::uint8_t {
   attempts,
   success,
@@ -73,8 +73,11 @@ enum class Tally : std::uint8_t {
   stuck_tuple,
   ecn_black_hole,
   fast_open_black_hole,
+  // Gauges: what those that are retrying have repeated so far, up to 254 SYNs and as many SYN/ACKs each.
+  retrying_syns,
+  retrying_synacks,
 };
-inline constexpr std::size_t kTallies = static_cast<std::size_t>(Tally::fast_open_black_hole) + 1;
+inline constexpr std::size_t kTallies = static_cast<std::size_t>(Tally::retrying_synacks) + 1;
 
 struct Tallies {
   std::array<std::uint64_t, kTallies> values{};

@@ -15,7 +15,8 @@ template <class Stats, class Which>
 concept CountersOf = std::same_as<std::remove_const_t<Stats>, Which>;
 
 [[nodiscard]] constexpr bool is_gauge(Tally tally) noexcept {
-  return tally == Tally::pending || tally == Tally::retrying;
+  return tally == Tally::pending || tally == Tally::retrying || tally == Tally::retrying_syns ||
+         tally == Tally::retrying_synacks;
 }
 
 // Calls fn with each counter, always in the same order.

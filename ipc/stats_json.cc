@@ -127,6 +127,8 @@ void write_counts(JsonWriter& json, const Counts& counts) {
   json.member("attempts", counts[Tally::attempts]);
   json.member("pending", counts[Tally::pending]);
   json.member("retrying", counts[Tally::retrying]);
+  json.member("retrying_dup_syn_segments", counts[Tally::retrying_syns]);
+  json.member("retrying_dup_synack_segments", counts[Tally::retrying_synacks]);
   json.object("success", [&] { write_success(json, counts); });
   json.object("failure", [&] { write_failure(json, counts); });
   json.member("evicted", counts[Tally::evicted]);

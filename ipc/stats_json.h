@@ -17,7 +17,8 @@
 //     failing_since, last_failure, last_success   null: none
 //                         then the members of `totals`
 //   totals                every attempt, matched by a filter or not:
-//     attempts, pending, retrying (of those pending)
+//     attempts, pending, retrying (of those pending), retrying_dup_syn_segments,
+//     retrying_dup_synack_segments (what these have repeated so far)
 //     success             total, half_seen, late_proof, dup_syn, dup_synack (attempts with at least
 //                         one), dup_syn_segments, dup_synack_segments (the segments), by_syn {second,
 //                         third, later} (which SYN got through)

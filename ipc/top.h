@@ -111,7 +111,9 @@ struct TopServiceRow {
   TopLeg synack_to_ack;
   std::uint64_t legs_left_out = 0;  // successes with a repeated segment, or seen in part
   std::uint64_t retrying = 0;       // of the pending: a SYN or SYN/ACK was repeated
-  std::uint64_t rst_suspect = 0;    // of the failures: by a RST unlike the responder's SYN/ACKs
+  std::uint64_t retrying_dup_syn_segments = 0;  // that these have repeated so far
+  std::uint64_t retrying_dup_synack_segments = 0;
+  std::uint64_t rst_suspect = 0;  // of the failures: by a RST unlike the responder's SYN/ACKs
   std::uint64_t answered_meanwhile = 0;  // successes at the first SYN while others were retrying
   std::uint64_t stuck_tuples = 0;
   std::uint64_t ecn_black_holes = 0;

@@ -32,6 +32,8 @@ void write_service_counts(JsonWriter& json, const TopServiceRow& row) {
   json.member("attempts", row.attempts);
   json.member("pending", row.pending);
   json.member("retrying", row.retrying);
+  json.member("retrying_dup_syn_segments", row.retrying_dup_syn_segments);
+  json.member("retrying_dup_synack_segments", row.retrying_dup_synack_segments);
   json.member("success", row.success);
   json.object("failure", [&] {
     json.member("total", row.failures.total);

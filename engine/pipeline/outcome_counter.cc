@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/base/bits.h"
+#include "engine/pipeline/tally_of.h"
 
 namespace tcpeek::engine {
 namespace {
@@ -23,81 +24,14 @@ Address to_address(const flowtable::Endpoint& end) noexcept {
   return {end.address};
 }
 
-Tally tally_of(Cause cause) noexcept {
-  switch (cause) {
-    case Cause::none:
-      return Tally::success;
-    case Cause::refused:
-      return Tally::refused;
-    case Cause::reset:
-      return Tally::reset;
-    case Cause::aborted:
-      return Tally::aborted;
-    case Cause::half_open:
-      return Tally::half_open;
-    case Cause::probe:
-      return Tally::probe;
-    case Cause::no_answer:
-      return Tally::timed_out_no_answer;
-    case Cause::no_ack:
-      return Tally::timed_out_no_ack;
-    case Cause::superseded:
-      return Tally::superseded;
-    case Cause::unreachable:
-      return Tally::unreachable;
-    case Cause::evicted:
-      return Tally::evicted;
-    case Cause::pending:
-      return Tally::pending;
-  }
-  __builtin_unreachable();
-}
-
-Tally tally_of(const flowtable::IcmpError* error) noexcept {
-  if (error == nullptr) return Tally::unreachable_unknown;
-  switch (flowtable::reason_of(*error)) {
-    case flowtable::Unreachable::no_route:
-      return Tally::unreachable_no_route;
-    case flowtable::Unreachable::host:
-      return Tally::unreachable_host;
-    case flowtable::Unreachable::protocol:
-      return Tally::unreachable_protocol;
-    case flowtable::Unreachable::port:
-      return Tally::unreachable_port;
-    case flowtable::Unreachable::prohibited:
-      return Tally::unreachable_prohibited;
-    case flowtable::Unreachable::hop_limit:
-      return Tally::unreachable_hop_limit;
-    case flowtable::Unreachable::bad_header:
-      return Tally::unreachable_bad_header;
-    case flowtable::Unreachable::source_route:
-      return Tally::unreachable_source_route;
-    case flowtable::Unreachable::other:
-      return Tally::unreachable_other;
-  }
-  __builtin_unreachable();
-}
-
-Tally tally_of(Pattern pattern) noexcept {
-  switch (pattern) {
-    case Pattern::none:  // is none to count
-    case Pattern::stuck_tuple:
-      return Tally::stuck_tuple;
-    case Pattern::ecn_black_hole:
-      return Tally::ecn_black_hole;
-    case Pattern::fast_open_black_hole:
-      return Tally::fast_open_black_hole;
-  }
-  __builtin_unreachable();
-}
-
 bool was_repeated(const Attempt& attempt) noexcept {
   return (attempt.handshake.dup_syns | attempt.handshake.dup_synacks) != 0;
 }
 
-Tally tally_of_syn(std::uint8_t dup_syns) noexcept {
-  if (dup_syns == 1) return Tally::success_second_syn;
-  return dup_syns == 2 ? Tally::success_third_syn : Tally::success_later_syn;
+void stop_retrying(ipc::Counts& counts, const Attempt& attempt) noexcept {
+  --counts[Tally::retrying];
+  counts[Tally::retrying_syns] -= repeated_while_pending(attempt.handshake.dup_syns);
+  counts[Tally::retrying_synacks] -= repeated_while_pending(attempt.handshake.dup_synacks);
 }
 
 // Of an attempt that counted as retrying until now.
@@ -109,7 +43,7 @@ void count_duplicates(ipc::Counts& counts, const Attempt& attempt, bool success)
   counts[success ? Tally::success_dup_synack_segments : Tally::failure_dup_synack_segments] +=
       h.dup_synacks;
   if (success && h.dup_syns != 0) ++counts[tally_of_syn(h.dup_syns)];
-  --counts[Tally::retrying];
+  stop_retrying(counts, attempt);
 }
 
 // What only failures have.
@@ -220,11 +154,9 @@ void OutcomeCounter::opened(Attempt& attempt, std::uint16_t& service) noexcept {
   attempt.tag = Attempt::kTagMask &
                 sets_.open(rules, rules.matcher().classify(initiator, responder, responder_end.port,
                                                            directions));
-  const std::uint64_t retrying = was_repeated(attempt) ? 1 : 0;
   const bool matched = for_each_counts(attempt.tag, [&](ipc::Counts& counts) {
     ++counts[Tally::attempts];
     ++counts[Tally::pending];
-    counts[Tally::retrying] += retrying;
   });
   if (directions == 0) {
     ++not_local_;
@@ -233,10 +165,17 @@ void OutcomeCounter::opened(Attempt& attempt, std::uint16_t& service) noexcept {
   }
   const bool excluded = directions != 0 && !matched;
   service = excluded ? TopTables::kUncounted : top_.opened(attempt, directions);
-  if (retrying != 0) [[unlikely]]
-    top_.retrying(attempt, service);
-  if (attempt.handshake.dup_synacks != 0) [[unlikely]]
-    top_.answered_again(service);
+  if (was_repeated(attempt)) [[unlikely]]
+    opened_repeated(attempt, service);
+}
+
+// A candidate's SYN may have been repeated before its turn came.
+void OutcomeCounter::opened_repeated(const Attempt& attempt, std::uint16_t service) noexcept {
+  const flowtable::Handshake& h = attempt.handshake;
+  retrying(attempt, service);
+  if (h.dup_synacks != 0) answered_again(attempt, service);
+  count_sent_again(attempt, service, repeated_while_pending(h.dup_syns),
+                   repeated_while_pending(h.dup_synacks));
 }
 
 namespace {
@@ -332,11 +271,11 @@ void OutcomeCounter::count_failure(const Attempt& attempt, const Outcome& outcom
 
 // Nobody knows what would have become of it. In a flood this runs for every SYN.
 void OutcomeCounter::count_evicted(const Attempt& attempt) noexcept {
-  const std::uint64_t retrying = was_repeated(attempt) ? 1 : 0;
+  const bool repeated = was_repeated(attempt);
   static_cast<void>(for_each_counts(attempt.tag, [&](ipc::Counts& counts) {
     --counts[Tally::pending];
     ++counts[Tally::evicted];
-    counts[Tally::retrying] -= retrying;
+    if (repeated) stop_retrying(counts, attempt);
   }));
 }
 
@@ -349,6 +288,23 @@ void OutcomeCounter::retrying(const Attempt& attempt, std::uint16_t service) noe
   static_cast<void>(
       for_each_counts(attempt.tag, [](ipc::Counts& counts) { ++counts[Tally::retrying]; }));
   top_.retrying(attempt, service);
+}
+
+void OutcomeCounter::sent_again(const Attempt& attempt, flowtable::Event event,
+                                std::uint16_t service) noexcept {
+  const bool synack = event == flowtable::Event::dup_synack;
+  const unsigned so_far = synack ? attempt.handshake.dup_synacks : attempt.handshake.dup_syns;
+  if (so_far > kMostRepeatedWhilePending) return;
+  count_sent_again(attempt, service, synack ? 0 : 1, synack ? 1 : 0);
+}
+
+void OutcomeCounter::count_sent_again(const Attempt& attempt, std::uint16_t service, unsigned syns,
+                                      unsigned synacks) noexcept {
+  static_cast<void>(for_each_counts(attempt.tag, [&](ipc::Counts& counts) {
+    counts[Tally::retrying_syns] += syns;
+    counts[Tally::retrying_synacks] += synacks;
+  }));
+  top_.sent_again(service, syns, synacks);
 }
 
 void OutcomeCounter::late_synack(const Attempt& attempt) noexcept {

@@ -37,6 +37,8 @@ class OutcomeCounter {
   void answered_again(const flowtable::Attempt& /*attempt*/, std::uint16_t service) noexcept {
     top_.answered_again(service);
   }
+  void sent_again(const flowtable::Attempt& attempt, flowtable::Event event,
+                  std::uint16_t service) noexcept;
 
   // Shows an attempt that is pending still where a capture file ends; counts nothing.
   void show_pending(const flowtable::Attempt& attempt, flowtable::PacketTime now) noexcept;
@@ -70,6 +72,10 @@ class OutcomeCounter {
   void count_failure(const flowtable::Attempt& attempt, const flowtable::Outcome& outcome) noexcept;
   void count_pattern(FilterSets::Tag tag, Pattern pattern) noexcept;
   void count_evicted(const flowtable::Attempt& attempt) noexcept;
+  [[gnu::cold]] void opened_repeated(const flowtable::Attempt& attempt,
+                                     std::uint16_t service) noexcept;
+  void count_sent_again(const flowtable::Attempt& attempt, std::uint16_t service, unsigned syns,
+                        unsigned synacks) noexcept;
 
   // Calls fn(Counts&) for the attempt's side and for each named filter that it counts in; true if it counts
   // in any filter.

@@ -94,11 +94,13 @@ void ServiceTable::retrying(Number number) noexcept {
   rows_[number].watched = true;
 }
 
-void ServiceTable::repeated(Number number, unsigned syns, unsigned synacks) noexcept {
+void ServiceTable::repeated(Number number, std::uint8_t syns, std::uint8_t synacks) noexcept {
   Service& row = rows_[number];
   row.dup_syns += syns;
   row.dup_synacks += synacks;
   --row.retrying;
+  row.retrying_syns -= repeated_while_pending(syns);
+  row.retrying_synacks -= repeated_while_pending(synacks);
   watch(row);
 }
 

@@ -60,6 +60,13 @@ using ipc::FailureCounts;
 [[nodiscard]] std::uint64_t* failure_count(FailureCounts& counts, flowtable::Cause cause) noexcept;
 [[nodiscard]] bool is_by_initiator(flowtable::Cause cause) noexcept;
 
+// Of an attempt's repeated SYNs or SYN/ACKs, those that a gauge has counted one by one: as their number stops at
+// 255, the ones after the 254th cannot be taken back.
+inline constexpr unsigned kMostRepeatedWhilePending = 254;
+[[nodiscard]] constexpr unsigned repeated_while_pending(std::uint8_t repeated) noexcept {
+  return std::min<unsigned>(repeated, kMostRepeatedWhilePending);
+}
+
 // Times are 0 ("never") or nanoseconds of packet time.
 struct alignas(64) Service {
   // The first line is all that an attempt's beginning and its success need, but for the legs.
@@ -87,7 +94,9 @@ struct alignas(64) Service {
   std::int64_t last_failure = 0;
   std::uint64_t legs_left_out = 0;  // successes whose legs are not known
   std::uint32_t retrying = 0;       // of the pending: a SYN or SYN/ACK was repeated
-  std::uint32_t rst_suspect = 0;    // of the failures: by a RST unlike the responder's SYN/ACKs
+  std::uint32_t retrying_syns = 0;  // segments that these repeated (repeated_while_pending())
+  std::uint32_t retrying_synacks = 0;
+  std::uint32_t rst_suspect = 0;  // of the failures: by a RST unlike the responder's SYN/ACKs
   std::uint64_t answered_meanwhile = 0;  // successes at the first SYN while others were retrying
   std::uint32_t stuck_tuples = 0;        // patterns (pattern.h)
   std::uint32_t ecn_black_holes = 0;
@@ -147,8 +156,13 @@ class ServiceTable {
 
   // Its SYN or SYN/ACK is repeated for the first time.
   void retrying(Number number) noexcept;
+  // Of one that is retrying, so many more as repeated_while_pending() counts.
+  void sent_again(Number number, unsigned syns, unsigned synacks) noexcept {
+    rows_[number].retrying_syns += syns;
+    rows_[number].retrying_synacks += synacks;
+  }
   // One that was retrying is about to end, and with what pattern if it succeeds.
-  void repeated(Number number, unsigned syns, unsigned synacks) noexcept;
+  void repeated(Number number, std::uint8_t syns, std::uint8_t synacks) noexcept;
   [[nodiscard]] Pattern succeeded_by_repetition(Number number,
                                                 const flowtable::Handshake& handshake) noexcept;
   void stuck(Number number) noexcept { ++rows_[number].stuck_tuples; }

@@ -45,6 +45,8 @@ class ServiceSum {
     sum_.recent_failures += told.recent.failures;
     sum_.legs_left_out += row.legs_left_out;
     sum_.retrying += row.retrying;
+    sum_.retrying_dup_syn_segments += row.retrying_syns;
+    sum_.retrying_dup_synack_segments += row.retrying_synacks;
     sum_.rst_suspect += row.rst_suspect;
     sum_.answered_meanwhile += row.answered_meanwhile;
     sum_.stuck_tuples += row.stuck_tuples;

@@ -72,6 +72,10 @@ void TopTables::answered_again(ServiceTable::Number service) noexcept {
   notes_.answered_again(service, services_[service].counting_since);
 }
 
+void TopTables::sent_again(ServiceTable::Number service, unsigned syns, unsigned synacks) noexcept {
+  if (service != kUncounted) services_.sent_again(service, syns, synacks);
+}
+
 // Where the responder is on this side.
 void TopTables::note_unanswered(const Attempt& attempt, ServiceTable::Number service,
                                 flowtable::PacketTime at) noexcept {

@@ -77,6 +77,9 @@ class TopTables {
                               ServiceTable::Number service) noexcept;
   // Its SYN/ACK is repeated for the first time, or was before it opened; once.
   [[gnu::cold]] void answered_again(ServiceTable::Number service) noexcept;
+  // Segments of one that is retrying, as repeated_while_pending() counts them.
+  [[gnu::cold]] void sent_again(ServiceTable::Number service, unsigned syns,
+                                unsigned synacks) noexcept;
   void late_synack(const flowtable::Attempt& attempt) noexcept;
 
   [[nodiscard]] const ServiceTable& services() const noexcept { return services_; }

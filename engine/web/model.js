@@ -32,6 +32,19 @@ export function causesOf(service) {
     .sort((a, b) => b[1] - a[1]);
 }
 
+// What those that are retrying have sent. There are sums alone: that each of several sent as many is known only where
+// that is one repetition each.
+export function repeatsOf(service) {
+  const { retrying, retrying_dup_syn_segments: syns = 0, retrying_dup_synack_segments: synacks = 0 } = service;
+  if (!retrying || syns + synacks === 0) return '';
+  const one = (number, word) => `${number} ${word}${number === 1 ? '' : 's'}`;
+  if (syns > 0 && synacks > 0) return `${one(syns, 'SYN')} and ${one(synacks, 'SYN/ACK')} repeated`;
+  const sent = (retrying + syns + synacks) / retrying;
+  const about = retrying === 1 || sent === 2 ? '' : 'about ';
+  const each = `${about}${Number(sent.toFixed(1))} ${syns > 0 ? 'SYNs' : 'SYN/ACKs'}${retrying === 1 ? '' : ' each'}`;
+  return `${syns > 0 ? 'no answer' : 'no ACK'} yet, ${each}`;
+}
+
 // tcpeek says how a service does while it captures; of a capture file the counts do.
 export function stateOf(service) {
   if (service.state) return service.state.is;

@@ -1,7 +1,7 @@
 // The services, the findings and the failures as elements.
 import { element, list, setText } from './elements.js';
 import { count, endpoint, moment, rate, seconds, share } from './format.js';
-import { causesOf, failuresOf, findingOf, nameOf, stateOf, stateWord, troubledSince } from './model.js';
+import { causesOf, failuresOf, findingOf, nameOf, repeatsOf, stateOf, stateWord, troubledSince } from './model.js';
 
 const VERDICTS = {
   here: 'the trouble is here, on this host',
@@ -110,9 +110,10 @@ function showDetail(detail, service, context) {
 
 // Of a service that no finding is about, what its counts say.
 function plainBox(service, context) {
+  const repeats = repeatsOf(service);
   const lines = [
     `${count(service.attempts)} attempts: ${count(service.success)} succeeded, ${count(failuresOf(service))} ` +
-      `failed, ${count(service.pending)} pending, ${count(service.retrying)} of them repeating`,
+      `failed, ${count(service.pending)} pending, ${count(service.retrying)} of them repeating${repeats && `: ${repeats}`}`,
     `${count(service.dup_syn_segments)} SYNs and ${count(service.dup_synack_segments)} SYN/ACKs were repeated`,
   ];
   if (service.last_success) lines.push(`last success ${moment(service.last_success, context.now)}`);

@@ -22,6 +22,7 @@ struct Silent {
   void late_synack(const Attempt&) noexcept { ++events; }
   void retrying(const Attempt&, std::uint16_t) noexcept { ++events; }
   void answered_again(const Attempt&, std::uint16_t) noexcept { ++events; }
+  void sent_again(const Attempt&, Event, std::uint16_t) noexcept { ++events; }
 };
 
 TEST(TrackerAllocation, PacketsAllocateNothing) {

@@ -195,6 +195,7 @@ class Auditor {
   void late_synack(const Attempt&) noexcept {}
   void retrying(const Attempt&, std::uint16_t) noexcept {}
   void answered_again(const Attempt&, std::uint16_t) noexcept {}
+  void sent_again(const Attempt&, Event, std::uint16_t) noexcept {}
 
   void check() const {
     EXPECT_EQ(opened_count,

@@ -372,6 +372,7 @@ struct Tagging {
   void late_synack(const Attempt&) noexcept {}
   void retrying(const Attempt&, std::uint16_t) noexcept {}
   void answered_again(const Attempt&, std::uint16_t) noexcept {}
+  void sent_again(const Attempt&, Event, std::uint16_t) noexcept {}
 };
 
 TEST(Tracker, CarriesTheObserversTagAndNote) {

@@ -41,6 +41,8 @@ TEST(Difference, CountersOfAFilterAndItsGauges) {
   Snapshot now = with({filter("web", 25)});
   now.filters[0].counts[Tally::pending] = 7;
   now.filters[0].counts[Tally::retrying] = 2;
+  before.filters[0].counts[Tally::retrying_syns] = 9;
+  now.filters[0].counts[Tally::retrying_syns] = 5;
   now.filters[0].counts.latency.add(microseconds{100});
   now.filters[0].counts.latency.add(microseconds{9000});
   const Snapshot d = difference(now, before);
@@ -48,6 +50,7 @@ TEST(Difference, CountersOfAFilterAndItsGauges) {
   EXPECT_EQ(d.filters[0].counts[Tally::success], 15U);
   EXPECT_EQ(d.filters[0].counts[Tally::pending], 7U);
   EXPECT_EQ(d.filters[0].counts[Tally::retrying], 2U);
+  EXPECT_EQ(d.filters[0].counts[Tally::retrying_syns], 5U);
   EXPECT_EQ(d.filters[0].counts.latency.count(), 1U);
   EXPECT_EQ(d.filters[0].counts.latency.sum_us(), 9000U);
   EXPECT_FALSE(d.filters[0].restarted);
@@ -197,8 +200,14 @@ class RandomSnapshots {
 
 // STATS shows every counter, so two snapshots that show the same have the same counters.
 std::string counters_of(Snapshot s) {
-  for (FilterStats& f : s.filters) f.counts[Tally::pending] = f.counts[Tally::retrying] = 0;
-  s.totals[Tally::pending] = s.totals[Tally::retrying] = 0;
+  const auto clear = [](Counts& counts) {
+    for (const Tally gauge :
+         {Tally::pending, Tally::retrying, Tally::retrying_syns, Tally::retrying_synacks}) {
+      counts[gauge] = 0;
+    }
+  };
+  for (FilterStats& f : s.filters) clear(f.counts);
+  clear(s.totals);
   return stats_reply(s);
 }
 

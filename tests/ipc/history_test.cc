@@ -7,6 +7,7 @@
 #include <random>
 
 #include "ipc/outcome_times.h"
+#include "ipc/snapshot_counters.h"
 #include "tests/support/seeds.h"
 
 namespace tcpeek::ipc {
@@ -86,15 +87,19 @@ TEST(Growth, IsTheDifferenceButOfGaugesWhatIsNow) {
   for (std::size_t i = 0; i < kTallies; ++i) now.values[i] += i;
   now[Tally::pending] = 3;
   now[Tally::retrying] = 2;
+  now[Tally::retrying_syns] = 5;
+  now[Tally::retrying_synacks] = 4;
   now.latency.add(9ms);
   const HistoryCounts grown = growth(now, before);
   for (std::size_t i = 0; i < kTallies; ++i) {
     const auto tally = static_cast<Tally>(i);
-    if (tally == Tally::pending || tally == Tally::retrying) continue;
+    if (is_gauge(tally)) continue;
     EXPECT_EQ(grown.values[i], i);
   }
   EXPECT_EQ(grown[Tally::pending], 3U);
   EXPECT_EQ(grown[Tally::retrying], 2U);
+  EXPECT_EQ(grown[Tally::retrying_syns], 5U);
+  EXPECT_EQ(grown[Tally::retrying_synacks], 4U);
   EXPECT_EQ(grown.latency.count(), 1U);
 }
 

@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 
 constexpr const char* kZeroCounts =
     R"("attempts":0,"pending":0,"retrying":0,)"
+    R"("retrying_dup_syn_segments":0,"retrying_dup_synack_segments":0,)"
     R"("success":{"total":0,"half_seen":0,"late_proof":0,"dup_syn":0,"dup_synack":0,)"
     R"("dup_syn_segments":0,"dup_synack_segments":0,)"
     R"("by_syn":{"second":0,"third":0,"later":0}},)"
@@ -100,6 +101,8 @@ const std::map<Tally, const char*>& places() {
       {Tally::probe, "/failure/causes/probe"},
       {Tally::superseded, "/failure/causes/superseded"},
       {Tally::retrying, "/retrying"},
+      {Tally::retrying_syns, "/retrying_dup_syn_segments"},
+      {Tally::retrying_synacks, "/retrying_dup_synack_segments"},
       {Tally::rst_suspect, "/failure/rst_suspect"},
       {Tally::legs_ambiguous, "/legs_seconds/ambiguous"},
       {Tally::success_second_syn, "/success/by_syn/second"},

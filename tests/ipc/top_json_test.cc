@@ -35,6 +35,8 @@ TopServiceRow service_row() {
   row.syn_to_synack = {4, 150us, 2ms};
   row.legs_left_out = 9;
   row.retrying = 10;
+  row.retrying_dup_syn_segments = 16;
+  row.retrying_dup_synack_segments = 17;
   row.rst_suspect = 11;
   row.answered_meanwhile = 12;
   row.stuck_tuples = 13;
@@ -106,6 +108,8 @@ TEST(TopJson, TellsServices) {
                                   {"unreachable", 9},
                                   {"rst_suspect", 11}}));
   EXPECT_EQ(row["retrying"], 10);
+  EXPECT_EQ(row["retrying_dup_syn_segments"], 16);
+  EXPECT_EQ(row["retrying_dup_synack_segments"], 17);
   EXPECT_EQ(row["answered_meanwhile"], 12);
   EXPECT_EQ(row["patterns"],
             (json{{"stuck_tuple", 13}, {"ecn_black_hole", 14}, {"fast_open_black_hole", 15}}));

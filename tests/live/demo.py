@@ -109,6 +109,8 @@ class Screen:
         self._run("new-session", "-d", "-x", str(columns), "-y", str(rows), shlex.join(left))
         self._run("set", "-g", "status-right", " Ctrl-C or q ends the demo ")
         self._run("set", "-g", "status-left", " tcpeek demo ")
+        self._run("set", "-g", "status-left-length", "20")
+        self._run("set", "-g", "window-status-current-format", "")  # there is only one
         self._run("bind", "-n", "C-c", "kill-server")
         self._run("set-hook", "-g", "pane-exited", "kill-server")
         lab.wait_for(lambda: self._is_served(stats), "tcpeek listens on its socket")

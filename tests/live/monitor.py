@@ -73,7 +73,10 @@ def _counts(tree: Any) -> Counts:
     causes = _at(tree, "failure.causes")
     assert sum(causes["unreachable"].values()) == counts["unreachable"], tree
     assert sum(n for n in causes.values() if isinstance(n, int)) == failures - counts["unreachable"], tree
-    assert 0 <= _at(tree, "retrying") <= counts["pending"], tree
+    retrying = _at(tree, "retrying")
+    assert 0 <= retrying <= counts["pending"], tree
+    repeated = _at(tree, "retrying_dup_syn_segments") + _at(tree, "retrying_dup_synack_segments")
+    assert retrying <= repeated <= 2 * 254 * retrying, tree
     legs = _at(tree, "legs_seconds")
     assert legs["syn_to_synack"]["count"] == legs["synack_to_ack"]["count"], tree
     assert legs["syn_to_synack"]["count"] + legs["ambiguous"] == counts["timed_handshakes"], tree

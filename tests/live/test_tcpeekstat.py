@@ -11,8 +11,9 @@ from socket import AF_INET
 from typing import Any
 
 import lab
+import stacks
 from conversation import RX4, TX4, TX6, Conversation
-from lab import HOST_V4, Lab
+from lab import HOST_V4, PEER_V4, Lab
 from monitor import Finished, Monitor, stopped
 from terminal import Terminal
 
@@ -244,10 +245,41 @@ class Words(unittest.TestCase):
             lab.wait_for(lambda: monitor.stats().totals["pending"] == 1, "it waits")
             with on_a_terminal(monitor, "top") as terminal:
                 terminal.wait_for(f"{HOST_V4}:{WEB_PORT}")
-                told = terminal.wait_for("still waiting: 10.77.0.99:7  1 of 1 repeat a SYN or SYN/ACK")
+                told = terminal.wait_for("still waiting: 10.77.0.99:7  1 of 1: no answer yet, ")
                 self.assertRegex(told, r"(?m)^SERVICES 10m ")
                 self.assertRegex(told, rf"(?m)^  {re.escape(HOST_V4)}:{WEB_PORT} .*▁$")
                 self.assertIn("waiting 1 (1 RETRYING)", told)
+
+    def test_top_tells_how_many_syns_a_firewall_has_swallowed(self) -> None:
+        lab.require(stacks.probe_nft)
+        stacks.set_rules(self.network.peer, {"input": (f"tcp dport {WEB_PORT} drop",)})
+        with Monitor(self.network) as monitor, on_a_terminal(monitor, "top", columns=132) as terminal:
+            terminal.wait_for("q quit")
+            self.wait_for_nobody(1)
+            line = re.compile(rf"still waiting: {PEER_V4}:{WEB_PORT}  1 of 1: no answer yet, (\d+) SYNs")
+
+            def syns() -> int:
+                found = line.search(terminal.text())
+                return int(found[1]) if found else 0
+
+            terminal.wait_for(lambda: syns() > 0)
+            first = syns()
+            terminal.wait_for(lambda: syns() > first)
+            self.assertIn("waiting 1 (1 RETRYING)", terminal.text())
+            self.wait_for_nobody(2)
+            terminal.wait_for("3 of 3: no answer yet, about")
+            totals = monitor.stats().json["totals"]
+            self.assertEqual(totals["retrying"], 3)
+            self.assertGreaterEqual(totals["retrying_dup_syn_segments"], 4)
+            self.assertEqual(totals["retrying_dup_synack_segments"], 0)
+
+    def wait_for_nobody(self, attempts: int) -> None:
+        for _ in range(attempts):
+            waiting = self.network.host.make_socket(AF_INET)
+            self.addCleanup(waiting.close)
+            waiting.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                waiting.connect((PEER_V4, WEB_PORT))
 
     def connect(self, succeed: int = 0, refused: int = 0) -> None:
         with self.network.host.listen(HOST_V4, WEB_PORT) as listener:

@@ -88,6 +88,12 @@ def counts(
     }
 
 
+def repeating(row: Json, retrying: int, syns: int, synacks: int) -> Json:
+    """A filter or a service of which as many wait, with what these have repeated."""
+    waiting = {"retrying_dup_syn_segments": syns, "retrying_dup_synack_segments": synacks}
+    return {**row, "pending": max(row["pending"], retrying), "retrying": retrying, **waiting}
+
+
 def filter_stats(name: str, expression: str, state: str, since: float | None, **figures: int) -> Json:
     return {
         "name": name,
@@ -321,7 +327,7 @@ def outcome(
     )
 
 
-def change(seq: int, name: str, to: str, boot: str = "b1", of: str = "filter") -> bytes:
+def change(seq: int, name: str, to: str, boot: str = "b1", of: str = "filter", was: str = "ok") -> bytes:
     return (
         encoded(
             {
@@ -330,7 +336,7 @@ def change(seq: int, name: str, to: str, boot: str = "b1", of: str = "filter") -
                 "seq": seq,
                 "time": moment(NOW),
                 of: name,
-                "from": "ok",
+                "from": was,
                 "to": to,
                 "ended": 4,
                 "failed": 4,

@@ -178,6 +178,14 @@ class MainPageTest(ScreenTest):
         self.assertIn("db is failing: 4 of 4 failed", lines[at + 3])
         self.assertIn("tx 192.0.2.2:80 is ok", lines[at + 4])
 
+    def test_words_for_what_never_worked(self) -> None:
+        for was, to, words in (
+            ("unknown", "never_succeeded", "db has never worked here: 4 of 4 failed; unknown for 2 h 0 min before"),
+            ("never_succeeded", "ok", "db is ok: 4 of 4 failed; never ok for 2 h 0 min before"),
+        ):
+            node = self.tool.Node(json.loads(replies.change(1, "db", to, was=was)))
+            self.assertIn(words, self.tool.plain(self.tool.told_change(node, replies.NOW)))
+
     def test_trouble_shows_before_anything_has_failed(self) -> None:
         """With the default timeout a minute passes until what is repeated is a failure."""
         row = {**replies.service("192.0.2.9", 5432, "tx", (5, 0), success=2), "pending": 3, "retrying": 3}
@@ -195,6 +203,48 @@ class MainPageTest(ScreenTest):
             r"^    it answers nobody: at the far end, 3 attempts repeated, without an outcome\s+yet, last success",
         )
         self.assertTrue(lines[at + 3].startswith("  192.0.2.8:80 "), "what is well comes last")
+
+    def test_says_what_those_that_wait_have_sent(self) -> None:
+        row = replies.service("192.0.2.9", 5432, "tx", (5, 0), success=2)
+        for repeats, told in (
+            ((1, 2, 0), "1 of 1: no answer yet, 3 SYNs"),
+            ((1, 254, 0), "1 of 1: no answer yet, 255 SYNs"),
+            ((4, 4, 0), "4 of 4: no answer yet, 2 SYNs each"),
+            ((5, 7, 0), "5 of 5: no answer yet, about 2.4 SYNs each"),
+            ((2, 4, 0), "2 of 2: no answer yet, about 3 SYNs each"),  # or 2 and 4
+            ((200, 201, 0), "200 of 200: no answer yet, about 2 SYNs each"),
+            ((1, 0, 1), "1 of 1: no ACK yet, 2 SYN/ACKs"),
+            ((3, 0, 4), "3 of 3: no ACK yet, about 2.3 SYN/ACKs each"),
+            ((1, 1, 2), "1 of 1: 1 SYN and 2 SYN/ACKs repeated"),
+            ((9, 200_000, 1), "9 of 9: 200k SYNs and 1 SYN/ACK repeated"),
+            ((2, 0, 0), "2 of 2 repeat a SYN or SYN/ACK"),  # by no tcpeek
+        ):
+            with self.subTest(repeats=repeats):
+                service = replies.repeating(row, *repeats)
+                model = self.model(
+                    STATS=replies.stats([], replies.counts(success=2)), TOP=replies.top("service", [service])
+                )
+                (waiting,) = (self.tool.plain(line) for line in self.tool.waiting_lines(model))
+                self.assertEqual(waiting, f"still waiting: 192.0.2.9:5432  {told}")
+
+    def test_filters_wait_where_services_are_not_told(self) -> None:
+        waits = replies.repeating(replies.filter_stats("db", "db:TX@%:5432", "ok", None, success=2), 2, 6, 0)
+        model = self.model(
+            STATS=replies.stats([waits], replies.counts(success=2)),
+            TOP=replies.top("service", [replies.service("192.0.2.9", 5432, "tx", (5, 0), success=2)]),
+        )
+        (waiting,) = (self.tool.plain(line) for line in self.tool.waiting_lines(model))
+        self.assertIn("still waiting: db  2 of 2: no answer yet, about 4 SYNs each", waiting)
+
+    def test_trouble_tells_what_was_sent(self) -> None:
+        row = replies.repeating(replies.service("192.0.2.9", 5432, "tx", (5, 0), success=2), 3, 3, 0)
+        explained = replies.finding("it answers nobody.", [("192.0.2.9", 5432)])
+        model = self.model(
+            STATS=replies.stats([], replies.repeating(replies.counts(success=2), 3, 3, 0)),
+            TOP=replies.top("service", [row]),
+            EXPLAIN=replies.explanation([explained]),
+        )
+        self.assertIn("3 attempts repeated, no answer yet, 2 SYNs each,", " ".join(self.screen(model, 120)))
 
     def test_what_initiators_do_is_no_trouble(self) -> None:
         model = self.model(

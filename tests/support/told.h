@@ -106,6 +106,7 @@ struct Recorder {
     add(told_about(a, Told::What::retrying));
   }
   void answered_again(const Attempt&, std::uint16_t) noexcept {}
+  void sent_again(const Attempt&, Event, std::uint16_t) noexcept {}
 
   std::vector<Told> take(const Pair& pair) {
     const auto it = told.find(pair);

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import {
-  causesOf, doubtsOf, failuresOf, findingOf, heatLevel, heatOf, inOrder, mergeHistory, ratesOf, stateOf, troubledSince,
+  causesOf, doubtsOf, failuresOf, findingOf, heatLevel, heatOf, inOrder, mergeHistory, ratesOf, repeatsOf, stateOf,
+  troubledSince,
 } from '../../engine/web/model.js';
 
 function service(port, more = {}) {
@@ -44,6 +45,20 @@ test('what the initiator did itself is no failure of the service', () => {
   const row = service(1, { failure: { ...failing(2), aborted: 7, no_answer: 5 } });
   assert.equal(failuresOf(row), 7);
   assert.deepEqual(causesOf(row), [['no answer', 5], ['refused', 2]]);
+});
+
+test('what those that wait have sent', () => {
+  const told = (retrying, syns, synacks) => repeatsOf(service(1, {
+    retrying, retrying_dup_syn_segments: syns, retrying_dup_synack_segments: synacks,
+  }));
+  assert.equal(told(0, 0, 0), '');
+  assert.equal(told(1, 2, 0), 'no answer yet, 3 SYNs');
+  assert.equal(told(4, 4, 0), 'no answer yet, 2 SYNs each');
+  assert.equal(told(5, 7, 0), 'no answer yet, about 2.4 SYNs each');
+  assert.equal(told(2, 4, 0), 'no answer yet, about 3 SYNs each');
+  assert.equal(told(1, 0, 1), 'no ACK yet, 2 SYN/ACKs');
+  assert.equal(told(3, 1, 4), '1 SYN and 4 SYN/ACKs repeated');
+  assert.equal(repeatsOf(service(1, { retrying: 2 })), '', 'of an older tcpeek');
 });
 
 test('a finding is found by any of its services', () => {

@@ -26,6 +26,23 @@ constexpr std::size_t kTx = 1;
 const Ends kIn{v4(1, 40000), v4(2, 80)};
 const Ends kIn6{v6(1, 40002), v6(2, 80)};
 
+// Of the filter RX, and of its one service.
+struct Waiting {
+  std::uint64_t retrying;
+  std::uint64_t syns;
+  std::uint64_t synacks;
+  bool operator==(const Waiting&) const = default;
+};
+
+Waiting waiting_of(CountingRig& rig) {
+  const ipc::Counts counts = rig.filter(kRx);
+  const Waiting told{counts[Tally::retrying], counts[Tally::retrying_syns],
+                     counts[Tally::retrying_synacks]};
+  const Service& row = rig.counter.top().services()[1];
+  EXPECT_EQ((Waiting{row.retrying, row.retrying_syns, row.retrying_synacks}), told);
+  return told;
+}
+
 TEST(OutcomeEvidenceTest, SupersededIsOneOfTheTimeouts) {
   CountingRig rig;
   rig.see(kIn.syn(10));
@@ -76,7 +93,11 @@ TEST(OutcomeEvidenceTest, AnAttemptMayBeginAsOneThatIsRetrying) {
   rig.tracker.sweep_all(flowtable::test::time_of(3s));
   EXPECT_EQ(rig.filter(kRx)[Tally::superseded], 1U);
   EXPECT_EQ(rig.filter(kRx)[Tally::pending], 1U);
-  EXPECT_EQ(rig.filter(kRx)[Tally::retrying], 1U);
+  EXPECT_EQ(waiting_of(rig), (Waiting{1, 1, 0}));
+  rig.see(kIn.syn(99).at(4'000'000));
+  EXPECT_EQ(waiting_of(rig), (Waiting{1, 2, 0}));
+  rig.tracker.sweep_all(flowtable::test::time_of(100s));
+  EXPECT_EQ(waiting_of(rig), (Waiting{0, 0, 0}));
 }
 
 TEST(OutcomeEvidenceTest, AnEvictedOneIsNoLongerRetrying) {
@@ -86,6 +107,56 @@ TEST(OutcomeEvidenceTest, AnEvictedOneIsNoLongerRetrying) {
   rig.see(kIn6.syn(20).at(1'000'001));
   EXPECT_EQ(rig.totals()[Tally::evicted], 1U);
   EXPECT_EQ(rig.totals()[Tally::retrying], 0U);
+}
+
+TEST(OutcomeEvidenceTest, WhatAttemptsHaveRepeatedIsKnownWhileTheyArePending) {
+  CountingRig rig;
+  const Ends other{v4(1, 40001), v4(2, 80)};
+  rig.see(kIn.syn(10));
+  rig.see(other.syn(30));
+  EXPECT_EQ(waiting_of(rig), (Waiting{0, 0, 0}));
+  rig.see(kIn.syn(10).at(1'000'000));
+  rig.see(kIn.syn(10).at(3'000'000));
+  EXPECT_EQ(waiting_of(rig), (Waiting{1, 2, 0})) << "three SYNs";
+  rig.see(other.syn(30).at(3'000'001));
+  EXPECT_EQ(waiting_of(rig), (Waiting{2, 3, 0}));
+  rig.see(kIn.synack(20, 11).at(3'100'000));
+  rig.see(kIn.synack(20, 11).at(4'100'000));
+  EXPECT_EQ(waiting_of(rig), (Waiting{2, 3, 1}));
+  rig.see(kIn.ack(11, 21).at(4'200'000));
+  EXPECT_EQ(waiting_of(rig), (Waiting{1, 1, 0}));
+  rig.see(other.down(flag::rst | flag::ack, 0, 31).at(4'300'000));
+  EXPECT_EQ(waiting_of(rig), (Waiting{0, 0, 0}));
+}
+
+TEST(OutcomeEvidenceTest, TheirNumberStaysWhereTheAttemptsOwnDoes) {
+  const auto repeat = [](CountingRig& rig, const Ends& ends, bool synacks) {
+    for (std::int64_t i = 0; i < 300; ++i) {
+      rig.see(ends.syn(10).at(i * 1'000'000));
+      if (synacks) rig.see(ends.synack(20, 11).at(i * 1'000'000 + 500));
+    }
+  };
+  for (const bool synacks : {false, true}) {
+    const Waiting most{1, 254, synacks ? 254U : 0U};
+    CountingRig timed_out;
+    repeat(timed_out, kIn, synacks);
+    EXPECT_EQ(waiting_of(timed_out), most);
+    timed_out.tracker.sweep_all(flowtable::test::time_of(400s));
+    EXPECT_EQ(waiting_of(timed_out), (Waiting{0, 0, 0}));
+
+    CountingRig evicted({}, true, test::small_tracker(1));
+    repeat(evicted, kIn, synacks);
+    evicted.see(kIn6.syn(20).at(300'000'000));
+    EXPECT_EQ(evicted.totals()[Tally::evicted], 1U);
+    EXPECT_EQ(waiting_of(evicted), (Waiting{0, 0, 0}));
+
+    CountingRig succeeded;
+    repeat(succeeded, kIn, synacks);
+    succeeded.see(kIn.synack(20, 11).at(300'000'000));
+    succeeded.see(kIn.ack(11, 21).at(300'000'100));
+    EXPECT_EQ(succeeded.totals()[Tally::success], 1U);
+    EXPECT_EQ(waiting_of(succeeded), (Waiting{0, 0, 0}));
+  }
 }
 
 TEST(OutcomeEvidenceTest, WhichSynGotThrough) {

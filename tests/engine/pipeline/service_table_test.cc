@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -212,13 +214,45 @@ struct Naive {
   std::uint64_t success = 0;
 };
 
+// An attempt that is pending, as its handshake counts what it repeats.
+struct Open {
+  std::uint64_t n = 0;
+  ServiceTable::Number number = 0;
+  std::uint8_t syns = 0;
+  std::uint8_t synacks = 0;
+};
+
+// As the outcome counter does it: the number stays at 255, from which on nothing is told any more.
+void repeat(ServiceTable& table, Open& one, bool synack) {
+  if (one.syns + one.synacks == 0) table.retrying(one.number);
+  std::uint8_t& repeated = synack ? one.synacks : one.syns;
+  if (repeated != 255) ++repeated;
+  if (repeated <= kMostRepeatedWhilePending)
+    table.sent_again(one.number, synack ? 0 : 1, synack ? 1 : 0);
+}
+
+void expect_same_repetitions(const ServiceTable& table, const std::vector<Open>& open_ones) {
+  std::map<std::size_t, std::array<std::uint64_t, 3>> naive;
+  for (const Open& one : open_ones) {
+    auto& [retrying, syns, synacks] = naive[one.number];
+    retrying += one.syns + one.synacks != 0;
+    syns += std::min<std::uint64_t>(254, one.syns);
+    synacks += std::min<std::uint64_t>(254, one.synacks);
+  }
+  for (std::size_t i = 0; i < table.end(); ++i) {
+    const std::array<std::uint64_t, 3> told{table[i].retrying, table[i].retrying_syns,
+                                            table[i].retrying_synacks};
+    ASSERT_EQ(told, naive[i]) << "row " << i;
+  }
+}
+
 void agrees_with_a_map(std::uint64_t seed) {
   std::mt19937 random(static_cast<std::uint32_t>(seed));
   const std::size_t rows = 2 + random() % 60;
   const std::uint64_t services = 1 + random() % 120;
   ServiceTable table(AddressHash::random(), rows);
   std::map<std::uint64_t, Naive> naive;
-  std::vector<std::pair<std::uint64_t, ServiceTable::Number>> open_ones;
+  std::vector<Open> open_ones;
   std::uint64_t attempts = 0;
   for (int i = 0; i < 3000; ++i) {
     if (open_ones.empty() || (random() % 2 == 0 && open_ones.size() < 40)) {
@@ -227,17 +261,23 @@ void agrees_with_a_map(std::uint64_t seed) {
       if (number != ServiceTable::kOthers) {
         ASSERT_EQ(table[number].key, key_of(n));
       }
-      open_ones.emplace_back(n, number);
+      open_ones.push_back({.n = n, .number = number});
       ++naive[n].attempts;
       ++attempts;
+    } else if (random() % 3 == 0) {
+      Open& one = open_ones[random() % open_ones.size()];
+      const bool synack = random() % 2 == 0;
+      const unsigned times = random() % 20 == 0 ? 300 : 1;
+      for (unsigned time = 0; time < times; ++time) repeat(table, one, synack);
     } else {
       const std::size_t which = random() % open_ones.size();
-      const auto [n, number] = open_ones[which];
+      const auto [n, number, syns, synacks] = open_ones[which];
       open_ones.erase(open_ones.begin() + static_cast<std::ptrdiff_t>(which));
       if (number != ServiceTable::kOthers) {
         ASSERT_EQ(table[number].key, key_of(n)) << "taken from under a pending attempt";
       }
       const bool success = random() % 2 == 0;
+      if (syns + synacks != 0) table.repeated(number, syns, synacks);
       if (success) {
         table.succeeded(number, at(i), kTimes);
       } else {
@@ -249,6 +289,8 @@ void agrees_with_a_map(std::uint64_t seed) {
     if (i % 50 == 0) {
       ASSERT_TRUE(table.consistent());
       ASSERT_EQ(all_attempts(table), attempts);
+      expect_same_repetitions(table, open_ones);
+      if (testing::Test::HasFatalFailure()) return;
     }
   }
   const Service& others = table[ServiceTable::kOthers];

@@ -77,6 +77,11 @@ TEST(TopBuilder, SumsServicesUp) {
   readers[0].services = {service(3, 1), service(0, 0)};
   readers[1].services = {service(4, 2), service(7, 9)};
   readers[0].services[0].row.counting_since = 50;
+  readers[0].services[0].row.retrying = 1;
+  readers[0].services[0].row.retrying_syns = 5;
+  readers[1].services[0].row.retrying = 2;
+  readers[1].services[0].row.retrying_syns = 6;
+  readers[1].services[0].row.retrying_synacks = 4;
   readers[0].others = service(1, 1);
   readers[1].others = service(2, 0);
   readers[0].services_known = readers[1].services_known = 5;
@@ -94,6 +99,9 @@ TEST(TopBuilder, SumsServicesUp) {
   EXPECT_EQ(row.failures.total, 3U);
   EXPECT_EQ(row.recent_failures, 3U);
   EXPECT_EQ(row.recent_attempts, 10U);
+  EXPECT_EQ(row.retrying, 3U);
+  EXPECT_EQ(row.retrying_dup_syn_segments, 11U);
+  EXPECT_EQ(row.retrying_dup_synack_segments, 4U);
   EXPECT_EQ(row.counting_since, wall(50));
   EXPECT_EQ(row.syn_to_synack.count, 18U);
   EXPECT_EQ(row.syn_to_synack.p50, 40us);

@@ -126,12 +126,14 @@ TEST(TopTables, TellsWhatIsRetryingAndWhoIsAnsweredMeanwhile) {
   ASSERT_EQ(top.services.size(), 2U);
   EXPECT_EQ(top.services[0].port, 80U);
   EXPECT_EQ(top.services[0].retrying, 1U);
+  EXPECT_EQ(top.services[0].retrying_dup_syn_segments, 2U);
   EXPECT_EQ(top.services[0].answered_meanwhile, 1U);
   EXPECT_EQ(top.services[1].answered_meanwhile, 0U);
   rig.see(waits.synack(20, 11).at(7 * kSecond));
   rig.see(waits.ack(11, 21).at(7 * kSecond + 100));
   top = top_of(rig, TopBy::service);
   EXPECT_EQ(top.services[0].retrying, 0U);
+  EXPECT_EQ(top.services[0].retrying_dup_syn_segments, 0U);
 }
 
 // However often they come; what the service suffers comes first.
