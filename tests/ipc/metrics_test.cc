@@ -140,7 +140,7 @@ TEST(Metrics, WhenAStateBeganIsToldToTheSecondOnceItIsKnown) {
   snapshot.filters[0].health.emplace();
   const std::string series = R"(tcpeek_filter_health_changed_timestamp_seconds{filter="web"})";
   EXPECT_EQ(metrics_of(snapshot).at(series), "none");
-  for (const auto since : {7s + 1ns, 7s + 499ms, 6s + 501ms}) {
+  for (const std::chrono::nanoseconds since : {7s + 1ns, 7s + 499ms + 0ns, 6s + 501ms + 0ns}) {
     snapshot.filters[0].health->since = std::chrono::system_clock::time_point(since);
     EXPECT_EQ(metrics_of(snapshot).at(series), "7");
   }

@@ -101,10 +101,10 @@ def expected_services(top: Any) -> dict[str, float]:
     """What METRICS has of TOP, of local ports that are listed: the sum of their addresses, and the worst."""
     values: dict[str, float] = {}
     states: dict[str, tuple[int, int]] = {}
-    for row in top["services"]:
+    for row in top["rows"]:
         if row["direction"] not in ("rx", "both"):
             continue
-        port = str(row["port"])
+        port = str(row["responder"]["port"])
         labels = {"direction": "rx", "port": port}
 
         def add(name: str, value: float, **more: str) -> None:

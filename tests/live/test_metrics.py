@@ -12,7 +12,7 @@ import lab
 import prometheus
 from conversation import RX4, TX4, Conversation
 from lab import HOST_V4, HOST_V6, Lab
-from metrics_text import expected, in_order, samples, written
+from metrics_text import expected, expected_services, in_order, samples, written
 from monitor import Monitor
 
 PORT = 9475
@@ -186,6 +186,10 @@ class Scraped(Case):
     def compare(self, monitor: Monitor, server: prometheus.Prometheus) -> None:
         """Nothing moves but what asking itself does, so the values of a scrape are those of STATS."""
         wanted = expected(monitor.stats())
+        services = expected_services(json.loads(monitor.ask("TOP 100")))
+        listed = {series: value for series, value in services.items() if 'port="8080"' in series}
+        self.assertEqual(listed[written("tcpeek_service_health", {"direction": "rx", "port": "8080", "state": "ok"})], 1)
+        wanted |= listed
         found: dict[str, float] = {}
 
         def equal() -> bool:
@@ -200,7 +204,7 @@ class Scraped(Case):
         except AssertionError as error:
             wrong = {series: (value, found.get(series)) for series, value in wanted.items() if found.get(series) != value}
             raise AssertionError(f"{error}: {wrong}") from None
-        self.assertEqual(wanted, expected(monitor.stats()), "nothing has moved meanwhile")
+        self.assertEqual(wanted, expected(monitor.stats()) | listed, "nothing has moved meanwhile")
         self.assertGreater(len(wanted), 100)
 
     def test_exemplars_name_who_failed(self) -> None:
