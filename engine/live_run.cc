@@ -94,7 +94,11 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
       metrics_replies_(
           [this](const std::function<void(const ipc::ServiceMetrics&)>& receiver) {
             if (!service_members_.any_wanted()) return receiver({});
-            services_collector_.collect(service_members_, receiver);
+            services_collector_.collect(service_members_,
+                                        [this, receiver](ipc::ServiceMetrics services) {
+                                          trends_.describe(services);
+                                          receiver(services);
+                                        });
           },
           options.metrics_exemplars ? &failure_examples_ : nullptr),
       request_handler_(

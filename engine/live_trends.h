@@ -37,6 +37,7 @@ class LiveTrends {
   // Adds what is known here.
   void describe(ipc::Snapshot& snapshot) const;
   void describe(ipc::Top& top) const { health_.describe(top); }
+  void describe(ipc::ServiceMetrics& services) const { health_.describe(services); }
 
   [[nodiscard]] Health& health() noexcept { return health_; }
 

@@ -46,14 +46,6 @@ constexpr std::array kCauseLabels{
     CauseLabel{R"(cause="unreachable")", Tally::unreachable},
 };
 
-constexpr std::array kStateLabels{
-    std::pair{HealthState::unknown, string_view(R"(state="unknown")")},
-    std::pair{HealthState::never_succeeded, string_view(R"(state="never_succeeded")")},
-    std::pair{HealthState::ok, string_view(R"(state="ok")")},
-    std::pair{HealthState::degraded, string_view(R"(state="degraded")")},
-    std::pair{HealthState::failing, string_view(R"(state="failing")")},
-};
-
 // A filter in force.
 struct Filter {
   const FilterStats* stats;
@@ -213,9 +205,15 @@ void FilterMetrics::write_health() {
               "1 for the state a filter is in, 0 for the others.");
   for (const Filter& filter : filters_) {
     if (!filter.stats->health) continue;
-    for (const auto& [state, text] : kStateLabels) {
-      out_.sample(filter.stats->health->is == state ? 1 : 0, filter.labels, text);
-    }
+    for_states([&](HealthState state, string_view state_label) {
+      out_.sample(filter.stats->health->is == state ? 1 : 0, filter.labels, state_label);
+    });
+  }
+  out_.family("tcpeek_filter_health_changed_timestamp_seconds", MetricType::gauge,
+              "When a filter came into its state, in seconds since 1970.");
+  for (const Filter& filter : filters_) {
+    const auto& health = filter.stats->health;
+    if (health && health->since) out_.time(*health->since, filter.labels);
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,7 @@
 namespace tcpeek::ipc {
 namespace {
 
+constexpr std::uint64_t kPerSecond = Elapsed::period::den;
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
 // The start of a text: `size` bytes that are one character, or, where they are not valid, the bytes
@@ -63,6 +65,17 @@ constexpr bool drives_terminal(char32_t c) noexcept {
          (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x206F);
 }
 
+// ASCII that stands for itself.
+constexpr bool is_plain(char c) noexcept {
+  return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+// The last `digits` digits of a number; fmt takes three times as long for a field of a known width.
+char* put_digits(char* out, std::uint64_t number, std::size_t digits) noexcept {
+  for (std::size_t i = digits; i-- > 0; number /= 10) out[i] = static_cast<char>('0' + number % 10);
+  return out + digits;
+}
+
 void append_number(std::string& out, char32_t c) {
   fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<std::uint32_t>(c));
 }
@@ -102,11 +115,15 @@ void append_escaped(std::string& out, char character) {
 
 }  // namespace
 
-std::string json_quoted(std::string_view text) {
-  std::string out;
-  out.reserve(text.size() + 2);
+void append_json_quoted(std::string& out, std::string_view text) {
   out += '"';
   while (!text.empty()) {
+    // Most texts are plain from beginning to end.
+    const auto plain =
+        static_cast<std::size_t>(std::ranges::find_if_not(text, is_plain) - text.begin());
+    out += text.substr(0, plain);
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const Character next = first_character(text);
     if (!next.valid) {
       out += kReplacement;
@@ -120,6 +137,12 @@ std::string json_quoted(std::string_view text) {
     text.remove_prefix(next.size);
   }
   out += '"';
+}
+
+std::string json_quoted(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + 2);
+  append_json_quoted(out, text);
   return out;
 }
 
@@ -127,7 +150,8 @@ std::string error_reply(std::string_view message) {
   return R"({"error":)" + json_quoted(message) + "}";
 }
 
-std::string rfc3339_utc(std::chrono::system_clock::time_point time) {
+// A clock of nanoseconds in 64 bits ends in 2262: years have four digits.
+void append_rfc3339_utc(std::string& out, std::chrono::system_clock::time_point time) {
   using std::chrono::days;
   using std::chrono::floor;
   using std::chrono::microseconds;
@@ -136,17 +160,43 @@ std::string rfc3339_utc(std::chrono::system_clock::time_point time) {
   const auto shown = floor<microseconds>(time);
   const auto midnight = floor<days>(shown);
   const std::chrono::year_month_day date{midnight};
-  const std::chrono::hh_mm_ss clock{shown - midnight};
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                     clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
-                     clock.subseconds().count());
+  const auto us = static_cast<std::uint64_t>((shown - midnight).count());
+  const std::uint64_t s = us / kPerSecond;
+
+  std::array<char, std::string_view("2024-02-29T23:59:59.000001Z").size()> text;
+  char* at = put_digits(text.data(), static_cast<std::uint64_t>(static_cast<int>(date.year())), 4);
+  const auto put = [&](char before, std::uint64_t number, std::size_t digits) {
+    *at = before;
+    at = put_digits(at + 1, number, digits);
+  };
+  put('-', static_cast<unsigned>(date.month()), 2);
+  put('-', static_cast<unsigned>(date.day()), 2);
+  put('T', s / 3600, 2);
+  put(':', s / 60 % 60, 2);
+  put(':', s % 60, 2);
+  put('.', us % kPerSecond, 6);
+  *at = 'Z';
+  out.append(text.data(), text.size());
+}
+
+std::string rfc3339_utc(std::chrono::system_clock::time_point time) {
+  std::string out;
+  append_rfc3339_utc(out, time);
+  return out;
+}
+
+void append_json_seconds(std::string& out, Elapsed duration) {
+  const fmt::format_int whole(duration.count() / kPerSecond);
+  out.append(whole.data(), whole.size());
+  std::array<char, 7> fraction{'.'};
+  put_digits(fraction.data() + 1, duration.count() % kPerSecond, 6);
+  out.append(fraction.data(), fraction.size());
 }
 
 std::string json_seconds(Elapsed duration) {
-  constexpr auto kMicrosecondsPerSecond = Elapsed::period::den;
-  return fmt::format("{}.{:06}", duration.count() / kMicrosecondsPerSecond,
-                     duration.count() % kMicrosecondsPerSecond);
+  std::string out;
+  append_json_seconds(out, duration);
+  return out;
 }
 
 }  // namespace tcpeek::ipc

@@ -26,7 +26,11 @@ namespace tcpeek::ipc {
 
 class JsonWriter {
  public:
-  explicit JsonWriter(std::size_t expected_bytes) { text_.reserve(expected_bytes); }
+  // `room`: a string that is no longer needed, whose memory is used again.
+  explicit JsonWriter(std::size_t expected_bytes, std::string room = {}) : text_(std::move(room)) {
+    text_.clear();
+    text_.reserve(expected_bytes);
+  }
 
   // An object: the whole text, or an item of an array.
   template <std::invocable Members>
@@ -58,17 +62,20 @@ class JsonWriter {
   }
   void member(std::string_view name, std::string_view value) {
     begin_member(name);
-    text_ += json_quoted(value);
+    append_json_quoted(text_, value);
   }
   void member(std::string_view name, Elapsed value) {
     begin_member(name);
-    text_ += json_seconds(value);
+    append_json_seconds(text_, value);
   }
   // In RFC 3339, or null.
   void time_member(std::string_view name,
                    const std::optional<std::chrono::system_clock::time_point>& time) {
     if (!time) return null_member(name);
-    member(name, rfc3339_utc(*time));
+    begin_member(name);
+    text_ += '"';
+    append_rfc3339_utc(text_, *time);
+    text_ += '"';
   }
   void null_member(std::string_view name) {
     begin_member(name);

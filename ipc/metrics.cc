@@ -4,11 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 #include <vector>
 
 #include "ipc/filter_metrics.h"
+#include "ipc/queue_metrics.h"
+#include "ipc/service_families.h"
 
 namespace tcpeek::ipc {
 namespace {
@@ -17,20 +18,6 @@ using std::string_view;
 
 constexpr std::size_t kUsualMetricsBytes = 32768;
 constexpr std::size_t kUsualFilterMetricsBytes = 5200;
-
-std::uint64_t count_of(const FailureCounts& counts, FailureReason reason) noexcept {
-  switch (reason) {
-    case FailureReason::refused:
-      return counts.refused + counts.reset;
-    case FailureReason::aborted:
-      return counts.aborted + counts.half_open + counts.probe;
-    case FailureReason::timed_out:
-      return counts.no_answer + counts.no_ack + counts.superseded;
-    case FailureReason::unreachable:
-      return counts.unreachable;
-  }
-  return 0;
-}
 
 class Metrics {
  public:
@@ -41,7 +28,6 @@ class Metrics {
   void write_packets();
   void write_readers();
   void write_servers();
-  void write_services(const ServiceMetrics& services);
 
  private:
   void alone(string_view name, MetricType type, string_view help, std::uint64_t value) {
@@ -159,50 +145,6 @@ void Metrics::write_servers() {
         "Lines that standard error or standard output did not take.", snapshot_.server.lines_lost);
 }
 
-void Metrics::write_services(const ServiceMetrics& services) {
-  std::vector<std::string> labels;
-  for (const ServiceMetric& service : services.services) {
-    const std::string address =
-        service.is_local() ? "" : fmt::format(",{}", label("address", service.address));
-    labels.push_back(fmt::format("direction=\"{}\"{},port=\"{}\"", service.is_local() ? "rx" : "tx",
-                                 address, service.port));
-  }
-  const auto by_service = [&](string_view name, MetricType type, string_view help, auto member) {
-    out_.family(name, type, help);
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-      out_.sample(services.services[i].counts.*member, labels[i]);
-    }
-  };
-  by_service("tcpeek_service_handshakes", MetricType::counter,
-             "Attempts to connect, by service: the first local ports that mattered, whatever "
-             "filters there are.",
-             &ServiceCounts::attempts);
-  by_service("tcpeek_service_handshake_successes", MetricType::counter,
-             "Attempts that became connections, by service.", &ServiceCounts::success);
-  by_service("tcpeek_service_handshakes_evicted", MetricType::counter,
-             "Attempts that were given up for want of room, by service.", &ServiceCounts::evicted);
-  by_service("tcpeek_service_handshakes_pending", MetricType::gauge,
-             "Attempts without an outcome yet, by service.", &ServiceCounts::pending);
-  out_.family("tcpeek_service_handshake_failures", MetricType::counter,
-              "Attempts that failed, by service and reason.");
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    const FailureCounts& failures = services.services[i].counts.failures;
-    for_reasons([&](FailureReason reason, string_view reason_label) {
-      out_.sample(count_of(failures, reason), labels[i], reason_label);
-    });
-  }
-  out_.family("tcpeek_service_handshake_retransmits", MetricType::counter,
-              "SYN and SYN/ACK segments that were sent again, by service.");
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    const ServiceCounts& counts = services.services[i].counts;
-    out_.sample(counts.dup_syn_segments, labels[i], kSynLabel);
-    out_.sample(counts.dup_synack_segments, labels[i], kSynAckLabel);
-  }
-  alone("tcpeek_services_not_listed", MetricType::gauge,
-        "Services that matter and found no room among those listed (--metrics-services).",
-        services.not_listed);
-}
-
 }  // namespace
 
 std::string metrics_text(const Snapshot& snapshot, const ServiceMetrics& services,
@@ -215,7 +157,8 @@ std::string metrics_text(const Snapshot& snapshot, const ServiceMetrics& service
   metrics.write_packets();
   metrics.write_readers();
   metrics.write_servers();
-  metrics.write_services(services);
+  write_service_metrics(out, services);
+  write_queue_metrics(out, snapshot.queues, services);
   return std::move(out).take();
 }
 

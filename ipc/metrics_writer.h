@@ -58,6 +58,12 @@ class MetricsWriter {
   void seconds(std::string_view suffix, std::uint64_t microseconds, std::string_view labels = {},
                std::string_view more = {});
 
+  // A moment, in seconds since 1970: to the second, as it is told anew each time from the steady clock.
+  void time(std::chrono::system_clock::time_point at, std::string_view labels = {}) {
+    const auto s = std::chrono::round<std::chrono::seconds>(at.time_since_epoch()).count();
+    sample(s > 0 ? static_cast<std::uint64_t>(s) : 0, labels);
+  }
+
   // The whole text.
   [[nodiscard]] std::string take() &&;
 

@@ -2,6 +2,7 @@
 #include "ipc/outcome_event.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "ipc/json_text.h"
 #include "ipc/json_writer.h"
@@ -73,7 +74,7 @@ void write_opentelemetry(JsonWriter& json, const OutcomeEvent& event) {
 }
 
 void write_event(JsonWriter& json, const OutcomeEvent& event) {
-  json.member("time", rfc3339_utc(event.first_syn));
+  json.time_member("time", event.first_syn);
   json.member("duration_seconds", std::max(event.duration, std::chrono::microseconds::zero()));
   write_endpoint(json, "initiator", event.initiator);
   write_endpoint(json, "responder", event.responder);
@@ -96,8 +97,9 @@ void write_event(JsonWriter& json, const OutcomeEvent& event) {
 
 }  // namespace
 
-std::string to_json_line(const OutcomeEvent& event, std::optional<EventStamp> stamp) {
-  JsonWriter json(kUsualOutcomeBytes);
+std::string to_json_line(const OutcomeEvent& event, std::optional<EventStamp> stamp,
+                         std::string room) {
+  JsonWriter json(kUsualOutcomeBytes, std::move(room));
   json.object([&] {
     json.member("event", std::string_view("outcome"));
     if (stamp) {

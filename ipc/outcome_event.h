@@ -80,8 +80,8 @@ struct OutcomeEvent {
   std::string_view error_type;  // OpenTelemetry's word for why it failed; empty: it did not
 };
 
-// One JSON object on one line, without the newline. Without a stamp it has none.
+// One JSON object on one line, without the newline. Without a stamp it has none. `room`: see JsonWriter.
 [[nodiscard]] std::string to_json_line(const OutcomeEvent& event,
-                                       std::optional<EventStamp> stamp = {});
+                                       std::optional<EventStamp> stamp = {}, std::string room = {});
 
 }  // namespace tcpeek::ipc

@@ -63,7 +63,8 @@ class BufferedInput final : public ByteInput {
   void end() {
     ended_ = true;
     shorter_ = !compressed_ && total_ && passed() < *total_;
-    if (end_ == 0) buffer_ = {};  // at the end of a last record it usually is
+    buffer_.resize(end_);
+    buffer_.shrink_to_fit();
   }
 
   bool compressed_;

@@ -58,6 +58,8 @@ class Decompressor : public Inflater {
   void end(std::string trouble = {}) {
     ended_ = true;
     trouble_ = std::move(trouble);
+    chunk_ = {};
+    at_ = end_ = 0;
   }
 
  private:

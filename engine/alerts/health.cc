@@ -1,8 +1,7 @@
 #include "engine/alerts/health.h"
 
 #include <algorithm>
-#include <utility>
-
+#include <unordered_map>
 #include <utility>
 
 namespace tcpeek::engine {
@@ -26,6 +25,10 @@ HealthFigures figures_of(const ipc::TopServiceRow& row) noexcept {
 
 // A service that was first seen so short a time ago is judged by all that it counted.
 constexpr std::chrono::seconds kNewFor{2};
+
+ipc::ServiceHealth brief(const ipc::FilterHealth& health) {
+  return {.is = health.is, .since = health.since};
+}
 
 std::string identity_of(const ipc::FilterStats& filter) {
   return std::to_string(filter.since) + ' ' + filter.expression;
@@ -76,6 +79,7 @@ Health::Series& Health::service(const ipc::TopServiceRow& row, const HealthFigur
   const std::string identity = ipc::service_identity(row);
   if (series.identity == identity) return series;
   series = Series(identity);
+  if (row.responder_local) series.local_port = row.port;
   const bool is_new = row.counting_since && clock_.taken - *row.counting_since < kNewFor;
   if (is_new) return series;
   series.counted = counted;
@@ -112,6 +116,32 @@ void Health::describe(ipc::Top& top) const {
   for (ipc::TopServiceRow& row : top.services) {
     const auto known = services_.find(service_name(row));
     if (known != services_.end()) row.health = known->second.health.told(clock_);
+  }
+}
+
+void Health::describe(ipc::ServiceMetrics& services) const {
+  std::unordered_map<std::uint16_t, ipc::ServiceHealth> ports;
+  for (const auto& [key, series] : services_) {
+    if (series.local_port == 0) continue;
+    const ipc::ServiceHealth told = brief(series.health.told(clock_));
+    ipc::ServiceHealth& worst = ports[series.local_port];
+    const bool longer = told.is == worst.is && told.since < worst.since;
+    if (told.is > worst.is || longer) worst = told;
+  }
+  for (ipc::ServiceMetric& service : services.services) {
+    service.health = {};
+    if (service.is_local()) {
+      if (const auto port = ports.find(service.port); port != ports.end()) {
+        service.health = port->second;
+      }
+      continue;
+    }
+    ipc::TopServiceRow remote;
+    remote.address = service.address;
+    remote.port = service.port;
+    remote.initiator_local = true;
+    const auto known = services_.find(ipc::service_name(remote));
+    if (known != services_.end()) service.health = brief(known->second.health.told(clock_));
   }
 }
 

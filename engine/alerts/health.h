@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "engine/alerts/series_health.h"
+#include "ipc/service_metrics.h"
 #include "ipc/snapshot.h"
 #include "ipc/top.h"
 
@@ -48,9 +49,11 @@ class Health {
   [[nodiscard]] std::vector<HealthChange> on_services(const ipc::Top& top,
                                                       const ipc::UptimeClock& now);
 
-  // Fills in FilterStats::health, TopServiceRow::health.
+  // Fills in FilterStats::health, TopServiceRow::health, ServiceMetric::health.
   void describe(ipc::Snapshot& snapshot) const;
   void describe(ipc::Top& top) const;
+  // Of a local port the worst of its addresses.
+  void describe(ipc::ServiceMetrics& services) const;
 
  private:
   struct Series {
@@ -58,6 +61,7 @@ class Health {
     explicit Series(std::string of) : identity(std::move(of)) {}
 
     std::string identity;
+    std::uint16_t local_port = 0;      // of a service whose responder is local
     ipc::HealthFigures counted;        // in the last snapshot
     std::chrono::milliseconds fed{0};  // uptime, when it was last
     SeriesHealth health;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/base/near_word.h"
 #include "engine/base/text.h"
 #include "engine/base/usage_error.h"
 #include "engine/forward/message_id.h"
@@ -84,12 +85,32 @@ std::pair<std::string, std::uint16_t> address_and_port(const std::string& text) 
   return {std::move(address), static_cast<std::uint16_t>(port)};
 }
 
+// libnats takes whatever it is given, and then finds no server for ever: [nats://|tls://][USER[:PASSWORD]@]HOST[:PORT]
+bool is_server(std::string_view url) {
+  for (const std::string_view scheme : {"nats://", "tls://"}) {
+    if (url.starts_with(scheme)) url.remove_prefix(scheme.size());
+  }
+  url.remove_prefix(std::min(url.rfind('@') + 1, url.size()));
+  const auto is_odd = [](unsigned char c) { return c <= ' ' || c >= 0x7F || c == '/'; };
+  if (std::ranges::any_of(url, is_odd)) return false;
+  const std::size_t end = url.starts_with('[') ? std::min(url.find(']'), url.size()) : 0;
+  const std::size_t colon = std::min(url.find(':', end), url.size());
+  if (colon == 0) return false;
+  return colon == url.size() ||
+         engine::parse_number(std::string(url.substr(colon + 1)), 1, 65535).has_value();
+}
+
 std::vector<std::string> servers(const std::string& list) {
   std::vector<std::string> found;
   for (std::size_t begin = 0; begin <= list.size();) {
     const std::size_t end = std::min(list.find(',', begin), list.size());
     if (end > begin) found.push_back(list.substr(begin, end - begin));
     begin = end + 1;
+  }
+  for (const std::string& url : found) {
+    if (is_server(url)) continue;
+    throw UsageError(
+        fmt::format("--server: {} is not nats://HOST[:PORT] or tls://HOST[:PORT]", in_quotes(url)));
   }
   if (found.empty() || found.size() > kMostServers) {
     throw UsageError(fmt::format("--server: {} is not a list of 1 to {} URLs, separated by commas",
@@ -170,6 +191,49 @@ void check(ForwardOptions& options, bool state_given) {
   options.write_state = !options.dry_run || state_given;
 }
 
+std::string_view before_equals(const std::string& argument) {
+  return std::string_view(argument).substr(0, argument.find('='));
+}
+
+// What CLI11 would take for something else, or refuse in words of its own.
+void check_arguments(const CLI::App& app, std::span<const char* const> arguments) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string argument = arguments[i];
+    const std::string name(before_equals(argument));
+    const bool attached = name.size() < argument.size();
+    const CLI::Option* const option =
+        argument.starts_with('-') ? app.get_option_no_throw(name) : nullptr;
+    if (option == nullptr) continue;
+    if (option->get_expected_max() == 0) {
+      if (!attached) continue;
+      throw UsageError(fmt::format("{}: takes no value, but {} was given", name,
+                                   in_quotes(argument.substr(name.size() + 1))));
+    }
+    const bool last = i + 1 == arguments.size();
+    const std::string value = attached ? argument.substr(name.size() + 1)
+                              : last   ? std::string()
+                                       : arguments[i + 1];
+    if (value.empty()) {
+      throw UsageError(name + " needs a value; tcpeek-forward --help lists the options");
+    }
+    if (!attached) ++i;
+  }
+}
+
+[[noreturn]] void refuse_unknown(const CLI::App& app, const std::string& argument) {
+  if (!argument.starts_with('-')) {
+    throw UsageError(in_quotes(argument) +
+                     " is not an option; tcpeek-forward --help lists the options");
+  }
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) names.push_back(option->get_name());
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  const auto meant = engine::nearest(before_equals(argument), known);
+  throw UsageError(in_quotes(argument) + " is not an option" +
+                   (meant ? "; did you mean " + std::string(*meant) + "?"
+                          : "; tcpeek-forward --help lists the options"));
+}
+
 }  // namespace
 
 ForwardCommandLine parse_forward_options(std::span<const char* const> arguments) {
@@ -202,6 +266,8 @@ ForwardCommandLine parse_forward_options(std::span<const char* const> arguments)
   app.add_option("--tls-key", options.broker.tls_key);
   app.add_option("--metrics-listen", given.metrics_listen);
   app.add_option("-l,--loglevel", given.level);
+  check_arguments(app, arguments);
+  app.allow_extras();
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   try {
     app.parse(std::move(reversed));
@@ -209,6 +275,7 @@ ForwardCommandLine parse_forward_options(std::span<const char* const> arguments)
     throw UsageError("command line: " + engine::printable(error.what()) +
                      "; tcpeek-forward --help lists the options");
   }
+  if (const auto extras = app.remaining(); !extras.empty()) refuse_unknown(app, extras.front());
   if (help) {
     result.print_and_exit = kHelp;
   } else if (version) {

@@ -181,7 +181,11 @@ void Forwarder::finish() {
   }
   if (!delivery_) standard_output_.flush_for(kDrain);
   save_state(Clock::now());
-  log_.notice("ends: {} messages are not in the stream yet", window_.size());
+  if (delivery_ && !window_.empty()) {
+    log_.notice("ends: {} messages are not in the stream yet", window_.size());
+  } else {
+    log_.notice("ends");
+  }
 }
 
 // Only what is acknowledged moves it, so at worst messages are sent again and recognised.

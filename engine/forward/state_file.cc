@@ -76,7 +76,11 @@ std::optional<State> parse_state(std::string_view text) {
 StateFile::StateFile(std::string path) : path_(std::move(path)) {
   const std::string lock = path_ + ".lock";
   lock_ = ring::Descriptor(::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kMode));
-  if (lock_.get() < 0) ring::throw_errno("cannot open " + in_quotes(lock));
+  if (lock_.get() < 0) {
+    ring::throw_errno(
+        "cannot open " + in_quotes(lock) +
+        " (it lies beside the file of --state, whose folder must be there and writable)");
+  }
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return;
   ring::throw_errno("cannot lock " + in_quotes(lock) +
                     ", which another tcpeek-forward may be using: give each its own --state");

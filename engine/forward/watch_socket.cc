@@ -25,7 +25,7 @@ ring::Descriptor connect_to(const std::string& path) {
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path) {
     throw std::system_error(ENAMETOOLONG, std::generic_category(),
-                            "cannot connect to " + engine::in_quotes(path));
+                            "cannot connect to tcpeek at " + engine::in_quotes(path));
   }
   std::memcpy(static_cast<char*>(address.sun_path), path.data(), path.size());
   ring::Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));

@@ -77,8 +77,9 @@ bool Reporter::collect(std::span<OutcomeQueue* const> queues, std::size_t most) 
 }
 
 void Reporter::print_collected() {
-  std::ranges::stable_sort(collected_, {},
-                           [](const Collected& collected) { return collected.record.outcome.at; });
+  const auto at = [](const Collected& collected) { return collected.record.outcome.at; };
+  // One reader's outcomes mostly are in their order, and moving records to find that out is not cheap.
+  if (!std::ranges::is_sorted(collected_, {}, at)) std::ranges::stable_sort(collected_, {}, at);
   for (const Collected& collected : collected_) {
     if (done()) break;
     tell(collected);
@@ -113,16 +114,17 @@ std::string Reporter::text_line(const OutcomeRecord& record) const {
 
 void Reporter::tell_as_json(const Collected& collected, const ipc::OutcomeEvent& event,
                             bool shown) {
-  std::string line =
-      to_json_line(event, log_ == nullptr ? std::nullopt : std::optional(log_->stamp()));
-  if (shown && prints(OutputFormat::json)) standard_output_.line(line);
+  line_ = to_json_line(event, log_ == nullptr ? std::nullopt : std::optional(log_->stamp()),
+                       std::move(line_));
+  if (shown && prints(OutputFormat::json)) standard_output_.line(line_);
   const ipc::EventKind kind = kind_of(collected.record.outcome.cause);
   if (failures_ != nullptr && kind != ipc::EventKind::success &&
       kind != ipc::EventKind::undecided) {
-    failures_->add(line);
+    failures_->add(line_);
   }
   if (log_ == nullptr) return;
-  log_->add({.kind = kind, .filters = event.filters, .line = std::move(line)});
+  if (!log_->keeping()) return log_->skip();
+  log_->add({.kind = kind, .filters = event.filters, .line = line_});
 }
 
 }  // namespace tcpeek::engine

@@ -92,6 +92,7 @@ class Reporter {
   RecentFailures* failures_ = nullptr;
   Redactor* redactor_ = nullptr;
   std::vector<Collected> collected_;
+  std::string line_;  // the last one
 };
 
 }  // namespace tcpeek::engine

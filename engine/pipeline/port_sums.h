@@ -30,6 +30,7 @@ namespace tcpeek::engine {
 inline void add_to(ipc::ServiceCounts& sum, const Service& row) noexcept {
   sum.attempts += row.attempts();
   sum.pending += row.pending;
+  sum.retrying += row.retrying;
   sum.success += row.success;
   sum.evicted += row.evicted;
   sum.dup_syn_segments += row.dup_syns;

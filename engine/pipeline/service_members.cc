@@ -23,11 +23,11 @@ constexpr std::array kFailureCounters{
     &FailureCounts::no_ack,    &FailureCounts::superseded, &FailureCounts::unreachable};
 
 ipc::ServiceMetric named(std::uint16_t port) {
-  return {.address = {}, .port = port, .counts = {}};
+  return {.address = {}, .port = port};
 }
 
 ipc::ServiceMetric named(const TopKey& key) {
-  return {.address = to_string(Address{key.ends.first}), .port = key.port, .counts = {}};
+  return {.address = to_string(Address{key.ends.first}), .port = key.port};
 }
 
 }  // namespace
@@ -68,6 +68,7 @@ void ServiceMembers::follow(Member& member, const ServiceCounts& now) noexcept {
                shown.failures.*counter, now.failures.*counter);
   }
   shown.pending = now.pending;
+  shown.retrying = now.retrying;
   shown.attempts = shown.success + shown.evicted + shown.failures.total() + shown.pending;
 }
 
@@ -78,6 +79,7 @@ void ServiceMembers::follow_local(TopReports readers) {
     for (const TopReport* reader : readers) {
       const ServiceCounts& told = reader->ports.ports()[i].counts;
       sum.pending += told.pending;
+      sum.retrying += told.retrying;
       for (const auto counter : kCounters) sum.*counter += told.*counter;
       sum.failures += told.failures;
     }

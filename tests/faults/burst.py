@@ -44,6 +44,11 @@ class Burst:
             at += len(frame)
             vector += _IOVEC.size
 
+    @property
+    def content(self) -> memoryview:
+        """All frames, one after the other: what is changed here is what is sent next."""
+        return memoryview(self._content).cast("B")
+
     def send(self, sender: socket.socket) -> int:
         """Sends them out of a raw socket; returns how many they were."""
         done = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,6 +115,10 @@ class Client:
 
     def messages(self, subjects: str = "tcpeek.events.>", name: str = "TCPEEK") -> list[Stored]:
         """All that the stream has of these subjects, in its order."""
+        return list(self.each_message(subjects, name))
+
+    def each_message(self, subjects: str = "tcpeek.events.>", name: str = "TCPEEK") -> Iterator[Stored]:
+        """The same one after the other, where there are too many for a list."""
         deliver = f"{self._inbox}.read.{self._subscriptions + 1}"
         number = self._subscribe(deliver)
         inbox = f"{self._inbox}.{self._subscriptions + 1}"
@@ -123,9 +127,9 @@ class Client:
                   "filter_subject": subjects, "flow_control": True, "idle_heartbeat": 5_000_000_000}  # fmt: skip
         text = json.dumps({"stream_name": name, "config": config}).encode()
         self._send(f"PUB $JS.API.CONSUMER.CREATE.{name} {inbox} {len(text)}\r\n".encode() + text + b"\r\n")
-        found: list[Stored] = []
+        found = 0
         expected: int | None = None
-        while expected is None or len(found) < expected:
+        while expected is None or found < expected:
             message, reply = self.message()
             if message.subject == inbox:  # messages may come before it
                 made = message.json
@@ -136,6 +140,6 @@ class Client:
                 if reply:  # the server waits for this before it sends more
                     self._send(f"PUB {reply} 0\r\n\r\n".encode())
             elif reply.startswith("$JS.ACK."):
-                found.append(Stored(message.subject, message.payload, message.headers, int(reply.split(".")[5])))
+                found += 1
+                yield Stored(message.subject, message.payload, message.headers, int(reply.split(".")[5]))
         self._send(f"UNSUB {number}\r\n".encode())
-        return found

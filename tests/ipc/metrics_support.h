@@ -96,11 +96,22 @@ inline Snapshot full_snapshot(std::size_t filters) {
       filter.counts.initiator_leg.add(std::chrono::microseconds(us / 2));
     }
     filter.health.emplace().is = HealthState::ok;
+    filter.health->since = std::chrono::system_clock::time_point(std::chrono::hours(490'000 + i));
     snapshot.filters.push_back(std::move(filter));
   }
   snapshot.interfaces.push_back({"eth0", "EN10MB", InterfaceState::up, 3, 2, 1});
   snapshot.readers.push_back({.id = 0, .packets = 5, .capacity = 9});
   snapshot.http.emplace();
+  for (std::size_t i = 0; i < Queues::kMost; ++i) {
+    snapshot.queues.ports.push_back({.address = {},
+                                     .port = static_cast<std::uint16_t>(60'000 + i),
+                                     .suspected = true,
+                                     .verdict = QueueVerdict::confirmed,
+                                     .unanswered = 1'000'000 + i,
+                                     .backlog_now = 4097,
+                                     .backlog_max = 4096});
+  }
+  snapshot.queues.counters_known = true;
   return snapshot;
 }
 
@@ -111,6 +122,8 @@ inline ServiceMetrics full_services(std::size_t services) {
     service.port = static_cast<std::uint16_t>(1000 + i);
     service.counts = {.attempts = i * 1009, .pending = i, .success = i * 997};
     service.counts.failures.refused = i * 11;
+    service.health = {.is = HealthState::degraded,
+                      .since = std::chrono::system_clock::time_point(std::chrono::hours(490'000))};
     metrics.services.push_back(service);
   }
   return metrics;

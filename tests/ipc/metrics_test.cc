@@ -135,6 +135,100 @@ TEST(Metrics, HealthIsOneOfTheStates) {
   }
 }
 
+TEST(Metrics, WhenAStateBeganIsToldToTheSecondOnceItIsKnown) {
+  Snapshot snapshot = with_filter("web");
+  snapshot.filters[0].health.emplace();
+  const std::string series = R"(tcpeek_filter_health_changed_timestamp_seconds{filter="web"})";
+  EXPECT_EQ(metrics_of(snapshot).at(series), "none");
+  for (const std::chrono::nanoseconds since : {7s + 1ns, 7s + 499ms + 0ns, 6s + 501ms + 0ns}) {
+    snapshot.filters[0].health->since = std::chrono::system_clock::time_point(since);
+    EXPECT_EQ(metrics_of(snapshot).at(series), "7");
+  }
+}
+
+ServiceMetrics one_service() {
+  ServiceMetrics services;
+  services.services.push_back(
+      {.address = "", .port = 443, .counts = {.pending = 5, .retrying = 4}});
+  return services;
+}
+
+TEST(Metrics, AServiceHasItsStateAndWhatIsRetrying) {
+  ServiceMetrics services = one_service();
+  const std::string of_443 = R"({direction="rx",port="443")";
+  const auto state = [&](const char* name) {
+    return metrics_of({}, services)
+        .at("tcpeek_service_health" + of_443 + ",state=\"" + name + "\"}");
+  };
+  EXPECT_EQ(metrics_of({}, services).at("tcpeek_service_handshakes_retrying" + of_443 + "}"), "4");
+  EXPECT_EQ(state("unknown"), "1");
+  const std::string since = "tcpeek_service_health_changed_timestamp_seconds" + of_443 + "}";
+  EXPECT_EQ(metrics_of({}, services).at(since), "none");
+  services.services[0].health = {.is = HealthState::failing,
+                                 .since = std::chrono::system_clock::time_point(90s)};
+  EXPECT_EQ(state("failing"), "1");
+  EXPECT_EQ(state("unknown"), "0");
+  EXPECT_EQ(metrics_of({}, services).at(since), "90");
+}
+
+// Of one port, in the order confirmed, suspected, refuted.
+std::string queue_states(const ReadMetrics& read, const std::string& port) {
+  std::string states;
+  for (const char* state : {"confirmed", "suspected", "refuted"}) {
+    states += read.at("tcpeek_accept_queue_state{port=\"" + port + "\",state=\"" + state + "\"}");
+  }
+  return states;
+}
+
+TEST(Metrics, OfAPortsAcceptQueuesTheWorstIsTold) {
+  Snapshot snapshot;
+  const auto told = [&](std::uint16_t port, QueueVerdict verdict) -> QueueStats& {
+    snapshot.queues.ports.push_back(
+        {.address = {}, .port = port, .suspected = true, .verdict = verdict});
+    return snapshot.queues.ports.back();
+  };
+  told(80, QueueVerdict::refuted).unanswered = 2;
+  told(80, QueueVerdict::unknown).unanswered = 3;
+  told(81, QueueVerdict::refuted);
+  for (const auto& [now, most] : {std::pair{5U, 4U}, std::pair{17U, 16U}, std::pair{130U, 511U}}) {
+    QueueStats& queue = told(82, QueueVerdict::confirmed);
+    queue.backlog_now = now;
+    queue.backlog_max = most;
+  }
+  told(82, QueueVerdict::unknown);
+  snapshot.queues.ports_left_out = 9;
+  const ReadMetrics read = metrics_of(snapshot, one_service());
+  EXPECT_EQ(queue_states(read, "80"), "010");
+  EXPECT_EQ(queue_states(read, "81"), "001");
+  EXPECT_EQ(queue_states(read, "82"), "100");
+  EXPECT_EQ(queue_states(read, "443"), "000") << "a listed service without signs";
+  EXPECT_EQ(read.at(R"(tcpeek_accept_queue_unanswered{port="80"})"), "5");
+  EXPECT_EQ(read.at(R"(tcpeek_accept_queue_unanswered{port="443"})"), "0");
+  EXPECT_EQ(read.at(R"(tcpeek_accept_queue_length{port="82"})"), "5") << "of the fullest";
+  EXPECT_EQ(read.at(R"(tcpeek_accept_queue_limit{port="82"})"), "4");
+  EXPECT_EQ(read.at(R"(tcpeek_accept_queue_length{port="80"})"), "none");
+  EXPECT_EQ(read.at("tcpeek_accept_queues_left_out"), "9");
+}
+
+TEST(Metrics, WhatTheKernelDropsIsMissingWhereItCannotBeAsked) {
+  Snapshot snapshot;
+  snapshot.queues.listen_overflows = 1;
+  snapshot.queues.listen_drops = 2;
+  snapshot.queues.syn_queue_drops = 3;
+  EXPECT_EQ(metrics_of(snapshot).at("tcpeek_listen_overflows_total"), "none");
+  snapshot.queues.counters_known = true;
+  const ReadMetrics read = metrics_of(snapshot);
+  EXPECT_EQ(read.at("tcpeek_listen_overflows_total"), "1");
+  EXPECT_EQ(read.at("tcpeek_listen_drops_total"), "2");
+  EXPECT_EQ(read.at("tcpeek_syn_queue_drops_total"), "3");
+}
+
+TEST(Metrics, RemoteServicesHaveNoAcceptQueueHere) {
+  ServiceMetrics services = one_service();
+  services.services[0].address = "192.0.2.9";
+  EXPECT_EQ(queue_states(metrics_of({}, services), "443"), "nonenonenone");
+}
+
 TEST(Metrics, WhatIsNotOfFilters) {
   Snapshot snapshot;
   snapshot.version = "2.0.0";

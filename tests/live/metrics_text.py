@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -66,6 +68,66 @@ def filter_values(entry: Any) -> Iterator[tuple[str, dict[str, str], float]]:
         yield "handshake_leg_duration_seconds_sum", {"leg": leg}, entry["legs_seconds"][leg]["sum"]
     for state in ("unknown", "never_succeeded", "ok", "degraded", "failing"):
         yield "filter_health", {"state": state}, int(entry["state"]["is"] == state)
+    if entry["state"]["since"] is not None:
+        yield "filter_health_changed_timestamp_seconds", {}, seconds_of(entry["state"]["since"])
+
+
+def seconds_of(moment: str) -> int:
+    """As METRICS has it: to the second."""
+    return math.floor(datetime.datetime.fromisoformat(moment).timestamp() + 0.5)
+
+
+def queue_values(queues: Any) -> Iterator[tuple[str, dict[str, str], float]]:
+    """Of accept queues, of ports with signs; none of those here has two addresses."""
+    for entry in queues["ports"]:
+        port = {"port": str(entry["port"])}
+        told = {"unknown": "suspected"}.get(entry["kernel"], entry["kernel"])
+        for state in ("confirmed", "suspected", "refuted"):
+            yield "accept_queue_state", {**port, "state": state}, int(state == told)
+        yield "accept_queue_unanswered", port, entry["unanswered"]
+        if entry["backlog_now"] is not None:
+            yield "accept_queue_length", port, entry["backlog_now"]
+            yield "accept_queue_limit", port, entry["backlog_max"]
+    yield "accept_queues_left_out", {}, queues["ports_left_out"]
+    if queues["kernel_counters"]["known"]:
+        for name in ("listen_overflows", "listen_drops", "syn_queue_drops"):
+            yield f"{name}_total", {}, queues["kernel_counters"][name]
+
+
+STATES = ("unknown", "never_succeeded", "ok", "degraded", "failing")  # from better to worse, as a port is told
+
+
+def expected_services(top: Any) -> dict[str, float]:
+    """What METRICS has of TOP, of local ports that are listed: the sum of their addresses, and the worst."""
+    values: dict[str, float] = {}
+    states: dict[str, tuple[int, int]] = {}
+    for row in top["rows"]:
+        if row["direction"] not in ("rx", "both"):
+            continue
+        port = str(row["responder"]["port"])
+        labels = {"direction": "rx", "port": port}
+
+        def add(name: str, value: float, **more: str) -> None:
+            series = written(f"tcpeek_service_{name}", labels | more)
+            values[series] = values.get(series, 0) + value
+
+        add("handshakes_total", row["attempts"])
+        add("handshake_successes_total", row["success"])
+        add("handshakes_pending", row["pending"])
+        add("handshakes_retrying", row["retrying"])
+        add("handshakes_evicted_total", row["evicted"])
+        for segment in ("syn", "synack"):
+            add("handshake_retransmits_total", row[f"dup_{segment}_segments"], segment=segment)
+        state = row["state"] or {"is": "unknown", "since": None}
+        since = seconds_of(state["since"]) if state["since"] else 0
+        states[port] = max(states.get(port, (0, 0)), (STATES.index(state["is"]), -since))
+    for port, (worst, since) in states.items():
+        labels = {"direction": "rx", "port": port}
+        for number, state in enumerate(STATES):
+            values[written("tcpeek_service_health", labels | {"state": state})] = int(number == worst)
+        if since:
+            values[written("tcpeek_service_health_changed_timestamp_seconds", labels)] = -since
+    return values
 
 
 def expected(stats: Stats) -> dict[str, float]:
@@ -88,6 +150,8 @@ def expected(stats: Stats) -> dict[str, float]:
             values[written(f"tcpeek_reader_{name}_total", {"reader": str(entry["id"])})] = entry[member]
         for member in ("pending", "remembered", "capacity", "mailbox_depth"):
             values[written(f"tcpeek_reader_{member}", {"reader": str(entry["id"])})] = entry[member]
+    for name, labels, value in queue_values(stats.json["queues"]):
+        values[written(f"tcpeek_{name}", labels)] = value
     values["tcpeek_packets_used_total"] = stats.packets("used")
     for reason, count in stats.ignored.items():
         values[written("tcpeek_packets_ignored_total", {"reason": reason})] = count

@@ -13,7 +13,7 @@ import lab
 import prometheus
 from conversation import RX4, TX4, Conversation
 from lab import HOST_V4, HOST_V6, Lab
-from metrics_text import expected, in_order, samples, written
+from metrics_text import expected, expected_services, in_order, samples, written
 from monitor import Monitor, Stats
 
 PORT = 9475
@@ -69,7 +69,7 @@ class Socket(Case):
                 known = set(expected(stats))
                 rest = {name.partition("{")[0] for name in read if name not in known and not BY_ASKING.match(name)}
                 self.assertEqual(
-                    {name for name in rest if not name.startswith("tcpeek_service")},
+                    {name for name in rest if not name.startswith(("tcpeek_service", "tcpeek_accept_queue_"))},
                     {"tcpeek_handshake_duration_seconds_bucket"},
                 )
             compressed = gzip.decompress(monitor.ask("METRICS prometheus gzip")).decode()
@@ -199,13 +199,16 @@ class Scraped(Case):
                 self.assertLess(rate, max(latency["p99"], 64e-6) * 2)
 
     def compare(self, monitor: Monitor, server: prometheus.Prometheus) -> None:
-        """Hardly anything moves but what asking itself does, so the values of a scrape are those of STATS."""
+        """Hardly anything moves but what asking itself does, so the values of a scrape are those of STATS and TOP."""
         wanted: dict[str, float] = {}
+        ok = written("tcpeek_service_health", {"direction": "rx", "port": "8080", "state": "ok"})
         found: dict[str, float] = {}
 
         def equal() -> bool:
             wanted.clear()
             wanted.update(expected(monitor.stats()))
+            services = expected_services(json.loads(monitor.ask("TOP 100")))
+            wanted.update({series: value for series, value in services.items() if 'port="8080"' in series})
             found.clear()
             for labels, value in server.query('{__name__=~"tcpeek_.+"}'):
                 name = labels.pop("__name__")
@@ -217,6 +220,7 @@ class Scraped(Case):
         except AssertionError as error:
             wrong = {series: (value, found.get(series)) for series, value in wanted.items() if found.get(series) != value}
             raise AssertionError(f"{error}: {wrong}") from None
+        self.assertEqual(wanted[ok], 1)
         self.assertGreater(len(wanted), 100)
 
     def test_exemplars_name_who_failed(self) -> None:

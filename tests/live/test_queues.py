@@ -15,6 +15,7 @@ from typing import Any
 
 import lab
 from lab import HOST_V4, HOST_V6, Lab
+from metrics_text import in_order, samples, written
 from monitor import Monitor
 from stacks import kernel_counter, probe_nft, set_rules
 
@@ -121,6 +122,10 @@ class Queues(unittest.TestCase):
             for listener, backlog in zip(slow, BACKLOGS, strict=True):
                 with self.subTest(slow=backlog):
                     self.assertTrue(ports[listener.getsockname()[1]]["suspected"])
+            read = {in_order(series): value for series, value in samples(monitor.ask("METRICS").decode()).items()}
+            for each in (*stopped, *slow):
+                labels = {"port": str(each.getsockname()[1]), "state": "confirmed"}
+                self.assertEqual(read[written("tcpeek_accept_queue_state", labels)], 1)
             named = {each.getsockname()[1] for each in (*stopped, *slow)}
             self.assertEqual(set(ports), named, "a port that is well")
             counters = monitor.stats().json["queues"]["kernel_counters"]

@@ -77,6 +77,20 @@ local health(filter, state) = [
   series('tcpeek_filter_health', host() { filter: filter, state: 'ok' }, gauge(1, 0)),
   series('tcpeek_filter_health', host() { filter: filter, state: state }, gauge(0, 1)),
 ];
+local service_health(state, refused=0) = [
+  series('tcpeek_service_health', local_service() { state: 'ok' }, gauge(1, 0)),
+  series('tcpeek_service_health', local_service() { state: state }, gauge(0, 1)),
+  series('tcpeek_service_handshake_failures_total', local_service() { reason: 'refused' }, counter(0, refused)),
+];
+// An accept queue, by its states in the fault.
+local queue(states) = [
+  series('tcpeek_accept_queue_state', host() { port: '443', state: state }, gauge(0, if std.member(states, state) then 1 else 0))
+  for state in ['confirmed', 'suspected', 'refuted']
+];
+// Full for a minute, once.
+local full_once = [
+  series('tcpeek_accept_queue_state', host() { port: '443', state: 'confirmed' }, '0+0x31 1+0x3 0+0x99'),
+];
 local dropped(packets) = [
   series('tcpeek_capture_packets_total', host() { interface: 'eth0' }, counter(1000, 1000)),
   series('tcpeek_capture_dropped_packets_total', host() { interface: 'eth0' }, counter(0, packets)),
@@ -129,6 +143,27 @@ local value(record, labels, expected) = {
           '0.20 repeated SYNs for each connection to port 5432 of 192.0.2.7, seen on host-1.',
           repeated(remote_service(), 2)),
     silent('TcpeekServiceSynsRepeated', repeated(local_service(), 0.9)),
+
+    fires('TcpeekAcceptQueueFull',
+          host() { port: '443' },
+          'The accept queue of port 443 of host-1 is full, or was within the last minute, again and again.',
+          queue(['confirmed']),
+          11),
+    fires('TcpeekAcceptQueueFull',
+          host() { port: '443' },
+          'The accept queue of port 443 of host-1 is full, or was within the last minute, again and again.',
+          queue(['suspected']),
+          11),
+    silent('TcpeekAcceptQueueFull', queue(['refuted'])),
+    silent('TcpeekAcceptQueueFull', full_once),
+
+    fires('TcpeekQuietServiceFailing',
+          local_service(),
+          'Port 443 of host-1 is failing, as tcpeek judges it by the last attempts, and there are too few for a ratio.',
+          service_health('failing')),
+    silent('TcpeekQuietServiceFailing', service_health('failing', 1)),  // other alerts tell
+    silent('TcpeekQuietServiceFailing', service_health('degraded')),
+    silent('TcpeekQuietServiceFailing', service_health('never_succeeded')),
 
     fires('TcpeekFleetServiceFailing',
           { job: 'tcpeek', direction: 'rx', port: '443' },

@@ -4,6 +4,8 @@ of those that end badly. Nothing is built.
 
 from __future__ import annotations
 
+import pathlib
+import re
 import unittest
 
 from setup_test import RECORD, ScriptTest
@@ -27,6 +29,16 @@ for target in blocks decode json; do
   install -m 755 "$FAKES/target" "$ROOT/build/fuzz/tests/fuzz/${target}_fuzz"
 done
 """
+
+
+class CorpusTest(unittest.TestCase):
+    def test_it_is_as_small_as_its_readme_says(self) -> None:
+        folder = pathlib.Path(__file__).resolve().parents[1] / "fuzz"
+        most = re.search(r"below (\d+) KiB", (folder / "README.md").read_text(encoding="utf-8"))
+        assert most is not None
+        sizes = [each.stat().st_size for each in (folder / "corpus").rglob("*") if each.is_file()]
+        self.assertGreater(len(sizes), 100)
+        self.assertLess(sum(sizes), int(most[1]) << 10)
 
 
 class FuzzTest(ScriptTest):

@@ -76,6 +76,23 @@
             '{{ with $labels.address }} of {{ . }}{{ end }}, seen on {{ $labels.instance }}.'
           ),
           alert(
+            'AcceptQueueFull',
+            'warning',
+            c.queueFor,
+            'max without (state) (tcpeek_accept_queue_state{%s, state=~"confirmed|suspected"}) == 1' % s,
+            'A service does not accept its connections fast enough, so SYNs are dropped.',
+            'The accept queue of port {{ $labels.port }} of {{ $labels.instance }} is full, or was within the last minute, again and again.'
+          ),
+          alert(
+            'QuietServiceFailing',
+            'warning',
+            c.slowFor,
+            'max without (state) (tcpeek_service_health{%s, direction="rx", state="failing"}) == 1\nunless\n%s >= %s' %
+            [s, q.failed(service, s + ', direction="rx"', c.window), number(c.minFailures)],
+            'A service that is rarely used fails.',
+            'Port {{ $labels.port }} of {{ $labels.instance }} is failing, as tcpeek judges it by the last attempts, and there are too few for a ratio.'
+          ),
+          alert(
             'FleetServiceFailing',
             'critical',
             c.quickFor,

@@ -16,6 +16,8 @@
     quickFor: '30s',
     slowFor: '10m',
     downFor: '1m',
+    // A sign of a full accept queue lasts a minute by itself.
+    queueFor: '2m',
     // How long a host is missed after its last sample.
     goneAfter: '5m',
     goneForgotten: '1h',

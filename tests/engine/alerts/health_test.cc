@@ -233,6 +233,36 @@ TEST_F(ServiceHealthTest, NoMoreThanItsBound) {
   EXPECT_TRUE(top_.services.back().health.has_value()) << "the latest ones are known";
 }
 
+TEST_F(ServiceHealthTest, OfAPortTheWorstOfItsAddressesIsTold) {
+  service("192.0.2.1", 443).success = 10;
+  service("2001:db8::1", 443).success = 10;
+  service("192.0.2.1", 80).success = 10;
+  service("198.51.100.9", 443);
+  top_.services[3].responder_local = false;
+  top_.services[3].initiator_local = true;
+  top_.services[3].success = 10;
+  service_second();
+  refuse(1, 3);
+  service_second();
+  const auto fails = snapshot_.taken;
+  service_second();
+  ipc::ServiceMetrics metrics;
+  const auto listed = [&](const std::string& address, std::uint16_t port) {
+    metrics.services.push_back({.address = address, .port = port});
+  };
+  listed("", 443);
+  listed("", 80);
+  listed("", 22);
+  listed("198.51.100.9", 443);
+  metrics.services[2].health.is = HealthState::failing;  // of an earlier round
+  health_.describe(metrics);
+  EXPECT_EQ(metrics.services[0].health.is, HealthState::failing);
+  EXPECT_EQ(metrics.services[0].health.since, fails);
+  EXPECT_EQ(metrics.services[1].health.is, HealthState::ok);
+  EXPECT_EQ(metrics.services[2].health.is, HealthState::unknown) << "none that is followed";
+  EXPECT_EQ(metrics.services[3].health.is, HealthState::ok) << "remote: by its address";
+}
+
 TEST_F(ServiceHealthTest, AFilterOfTheSameNameIsAnother) {
   filter("rx 192.0.2.1:443").counts[Tally::success] = 1;
   service("192.0.2.1", 443);

@@ -37,6 +37,13 @@ TEST(ForwardOptionsTest, Values) {
   EXPECT_TRUE(options.redact);
 }
 
+TEST(ForwardOptionsTest, TakesServersAsLibnatsDoes) {
+  for (const char* const url : {"a", "a:4222", "nats://a", "tls://a.example:4443",
+                                "nats://user:pass@a:1", "nats://[::1]:4222", "[2001:db8::1]"}) {
+    EXPECT_EQ(parse({"--server", url}).broker.servers, std::vector<std::string>{url});
+  }
+}
+
 TEST(ForwardOptionsTest, RefusesWithTheOptionAndWhatIsAllowed) {
   for (const auto& [arguments, said] :
        std::vector<std::pair<std::vector<const char*>, std::string>>{
@@ -51,8 +58,19 @@ TEST(ForwardOptionsTest, RefusesWithTheOptionAndWhatIsAllowed) {
            {{"--server", ","}, "--server: ',' is not a list"},
            {{"--tls-cert", "x"}, "--tls-cert and --tls-key: each needs the other"},
            {{"--redact", "--aggregate", "5"}, "--redact with --aggregate needs --redact-key"},
-           {{"--nonsense"}, "command line: "},
-           {{"stray"}, "command line: "}}) {
+           {{"--server", "http://x"}, "--server: 'http://x' is not nats://HOST[:PORT] or"},
+           {{"--server", "nats://"}, "--server: 'nats://' is not"},
+           {{"--server", "nats://a:0"}, "--server: 'nats://a:0' is not"},
+           {{"--server", "nats://a:99999"}, "--server: 'nats://a:99999' is not"},
+           {{"--server", "a,tls://b c"}, "--server: 'tls://b c' is not"},
+           {{"--server", "2001:db8::1"}, "--server: '2001:db8::1' is not"},
+           {{"--server", ""}, "--server needs a value"},
+           {{"--socket="}, "--socket needs a value"},
+           {{"--host"}, "--host needs a value"},
+           {{"--redact=yes"}, "--redact: takes no value, but 'yes' was given"},
+           {{"--redat"}, "'--redat' is not an option; did you mean --redact?"},
+           {{"--nonsense=1"}, "'--nonsense=1' is not an option; tcpeek-forward --help"},
+           {{"stray"}, "'stray' is not an option; tcpeek-forward --help"}}) {
     try {
       parse(arguments);
       ADD_FAILURE() << said;
