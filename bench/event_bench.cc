@@ -86,7 +86,8 @@ void told(benchmark::State& state) {
     state.ResumeTiming();
     bytes = tell_all(host, watcher, piece);
   }
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kOutcomes));
+  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) *
+                          static_cast<std::int64_t>(kOutcomes));
   state.counters["bytes_each"] = static_cast<double>(bytes) / kOutcomes;
 }
 BENCHMARK(told)->ArgName("ip")->Arg(4)->Arg(6)->Unit(benchmark::kMicrosecond);

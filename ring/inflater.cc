@@ -16,6 +16,7 @@ namespace tcpeek::ring {
 namespace {
 
 constexpr std::size_t kChunk = std::size_t{256} << 10;
+constexpr std::size_t kFirstChunk = std::size_t{4} << 10;
 
 class Plain final : public Inflater {
  public:
@@ -50,7 +51,7 @@ class Decompressor : public Inflater {
   [[nodiscard]] bool exhausted() const noexcept { return exhausted_ && at_ == end_; }
   bool out_was_full_ = false;  // then more output may come without more input
   void refill() {
-    chunk_.resize(kChunk);  // not before it is this file's turn
+    chunk_.resize(chunk_.empty() ? kFirstChunk : kChunk);  // little until it is this file's turn
     at_ = 0;
     end_ = source_.read(chunk_);
     exhausted_ = end_ == 0;
@@ -58,7 +59,7 @@ class Decompressor : public Inflater {
   void end(std::string trouble = {}) {
     ended_ = true;
     trouble_ = std::move(trouble);
-    chunk_ = {};
+    chunk_ = std::vector<std::byte>();
     at_ = end_ = 0;
   }
 
