@@ -13,7 +13,7 @@
 namespace tcpeek::ipc {
 namespace {
 
-constexpr std::uint64_t kPerSecond = Elapsed::period::den;
+constexpr std::uint64_t kMicrosecondsASecond = Elapsed::period::den;
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
 // The start of a text: `size` bytes that are one character, or, where they are not valid, the bytes
@@ -161,7 +161,7 @@ void append_rfc3339_utc(std::string& out, std::chrono::system_clock::time_point 
   const auto midnight = floor<days>(shown);
   const std::chrono::year_month_day date{midnight};
   const auto us = static_cast<std::uint64_t>((shown - midnight).count());
-  const std::uint64_t s = us / kPerSecond;
+  const std::uint64_t s = us / kMicrosecondsASecond;
 
   std::array<char, std::string_view("2024-02-29T23:59:59.000001Z").size()> text;
   char* at = put_digits(text.data(), static_cast<std::uint64_t>(static_cast<int>(date.year())), 4);
@@ -174,7 +174,7 @@ void append_rfc3339_utc(std::string& out, std::chrono::system_clock::time_point 
   put('T', s / 3600, 2);
   put(':', s / 60 % 60, 2);
   put(':', s % 60, 2);
-  put('.', us % kPerSecond, 6);
+  put('.', us % kMicrosecondsASecond, 6);
   *at = 'Z';
   out.append(text.data(), text.size());
 }
@@ -186,10 +186,10 @@ std::string rfc3339_utc(std::chrono::system_clock::time_point time) {
 }
 
 void append_json_seconds(std::string& out, Elapsed duration) {
-  const fmt::format_int whole(duration.count() / kPerSecond);
+  const fmt::format_int whole(duration.count() / kMicrosecondsASecond);
   out.append(whole.data(), whole.size());
   std::array<char, 7> fraction{'.'};
-  put_digits(fraction.data() + 1, duration.count() % kPerSecond, 6);
+  put_digits(fraction.data() + 1, duration.count() % kMicrosecondsASecond, 6);
   out.append(fraction.data(), fraction.size());
 }
 
