@@ -157,7 +157,7 @@ class Refused(OutputCase):
     def test_options(self) -> None:
         for options, said in (
             (("--window", "0"), "--window: '0' is not a whole number from 1 to 1000000"),
-            (("--credentials",), "command line: "),
+            (("--credentials",), "--credentials needs a value; tcpeek-forward --help lists the options"),
             (("--redact-key", str(self.folder / "none")), "--redact-key: cannot read"),
             (("--tls-ca", str(self.folder / "none")), "--tls-ca '"),
         ):
