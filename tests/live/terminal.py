@@ -117,7 +117,17 @@ class Terminal:
                 break
             if not alive or time.monotonic() > deadline:
                 raise AssertionError(f"not within {seconds:g} s: {wanted!r} on\n{self.text()}")
+        self._finish_frame()
         return self.text()
+
+    def _finish_frame(self) -> None:
+        """A terminal passes on 4 KiB at a time, so the text may be there and the rows below it not yet."""
+        until = time.monotonic() + 2
+        seen = -1
+        while seen != len(self.raw) and time.monotonic() < until:
+            seen = len(self.raw)
+            if not self.pump(0.15):
+                return
 
     def wait_end(self) -> int:
         """Its exit status."""

@@ -431,9 +431,9 @@ class TerminalTest(ScreenTest):
 
     def test_frame_by_frame(self) -> None:
         with self.tcpeek(self.live_answers()), self.top() as terminal:
-            text = terminal.wait_for("198.51.100.1:80")
-            self.assertIn("q quit  ? help", text.splitlines()[23])
-            self.assertIn("tcpeek 2.0.0 eth0", text.splitlines()[0])
+            terminal.wait_for("198.51.100.1:80")
+            terminal.wait_for(lambda: "q quit  ? help" in terminal.lines()[23])
+            self.assertIn("tcpeek 2.0.0 eth0", terminal.lines()[0])
             terminal.type("?")
             terminal.wait_for("How attempts to connect fare")
             terminal.type("q\x1b[B\x1b[B\r")
