@@ -397,9 +397,10 @@ class Words(unittest.TestCase):
 
     @staticmethod
     def pressed(terminal: Terminal, key: str, wanted: str) -> bool:
-        """Whether it shows after a key what it may not show at once."""
+        """Whether it goes to what may not be there yet; one press at a time, as those that wait are all followed."""
+        before = terminal.lines()[0].partition("]")[0]
         terminal.type(key)
-        terminal.pump(0.5)
+        terminal.wait_for(lambda: terminal.lines()[0].partition("]")[0] != before)
         return wanted in terminal.lines()[0]
 
 
