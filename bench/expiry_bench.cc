@@ -30,7 +30,7 @@ using flowtable::PacketTime;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t kSweepSlice = 512;  // as in engine/live/reader.cc
+constexpr std::size_t kSweepSlice = 128;  // as in engine/live/reader.cc
 constexpr seconds kTimeout{60};
 
 using Tracker = engine::Pipeline::Tracker;
