@@ -34,7 +34,13 @@ void start_capture(std::span<PacketSocket> sockets, const CaptureTarget& target,
     }
   }
   if (sockets.size() > 1) sockets.front().set_steering(config.steering);
-  for (PacketSocket& socket : sockets) socket.set_filter(config.filter);
+  for (PacketSocket& socket : sockets) {
+    if (config.program >= 0) {
+      socket.set_program(config.program);
+    } else {
+      socket.set_filter(config.filter);
+    }
+  }
 }
 
 std::vector<PacketSocket> open_capture_group(const CaptureTarget& target, std::size_t readers,

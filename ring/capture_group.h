@@ -32,6 +32,7 @@ struct CaptureGroupConfig {
   RingGeometry geometry;
   bool promiscuous = false;
   std::span<const sock_filter> filter;
+  int program = -1;  // a loaded eBPF program, in place of the filter (prefilter.h)
   std::span<const sock_filter> steering;
 };
 

@@ -34,6 +34,12 @@ void PacketSocket::set_filter(std::span<const sock_filter> program) {
   }
 }
 
+void PacketSocket::set_program(int descriptor) {
+  if (::setsockopt(socket_.get(), SOL_SOCKET, SO_ATTACH_BPF, &descriptor, sizeof descriptor) != 0) {
+    throw_errno("cannot attach the prefilter on " + interface_);
+  }
+}
+
 void PacketSocket::map_ring(const RingGeometry& geometry) {
   validate(geometry, static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
   tpacket_req3 request{};

@@ -47,6 +47,8 @@ class PacketSocket {
   PacketSocket(Access access, std::string interface);
 
   void set_filter(std::span<const sock_filter> program);
+  // The same of a loaded eBPF program.
+  void set_program(int descriptor);
   void map_ring(const RingGeometry& geometry);
   // Index 0: every interface.
   void bind(std::uint32_t interface_index);
