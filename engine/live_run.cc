@@ -20,7 +20,6 @@
 #include "engine/reporter_config_of.h"
 #include "engine/web_of.h"
 #include "ipc/tcp_listener.h"
-#include "ring/capture_program.h"
 #include "ring/geometry.h"
 
 namespace tcpeek::engine {
@@ -71,6 +70,7 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
       filters_(options.filters),
       links_(ring::read_links()),
       interfaces_(options.interfaces, options.local, links_),
+      prefilter_(options, capture_filter_, interfaces_, log),
       sizing_(live_sizing(options, interfaces_.targets().size())),
       loss_warnings_({.ring_mib = sizing_.ring_mib, .readers = sizing_.cpus.size()}),
       start_(read_clocks()),
@@ -128,6 +128,7 @@ LiveRun::LiveRun(const Options& options, LineWriter& standard_error, LineWriter&
     queue_watch_.judge(snapshot.queues, QueueWatch::Clock::now(),
                        snapshot.taken.time_since_epoch());
     snapshot.server.deltas_displaced = request_handler_.deltas().displaced();
+    snapshot.prefilter = prefilter_.stats();
   });
   request_handler_.offer(metrics_replies_);
   if (options_.metrics_exemplars) reporter_.keep(failure_examples_);
@@ -151,10 +152,7 @@ CaptureSockets LiveRun::open_sockets() {
                              .steering = ring::steering_program(steering_)};
   try {
     return {config, interfaces_.targets(),
-            [this](const ring::CaptureTarget& target) {
-              return ring::capture_program(capture_filter_, target.access,
-                                           interfaces_.loopback_index(target));
-            },
+            [this](const ring::CaptureTarget& target) { return prefilter_.filter_for(target); },
             socket_closer_};
   } catch (const ring::FilterSyntaxError& e) {
     throw UsageError(fmt::format("--bpf: {} is not a filter expression (pcap-filter(7)): {}",
@@ -261,6 +259,7 @@ bool LiveRun::start_readers() {
 void LiveRun::print_banner() {
   LiveBanner banner;
   banner.filter = in_words(capture_filter_);
+  banner.prefilter = prefilter_.in_words();
   banner.capture_bytes = ring::kSnapLength;
   banner.readers = readers_.size();
   banner.ring_mib = sizing_.ring_mib;

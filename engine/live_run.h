@@ -31,6 +31,7 @@
 #include "engine/live/top_collector.h"
 #include "engine/live/top_rounds.h"
 #include "engine/live_output.h"
+#include "engine/live_prefilter.h"
 #include "engine/live_reload.h"
 #include "engine/live_trends.h"
 #include "engine/output/line_writer.h"
@@ -95,6 +96,7 @@ class LiveRun {
   FilterRegistry filters_;
   const ring::LinkState links_;  // at the start
   Interfaces interfaces_;
+  const PrefilterChoice prefilter_;
   const Sizing sizing_;
   LossWarnings loss_warnings_;
   const ClockReading start_;

@@ -208,6 +208,14 @@ struct ServerStats {
   std::uint64_t deltas_displaced = 0;  // names of DELTA forgotten for others
 };
 
+// Whether the kernel drops ACKs that no attempt waits for (--prefilter).
+struct PrefilterStats {
+  std::string mode;             // as asked for
+  bool active = false;          // on every interface
+  std::string reason;           // why not
+  std::uint64_t map_bytes = 0;  // of its marks, in the kernel
+};
+
 struct Snapshot {
   std::string version;
   std::chrono::system_clock::time_point started;
@@ -227,8 +235,9 @@ struct Snapshot {
   std::uint64_t stray_syns = 0;  // with another ISN than the attempt that went on
   PacketStats packets;
   ServerStats server;
-  std::optional<ServerStats> http;      // where metrics are served by HTTP; without lines_lost
-  std::optional<HistoryStats> history;  // live, if any is kept
+  std::optional<ServerStats> http;          // where metrics are served by HTTP; without lines_lost
+  std::optional<HistoryStats> history;      // live, if any is kept
+  std::optional<PrefilterStats> prefilter;  // live
   Queues queues;
 
   [[nodiscard]] UptimeClock clock() const noexcept { return {taken, uptime}; }

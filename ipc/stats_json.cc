@@ -267,6 +267,17 @@ void write_server(JsonWriter& json, const ServerStats& server) {
   json.member("deltas_displaced", server.deltas_displaced);
 }
 
+void write_prefilter(JsonWriter& json, const PrefilterStats& prefilter) {
+  json.member("mode", prefilter.mode);
+  json.member("active", prefilter.active);
+  if (prefilter.reason.empty()) {
+    json.null_member("reason");
+  } else {
+    json.member("reason", prefilter.reason);
+  }
+  json.member("map_bytes", prefilter.map_bytes);
+}
+
 void write_identity(JsonWriter& json, std::string_view left_name, std::uint64_t left,
                     std::uint64_t right) {
   json.member(left_name, left);
@@ -338,6 +349,9 @@ void write_snapshot(JsonWriter& json, const Snapshot& snapshot, const Snapshot& 
   json.object("packets", [&] { write_packets(json, snapshot.packets); });
   json.object("server", [&] { write_server(json, snapshot.server); });
   if (snapshot.http) json.object("http", [&] { write_http(json, *snapshot.http); });
+  if (snapshot.prefilter) {
+    json.object("prefilter", [&] { write_prefilter(json, *snapshot.prefilter); });
+  }
   json.object("queues", [&] { write_queues(json, snapshot.queues); });
   if (snapshot.history) json.object("history", [&] { write_history(json, *snapshot.history); });
   json.object("accounting", [&] { write_accounting(json, all); });

@@ -38,6 +38,7 @@
 //                         requests_dropped, replies_dropped, lines_lost, watchers (now),
 //                         watchers_refused, watchers_stalled, deltas_displaced
 //   http                  with --metrics-listen: the members of `server` about clients and watchers
+//   prefilter             live: mode (as asked for), active, reason (why not, or null), map_bytes
 //   queues                accept queues: ports[] (queue_stats.h), ports_left_out, listeners_known,
 //                         kernel_counters {known, listen_overflows, listen_drops, syn_queue_drops}
 //   history               live, if there is a socket: bytes, filters, filters_not_kept, services (HISTORY)

@@ -181,6 +181,13 @@ bool apply_capture(Options& options, const std::string& text) {
   return text == "tcp" || text == "handshake";
 }
 
+bool apply_prefilter(Options& options, const std::string& text) {
+  if (text == "off") options.prefilter = PrefilterMode::off;
+  if (text == "auto") options.prefilter = PrefilterMode::automatic;
+  if (text == "on") options.prefilter = PrefilterMode::on;
+  return text == "off" || text == "auto" || text == "on";
+}
+
 bool apply_failing_ratio(Options& options, const std::string& text) {
   return store_number(options.health.failing_percent, text, 1, 100);
 }
@@ -311,6 +318,8 @@ constexpr std::array kValueOptions{
                 apply_copy_window, same<&Options::copy_window>},
     ValueOption{"--bpf", "a libpcap filter expression", false, apply_bpf, same<&Options::bpf>},
     ValueOption{"--capture", "handshake or tcp", false, apply_capture, same<&Options::capture>},
+    ValueOption{"--prefilter", "auto, off or on", false, apply_prefilter,
+                same<&Options::prefilter>},
     ValueOption{
         "--decap",
         "none, all, or a list of vxlan, geneve, gre and ipip, such as vxlan:4790,gre with a "

@@ -27,6 +27,7 @@ namespace tcpeek::engine {
 
 using ChecksumMode = flowtable::Verify;
 enum class CaptureMode : std::uint8_t { handshake, tcp };
+enum class PrefilterMode : std::uint8_t { off, automatic, on };
 
 // Where metrics are served by HTTP.
 struct MetricsListen {
@@ -63,6 +64,7 @@ struct Options {
   std::chrono::microseconds copy_window{2000};
   std::string bpf;
   CaptureMode capture = CaptureMode::handshake;
+  PrefilterMode prefilter = PrefilterMode::off;
   std::optional<flowtable::Tunnels> decap;  // empty: all for files, none live
   OutputFormat output = OutputFormat::text;
   std::optional<MetricsListen> metrics_listen;  // empty: no HTTP

@@ -11,12 +11,13 @@ namespace tcpeek::engine {
 namespace {
 
 constexpr std::string_view kExclude = "exclude";
-constexpr std::array<std::string_view, 18> kLiveOnly{"--interface",
+constexpr std::array<std::string_view, 19> kLiveOnly{"--interface",
                                                      "--socket",
                                                      "--no-socket",
                                                      "--buffer",
                                                      "--promisc",
                                                      "--capture",
+                                                     "--prefilter",
                                                      "--cpus",
                                                      "--failing-ratio",
                                                      "--degraded-ratio",

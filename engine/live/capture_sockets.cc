@@ -96,7 +96,8 @@ void CaptureSockets::start(Watched& watched, std::span<ring::PacketSocket> socke
   ring::start_capture(sockets, watched.target,
                       {.geometry = config_.geometry,
                        .promiscuous = config_.promiscuous,
-                       .filter = watched.filter,
+                       .filter = watched.filter.classic,
+                       .program = watched.filter.program,
                        .steering = config_.steering});
   watched.first = sockets.front().descriptor();
 }

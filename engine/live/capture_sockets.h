@@ -33,12 +33,18 @@ struct CaptureConfig {
   std::vector<sock_filter> steering;
 };
 
+// What decides which packets a socket gets.
+struct TargetFilter {
+  std::vector<sock_filter> classic;
+  int program = -1;  // in its place: an eBPF program, loaded for as long as sockets are opened
+};
+
 // How many spare sockets an interface gets, at most.
 [[nodiscard]] std::size_t spare_sockets(unsigned readers, std::size_t most) noexcept;
 
 class CaptureSockets {
  public:
-  using FilterFor = std::function<std::vector<sock_filter>(const ring::CaptureTarget&)>;
+  using FilterFor = std::function<TargetFilter(const ring::CaptureTarget&)>;
 
   // Begins to capture on each target. `closer` gets what is left at the end.
   CaptureSockets(CaptureConfig config, std::span<const ring::CaptureTarget> targets,
@@ -73,7 +79,7 @@ class CaptureSockets {
  private:
   struct Watched {
     ring::CaptureTarget target;
-    std::vector<sock_filter> filter;
+    TargetFilter filter;
     std::vector<ring::PacketSocket> capturing;  // until they are taken
     std::vector<ring::PacketSocket> spare;
     int first = -1;  // the first reader's descriptor, which is closed by nobody else

@@ -17,12 +17,15 @@ std::vector<std::string> lines_of(const LiveBanner& banner) {
   }
   const std::uint64_t mib = banner.readers * (banner.interfaces.size() * banner.ring_mib +
                                               (banner.table_bytes_each >> 20));
-  return {fmt::format("listening on {}, link-type {}, capture size {} bytes",
-                      fmt::join(names, ", "), fmt::join(types, ", "), banner.capture_bytes),
-          fmt::format("{} reader{} with rings of {} MiB and room for {} attempts each, {} MiB in "
-                      "all, kernel filter: {}",
-                      banner.readers, banner.readers == 1 ? "" : "s", banner.ring_mib,
-                      banner.sessions_each, mib, banner.filter)};
+  std::vector<std::string> lines{
+      fmt::format("listening on {}, link-type {}, capture size {} bytes", fmt::join(names, ", "),
+                  fmt::join(types, ", "), banner.capture_bytes),
+      fmt::format("{} reader{} with rings of {} MiB and room for {} attempts each, {} MiB in "
+                  "all, kernel filter: {}",
+                  banner.readers, banner.readers == 1 ? "" : "s", banner.ring_mib,
+                  banner.sessions_each, mib, banner.filter)};
+  if (!banner.prefilter.empty()) lines.push_back(banner.prefilter);
+  return lines;
 }
 
 std::vector<std::string> lines_of(const ReplayBanner& banner) {

@@ -14,6 +14,7 @@ struct LiveBanner {
   std::vector<std::string> interfaces;
   std::vector<std::string> link_types;  // of each interface
   std::string filter;                   // what the kernel lets through, in words
+  std::string prefilter;                // in words; empty if it was not asked for
   std::uint32_t capture_bytes = 0;      // of each packet
   std::size_t readers = 0;
   unsigned ring_mib = 0;  // of each reader and interface

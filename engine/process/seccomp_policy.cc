@@ -126,6 +126,7 @@ Calls spare_sockets() {
   Calls calls{
       {"mmap", {without(2, PROT_EXEC), {3, MAP_SHARED | MAP_ANONYMOUS, MAP_SHARED}}},  // the ring
       option("setsockopt", SOL_SOCKET, SO_ATTACH_FILTER),
+      option("setsockopt", SOL_SOCKET, SO_ATTACH_BPF),  // of the prefilter, loaded before
       option("getsockopt", SOL_PACKET, PACKET_FANOUT),
   };
   for (const int name :

@@ -70,6 +70,17 @@ TEST(StatsReply, MembersAndTheirOrder) {
           R"("delivered":{"delivered":0,"accounted":0,"holds":true}}})");
 }
 
+TEST(StatsReply, WhetherThePrefilterIsUsed) {
+  Snapshot snapshot;
+  EXPECT_FALSE(Json::parse(stats_reply(snapshot)).contains("prefilter"));
+  snapshot.prefilter = PrefilterStats{.mode = "on", .active = true, .reason = "", .map_bytes = 42};
+  EXPECT_EQ(Json::parse(stats_reply(snapshot))["prefilter"].dump(),
+            R"({"mode":"on","active":true,"reason":null,"map_bytes":42})");
+  snapshot.prefilter = PrefilterStats{.mode = "auto", .reason = "a \"reason\""};
+  EXPECT_EQ(Json::parse(stats_reply(snapshot))["prefilter"].dump(),
+            R"({"mode":"auto","active":false,"reason":"a \"reason\"","map_bytes":0})");
+}
+
 TEST(StatsReply, TheHttpServerWhereThereIsOne) {
   Snapshot snapshot;
   EXPECT_FALSE(Json::parse(stats_reply(snapshot)).contains("http"));

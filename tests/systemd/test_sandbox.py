@@ -1,8 +1,10 @@
 """What the services may do and what they cannot, measured on the running processes."""
 
+import json
 import pathlib
 import re
 import unittest
+from typing import Any
 
 import nest
 import lab
@@ -11,7 +13,9 @@ from conversation import POSITIONS, RX4, Conversation
 UNIT = "tcpeek@veth0.service"
 SOCKET = "/run/tcpeek/veth0.sock"
 PINNING = (lab.ROOT / "packaging/pin-readers.conf").read_text(encoding="utf-8")
+PREFILTER = (lab.ROOT / "packaging/prefilter.conf").read_text(encoding="utf-8")
 CAP_NET_RAW = 1 << 13
+CAP_BPF = 1 << 39
 EVERYTHING = "--threads 2 -B 4 --promisc --icmp -c 2 --capture tcp -t 1 -l debug --local 192.0.2.0/24 any:RX@%:%"
 
 setUpModule = nest.require
@@ -98,6 +102,39 @@ class Sandbox(nest.TestCase):
             self.assertEqual(reader["Cpus_allowed_list"], main["Cpus_allowed_list"])
         (notice,) = [text for severity, text in self.nest.said(UNIT) if "not pinned" in text and severity == 5]
         self.assertIn("pin-readers.conf", notice)
+        Conversation(self.network.wire(), RX4).succeed()
+        lab.wait_for(lambda: b'"attempts":1' in self.nest.ask("STATS", SOCKET), "it counts")
+
+    def stats(self) -> dict[str, Any]:
+        told = json.loads(self.nest.ask("STATS", SOCKET))
+        assert isinstance(told, dict)
+        return told
+
+    def test_the_prefilter_is_loaded_where_the_drop_in_allows_it(self) -> None:
+        self.options("--threads 2 -B 4 --prefilter auto")
+        self.nest.drop_in(UNIT, PREFILTER)
+        threads = status_of_threads(self.started())
+        told = self.stats()["prefilter"]
+        if not told["active"] and "Operation not permitted" not in told["reason"]:
+            self.skipTest(told["reason"])
+        self.assertTrue(told["active"], told["reason"])
+        for thread in threads:
+            self.assertEqual({int(thread[set_], 16) for set_ in ("CapInh", "CapPrm", "CapEff", "CapAmb")}, {0})
+            self.assertEqual(int(thread["CapBnd"], 16), CAP_NET_RAW | CAP_BPF)
+        wire = self.network.wire()
+        stranger = Conversation(wire, RX4)
+        for number in range(20):
+            stranger.ack(seq=1 + number)
+        Conversation(wire, RX4).succeed()
+        lab.wait_for(lambda: b'"attempts":1' in self.nest.ask("STATS", SOCKET), "it counts")
+        lab.wait_for(lambda: bool(self.stats()["packets"]["delivered"] == 3), "the handshake alone was read")
+
+    def test_as_shipped_it_runs_without_the_prefilter_and_says_why(self) -> None:
+        self.options("--threads 2 -B 4 --prefilter auto")
+        self.started()
+        told = self.stats()["prefilter"]
+        self.assertFalse(told["active"])
+        self.assertIn("Operation not permitted (it takes CAP_BPF", told["reason"])
         Conversation(self.network.wire(), RX4).succeed()
         lab.wait_for(lambda: b'"attempts":1' in self.nest.ask("STATS", SOCKET), "it counts")
 

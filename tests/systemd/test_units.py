@@ -48,6 +48,14 @@ class Exposure(unittest.TestCase):
                 pathlib.Path(folder, unit).write_text(whole, encoding="utf-8")
                 analyze(pathlib.Path(folder), unit, MOST_EXPOSED_PINNING)
 
+    def test_with_the_prefilter(self) -> None:
+        drop_in = (PACKAGING / "prefilter.conf").read_text(encoding="utf-8")
+        for unit in UNITS:
+            with self.subTest(unit), tempfile.TemporaryDirectory() as folder:
+                whole = (PACKAGING / unit).read_text(encoding="utf-8").replace("[Install]", f"{drop_in}\n[Install]")
+                pathlib.Path(folder, unit).write_text(whole, encoding="utf-8")
+                analyze(pathlib.Path(folder), unit, MOST_EXPOSED)
+
     def test_a_loose_unit_would_be_refused(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             loose = "\n".join(line for line in settings(UNITS[0]) if not line.startswith("SystemCallFilter="))
@@ -78,6 +86,7 @@ class Installed(unittest.TestCase):
             "usr/lib/systemd/system/tcpeek@.service": "tcpeek@.service",
             "usr/lib/systemd/system/tcpeek-metrics.socket": "tcpeek-metrics.socket",
             "usr/share/doc/tcpeek/pin-readers.conf": "pin-readers.conf",
+            "usr/share/doc/tcpeek/prefilter.conf": "prefilter.conf",
             "usr/share/doc/tcpeek/tcpeek.conf": "tcpeek.conf",
             "usr/lib/sysusers.d/tcpeek.conf": "tcpeek.sysusers",
             "etc/default/tcpeek": "tcpeek.default",

@@ -55,6 +55,7 @@ TEST(Options, help_names_every_option_and_fits_a_terminal) {
                            " --capture=",
                            " --output=",
                            " --decap=",
+                           " --prefilter=",
                            " --syslog ",
                            " --no-seccomp ",
                            " --no-socket ",

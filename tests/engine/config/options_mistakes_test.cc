@@ -109,6 +109,7 @@ TEST(Options, given_more_than_once) {
                              "--bpf=tcp",
                              "--capture=tcp",
                              "--decap=gre",
+                             "--prefilter=on",
                              "--output=json",
                              "--only=failure",
                              "--color=never",

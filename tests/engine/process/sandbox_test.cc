@@ -224,6 +224,7 @@ const std::vector<Call> kReactorsAlone{
     {"newfstatat", [] { ::syscall(SYS_newfstatat, AT_FDCWD, "/", nullptr, 0); }},
     {"mmap", [] { ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, -1, 0); }},
     {"setsockopt", [] { set_option(SOL_PACKET, PACKET_RX_RING); }},
+    {"setsockopt", [] { set_option(SOL_SOCKET, SO_ATTACH_BPF); }},
     {"setsockopt", [] { set_option(SOL_PACKET, PACKET_FANOUT); }},
     {"setsockopt", [] { set_option(SOL_PACKET, PACKET_ADD_MEMBERSHIP); }},
     {"getsockopt", [] { get_option(SOL_PACKET, PACKET_FANOUT); }},
