@@ -2,6 +2,7 @@
 // errors about it, lands on the member that owner(steering_hash()) names.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <map>
@@ -41,7 +42,17 @@ std::uint32_t hash_of(const End& a, const End& b) {
 
 class SteeringLiveTest : public test::LiveTest {
  protected:
-  using Shown = std::pair<Frame, bool>;  // what a socket sees, and whether it is outgoing
+  // What a socket sees.
+  struct Shown {
+    Frame bytes;
+    bool outgoing = false;
+
+    // Not by <=>, about which gcc 12 warns where it optimises (-Wstringop-overread).
+    bool operator<(const Shown& o) const {
+      if (outgoing != o.outgoing) return o.outgoing;
+      return std::ranges::lexicographical_compare(bytes, o.bytes);
+    }
+  };
   struct Packet {
     Frame sent;
     unsigned member;
@@ -75,7 +86,7 @@ class SteeringLiveTest : public test::LiveTest {
   // the kernel then drops packets of ours.
   void send_missing(const std::map<Shown, unsigned>& landed) {
     for (const auto& [shown, packet] : expected_) {
-      if (!landed.contains(shown)) (shown.second ? inside_ : outside_)->send(packet.sent);
+      if (!landed.contains(shown)) (shown.outgoing ? inside_ : outside_)->send(packet.sent);
     }
   }
 
