@@ -4,20 +4,6 @@
 #include <stdexcept>
 
 namespace tcpeek::ring {
-namespace {
-
-constexpr std::size_t kUnplaced = std::numeric_limits<std::size_t>::max();
-
-}  // namespace
-
-BpfCode::Label BpfCode::new_label() {
-  labels_.push_back(kUnplaced);
-  return labels_.size() - 1;
-}
-
-void BpfCode::place(Label label) {
-  labels_.at(label) = code_.size();
-}
 
 void BpfCode::add(std::uint16_t code, std::uint32_t k) {
   code_.push_back({code, 0, 0, k});
@@ -50,9 +36,7 @@ void BpfCode::append(const std::vector<sock_filter>& program) {
 std::vector<sock_filter> BpfCode::finish() const {
   std::vector<sock_filter> code = code_;
   for (const Jump& j : jumps_) {
-    const std::size_t target = labels_.at(j.target);
-    if (target == kUnplaced || target <= j.at) throw std::logic_error("BPF jump leads nowhere");
-    const std::size_t distance = target - j.at - 1;
+    const std::size_t distance = labels_.distance(j.at, j.target);
     if (code[j.at].code == (BPF_JMP | BPF_JA)) {
       code[j.at].k = static_cast<std::uint32_t>(distance);
       continue;

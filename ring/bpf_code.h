@@ -12,14 +12,16 @@
 #include <cstdint>
 #include <vector>
 
+#include "ring/jump_labels.h"
+
 namespace tcpeek::ring {
 
 class BpfCode {
  public:
-  using Label = std::size_t;
+  using Label = JumpLabels::Label;
 
-  [[nodiscard]] Label new_label();
-  void place(Label label);
+  [[nodiscard]] Label new_label() { return labels_.make(); }
+  void place(Label label) { labels_.place(label, code_.size()); }
 
   void add(std::uint16_t code, std::uint32_t k = 0);
   // Goes to `otherwise` unless the accumulator equals `k`; else goes on.
@@ -43,7 +45,7 @@ class BpfCode {
 
   std::vector<sock_filter> code_;
   std::vector<Jump> jumps_;
-  std::vector<std::size_t> labels_;
+  JumpLabels labels_;
 };
 
 }  // namespace tcpeek::ring

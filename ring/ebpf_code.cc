@@ -7,8 +7,6 @@
 namespace tcpeek::ring {
 namespace {
 
-constexpr std::size_t kUnplaced = std::numeric_limits<std::size_t>::max();
-
 // Classes and modes.
 constexpr std::uint8_t kLd = 0x00, kLdx = 0x01, kStx = 0x03, kAlu = 0x04, kJmp = 0x05,
                        kJmp32 = 0x06, kAlu64 = 0x07;
@@ -37,15 +35,6 @@ constexpr std::int32_t as_immediate(std::uint32_t value) {
 }
 
 }  // namespace
-
-EbpfCode::Label EbpfCode::new_label() {
-  labels_.push_back(kUnplaced);
-  return labels_.size() - 1;
-}
-
-void EbpfCode::place(Label label) {
-  labels_.at(label) = code_.size();
-}
 
 void EbpfCode::add(std::uint8_t code, Reg to, Reg from, std::int16_t offset,
                    std::int32_t immediate) {
@@ -112,9 +101,7 @@ std::vector<EbpfInstruction> EbpfCode::finish() const {
   constexpr std::size_t kFarthest = std::numeric_limits<std::int16_t>::max();
   std::vector<EbpfInstruction> code = code_;
   for (const Jump& j : jumps_) {
-    const std::size_t target = labels_.at(j.target);
-    if (target == kUnplaced || target <= j.at) throw std::logic_error("eBPF jump leads nowhere");
-    const std::size_t distance = target - j.at - 1;
+    const std::size_t distance = labels_.distance(j.at, j.target);
     if (distance > kFarthest) throw std::logic_error("eBPF jump is too long");
     code[j.at].offset = static_cast<std::int16_t>(distance);
   }

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "ring/jump_labels.h"
+
 namespace tcpeek::ring {
 
 // As the kernel takes it: struct bpf_insn.
@@ -44,10 +46,10 @@ enum class Helper : std::int32_t { skb_load_bytes = 26, ktime_get_coarse_ns = 16
 
 class EbpfCode {
  public:
-  using Label = std::size_t;
+  using Label = JumpLabels::Label;
 
-  [[nodiscard]] Label new_label();
-  void place(Label label);
+  [[nodiscard]] Label new_label() { return labels_.make(); }
+  void place(Label label) { labels_.place(label, code_.size()); }
 
   // 64 bits, as addresses and times need.
   void alu(Alu operation, Reg to, std::int32_t value);
@@ -85,7 +87,7 @@ class EbpfCode {
 
   std::vector<EbpfInstruction> code_;
   std::vector<Jump> jumps_;
-  std::vector<std::size_t> labels_;
+  JumpLabels labels_;
 };
 
 }  // namespace tcpeek::ring

@@ -40,21 +40,14 @@ class Exposure(unittest.TestCase):
             with self.subTest(unit):
                 analyze(PACKAGING, unit, MOST_EXPOSED)
 
-    def test_with_pinned_readers(self) -> None:
-        drop_in = (PACKAGING / "pin-readers.conf").read_text(encoding="utf-8")
-        for unit in UNITS:
-            with self.subTest(unit), tempfile.TemporaryDirectory() as folder:
-                whole = (PACKAGING / unit).read_text(encoding="utf-8").replace("[Install]", f"{drop_in}\n[Install]")
-                pathlib.Path(folder, unit).write_text(whole, encoding="utf-8")
-                analyze(pathlib.Path(folder), unit, MOST_EXPOSED_PINNING)
-
-    def test_with_the_prefilter(self) -> None:
-        drop_in = (PACKAGING / "prefilter.conf").read_text(encoding="utf-8")
-        for unit in UNITS:
-            with self.subTest(unit), tempfile.TemporaryDirectory() as folder:
-                whole = (PACKAGING / unit).read_text(encoding="utf-8").replace("[Install]", f"{drop_in}\n[Install]")
-                pathlib.Path(folder, unit).write_text(whole, encoding="utf-8")
-                analyze(pathlib.Path(folder), unit, MOST_EXPOSED)
+    def test_with_a_drop_in(self) -> None:
+        for name, exposed in (("pin-readers.conf", MOST_EXPOSED_PINNING), ("prefilter.conf", MOST_EXPOSED)):
+            drop_in = (PACKAGING / name).read_text(encoding="utf-8")
+            for unit in UNITS:
+                with self.subTest(unit, drop_in=name), tempfile.TemporaryDirectory() as folder:
+                    whole = (PACKAGING / unit).read_text(encoding="utf-8").replace("[Install]", f"{drop_in}\n[Install]")
+                    pathlib.Path(folder, unit).write_text(whole, encoding="utf-8")
+                    analyze(pathlib.Path(folder), unit, exposed)
 
     def test_a_loose_unit_would_be_refused(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
