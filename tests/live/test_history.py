@@ -163,9 +163,13 @@ class History(unittest.TestCase):
 
             lab.wait_for(sampled, "a sample of the last two seconds")
             rows = series(replies[-1], None, "seconds")["rows"]
-            self.assertLessEqual(len(rows), 2)
-            self.assertGreater(rows[0][0], unix_time(replies[-1]["time"]) - 2.001)
+            oldest = unix_time(replies[-1]["time"]) - 2
+            self.assertGreater(rows[0][0], oldest - 0.001)
             every = series(history(monitor, "86400"), None, "seconds")["rows"]
+            self.assertLessEqual(every[0][0], oldest)
+            # Three of them, if the first was late.
+            self.assertEqual([row for row in every if rows[0][0] <= row[0] <= rows[-1][0]], rows)
+            self.assertFalse([row for row in every if oldest + 0.001 < row[0] < rows[0][0]], "one was left out")
             for earlier, later in zip(every, every[1:], strict=False):
                 self.assertAlmostEqual(later[0] - later[1], earlier[0], delta=0.01)
 
