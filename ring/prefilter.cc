@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -28,8 +29,9 @@ long bpf(bpf_cmd command, bpf_attr& attributes) noexcept {
   return ::syscall(SYS_bpf, command, &attributes, sizeof attributes);
 }
 
-void name(char (&field)[BPF_OBJ_NAME_LEN], const char* text) {
-  std::strncpy(field, text, sizeof field - 1);
+// The rest is zeros, which end it.
+void name(std::span<char> field, std::string_view text) {
+  std::ranges::copy(text.substr(0, field.size() - 1), field.begin());
 }
 
 std::string advice(int error) {

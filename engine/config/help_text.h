@@ -22,9 +22,9 @@ Capture:
       --bpf=EXPR          capture only what also matches this libpcap filter
       --capture=MODE      handshake (default): SYN, RST, FIN, and ACKs without
                           payload; tcp: the headers of all TCP segments
-      --prefilter=MODE    an eBPF program drops ACKs of connections that are long
-                          set up: off (default), auto (where the kernel lets it
-                          be loaded), on (or do not start)
+      --prefilter=MODE    drop ACKs of connections long set up, by eBPF: off
+                          (default), auto (where the kernel lets it be loaded),
+                          on (or do not start)
       --decap=LIST        tunnels to look into: vxlan, geneve, gre (and ERSPAN),
                           ipip; vxlan:PORT and geneve:PORT for other ports; all
                           (default of capture files) or none (default live)
