@@ -52,6 +52,7 @@ TEST(SocketPath, OfThreadsRacingExactlyOneWins) {
 
 TEST(SocketPath, OfProcessesRacingExactlyOneWins) {
   constexpr int kContenders = 6;
+  constexpr int kNoPipe = 2;  // what a child ends with whose pipe fails
   for (int round = 0; round < 10; ++round) {
     TempDir dir;
     const std::string path = dir / "x.sock";
@@ -70,7 +71,8 @@ TEST(SocketPath, OfProcessesRacingExactlyOneWins) {
         ::close(start[1]);
         ::close(end[1]);
         char byte = 0;
-        static_cast<void>(::read(start[0], &byte, 1));  // all begin when the parent closes it
+        if (::read(start[0], &byte, 1) < 0)
+          ::_exit(kNoPipe);  // all begin when the parent closes it
         int won = 0;
         {
           std::optional<SocketPath> place;
@@ -79,8 +81,7 @@ TEST(SocketPath, OfProcessesRacingExactlyOneWins) {
             won = 1;
           } catch (const ListenError&) {
           }
-          static_cast<void>(::write(tried[1], "t", 1));
-          static_cast<void>(::read(end[0], &byte, 1));
+          if (::write(tried[1], "t", 1) < 0 || ::read(end[0], &byte, 1) < 0) ::_exit(kNoPipe);
         }
         ::_exit(won);
       }
@@ -98,6 +99,7 @@ TEST(SocketPath, OfProcessesRacingExactlyOneWins) {
       int status = 0;
       ASSERT_EQ(::waitpid(child, &status, 0), child);
       ASSERT_TRUE(WIFEXITED(status));
+      ASSERT_NE(WEXITSTATUS(status), kNoPipe);
       winners += WEXITSTATUS(status);
     }
     for (const int fd : {start[0], end[0], tried[0], tried[1]}) ::close(fd);
