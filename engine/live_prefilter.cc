@@ -79,8 +79,9 @@ void PrefilterChoice::load(PrefilterMode mode, Log& log) {
 
 TargetFilter PrefilterChoice::filter_for(const ring::CaptureTarget& target) const {
   const std::uint32_t loopback = interfaces_.loopback_index(target);
-  return {.classic = ring::capture_program(filter_, target.access, loopback),
-          .program = prefilter_ ? prefilter_->descriptor(target.access, loopback) : -1};
+  if (prefilter_)
+    return {.classic = {}, .program = prefilter_->descriptor(target.access, loopback)};
+  return {.classic = ring::capture_program(filter_, target.access, loopback)};
 }
 
 std::string PrefilterChoice::in_words() const {

@@ -40,7 +40,14 @@ enum class Alu : std::uint8_t {
   xor_ = 0xa0,
   mov = 0xb0,
 };
-enum class Test : std::uint8_t { eq = 0x10, gt = 0x20, ge = 0x30, set = 0x40, ne = 0x50 };
+enum class Test : std::uint8_t {
+  eq = 0x10,
+  gt = 0x20,
+  ge = 0x30,
+  set = 0x40,
+  ne = 0x50,
+  lt = 0xa0
+};
 enum class Width : std::uint8_t { word = 0x00, half = 0x08, byte = 0x10 };
 enum class Helper : std::int32_t { skb_load_bytes = 26, ktime_get_coarse_ns = 160 };
 

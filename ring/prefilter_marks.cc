@@ -66,10 +66,7 @@ void MarkCode::count() {
   code_.place(this_epoch);
   code_.alu32(Alu::add, Reg::r1, 1);
   code_.store(Width::word, Reg::r2, bytes_to(Marks::kMade), Reg::r1);
-  const Label many = code_.new_label();
-  code_.jump_if(Test::ge, Reg::r1, Marks::kMostEachEpoch, many);
-  code_.go_to(copy_);
-  code_.place(many);
+  code_.jump_if(Test::lt, Reg::r1, Marks::kMostEachEpoch, copy_);
   code_.store(Width::half, Reg::r2, bytes_to(Marks::kAll), Reg::r0);
 }
 
