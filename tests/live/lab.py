@@ -309,6 +309,16 @@ class Lab:
         return wire
 
 
+# Another user than root, whose processes have no capability.
+AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+
+def as_nobody_with(*capabilities: str) -> tuple[str, ...]:
+    """The same, with these capabilities and no other."""
+    given = ",".join(["-all", *(f"+{name}" for name in capabilities)])
+    return (*AS_NOBODY, f"--inh-caps={given}", f"--ambient-caps={given}")
+
+
 def copy_of_binary(network: Lab) -> pathlib.Path:
     """The tcpeek under test where every user may run it."""
     copy = network.folder / "tcpeek"

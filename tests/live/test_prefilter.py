@@ -21,27 +21,20 @@ from lab import Lab
 from monitor import Monitor, command, run_to_end
 
 TIMEOUT_S = 3
-# What a capability set without others takes for capturing.
-AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 Scenario = Callable[[Conversation], None]
 
 
 def refusal() -> str:
     """Why this kernel does not let root load the program; empty if it does."""
-    done = run_to_end(lab_of_module.host, command("-i", "veth0", "--no-socket", "--duration=1", "--prefilter=on"))
+    with Lab() as network:
+        done = run_to_end(network.host, command("-i", "veth0", "--no-socket", "--duration=1", "--prefilter=on"))
     return "" if done.status == 0 else done.stderr
 
 
-lab_of_module: Lab
-
-
 def setUpModule() -> None:
-    global lab_of_module
     lab.require()
-    with Lab() as network:
-        lab_of_module = network
-        why = refusal()
+    why = refusal()
     if not why:
         return
     # What the verifier says of our program is our fault, and no reason to skip.
@@ -49,11 +42,6 @@ def setUpModule() -> None:
         raise AssertionError(why)
     print("LIVE TESTS SKIPPED:", why)
     raise unittest.SkipTest(why)
-
-
-def rights(*names: str) -> list[str]:
-    given = ",".join(["-all", *(f"+{name}" for name in names)])
-    return [*AS_NOBODY, f"--inh-caps={given}", f"--ambient-caps={given}"]
 
 
 def handshake(c: Conversation) -> None:
@@ -447,7 +435,7 @@ class Said(unittest.TestCase):
 
     def test_without_the_right(self) -> None:
         binary = lab.copy_of_binary(self.network)
-        launcher = rights("net_raw")
+        launcher = lab.as_nobody_with("net_raw")
         words = [*launcher, str(binary), "-i", "veth0", "--no-socket", "--duration=1"]
         done = run_to_end(self.network.host, [*words, "--prefilter=on"])
         self.assertEqual(done.status, 1)
@@ -460,7 +448,7 @@ class Said(unittest.TestCase):
     def test_cap_bpf_is_enough(self) -> None:
         """The verifier then minds speculation, which it does not for root."""
         binary = lab.copy_of_binary(self.network)
-        words = [*rights("net_raw", "bpf"), str(binary), "-i", "veth0", "-i", "lo", "--no-socket", "--duration=1"]
+        words = [*lab.as_nobody_with("net_raw", "bpf"), str(binary), "-i", "veth0", "-i", "lo", "--no-socket", "--duration=1"]
         done = run_to_end(self.network.host, [*words, "--prefilter=on"])
         self.assertEqual(done.status, 0, done.stderr)
         words[words.index("veth0")] = "any"

@@ -19,7 +19,6 @@ NOBODY = pwd.getpwnam("nobody")
 # A build with sanitizers filters no system calls.
 SANITIZERS = os.environ.get("TCPEEK_SANITIZE", "")
 FILTERED = "0" if SANITIZERS else "2"
-AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 # Runs its arguments where seccomp(2) fails with ENOSYS, as under a container that lacks it.
 WITHOUT_SECCOMP = """
@@ -177,7 +176,7 @@ class Nothing(unittest.TestCase):
                 self.count(monitor)
 
     def test_one_ambient_capability(self) -> None:
-        words = [*AS_NOBODY, "--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw"]
+        words = lab.as_nobody_with("net_raw")
         binary = lab.copy_of_binary(self.network)
         with Monitor(self.network, "--threads", "2", launcher=words, binary=binary) as monitor:
             self.check(status_of_threads(monitor.pid), bounded=False)
@@ -189,7 +188,7 @@ class Nothing(unittest.TestCase):
         binary = lab.copy_of_binary(self.network)
         version_2_effective, net_raw = 0x02000001, 1 << 13
         os.setxattr(binary, "security.capability", struct.pack("<5I", version_2_effective, net_raw, 0, 0, 0))
-        with Monitor(self.network, "--threads", "2", launcher=AS_NOBODY, binary=binary) as monitor:
+        with Monitor(self.network, "--threads", "2", launcher=lab.AS_NOBODY, binary=binary) as monitor:
             self.check(status_of_threads(monitor.pid), bounded=False)
             self.count(monitor)
 

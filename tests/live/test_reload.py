@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import pwd
 import signal
 import socket
 import subprocess
@@ -16,9 +15,6 @@ from conversation import RX4, TX4, Conversation
 from json_schema import load, violations
 from lab import Lab
 from monitor import RING_MIB, Monitor
-
-NOBODY = pwd.getpwnam("nobody")
-AS_NOBODY = ("setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups")
 
 setUpModule = lab.require
 
@@ -189,7 +185,7 @@ class Reload(unittest.TestCase):
                 self.assertIn("RELOAD: only root and the user that tcpeek runs as may change its filters", done.stderr)
             self.write("user = nobody", "[filters]", 'db = "RX@%:80"')
             self.assertEqual(self.names(monitor), ["RX", "TX", "web", "pcap"])
-            done = self.reload(monitor, launcher=AS_NOBODY)
+            done = self.reload(monitor, launcher=lab.AS_NOBODY)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertEqual(self.names(monitor), ["RX", "TX", "db", "pcap"])
 

@@ -21,7 +21,6 @@ import lab
 from lab import Lab
 
 NOBODY = pwd.getpwnam("nobody")
-AS_NOBODY = ("setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups")
 ASK = """import socket, sys
 client = socket.socket(socket.AF_UNIX)
 client.connect(sys.argv[1])
@@ -90,11 +89,11 @@ class DefaultSocket(unittest.TestCase):
             self.assert_owned(self.directory, 0, 0, 0o755)
             self.assert_owned(self.path, 0, NOBODY.pw_gid, 0o660)
             self.assert_owned(lock, 0, 0, 0o600)
-            self.assertIsInstance(json.loads(self.asked(*AS_NOBODY).stdout), list)
+            self.assertIsInstance(json.loads(self.asked(*lab.AS_NOBODY).stdout), list)
             stranger = ("setpriv", "--reuid=12345", "--regid=12345", "--clear-groups")
             self.assertIn("PermissionError", self.asked(*stranger).stderr)
             for words in (("rm", "-f", str(self.path)), ("rm", "-f", str(lock)), ("touch", str(self.directory / "x"))):
-                done = subprocess.run((*AS_NOBODY, *words), capture_output=True, text=True, check=False)
+                done = subprocess.run((*lab.AS_NOBODY, *words), capture_output=True, text=True, check=False)
                 self.assertIn("Permission denied", done.stderr)
 
     def test_what_another_user_leaves_is_replaced(self) -> None:
