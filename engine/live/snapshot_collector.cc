@@ -19,7 +19,11 @@ std::chrono::system_clock::time_point to_time(std::chrono::nanoseconds wall) {
 SnapshotCollector::SnapshotCollector(ipc::Reactor& reactor, Readers& readers,
                                      const FilterRegistry& filters, const Interfaces& interfaces,
                                      const ClockReading& start)
-    : readers_(readers), filters_(filters), interfaces_(interfaces), start_(start) {
+    : readers_(readers),
+      filters_(filters),
+      interfaces_(interfaces),
+      started_(to_time(start.wall)),
+      timeline_(start) {
   reactor.on_readable(readers.report_descriptor(), [this] { on_report(); });
 }
 
@@ -58,13 +62,12 @@ void SnapshotCollector::finish() {
   if (!waiting_.empty() && asked_.empty()) ask();
 }
 
-ipc::Snapshot SnapshotCollector::make(std::span<const ReaderView> readers) const {
-  const ClockReading now = read_clocks();
+ipc::Snapshot SnapshotCollector::make(std::span<const ReaderView> readers) {
+  const ipc::UptimeClock now = timeline_.at(read_clocks());
   SnapshotFrame frame;
-  frame.started = to_time(start_.wall);
-  frame.taken = to_time(now.wall);
-  frame.uptime =
-      std::chrono::duration_cast<std::chrono::milliseconds>(now.monotonic - start_.monotonic);
+  frame.started = started_;
+  frame.taken = now.taken;
+  frame.uptime = now.uptime;
   frame.interfaces = interfaces_.stats();
   if (server_ != nullptr) frame.server = server_->stats();
   for (const LineWriter* writer : writers_) frame.server.lines_lost += writer->lost();
@@ -74,7 +77,7 @@ ipc::Snapshot SnapshotCollector::make(std::span<const ReaderView> readers) const
   return snapshot;
 }
 
-ipc::Snapshot SnapshotCollector::last() const {
+ipc::Snapshot SnapshotCollector::last() {
   return make(readers_.views());
 }
 

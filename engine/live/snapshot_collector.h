@@ -9,12 +9,14 @@
 // Thread contract: the reactor's thread. What it is given outlives it.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <vector>
 
 #include "engine/filters/filter_registry.h"
 #include "engine/live/interfaces.h"
 #include "engine/live/readers.h"
+#include "engine/live/uptime_timeline.h"
 #include "engine/output/line_writer.h"
 #include "engine/pipeline/packet_timeline.h"
 #include "ipc/http_server.h"
@@ -46,18 +48,19 @@ class SnapshotCollector {
   void collect_changes(Receiver receiver);
 
   // From the readers' last reports, when they have ended.
-  [[nodiscard]] ipc::Snapshot last() const;
+  [[nodiscard]] ipc::Snapshot last();
 
  private:
   void ask();
   void on_report();
   void finish();
-  [[nodiscard]] ipc::Snapshot make(std::span<const ReaderView> readers) const;
+  [[nodiscard]] ipc::Snapshot make(std::span<const ReaderView> readers);
 
   Readers& readers_;
   const FilterRegistry& filters_;
   const Interfaces& interfaces_;
-  const ClockReading start_;
+  const std::chrono::system_clock::time_point started_;
+  UptimeTimeline timeline_;
   const ipc::UnixServer* server_ = nullptr;
   const ipc::HttpServer* http_ = nullptr;
   std::vector<const LineWriter*> writers_;

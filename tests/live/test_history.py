@@ -171,7 +171,7 @@ class History(unittest.TestCase):
             self.assertEqual([row for row in every if rows[0][0] <= row[0] <= rows[-1][0]], rows)
             self.assertFalse([row for row in every if oldest + 0.001 < row[0] < rows[0][0]], "one was left out")
             for earlier, later in zip(every, every[1:], strict=False):
-                self.assertAlmostEqual(later[0] - later[1], earlier[0], delta=0.01)
+                self.assertAlmostEqual(later[0] - later[1], earlier[0], delta=0.0005)
 
     def test_memory_is_bounded_and_told(self) -> None:
         filters = [f"f{number}:RX@%:{number + 1}" for number in range(70)]
