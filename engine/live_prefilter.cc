@@ -27,11 +27,18 @@ const char* word(PrefilterMode mode) noexcept {
 }
 
 // Which option it does not go with, and why.
-std::string contradiction(const ring::CaptureFilter& filter) {
-  if (filter.scope == ring::CaptureScope::tcp) return "--capture tcp wants every segment";
-  if (!filter.narrowed_by.empty()) return "it does not know the expression of --bpf";
-  if (filter.tunnels.any()) return "it does not look into the tunnels of --decap";
-  return {};
+const char* reason_of(ring::PrefilterConflict conflict) noexcept {
+  switch (conflict) {
+    case ring::PrefilterConflict::none:
+      return "";
+    case ring::PrefilterConflict::every_segment:
+      return "--capture tcp wants every segment";
+    case ring::PrefilterConflict::expression:
+      return "it does not know the expression of --bpf";
+    case ring::PrefilterConflict::tunnels:
+      return "it does not look into the tunnels of --decap";
+  }
+  return "";
 }
 
 void log_verifier(const ring::PrefilterRefused& refused, Log& log) {
@@ -50,7 +57,7 @@ PrefilterChoice::PrefilterChoice(const Options& options, const ring::CaptureFilt
     : filter_(filter), interfaces_(interfaces), lifetime_(options.timeout) {
   stats_.mode = word(options.prefilter);
   if (options.prefilter == PrefilterMode::off) return;
-  stats_.reason = contradiction(filter_);
+  stats_.reason = reason_of(ring::prefilter_conflict(filter_));
   if (!stats_.reason.empty()) {
     if (options.prefilter == PrefilterMode::automatic) return;
     throw UsageError("--prefilter on: " + stats_.reason + "; --prefilter auto does without");
@@ -79,9 +86,8 @@ void PrefilterChoice::load(PrefilterMode mode, Log& log) {
 
 TargetFilter PrefilterChoice::filter_for(const ring::CaptureTarget& target) const {
   const std::uint32_t loopback = interfaces_.loopback_index(target);
-  if (prefilter_)
-    return {.classic = {}, .program = prefilter_->descriptor(target.access, loopback)};
-  return {.classic = ring::capture_program(filter_, target.access, loopback)};
+  if (prefilter_) return ring::LoadedProgram{prefilter_->descriptor(target.access, loopback)};
+  return ring::capture_program(filter_, target.access, loopback);
 }
 
 std::string PrefilterChoice::in_words() const {

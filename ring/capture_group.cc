@@ -3,6 +3,15 @@
 #include "ring/capture_program.h"
 
 namespace tcpeek::ring {
+namespace {
+
+void attach(PacketSocket& socket, const SocketFilter& filter) {
+  if (const auto* program = std::get_if<LoadedProgram>(&filter))
+    return socket.set_program(program->descriptor);
+  socket.set_filter(std::get<std::span<const sock_filter>>(filter));
+}
+
+}  // namespace
 
 std::vector<PacketSocket> open_sockets(const CaptureTarget& target, std::size_t count) {
   std::vector<PacketSocket> sockets;
@@ -34,13 +43,7 @@ void start_capture(std::span<PacketSocket> sockets, const CaptureTarget& target,
     }
   }
   if (sockets.size() > 1) sockets.front().set_steering(config.steering);
-  for (PacketSocket& socket : sockets) {
-    if (config.program >= 0) {
-      socket.set_program(config.program);
-    } else {
-      socket.set_filter(config.filter);
-    }
-  }
+  for (PacketSocket& socket : sockets) attach(socket, config.filter);
 }
 
 std::vector<PacketSocket> open_capture_group(const CaptureTarget& target, std::size_t readers,

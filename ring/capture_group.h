@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "ring/geometry.h"
@@ -28,11 +29,18 @@ struct CaptureTarget {
   Access access = Access::link_layer;
 };
 
+// Loaded as eBPF, and loaded still when sockets are opened (prefilter.h).
+struct LoadedProgram {
+  int descriptor = -1;
+};
+
+// What a socket lets through.
+using SocketFilter = std::variant<std::span<const sock_filter>, LoadedProgram>;
+
 struct CaptureGroupConfig {
   RingGeometry geometry;
   bool promiscuous = false;
-  std::span<const sock_filter> filter;
-  int program = -1;  // a loaded eBPF program, in place of the filter (prefilter.h)
+  SocketFilter filter;
   std::span<const sock_filter> steering;
 };
 

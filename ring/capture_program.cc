@@ -2,6 +2,7 @@
 
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <netinet/tcp.h>
 #include <pcap/pcap.h>
 
 #include <initializer_list>
@@ -144,7 +145,7 @@ void judge_segment(BpfCode& code, std::uint32_t flags_at, std::uint32_t without_
                    Load&& headers_and_data) {
   const auto accept = code.new_label();
   code.add(BPF_LD | BPF_H | BPF_ABS, flags_at);
-  code.if_any_bit(0x0007, accept);
+  code.if_any_bit(TH_SYN | TH_RST | TH_FIN, accept);
   code.add(BPF_ALU | BPF_AND | BPF_K, 0xf000);
   code.add(BPF_ALU | BPF_RSH | BPF_K, 10);
   code.add(BPF_MISC | BPF_TAX);

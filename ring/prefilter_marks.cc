@@ -1,9 +1,9 @@
 #include "ring/prefilter_marks.h"
 
+#include <netinet/tcp.h>
+
 namespace tcpeek::ring {
 namespace {
-
-constexpr std::uint32_t kSyn = 0x02;
 
 constexpr std::int16_t bytes_to(std::uint32_t mark) noexcept {
   return static_cast<std::int16_t>(mark * sizeof(Marks::Mark));
@@ -19,7 +19,7 @@ void MarkCode::copy_where_all_pass() {
   code_.load(Width::half, Reg::r7, Reg::r7, 0);
   code_.jump_if(Test::eq, Reg::r7, 0, go_on);
   epoch_to_r0();
-  code_.jump_if(Test::set, Reg::r8, kSyn, syn);
+  code_.jump_if(Test::set, Reg::r8, TH_SYN, syn);
   copy_if_young();
   code_.go_to(go_on);
   code_.place(syn);

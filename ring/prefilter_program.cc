@@ -7,6 +7,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <initializer_list>
 #include <stdexcept>
@@ -30,7 +31,6 @@ constexpr std::int16_t kV4Length = 2, kV4Fragment = 6, kV4Protocol = 9, kV4Sourc
                        kV4Destination = 16;
 constexpr std::int16_t kV6Length = 4, kV6Next = 6, kV6Source = 8, kV6Destination = 24;
 constexpr std::int16_t kTcpOffset = 12, kTcpFlags = 13;
-constexpr std::uint32_t kSyn = 0x02, kSynRstFin = 0x07;
 constexpr std::uint32_t kFragmented = 0x3fff;  // more fragments, or an offset
 constexpr std::uint32_t kMostTags = 2;
 constexpr std::initializer_list<std::uint32_t> kTagTypes = {ETH_P_8021Q, ETH_P_8021AD, ETH_P_QINQ1};
@@ -151,7 +151,7 @@ class Builder {
     const Label no_data = code_.new_label();
     const Label judged = code_.new_label();
     load_stack(Width::byte, Reg::r8, at(tcp, kTcpFlags));
-    code_.jump_if(Test::set, Reg::r8, kSynRstFin, no_data);
+    code_.jump_if(Test::set, Reg::r8, TH_SYN | TH_RST | TH_FIN, no_data);
     load_stack(Width::byte, Reg::r2, at(tcp, kTcpOffset));
     code_.alu32(Alu::and_, Reg::r2, 0xf0);
     code_.alu32(Alu::rsh, Reg::r2, 2);
@@ -165,8 +165,8 @@ class Builder {
 
   void copy_unless_syn_or_ack() {
     const Label go_on = code_.new_label();
-    code_.jump_if(Test::set, Reg::r8, kSyn, go_on);
-    code_.jump_if(Test::set, Reg::r8, kSynRstFin, copy_);
+    code_.jump_if(Test::set, Reg::r8, TH_SYN, go_on);
+    code_.jump_if(Test::set, Reg::r8, TH_SYN | TH_RST | TH_FIN, copy_);
     code_.place(go_on);
   }
 
@@ -285,7 +285,7 @@ class Builder {
     code_.alu32(Alu::mul, Reg::r3, wanted_.key.final_factor);
     fold(Reg::r3);
     marks_.find_of_hash_in_r3();
-    code_.jump_if(Test::set, Reg::r8, kSyn, marked_);
+    code_.jump_if(Test::set, Reg::r8, TH_SYN, marked_);
   }
 
   void hash_address(Reg to, std::int16_t offset, int words) {
@@ -313,13 +313,15 @@ class Builder {
 
 }  // namespace
 
-bool prefilter_knows(const CaptureFilter& filter) noexcept {
-  return filter.scope == CaptureScope::handshake && filter.narrowed_by.empty() &&
-         !filter.tunnels.any();
+PrefilterConflict prefilter_conflict(const CaptureFilter& filter) noexcept {
+  if (filter.scope == CaptureScope::tcp) return PrefilterConflict::every_segment;
+  if (!filter.narrowed_by.empty()) return PrefilterConflict::expression;
+  if (filter.tunnels.any()) return PrefilterConflict::tunnels;
+  return PrefilterConflict::none;
 }
 
 std::vector<EbpfInstruction> prefilter_program(const PrefilterProgram& wanted) {
-  if (!prefilter_knows(wanted.filter))
+  if (prefilter_conflict(wanted.filter) != PrefilterConflict::none)
     throw std::logic_error("no prefilter for this capture filter");
   return Builder(wanted).run();
 }

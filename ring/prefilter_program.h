@@ -24,7 +24,7 @@
 namespace tcpeek::ring {
 
 struct PrefilterProgram {
-  CaptureFilter filter{};  // of scope handshake, not narrowed and without tunnels
+  CaptureFilter filter{};  // without a conflict
   Access access = Access::link_layer;
   std::uint32_t loopback_index = 0;  // as capture_program() has it
   SteeringKey key{};
@@ -32,9 +32,12 @@ struct PrefilterProgram {
   int marks = -1;  // the descriptor of an array map with one value of Marks::kBytes
 };
 
-// Whether the prefilter is as good as the capture filter with this description.
-[[nodiscard]] bool prefilter_knows(const CaptureFilter& filter) noexcept;
+// What a capture filter wants that the prefilter does not know.
+enum class PrefilterConflict : std::uint8_t { none, every_segment, expression, tunnels };
 
+[[nodiscard]] PrefilterConflict prefilter_conflict(const CaptureFilter& filter) noexcept;
+
+// Lets through what the capture filter of that description does, ACKs apart. Throws std::logic_error on a conflict.
 [[nodiscard]] std::vector<EbpfInstruction> prefilter_program(const PrefilterProgram& wanted);
 
 }  // namespace tcpeek::ring

@@ -4,6 +4,7 @@
 #include "ring/tunnel_filter.h"
 
 #include <linux/if_ether.h>
+#include <netinet/tcp.h>
 
 #include <cstdint>
 #include <initializer_list>
@@ -332,13 +333,13 @@ void TunnelFilter::inner_protocol() {
 }
 
 void TunnelFilter::inner_tcp() {
-  constexpr std::uint32_t kFinSynRst = 0x07, kFinSynRstAck = 0x17, kSyn = 0x02;
+  constexpr std::uint32_t kBegins = TH_SYN | TH_FIN | TH_RST;
   from(next);
   byte_from(13);
-  mask(kFinSynRstAck);
-  code_.if_equal(kSyn, accept_);
+  mask(kBegins | TH_ACK);
+  code_.if_equal(TH_SYN, accept_);
   if (filter_.scope == CaptureScope::tcp) return code_.go_to(whole_);
-  code_.if_any_bit(kFinSynRst, whole_);
+  code_.if_any_bit(kBegins, whole_);
   byte_from(12);
   mask(0xf0);
   right(2);

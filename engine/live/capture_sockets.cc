@@ -93,11 +93,12 @@ void CaptureSockets::open_spares(std::size_t most) noexcept {
 }
 
 void CaptureSockets::start(Watched& watched, std::span<ring::PacketSocket> sockets) {
+  const auto filter =
+      std::visit([](const auto& its) { return ring::SocketFilter(its); }, watched.filter);
   ring::start_capture(sockets, watched.target,
                       {.geometry = config_.geometry,
                        .promiscuous = config_.promiscuous,
-                       .filter = watched.filter.classic,
-                       .program = watched.filter.program,
+                       .filter = filter,
                        .steering = config_.steering});
   watched.first = sockets.front().descriptor();
 }

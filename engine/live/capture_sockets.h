@@ -18,6 +18,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "engine/live/reader_source.h"
@@ -34,10 +35,7 @@ struct CaptureConfig {
 };
 
 // What decides which packets a socket gets.
-struct TargetFilter {
-  std::vector<sock_filter> classic;
-  int program = -1;  // in its place: an eBPF program, loaded for as long as sockets are opened
-};
+using TargetFilter = std::variant<std::vector<sock_filter>, ring::LoadedProgram>;
 
 // How many spare sockets an interface gets, at most.
 [[nodiscard]] std::size_t spare_sockets(unsigned readers, std::size_t most) noexcept;

@@ -339,13 +339,15 @@ TEST(PrefilterLoadTest, WhatTheVerifierRefusesIsToldInOneLine) {
 }
 
 TEST(PrefilterProgramTest, OnlyForTheFilterItKnows) {
-  EXPECT_TRUE(prefilter_knows({}));
+  EXPECT_EQ(prefilter_conflict({}), PrefilterConflict::none);
   CaptureFilter tcp, narrowed, tunnelled;
   tcp.scope = CaptureScope::tcp;
   narrowed.narrowed_by = "port 80";
   tunnelled.tunnels.vxlan = true;
+  EXPECT_EQ(prefilter_conflict(tcp), PrefilterConflict::every_segment);
+  EXPECT_EQ(prefilter_conflict(narrowed), PrefilterConflict::expression);
+  EXPECT_EQ(prefilter_conflict(tunnelled), PrefilterConflict::tunnels);
   for (const CaptureFilter& other : {tcp, narrowed, tunnelled}) {
-    EXPECT_FALSE(prefilter_knows(other));
     PrefilterProgram wanted;
     wanted.filter = other;
     EXPECT_THROW(static_cast<void>(prefilter_program(wanted)), std::logic_error);
