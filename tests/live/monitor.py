@@ -266,17 +266,7 @@ class Monitor:
         return self._err_path.read_text(encoding="utf-8")
 
     def ask_raw(self, request: bytes, *, end_of_input: bool = False) -> bytes:
-        """Sends bytes, once, and reads to the end of the reply."""
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(self.socket_path))
-            client.settimeout(lab.DEADLINE_S)
-            client.sendall(request)
-            if end_of_input:
-                client.shutdown(socket.SHUT_WR)
-            reply = b""
-            while chunk := client.recv(65536):
-                reply += chunk
-            return reply
+        return ask(self.socket_path, request, end_of_input=end_of_input)
 
     def ask(self, word: str) -> bytes:
         return ask(self.socket_path, f"{word}\r\n".encode())
