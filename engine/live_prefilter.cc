@@ -32,11 +32,11 @@ const char* reason_of(ring::PrefilterConflict conflict) noexcept {
     case ring::PrefilterConflict::none:
       return "";
     case ring::PrefilterConflict::every_segment:
-      return "--capture tcp wants every segment";
+      return "--capture tcp needs every segment";
     case ring::PrefilterConflict::expression:
-      return "it does not know the expression of --bpf";
+      return "it cannot apply the expression of --bpf";
     case ring::PrefilterConflict::tunnels:
-      return "it does not look into the tunnels of --decap";
+      return "it cannot look into the tunnels of --decap";
   }
   return "";
 }
@@ -60,7 +60,8 @@ PrefilterChoice::PrefilterChoice(const Options& options, const ring::CaptureFilt
   stats_.reason = reason_of(ring::prefilter_conflict(filter_));
   if (!stats_.reason.empty()) {
     if (options.prefilter == PrefilterMode::automatic) return;
-    throw UsageError("--prefilter on: " + stats_.reason + "; --prefilter auto does without");
+    throw UsageError("--prefilter on: " + stats_.reason +
+                     "; with --prefilter auto tcpeek starts without it");
   }
   load(options.prefilter, log);
 }
@@ -79,8 +80,8 @@ void PrefilterChoice::load(PrefilterMode mode, Log& log) {
     log_verifier(refused, log);
     stats_.reason = printable(refused.what());
     if (mode == PrefilterMode::automatic) return;
-    throw std::runtime_error(
-        fmt::format("--prefilter on: {}; --prefilter auto does without", stats_.reason));
+    throw std::runtime_error(fmt::format(
+        "--prefilter on: {}; with --prefilter auto tcpeek starts without it", stats_.reason));
   }
 }
 
@@ -92,10 +93,11 @@ TargetFilter PrefilterChoice::filter_for(const ring::CaptureTarget& target) cons
 
 std::string PrefilterChoice::in_words() const {
   if (stats_.mode == "off") return {};
-  if (!stats_.active) return "prefilter: none, " + stats_.reason;
+  if (!stats_.active) return "prefilter: not used: " + stats_.reason;
   return fmt::format(
-      "prefilter: ACKs without payload only within {} s of a SYN or SYN/ACK of their flow, {} MiB "
-      "of marks in the kernel",
+      "prefilter: in use: ACKs without payload pass within {} s of a SYN or SYN/ACK of their flow, "
+      "{} "
+      "MiB in the kernel",
       lifetime_.count(), stats_.map_bytes >> 20);
 }
 

@@ -17,7 +17,7 @@ namespace {
 
 // The daemon opens no file for anyone: whoever asks has read it.
 [[noreturn]] std::string refuse_file(const std::string& /*path*/) {
-  throw UsageError("--config: a request names no file; tcpeek --config FILE --reload reads it");
+  throw UsageError("--config: not allowed in a RELOAD request; run tcpeek --config FILE --reload");
 }
 
 std::string_view name_of(std::string_view word) noexcept {
@@ -33,8 +33,8 @@ bool says(std::span<const std::string> arguments, std::string_view name) {
 void refuse_fixed(const std::vector<std::string>& changed) {
   if (changed.empty()) return;
   throw UsageError(fmt::format(
-      "{} cannot change while tcpeek runs; nothing was changed: restart it, or leave {} as at the "
-      "start",
+      "{} cannot change while tcpeek runs; nothing was changed: restart tcpeek, or leave {} as at "
+      "the start",
       fmt::join(changed, ", "), changed.size() == 1 ? "it" : "them"));
 }
 
@@ -65,7 +65,7 @@ Options LiveReload::wanted_by(const ipc::ReloadRequest& request) const {
   for (const std::string& word : request.arguments) words.push_back(word.c_str());
   CommandLine line = parse_command_line(words, refuse_file);
   if (line.print_and_exit || line.reload) {
-    throw UsageError("--help, --version and --reload are not for a request");
+    throw UsageError("--help, --version and --reload are not allowed in a RELOAD request");
   }
   line.options.socket_path = running_.socket_path;
   line.options.own_words = running_.own_words;

@@ -229,8 +229,8 @@ void LiveRun::run() {
   if (sockets_were_handed_over() &&
       !(options_.metrics_listen && options_.metrics_listen->inherited)) {
     log_.warning(
-        "the service manager passed a socket, and nothing serves it: give --metrics-listen "
-        "systemd");
+        "the service manager passed a socket that nothing serves: add --metrics-listen systemd, or "
+        "disable tcpeek-metrics.socket");
   }
   if (start_readers()) {
     socket_closer_.make_helpers(helpers_to_close(sockets_.waits_to_close(), readers_.size() + 1),
@@ -250,8 +250,9 @@ bool LiveRun::start_readers() {
   }
   if (!readers_[0].cpu()) {
     log_.notice(
-        "readers are not pinned to CPUs, as a system call filter forbids sched_setaffinity: the "
-        "service's pin-readers.conf allows it, for a busy host");
+        "readers are not pinned to CPUs, as a system call filter forbids sched_setaffinity: on a "
+        "busy "
+        "host, install the drop-in pin-readers.conf");
   }
   return true;
 }
@@ -343,8 +344,8 @@ void LiveRun::on_second(const ipc::Snapshot& snapshot, bool all_answered, bool c
   if (!not_local_reported_ && snapshot.attempts_not_local != 0) {
     not_local_reported_ = true;
     log_.notice(
-        "saw attempts between hosts that are both not local, which no filter counts: "
-        "on a mirror port say with --local NET what is local");
+        "saw attempts between hosts of which neither is local, which no filter counts: "
+        "on a mirror port, name your networks with --local NET");
   }
 }
 
@@ -374,8 +375,8 @@ void LiveRun::on_request_signal() {
       });
     case RequestSignal::hangup:
       log_.notice(
-          "SIGHUP is ignored, as tcpeek opens no file while it runs: tcpeek --config FILE --reload "
-          "(systemctl reload) hands it new filters");
+          "SIGHUP is ignored: to load new filters, use systemctl reload or tcpeek --config FILE "
+          "--reload");
   }
 }
 

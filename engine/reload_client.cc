@@ -33,7 +33,7 @@ std::string advice_for(int error) {
     case EACCES:
       return "; run this as root or as the user that tcpeek runs as";
     case EAGAIN:
-      return "; it does not answer";
+      return "; it does not answer: see systemctl status tcpeek";
     default:
       return "";
   }

@@ -98,7 +98,8 @@ ReloadAnswer read_reload_reply(std::string_view reply) {
   try {
     // The original, and versions without this word, answer any word like GET.
     if (tree.is_array()) {
-      return {.report = {}, .error = "it is an older one, which knows no RELOAD: restart it"};
+      return {.report = {},
+              .error = "that tcpeek is too old for --reload: upgrade it, and restart it"};
     }
     if (tree.contains("error")) return {.report = {}, .error = tree.at("error").get<std::string>()};
     const auto& told = tree.at("reload");
@@ -112,7 +113,7 @@ ReloadAnswer read_reload_reply(std::string_view reply) {
     told.at("options").get_to(report.options);
     return {.report = std::move(report), .error = {}};
   } catch (const nlohmann::json::exception&) {
-    return {.report = {}, .error = "its reply is not understood; is it another version?"};
+    return {.report = {}, .error = "its reply cannot be read: is it a different version?"};
   }
 }
 

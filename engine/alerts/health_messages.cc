@@ -50,10 +50,10 @@ std::string by_what(const HealthChange& change) {
   return text;
 }
 
-// "; ok for 3 h before, when 2 of 8000 attempts failed"
+// "; before that ok for 3 h (2 of 8000 attempts failed)"
 std::string what_was(const SeriesHealth::Change& change) {
   if (!change.lasted) return "";
-  return fmt::format("; {} for {} before, when {}", word(change.from), in_words(*change.lasted),
+  return fmt::format("; before that {} for {} ({})", word(change.from), in_words(*change.lasted),
                      in_words(change.before));
 }
 
@@ -163,10 +163,8 @@ std::vector<HealthMessage> HealthMessages::of(const std::vector<HealthChange>& c
     if (++told.count > kMostOfOne + 1 || ++all_.count > kMostOfAll + 1) continue;
     if (all_.count == kMostOfAll + 1) {
       message.text =
-          "more filters and services change between ok, degraded and failing than are told (STATS "
-          "and "
-          "TOP have them all); "
-          "suppressing messages for one minute";
+          "too many filters and services change between ok, degraded and failing: suppressing "
+          "messages for one minute (STATS and TOP have every state)";
       message.entry = {.message_id = kSuppressedMessage, .fields = {}};
     } else if (told.count == kMostOfOne + 1) {
       message.text = subject(change) + " is flapping; suppressing messages for one minute";

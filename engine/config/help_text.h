@@ -42,7 +42,7 @@ Operation:
                           made by the capture, 0 to 1000, 0 is off (default: 2)
       --max-sessions=N    attempts followed at once, 1 to 100000000
                           (default: 1000000, fewer on a host with little memory)
-      --prefault          take their memory at the start, not as they come
+      --prefault          take the memory for them at the start, not on demand
   -B, --buffer=MIB        capture ring of each reader and interface, 1 to 4095
                           (default: 32 MiB for all together, 1 at least)
       --threads=N         readers, 1 to 256 (default: one for each CPU, at most
@@ -50,8 +50,8 @@ Operation:
       --cpus=LIST         CPUs the readers are pinned to, such as 0-3,8
       --config=FILE       also take options and filters from FILE; the command
                           line takes precedence (see tcpeek(8))
-      --reload            hand the filters, --local, -l and the limits of health
-                          to the running tcpeek, and exit
+      --reload            send the filters, --local, --only, -l and the health
+                          limits to the running tcpeek, and exit
   -u, --user=USER         become USER, a name or a number, once everything is
                           open
       --no-seccomp        do not filter system calls (for debugging, or where

@@ -24,10 +24,8 @@ constexpr std::uint64_t kMaxReaders = 256;  // members of a fanout group, in old
 constexpr std::size_t kMaxNetnsName = NAME_MAX;
 constexpr unsigned kMaxCpu = 1023;  // what cpu_set_t holds
 constexpr const char* kOutcomes =
-    "success, failure, or a list of results and causes, such as timeout,refused; they are reject, "
-    "timeout, "
-    "unreach, pending, refused, reset, aborted, half_open, probe, no_answer, no_ack, superseded, "
-    "unreachable";
+    "success, failure, or a list, such as timeout,refused, of: reject, timeout, unreach, pending, "
+    "refused, reset, aborted, half_open, probe, no_answer, no_ack, superseded, unreachable";
 
 template <class Number>
 bool store_number(Number& target, const std::string& text, std::uint64_t lowest,
@@ -322,8 +320,7 @@ constexpr std::array kValueOptions{
                 same<&Options::prefilter>},
     ValueOption{
         "--decap",
-        "none, all, or a list of vxlan, geneve, gre and ipip, such as vxlan:4790,gre with a "
-        "port from 1 to 65535",
+        "none, all, or a list of vxlan[:PORT], geneve[:PORT], gre and ipip, such as vxlan:4790,gre",
         false, apply_decap, same<&Options::decap>},
     ValueOption{"--output", "text or json", false, apply_output, same<&Options::output>},
     ValueOption{"--report", "the path of a file to write", false, apply_report,

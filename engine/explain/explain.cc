@@ -191,21 +191,20 @@ std::vector<std::string> doubts_of(const ExplainInput& input) {
 }
 
 std::string since_the_start(const ExplainInput& input) {
-  std::string text =
-      fmt::format("of {} {} {} succeeded", attempts(input.attempts),
-                  input.whole_file ? "in the file" : "since the start", input.success);
-  if (input.pending != 0) text += fmt::format(", {} are pending", input.pending);
+  std::string text = fmt::format("{} of {} {} succeeded", input.success, attempts(input.attempts),
+                                 input.whole_file ? "in the file" : "since the start");
+  if (input.pending != 0) text += fmt::format(", {} still pending", input.pending);
   if (input.retrying != 0) text += fmt::format(" ({} retrying)", input.retrying);
   return text;
 }
 
 std::string summary_of(const ExplainInput& input, std::uint64_t failed) {
   if (input.attempts == 0) {
-    return input.whole_file ? "There is no attempt in the file."
-                            : "Nothing was tried: no attempt was seen since the start.";
+    return input.whole_file ? "The file contains no connection attempt."
+                            : "No connection attempt has been seen since the start.";
   }
   if (failed != 0 && input.whole_file) {
-    return fmt::format("{} of {} failed, {} succeeded, {} were pending at its end.", failed,
+    return fmt::format("{} of {} failed, {} succeeded, {} still pending at its end.", failed,
                        count_of(input.attempts, "attempt in the file", "attempts in the file"),
                        input.success, input.pending);
   }

@@ -98,12 +98,13 @@ std::optional<Finding> half_open_scan(const Case& about) {
   if (!disowned && about.service.spread != Spread::many) return std::nullopt;
   Finding finding = begin_finding(about, Verdict::initiator, unacknowledged(about));
   finding.sentence = fmt::format(
-      "Someone scans {} half-open, or sends SYNs with addresses that are not his own: nobody meant "
+      "{} is being scanned (half-open), or receives SYNs with forged source addresses: nobody "
+      "meant "
       "to connect.",
       name_of(about.service.row));
   finding.evidence = {not_acknowledged(about)};
   if (about.service.spread == Spread::many) {
-    finding.evidence.emplace_back("they come from many addresses, of which each fails seldom");
+    finding.evidence.emplace_back("they come from many addresses, each of which rarely fails");
   }
   if (!about.service.initiators.empty()) finding.evidence.push_back("from: " + who(about.service));
   finding.limits = {
@@ -124,9 +125,8 @@ std::optional<Finding> synack_dropped_here(const Case& about) {
                                  name_of(about.service.row), near_place(about));
   finding.evidence = {never_acknowledged(about), worked_until(about)};
   finding.limits = {
-      "that the ACK left by an interface that is not captured looks the same, and so does a "
-      "program that "
-      "sends SYNs of its own (a scanner)"};
+      "an ACK that leaves by an interface that is not captured looks the same, and so does a "
+      "scanner on this host that sends its own SYNs"};
   limit_to_near_network(about, finding);
   finding.next = {std::string(kListRules), "nstat -az TcpExtIPReversePathFilter",
                   look_up_route(about.service.row.address)};
@@ -146,7 +146,7 @@ std::optional<Finding> way_back(const Case& about) {
   finding.evidence = {not_acknowledged(about), worked_until(about)};
   if (!about.service.initiators.empty()) finding.evidence.push_back("who: " + who(about.service));
   finding.limits = {"a scan from few addresses looks the same",
-                    "that their ACKs come in by an interface that is not captured looks the same"};
+                    "ACKs that arrive by an interface that is not captured look the same"};
   limit_to_near_network(about, finding);
   const bool known = !about.service.initiators.empty();
   if (known) finding.next = {look_up_route(about.service.initiators.front().address)};

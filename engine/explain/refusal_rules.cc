@@ -36,8 +36,8 @@ std::string sentence(const Case& about, std::string_view where) {
   const std::string name = name_of(row);
   if (mostly_reset(about)) {
     return fmt::format(
-        "{} answers and then resets the connection{}: the service or a proxy before it closes it "
-        "at once.",
+        "{} answers and then resets the connection{}: the service, or a proxy in front of "
+        "it, closes it at once.",
         name, where);
   }
   if (succeeds(about.input, about.service)) {

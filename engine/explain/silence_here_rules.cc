@@ -113,7 +113,8 @@ std::optional<Finding> filtered_for_some(const Case& about) {
   finding.evidence = {unanswered_and_stalled(about), worked_until(about)};
   add_initiators(service, finding);
   finding.limits.emplace_back(
-      "that the answer left for another interface than those captured looks the same: watch all of "
+      "an answer that leaves by an interface that is not captured looks the same: capture on all "
+      "of "
       "them");
   limit_to_near_network(about, finding);
   finding.next = {std::string(kListRules), std::string(kConntrack)};
@@ -127,7 +128,7 @@ std::optional<Finding> dropped_in_silence(const Case& about) {
   const ipc::TopServiceRow& row = about.service.row;
   Finding finding = begin_finding(about, Verdict::here, about.silent());
   finding.sentence = fmt::format(
-      "{} answers nobody: {} drops the SYNs in silence, or the service hangs and its queue is "
+      "{} answers nobody: {} silently drops the SYNs, or the service hangs and its queue is "
       "full.",
       name_of(row), near_place(about));
   finding.evidence = {unanswered_and_stalled(about), worked_until(about)};
@@ -137,7 +138,7 @@ std::optional<Finding> dropped_in_silence(const Case& about) {
         "only a few initiators tried meanwhile: a filter for them alone looks the same");
   }
   finding.limits.emplace_back(
-      "that answers leave by an interface that is not captured looks the same");
+      "answers that leave by an interface that is not captured look the same");
   limit_to_near_network(about, finding);
   finding.next = {list_listeners(row.port), std::string(kListRules)};
   add_way_back(about.service, finding);

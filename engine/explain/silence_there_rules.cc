@@ -145,7 +145,8 @@ std::optional<Finding> host_silent(const Case& about) {
   if (neighbour == nullptr) return std::nullopt;
   Finding finding = begin_finding(about, Verdict::there, about.silent());
   finding.sentence = fmt::format(
-      "{} answers nothing while other hosts of {} do: that host is down, or a filter before it.",
+      "{} does not answer, but other hosts of {} do: that host is down, or a filter in front of it "
+      "drops the SYNs.",
       about.service.row.address, about.service.network);
   finding.evidence = {unanswered_share(about), answered(about, *neighbour), worked_until(about)};
   const auto as_silent = std::ranges::count_if(
@@ -166,9 +167,9 @@ std::optional<Finding> host_silent(const Case& about) {
 std::optional<Finding> no_answer(const Case& about) {
   if (!far_and_silent(about)) return std::nullopt;
   Finding finding = begin_finding(about, Verdict::unknown, about.silent());
-  finding.sentence =
-      fmt::format("{} does not answer, and nothing tells whether it is the host or the path.",
-                  name_of(about.service.row));
+  finding.sentence = fmt::format(
+      "{} does not answer; whether the host or the path is at fault cannot be told from here.",
+      name_of(about.service.row));
   finding.evidence = {unanswered_share(about), worked_until(about)};
   finding.limits = {
       "no other port of this host and no other host of its network was seen to answer since"};

@@ -117,7 +117,7 @@ PrefixMistake explain_prefix(std::string_view text, std::string_view allowed) {
   }
   const std::string_view after = bracketed ? text.substr(close + 1) : std::string_view();
   if (!after.empty() && after.front() != '/') {
-    return {close + 1, in_quotes(after) + " is not expected after ']'"};
+    return {close + 1, "unexpected " + in_quotes(after) + " after ']'"};
   }
   const std::size_t slash = text.find('/');
   if (!after.empty() && slash < close) {

@@ -89,7 +89,8 @@ bool LinkWatcher::read(ring::LinkState& links) {
   try {
     links = ring::read_links();
   } catch (const std::system_error& e) {
-    if (!unread_) log_.warning("{}; going on with what was known", e.what());
+    if (!unread_)
+      log_.warning("{}; continuing with the interfaces and addresses known last", e.what());
     unread_ = true;
     return false;
   }

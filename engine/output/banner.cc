@@ -20,10 +20,11 @@ std::vector<std::string> lines_of(const LiveBanner& banner) {
   std::vector<std::string> lines{
       fmt::format("listening on {}, link-type {}, capture size {} bytes", fmt::join(names, ", "),
                   fmt::join(types, ", "), banner.capture_bytes),
-      fmt::format("{} reader{} with rings of {} MiB and room for {} attempts each, {} MiB in "
-                  "all, kernel filter: {}",
-                  banner.readers, banner.readers == 1 ? "" : "s", banner.ring_mib,
-                  banner.sessions_each, mib, banner.filter)};
+      fmt::format(
+          "{} reader{} with rings of {} MiB and room for {} attempts{}, {} MiB in all, kernel "
+          "filter: {}",
+          banner.readers, banner.readers == 1 ? "" : "s", banner.ring_mib, banner.sessions_each,
+          banner.readers == 1 ? "" : " each", mib, banner.filter)};
   if (!banner.prefilter.empty()) lines.push_back(banner.prefilter);
   return lines;
 }
@@ -32,8 +33,9 @@ std::vector<std::string> lines_of(const ReplayBanner& banner) {
   std::string filter = banner.icmp ? "TCP and ICMP errors" : "TCP";
   if (!banner.bpf.empty()) filter += ", where " + printable(banner.bpf);
   return {"reading from " + banner.files,
-          fmt::format("{} reader{} with room for {} attempts each, filter: {}", banner.readers,
-                      banner.readers == 1 ? "" : "s", banner.sessions_each, filter)};
+          fmt::format("{} reader{} with room for {} attempts{}, filter: {}", banner.readers,
+                      banner.readers == 1 ? "" : "s", banner.sessions_each,
+                      banner.readers == 1 ? "" : " each", filter)};
 }
 
 }  // namespace tcpeek::engine

@@ -16,12 +16,13 @@ using Lines = std::vector<std::string>;
 std::string since_when(const ipc::FindingTimes& times) {
   if (times.never_worked) {
     if (!times.counting_since) return "never seen to work";
-    return "never seen to work, first tried " + local_time(*times.counting_since);
+    return local_time(*times.counting_since) + ", the first attempt: never seen to work";
   }
   std::string text;
-  if (times.failing_since) text = "failing since " + local_time(*times.failing_since);
+  if (times.failing_since) text = local_time(*times.failing_since);
   if (times.last_success) {
-    text += (text.empty() ? "last success " : ", last success ") + local_time(*times.last_success);
+    text +=
+        (text.empty() ? "the last success, " : "; last success ") + local_time(*times.last_success);
   }
   return text;
 }

@@ -32,8 +32,8 @@ std::optional<std::string> tunnel_warning(const ipc::Snapshot& snapshot) {
   const std::uint64_t passed_over = ignored(snapshot, "tunnel");
   if (passed_over == 0) return std::nullopt;
   return fmt::format(
-      "passed over {} with TCP inside a tunnel: --decap says which tunnels are looked "
-      "into, at most four deep",
+      "ignored {} with TCP inside a tunnel: name the tunnels to look into with --decap, at most "
+      "four deep",
       counted(passed_over, "packet"));
 }
 
@@ -76,10 +76,11 @@ std::vector<LossWarning> LossWarnings::warnings(const ipc::Snapshot& snapshot,
             counted(n, "packet"), in_use_.readers)));
   }
   if (const auto n = due(events_, events_lost, now)) {
-    due_now.push_back(warning("outcomes_not_told", n,
-                              fmt::format("counted {} without telling of them: they came faster "
-                                          "than they can be printed or watched",
-                                          counted(n, "outcome"))));
+    due_now.push_back(
+        warning("outcomes_not_told", n,
+                fmt::format("counted {} but did not print or send {}: print less (-q, "
+                            "--only failure), or watch less",
+                            counted(n, "outcome"), n == 1 ? "it" : "them")));
   }
   if (!tunnels_reported_) {
     if (auto text = tunnel_warning(snapshot)) {

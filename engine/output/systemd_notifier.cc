@@ -137,8 +137,7 @@ void SystemdNotifier::send(std::string_view message) {
 void SystemdNotifier::report_failure(int error) {
   if (std::exchange(failure_reported_, true)) return;
   log_.warning(
-      "cannot tell the service manager how things are (NOTIFY_SOCKET): {}; it may restart what "
-      "runs well",
+      "cannot notify the service manager (NOTIFY_SOCKET): {}; it may restart tcpeek for no reason",
       std::generic_category().message(error));
 }
 

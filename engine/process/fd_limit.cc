@@ -38,7 +38,7 @@ std::size_t ensure_descriptors(std::size_t needed, std::size_t wanted) {
   const rlim_t most = raised_limit(limit, least + wanted);
   if (most >= least) return std::min<rlim_t>(most - least, wanted);
   throw std::runtime_error(
-      fmt::format("the limit on open files is {}, and {} are needed, {} of them for clients: {}",
+      fmt::format("the limit on open files is {}, but tcpeek needs {}, {} of them for clients: {}",
                   limit.rlim_max, least, needed, kHowToRaise));
 }
 

@@ -26,9 +26,9 @@ std::string path_of(const std::string& which) {
 
 std::string advice_for(const std::string& which, int error) {
   if (error == ENOENT && is_process(which)) return ": there is no such process";
-  if (error == ENOENT) return "; ip netns list names those there are, or give a process ID";
+  if (error == ENOENT) return "; see ip netns list, or give a process ID";
   if (error == EPERM || error == EACCES) {
-    return "; it takes root, or CAP_SYS_ADMIN beside CAP_NET_RAW";
+    return "; this needs root, or CAP_SYS_ADMIN as well as CAP_NET_RAW";
   }
   if (error == EINVAL) return ": not a network namespace";
   return "";

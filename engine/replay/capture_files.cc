@@ -186,10 +186,10 @@ void CaptureFiles::finish(const File& file) {
                                   file.shown, damage->offset, damage->what));
   }
   if (const std::uint64_t damaged = file.reader->damaged_times(); damaged != 0) {
-    warn_(
-        fmt::format("{}: packets with a damaged time (a fraction of a second or more): {}; they "
-                    "keep the second, and their order",
-                    file.shown, damaged));
+    warn_(fmt::format(
+        "{}: {} packet{} a damaged time (a fraction of a second or more): second and order "
+        "are kept",
+        file.shown, damaged, damaged == 1 ? " has" : "s have"));
   }
   if (!file.ignored_link_types.empty() && !link_type_known_) {
     faults_.push_back(refusal(file.shown, *file.ignored_link_types.begin()));

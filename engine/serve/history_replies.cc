@@ -9,8 +9,7 @@ namespace {
 std::string text_of(const ipc::HistoryReport& report) {
   std::string text = ipc::history_reply(report);
   if (text.size() <= ipc::ServerLimits{}.max_reply_bytes) return text;
-  return ipc::error_reply(
-      "HISTORY: all of it is more than a reply may hold: ask for fewer SECONDS");
+  return ipc::error_reply("HISTORY: that is more than a reply may hold: ask for fewer SECONDS");
 }
 
 }  // namespace

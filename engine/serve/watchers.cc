@@ -30,9 +30,8 @@ void Watchers::add(ipc::WatchRequest request, const ipc::Reply& reply) {
   auto cursor = std::make_shared<ipc::WatchCursor>(log_, std::move(request));
   const auto stream = reply.stream([cursor](std::string& piece) { cursor->fill(piece); });
   if (!stream) {
-    return reply(ipc::error_reply(
-        fmt::format("WATCH: {} watch already, and no more can; one of them has to leave first",
-                    watchers_.size())));
+    return reply(ipc::error_reply(fmt::format(
+        "WATCH: all {} places are taken; try again when a watcher has left", watchers_.size())));
   }
   watchers_.push_back({std::move(cursor), stream});
   stream->wake();

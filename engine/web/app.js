@@ -123,7 +123,7 @@ class Page {
     if (this.failuresDrawn === this.failures.total) return;
     this.failuresDrawn = this.failures.total;
     showFailures(byId('live').tBodies[0], this.failures.items, this.names);
-    const missed = this.missed > 0 ? `, ${count(this.missed)} not told` : '';
+    const missed = this.missed > 0 ? `, ${count(this.missed)} not shown` : '';
     setText(byId('told'), `${count(this.failures.total)} so far${missed}, the newest first`);
   }
 

@@ -94,7 +94,7 @@ export function doubtsOf(stats, explanation) {
       'read them: counts are too low, and some "no answer" may be an answer that was not seen.');
   }
   const lost = stats.readers.reduce((sum, reader) => sum + reader.events_lost, 0);
-  if (lost > 0) doubts.push(`${count(lost)} outcomes were not told one by one, but are counted.`);
+  if (lost > 0) doubts.push(`${count(lost)} outcomes were counted but not shown one by one.`);
   for (const { name, state } of stats.interfaces) {
     // What a capture file has no name of was not watched.
     if (name !== '' && state !== 'up') doubts.push(`The interface ${name} is ${state.replace('_', ' ')}.`);

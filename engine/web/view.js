@@ -123,10 +123,10 @@ function plainBox(service, context) {
 }
 
 function since(times, now) {
-  if (times.never_worked) return 'never seen to work';
+  if (times.never_worked) return 'the first attempt: never seen to work';
   const parts = [];
-  if (times.failing_since) parts.push(`failing since ${moment(times.failing_since, now)}`);
-  if (times.last_success) parts.push(`last success ${moment(times.last_success, now)}`);
+  if (times.failing_since) parts.push(moment(times.failing_since, now));
+  if (times.last_success) parts.push(`${parts.length ? '' : 'the '}last success ${moment(times.last_success, now)}`);
   return parts.join(', ');
 }
 

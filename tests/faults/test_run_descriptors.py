@@ -151,7 +151,7 @@ class Descriptors(unittest.TestCase):
             return self.monitor.stats().filters["RX"]["success"] > 0
 
         lab.wait_for(counted, "the new address is local")
-        warnings = self.monitor.stderr().count("going on with what was known")
+        warnings = self.monitor.stderr().count("continuing with the interfaces and addresses known last")
         live.told(f"the new address was local {time.monotonic() - start:.1f} s after descriptors were to be had again; "
                   f"{warnings} warning(s)")  # fmt: skip
         end = self.monitor.wait_delivered(3 * attempts)

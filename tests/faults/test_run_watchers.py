@@ -179,7 +179,7 @@ class Watchers(unittest.TestCase):
             for client in clients:
                 with contextlib.suppress(ConnectionResetError):
                     first = client.recv(200)
-                    refused += b"16 watch already" in first
+                    refused += b"all 16 places are taken" in first
                 client.close()
             server = monitor.stats().json["server"]
             live.told(f"{refused} of {AT_ONCE} told that they are refused; {server}")

@@ -105,7 +105,7 @@ class Healthy(Explain):
             self.succeed(SERVER_V4, listener.getsockname()[1], listener, 12)
             monitor.wait_counts({"success": 12})
             reply = self.explain(monitor)
-            self.assertEqual(reply["summary"], "Nothing fails: of 12 attempts since the start 12 succeeded.")
+            self.assertEqual(reply["summary"], "Nothing fails: 12 of 12 attempts since the start succeeded.")
             self.assertEqual(reply["findings"], [])
             self.assertEqual(reply["totals"]["success"], 12)
             self.assertEqual(json.loads(monitor.ask("EXPLAIN 3")), {"error": "EXPLAIN: takes no argument; send the word alone"})

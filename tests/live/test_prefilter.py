@@ -428,7 +428,7 @@ class Said(unittest.TestCase):
                 self.assertIn(words[0], said)
                 self.assertEqual(len(said.splitlines()), 1, said)
                 with Monitor(self.network, "--prefilter=auto", *words) as monitor:
-                    lab.wait_for(functools.partial(has_said, monitor, "prefilter: none"), "the line")
+                    lab.wait_for(functools.partial(has_said, monitor, "prefilter: not used"), "the line")
                     told = monitor.stats().json["prefilter"]
                     self.assertFalse(told["active"])
                     self.assertIn(words[0], told["reason"])
@@ -443,7 +443,7 @@ class Said(unittest.TestCase):
         self.assertIn("Operation not permitted (it takes CAP_BPF", done.stderr)
         done = run_to_end(self.network.host, [*words, "--prefilter=auto"])
         self.assertEqual(done.status, 0)
-        self.assertIn("prefilter: none, cannot make the map of marks", done.stderr)
+        self.assertIn("prefilter: not used: cannot make the map of marks", done.stderr)
 
     def test_cap_bpf_is_enough(self) -> None:
         """The verifier then minds speculation, which it does not for root."""

@@ -105,7 +105,7 @@ class Reload(unittest.TestCase):
             self.assertRegex(
                 done.stderr,
                 r"\Atcpeek: --reload: refused by the tcpeek at '.*': --timeout, --threads, --icmp cannot change while "
-                r"tcpeek runs; nothing was changed: restart it, or leave them as at the start\n\Z")
+                r"tcpeek runs; nothing was changed: restart tcpeek, or leave them as at the start\n\Z")
             self.assertEqual(self.names(monitor), ["RX", "TX", "web", "pcap"])
             self.write("timeout = 30", "[filters]", 'web = "RX@%:80"')
             self.assertEqual(self.reloaded(monitor), "nothing changed; 1 filter kept")
@@ -196,9 +196,9 @@ class Reload(unittest.TestCase):
                 b"x": "not ended by a zero byte",
                 b"\0": "filter expression: the expression is empty",
                 b"--frobnicate\0": "is not an option",
-                b"--config=/etc/passwd\0": "a request names no file",
-                b"--reload\0": "not for a request",
-                b"--help\0": "not for a request",
+                b"--config=/etc/passwd\0": "not allowed in a RELOAD request",
+                b"--reload\0": "not allowed in a RELOAD request",
+                b"--help\0": "not allowed in a RELOAD request",
                 b"--read=-\0": "--read",
                 b"web:RX@%:80\0web:RX@%:81\0": "is used by an earlier filter",
                 b"\xff\xfe:RX@%:80\0": "printable UTF-8",

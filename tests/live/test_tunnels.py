@@ -59,7 +59,7 @@ class Crafted(ScenarioCase):
                     self.play(scenario, SUCCESS, unused=0)
                 else:
                     self.play(scenario, {}, unused=3)
-        lab.wait_for(lambda: "passed over" in self.monitor.stderr(), "the warning")
+        lab.wait_for(lambda: "with TCP inside a tunnel" in self.monitor.stderr(), "the warning")
 
     def test_an_error_about_the_tunnel_ends_nothing(self) -> None:
         tunnel = TUNNELS["ipip over IPv4"]

@@ -203,7 +203,7 @@ class Watch(WatchCase):
                 client.connect(str(monitor.socket_path))
             refused = json.loads(monitor.ask("WATCH"))
             self.assertEqual(
-                refused["error"], "WATCH: 16 watch already, and no more can; one of them has to leave first"
+                refused["error"], "WATCH: all 16 places are taken; try again when a watcher has left"
             )
             self.succeed(10)
             for watcher in watchers:

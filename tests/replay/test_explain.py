@@ -25,7 +25,7 @@ class ExplainTest(Files):
             done = replay("-q", "-r", path, "--explain", "--threads", threads)
             self.assertEqual(done.returncode, 0, done.stderr)
             page = done.stdout
-            self.assertTrue(page.startswith("========== TCPEEK EXPLAIN ==========\n5 of 21 attempts in the file failed, 1 succeeded, 15 were pending at its end."), page)
+            self.assertTrue(page.startswith("========== TCPEEK EXPLAIN ==========\n5 of 21 attempts in the file failed, 1 succeeded, 15 still pending at its end."), page)
             self.assertTrue(page.endswith("\n====================================\n"), page)
             self.assertIn("1. there: Nobody listens on 198.51.100.2:80 any more: the service went down", page)
             self.assertIn("   rule      refused_there\n", page)
@@ -39,7 +39,7 @@ class ExplainTest(Files):
         self.assertIn("Nothing fails: of 1 attempt in the file 1 succeeded.", done.stdout)
         self.assertNotIn("Pending", done.stdout)
         done = replay("-q", "-r", self.file("b.pcap", saved.pcap([])), "--explain")
-        self.assertIn("There is no attempt in the file.", done.stdout)
+        self.assertIn("The file contains no connection attempt.", done.stdout)
 
     def test_is_the_last_line_of_json(self) -> None:
         path = self.file("a.pcap", saved.pcap(saved.refusal(1)))

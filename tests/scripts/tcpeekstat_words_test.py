@@ -73,8 +73,8 @@ class SummaryTest(WordsTest):
         self.assertIn("1 filter without an attempt since the start not shown: --all", lines)
         self.assertRegex(
             lines[-2],
-            r"^db is failing since \S+ \(10 min\): 40 refused of 7042 in all; last success \S+; "
-            r"ok before, when 2 of 8000 failed$",
+            r"^db has been failing since \S+ \(10 min\): 40 refused of 7042 attempts; last success \S+; "
+            r"before that ok \(2 of 8000 failed\)$",
         )
 
     def test_aligned(self) -> None:

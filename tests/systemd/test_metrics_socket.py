@@ -73,7 +73,7 @@ class MetricsSocket(unittest.TestCase):
         self.nest.must("systemctl", "start", SOCKET)
         self.nest.must("systemctl", "start", UNIT)
         messages = " ".join(str(entry["MESSAGE"]) for entry in self.nest.journal(UNIT))
-        self.assertIn("passed a socket, and nothing serves it: give --metrics-listen systemd", messages)
+        self.assertIn("passed a socket that nothing serves: add --metrics-listen systemd", messages)
 
     def test_no_socket_was_handed_over(self) -> None:
         self.options("--metrics-listen systemd")

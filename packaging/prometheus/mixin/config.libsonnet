@@ -37,7 +37,7 @@
     // So many hosts with the same trouble are no coincidence.
     fleetHosts: 3,
 
-    // Where docs/runbooks.md is served at your place; %s is the section. As it is: the file of the source tree.
+    // Set this to the URL at which you serve docs/runbooks.md; %s is the section. As it is, it names the file.
     runbookURLPattern: 'docs/runbooks.md#%s',
 
     dashboardTags: ['tcpeek'],

@@ -29,7 +29,7 @@ TEST(HealthMessage, SaysWhatChangedAndTheFiguresBeforeAndAfter) {
   const HealthMessage message = message_of(change(HealthState::ok, HealthState::failing));
   EXPECT_EQ(message.text,
             "web is failing: 12 of 15 attempts failed, 2 succeeded only after a repeat in 10 s; "
-            "ok for 3 h before, when 2 of 8000 attempts failed");
+            "before that ok for 3 h (2 of 8000 attempts failed)");
   EXPECT_EQ(message.severity, LOG_WARNING);
 }
 
@@ -41,8 +41,8 @@ TEST(HealthMessage, FailuresInARowAndTheLastSuccess) {
   one.change.lasted = 61s;
   one.times.last_success = std::chrono::system_clock::time_point(0s);
   EXPECT_EQ(message_of(one).text,
-            "web is failing: 3 failures in a row, last success 1970-01-01T00:00:00.000000Z; ok for "
-            "61 s before, when 0 of 1 attempt failed");
+            "web is failing: 3 failures in a row, last success 1970-01-01T00:00:00.000000Z; "
+            "before that ok for 61 s (0 of 1 attempt failed)");
 }
 
 TEST(HealthMessage, WhatTellsOfNoChangeIsInformation) {

@@ -31,7 +31,7 @@ TEST(Options, a_local_network_that_is_none_is_explained) {
       {"::/129", "'::/129' is not a network: '129' is not a prefix length from 0 to 128"},
       {"[::]/129", "'[::]/129' is not a network: '129' is not a prefix length from 0 to 128"},
       {"[::1", "'[::1' is not a network: ']' is missing: an IPv6 address is written [ADDRESS]"},
-      {"[::1]x", "'[::1]x' is not a network: 'x' is not expected after ']'"},
+      {"[::1]x", "'[::1]x' is not a network: unexpected 'x' after ']'"},
       {"[10.0.0.1]", "'[10.0.0.1]' is not a network: '10.0.0.1' is not an address" + allowed},
       {"10/8", "'10/8' is not a network: '10' is not an address" + allowed},
       {"10.0.0.\x1b", "'10.0.0.\\x1b' is not an address" + allowed},

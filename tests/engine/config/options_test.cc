@@ -287,8 +287,8 @@ TEST(Options, tunnels_that_are_none) {
                            "vxlan 4789", " gre", "erspan", "vxlan:1:2"}) {
     EXPECT_EQ(message_of({"--decap", list}),
               std::string("--decap: '") + list +
-                  "' is not none, all, or a list of vxlan, geneve, gre and ipip, such as "
-                  "vxlan:4790,gre with a port from 1 to 65535");
+                  "' is not none, all, or a list of vxlan[:PORT], geneve[:PORT], gre and ipip, "
+                  "such as vxlan:4790,gre");
   }
 }
 

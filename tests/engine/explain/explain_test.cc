@@ -38,7 +38,7 @@ std::vector<std::string> subjects(const ipc::Explanation& explanation) {
 
 TEST(Explain, SaysThatNothingFails) {
   const auto healthy = explain(input({succeeding(service(Way::rx, "10.0.0.1"), 12)}));
-  EXPECT_EQ(healthy.summary, "Nothing fails: of 12 attempts since the start 12 succeeded.");
+  EXPECT_EQ(healthy.summary, "Nothing fails: 12 of 12 attempts since the start succeeded.");
   EXPECT_THAT(healthy.findings, IsEmpty());
   EXPECT_THAT(explain(input({})).summary, HasSubstr("no attempt was seen"));
   auto waiting = input({succeeding(service(Way::rx, "10.0.0.1"), 12)});
@@ -146,7 +146,7 @@ TEST(Explain, OfAFileAllOfItCounts) {
   const auto told = explain(all);
   ASSERT_THAT(told.findings, SizeIs(1));
   EXPECT_EQ(told.summary,
-            "5 of 15 attempts in the file failed, 10 succeeded, 0 were pending at its end.");
+            "5 of 15 attempts in the file failed, 10 succeeded, 0 still pending at its end.");
   EXPECT_THAT(told.findings[0].sentence, HasSubstr("7 days before the end of the file"));
 }
 

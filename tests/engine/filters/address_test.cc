@@ -149,7 +149,7 @@ TEST(ExplainPrefix, points_at_the_mistake) {
       {"[::", 0, "']' is missing: an IPv6 address is written [ADDRESS]"},
       {"::]", 0, "'::]' is not an address: allowed"},
       {"[]/8", 1, "'' is not an address: allowed"},
-      {"[::]8", 4, "'8' is not expected after ']'"},
+      {"[::]8", 4, "unexpected '8' after ']'"},
       {"[::/8]/8", 6, "the prefix length stands inside the brackets already"},
       {"10.0.0.0/", 9, "'' is not a prefix length from 0 to 32"},
       {"10.0.0.0/33", 9, "'33' is not a prefix length from 0 to 32"},

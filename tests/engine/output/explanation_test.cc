@@ -34,14 +34,14 @@ TEST(Explanation, AFindingHasItsReasonsBelowItsSentence) {
   told.times.never_worked = true;
   EXPECT_THAT(finding_lines(told, 2),
               ElementsAre("2. here: Nobody listens.",
-                          "   since     never seen to work, first tried 1970-01-01 00:00:01",
+                          "   since     1970-01-01 00:00:01, the first attempt: never seen to work",
                           "   evidence  one", "             two", "   limits    three",
                           "   next      ss -ltn", "   rule      refused_here"));
   told.times.never_worked = false;
   told.times.last_success = std::chrono::system_clock::time_point(2s);
   told.times.failing_since = std::chrono::system_clock::time_point(3s);
   EXPECT_EQ(finding_lines(told, 1)[1],
-            "   since     failing since 1970-01-01 00:00:03, last success 1970-01-01 00:00:02");
+            "   since     1970-01-01 00:00:03; last success 1970-01-01 00:00:02");
 }
 
 TEST(Explanation, ThePageNamesWhatIsLeftOutAndPending) {

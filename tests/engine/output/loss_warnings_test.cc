@@ -65,8 +65,8 @@ TEST_F(LossWarningsTest, TunnelsAreToldOnce) {
   EXPECT_EQ(tunnel_warning(snapshot_), std::nullopt);
   snapshot_.packets.ignored[1].count = 2;
   EXPECT_THAT(told(),
-              ElementsAre("passed over 2 packets with TCP inside a tunnel: --decap says which "
-                          "tunnels are looked into, at most four deep"));
+              ElementsAre("ignored 2 packets with TCP inside a tunnel: name the tunnels to look "
+                          "into with --decap, at most four deep"));
   snapshot_.packets.ignored[1].count = 900;
   now_ += 1h;
   EXPECT_THAT(told(), IsEmpty());

@@ -174,8 +174,8 @@ TEST_F(SystemdNotifierTest, AManagerThatIsGoneIsReportedOnce) {
   service.stopping();
   EXPECT_THAT(
       said_.lines(),
-      ElementsAre("tcpeek: cannot tell the service manager how things are (NOTIFY_SOCKET): No "
-                  "such file or directory; it may restart what runs well"));
+      ElementsAre("tcpeek: cannot notify the service manager (NOTIFY_SOCKET): No such file or "
+                  "directory; it may restart tcpeek for no reason"));
 }
 
 // systemd's own queue takes many messages, other managers' ten; blocking on one that does not read would

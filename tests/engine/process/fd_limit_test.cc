@@ -49,14 +49,15 @@ TEST(FdLimitTest, WhatIsWantedGetsWhatIsLeft) {
 TEST(FdLimitTest, WhatIsNeededAndDoesNotFitIsRefused) {
   EXPECT_EQ(
       ensured({59, 59}, 40, 100),
-      "threw: the limit on open files is 59, and 60 are needed, 40 of them for clients: raise "
+      "threw: the limit on open files is 59, but tcpeek needs 60, 40 of them for clients: raise "
       "it (ulimit -n, or LimitNOFILE= of the service)");
 }
 
 TEST(FdLimitTest, NoneFreeAtAll) {
-  EXPECT_EQ(ensured({kOpen, kOpen}, 1, 0),
-            "threw: the limit on open files is 20, and 21 are needed, 1 of them for clients: raise "
-            "it (ulimit -n, or LimitNOFILE= of the service)");
+  EXPECT_EQ(
+      ensured({kOpen, kOpen}, 1, 0),
+      "threw: the limit on open files is 20, but tcpeek needs 21, 1 of them for clients: raise "
+      "it (ulimit -n, or LimitNOFILE= of the service)");
 }
 
 }  // namespace

@@ -128,10 +128,9 @@ TEST_F(CaptureFilesTest, DamagedTimesAreToldOnceAFileAndNoFault) {
   read_all(files);
   EXPECT_THAT(seconds_, ElementsAre(1, 2, 3, 4, 5));
   EXPECT_THAT(files.faults(), IsEmpty());
-  EXPECT_THAT(
-      warned_,
-      ElementsAre(one.path() + ": packets with a damaged time (a fraction of a second or more): "
-                               "2; they keep the second, and their order"));
+  EXPECT_THAT(warned_,
+              ElementsAre(one.path() + ": 2 packets have a damaged time (a fraction of a second or "
+                                       "more): second and order are kept"));
 }
 
 TEST_F(CaptureFilesTest, AnUnknownLinkTypeIsNamedOnceAFile) {

@@ -73,9 +73,8 @@ TEST_F(HistoryRepliesTest, WhatIsMoreThanAReplyMayHoldIsRefusedWithAdvice) {
     for (ipc::FilterStats& filter : now_.filters) grow(filter.counts);
     history_.on_second(now_);
   }
-  EXPECT_EQ(
-      *ask(std::nullopt).value(),
-      R"({"error":"HISTORY: all of it is more than a reply may hold: ask for fewer SECONDS"})");
+  EXPECT_EQ(*ask(std::nullopt).value(),
+            R"({"error":"HISTORY: that is more than a reply may hold: ask for fewer SECONDS"})");
   replies_.end_round();
   EXPECT_THAT(*ask(3600s).value(), StartsWith(R"({"schema":1,)"));
 }

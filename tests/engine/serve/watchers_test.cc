@@ -143,9 +143,8 @@ TEST_F(WatchersTest, WithoutMemoryAWatcherIsRefused) {
 TEST_F(WatchersTest, TheSeventeenthIsRefusedAndToldWhy) {
   std::vector<Client> clients;
   for (std::size_t i = 0; i < ipc::ServerLimits{}.max_streams; ++i) clients.push_back(watch());
-  EXPECT_EQ(
-      ask("WATCH\n"),
-      R"({"error":"WATCH: 16 watch already, and no more can; one of them has to leave first"})");
+  EXPECT_EQ(ask("WATCH\n"),
+            R"({"error":"WATCH: all 16 places are taken; try again when a watcher has left"})");
   clients.front().close();
   ASSERT_TRUE(ipc::test::eventually([this] { return stats().watchers == 15; }));
   clients.push_back(watch());
