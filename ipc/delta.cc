@@ -45,15 +45,20 @@ bool fell(const Counts& now, const Counts& before) noexcept {
   return any;
 }
 
+bool is_same(const FilterStats& now, const FilterStats& before) noexcept {
+  return before.removed == now.removed && before.since == now.since && before.name == now.name &&
+         before.expression == now.expression;
+}
+
 // One that was removed since goes on under its number, beside one that came in its place.
 const FilterStats* earlier(const FilterStats& now, const Snapshot& before) noexcept {
-  const FilterStats* found = nullptr;
+  const FilterStats* in_force = nullptr;
   for (const FilterStats& filter : before.filters) {
-    if (filter.name != now.name || filter.expression != now.expression) continue;
-    if (filter.removed == now.removed) return &filter;
-    if (now.removed) found = &filter;
+    if (is_same(now, filter)) return &filter;
+    const bool alike = filter.name == now.name && filter.expression == now.expression;
+    if (now.removed && !filter.removed && alike) in_force = &filter;
   }
-  return found;
+  return in_force;
 }
 
 void subtract_filter(FilterStats& now, const FilterStats* before) noexcept {
@@ -64,11 +69,8 @@ void subtract_filter(FilterStats& now, const FilterStats* before) noexcept {
 // What stands at the same place then is most likely the same filter.
 const FilterStats* find_earlier(const FilterStats& now, std::size_t place,
                                 const Snapshot& before) noexcept {
-  if (place < before.filters.size()) {
-    const FilterStats& same = before.filters[place];
-    if (same.removed == now.removed && same.name == now.name && same.expression == now.expression)
-      return &same;
-  }
+  if (place < before.filters.size() && is_same(now, before.filters[place]))
+    return &before.filters[place];
   return earlier(now, before);
 }
 
@@ -97,6 +99,7 @@ Snapshot difference(Snapshot now, const Snapshot& before) {
   subtract(now, before);
   subtract(now.packets, before.packets);
   subtract(now.server, before.server);
+  if (now.http && before.http) subtract(*now.http, *before.http);
   return now;
 }
 

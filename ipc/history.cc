@@ -23,13 +23,6 @@ void copy_gauges(const Tallies& from, Tallies& to) noexcept {
   }
 }
 
-// Every outcome only grows while one thing is counted.
-bool counts_anew(const Tallies& now, const Tallies& before) noexcept {
-  return now[Tally::attempts] < before[Tally::attempts] ||
-         now[Tally::success] < before[Tally::success] || now.failures() < before.failures() ||
-         now[Tally::evicted] < before[Tally::evicted];
-}
-
 }  // namespace
 
 HistorySample sample_of(const HistoryCounts& grown) noexcept {
@@ -56,7 +49,6 @@ HistorySample sample_of(const HistoryCounts& grown) noexcept {
 }
 
 HistoryCounts growth(const HistoryCounts& now, const HistoryCounts& before) noexcept {
-  if (counts_anew(now, before)) return now;
   HistoryCounts grown = now;
   for (std::size_t i = 0; i < kTallies; ++i) {
     grown.values[i] -= std::min(grown.values[i], before.values[i]);

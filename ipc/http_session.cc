@@ -108,6 +108,7 @@ void HttpServer::Session::on_input(error_code error, std::size_t bytes) {
 }
 
 void HttpServer::Session::refuse(error_code error) {
+  head_only_ = false;
   ++core_->stats.requests_dropped;
   enter(State::being_answered, core_->limits.reply_deadline);
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
@@ -124,10 +125,10 @@ void HttpServer::Session::answer() {
   const HttpPage page = page_of(target);
   WebRequest web;
   if (page == HttpPage::none && core_->handlers.web) web = web_request_of(target);
+  head_only_ = request.method() == http::verb::head;
   if (page == HttpPage::none && web.kind == WebRequest::Kind::none) {
     return tell(http::status::not_found, "there are /metrics and /healthz\n");
   }
-  head_only_ = request.method() == http::verb::head;
   if (request.method() != http::verb::get && !head_only_) {
     return tell(http::status::method_not_allowed, "GET and HEAD are allowed\n");
   }

@@ -110,7 +110,7 @@ void unpack_counts(Unpacker& unpacker, Counts& counts) {
 }  // namespace
 
 PackedSnapshot::PackedSnapshot(const Snapshot& snapshot)
-    : taken_(snapshot.taken), uptime_(snapshot.uptime) {
+    : taken_(snapshot.taken), uptime_(snapshot.uptime), http_(snapshot.http) {
   Packer packer;
   for (const InterfaceStats& interface : snapshot.interfaces) {
     interfaces_.push_back(interface.name);
@@ -121,7 +121,7 @@ PackedSnapshot::PackedSnapshot(const Snapshot& snapshot)
     pack_counters(packer, reader);
   }
   for (const FilterStats& filter : snapshot.filters) {
-    filters_.push_back({filter.name, filter.expression, filter.removed});
+    filters_.push_back({filter.name, filter.expression, filter.since, filter.removed});
     pack_counts(packer, filter.counts);
   }
   for (const NamedCount& reason : snapshot.packets.ignored) {
@@ -132,6 +132,7 @@ PackedSnapshot::PackedSnapshot(const Snapshot& snapshot)
   pack_counters(packer, snapshot);
   pack_counters(packer, snapshot.packets);
   pack_counters(packer, snapshot.server);
+  if (snapshot.http) pack_counters(packer, *snapshot.http);
   counters_ = std::move(packer).take();
 }
 
@@ -154,6 +155,7 @@ Snapshot PackedSnapshot::unpacked() const {
     FilterStats& stats = snapshot.filters.emplace_back();
     stats.name = filter.name;
     stats.expression = filter.expression;
+    stats.since = filter.since;
     stats.removed = filter.removed;
     unpack_counts(unpacker, stats.counts);
   }
@@ -164,6 +166,7 @@ Snapshot PackedSnapshot::unpacked() const {
   unpack_counters(unpacker, snapshot);
   unpack_counters(unpacker, snapshot.packets);
   unpack_counters(unpacker, snapshot.server);
+  if (http_) unpack_counters(unpacker, snapshot.http.emplace());
   return snapshot;
 }
 

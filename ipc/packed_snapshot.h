@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,7 @@ class PackedSnapshot {
   struct Filter {
     std::string name;
     std::string expression;
+    std::uint32_t since = 0;
     bool removed = false;
   };
 
@@ -41,6 +43,7 @@ class PackedSnapshot {
   std::vector<unsigned> readers_;
   std::vector<Filter> filters_;
   std::vector<std::string_view> ignored_;  // words that outlive every snapshot
+  bool http_ = false;
   std::string counters_;
 };
 

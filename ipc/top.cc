@@ -17,8 +17,4 @@ std::string service_name(const TopServiceRow& row) {
             : fmt::format("{} {}:{}", row.direction(), row.address, row.port);
 }
 
-std::string service_identity(const TopServiceRow& row) {
-  return row.counting_since ? rfc3339_utc(*row.counting_since) : "";
-}
-
 }  // namespace tcpeek::ipc

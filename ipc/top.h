@@ -104,6 +104,7 @@ struct TopServiceRow {
   std::uint64_t recent_attempts = 0;
   std::uint64_t recent_failures = 0;
   TopTime counting_since;
+  std::int64_t identity = 0;  // of its counts; unlike times, no step of the wall clock changes it
   TopTime last_success;
   TopTime last_failure;
   TopTime failing_since;  // first failure after the last success
@@ -127,8 +128,6 @@ struct TopServiceRow {
 
 // "rx 192.0.2.1:443"
 [[nodiscard]] std::string service_name(const TopServiceRow& row);
-// Of its counts: another one once it has lost its row and got one again.
-[[nodiscard]] std::string service_identity(const TopServiceRow& row);
 
 struct TopPeerRow {
   std::string initiator;  // of an initiator, of a pair

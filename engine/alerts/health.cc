@@ -9,13 +9,15 @@ namespace {
 
 using ipc::HealthFigures;
 
+// What counts anew has another identity. Counts of the same one fall where one of several readers has forgotten
+// the service: nothing ended by that.
 HealthFigures growth(const HealthFigures& now, const HealthFigures& before) noexcept {
-  const bool anew = now.succeeded < before.succeeded || now.failed < before.failed ||
-                    now.retried < before.retried;
-  if (anew) return now;
-  return {.succeeded = now.succeeded - before.succeeded,
-          .failed = now.failed - before.failed,
-          .retried = now.retried - before.retried};
+  const auto grown = [](std::uint64_t one, std::uint64_t other) {
+    return one - std::min(one, other);
+  };
+  return {.succeeded = grown(now.succeeded, before.succeeded),
+          .failed = grown(now.failed, before.failed),
+          .retried = grown(now.retried, before.retried)};
 }
 
 // What its own initiator aborted is neither a failure nor a success; of evicted ones nobody knows.
@@ -76,7 +78,7 @@ std::vector<HealthChange> Health::on_services(const ipc::Top& top, const ipc::Up
 Health::Series& Health::service(const ipc::TopServiceRow& row, const HealthFigures& counted,
                                 std::chrono::milliseconds now) {
   Series& series = services_[service_name(row)];
-  const std::string identity = ipc::service_identity(row);
+  const std::string identity = std::to_string(row.identity);
   if (series.identity == identity) return series;
   series = Series(identity);
   if (row.responder_local) series.local_port = row.port;

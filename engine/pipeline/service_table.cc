@@ -68,7 +68,9 @@ void ServiceTable::failed(Number number, Cause cause, flowtable::PacketTime at) 
   if (is_by_initiator(cause)) return;
   if (row.window != window_) roll(row);
   ++row.window_failures;
-  if (row.failed_in_a_row == 0) row.failing_since = ns(at);
+  // Timeouts are found by sweeps, and ICMP errors waited on: what is told first after a success may have been
+  // before it.
+  if (row.failed_in_a_row == 0 || row.failing_since <= row.last_success) row.failing_since = ns(at);
   row.failed_in_a_row += row.failed_in_a_row != ~std::uint32_t{0};
   row.last_failure = std::max(row.last_failure, ns(at));
   earn(number, row.failed_in_a_row > 1 ? kRepeatedFailureCredit : kFailureCredit, kMostCredit);

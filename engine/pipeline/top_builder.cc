@@ -55,6 +55,9 @@ class ServiceSum {
     row.syn_to_synack.add_to(syn_to_synack_);
     row.synack_to_ack.add_to(synack_to_ack_);
     sum_.counting_since = ipc::earliest(sum_.counting_since, wall_time(row.counting_since, offset));
+    // Readers share the base of packet time.
+    if (sum_.identity == 0 || (row.counting_since != 0 && row.counting_since < sum_.identity))
+      sum_.identity = row.counting_since;
     sum_.last_success = ipc::latest(sum_.last_success, wall_time(row.last_success, offset));
     sum_.last_failure = ipc::latest(sum_.last_failure, wall_time(row.last_failure, offset));
     runs_.emplace_back(wall_time(row.failing_since, offset), wall_time(row.last_failure, offset));

@@ -119,6 +119,7 @@ void History::sample_filters(const ipc::Snapshot& snapshot) {
       // What it counted before it had a place belongs to no interval that is kept.
       series.before = not_kept_.contains(filter.name) ? ipc::HistoryCounts(filter.counts)
                                                       : ipc::HistoryCounts{};
+      series.times = {};
     }
     series.in_force = true;
     series.last_in_force = snapshot.uptime;
@@ -176,10 +177,12 @@ void History::on_services(const ipc::Top& top, const ipc::UptimeClock& now) {
     const auto place = place_for_service(ipc::service_name(row), i < foremost.size());
     if (!place) continue;
     Series& series = series_[*place];
-    const std::string identity = ipc::service_identity(row);
+    const std::string identity = std::to_string(row.identity);
     // What it counted before it had a place belongs to no interval that is kept.
-    if (std::exchange(series.identity, identity) != identity)
+    if (std::exchange(series.identity, identity) != identity) {
       series.before = is_new(row, seconds_.latest(), now) ? ipc::HistoryCounts() : counts_of(row);
+      series.times = {};
+    }
     if (i < foremost.size()) {
       series.in_force = true;
       series.last_in_force = now.uptime;

@@ -89,6 +89,40 @@ TEST(Difference, OneRemovedAndOneInItsPlace) {
   EXPECT_EQ(d.filters[1].counts[Tally::attempts], 5U);
 }
 
+// Between two answers, so that no snapshot was without it; it counts more than the one before did.
+TEST(Difference, OneRemovedAndAddedAgain) {
+  Snapshot before = with({filter("web", 10)});
+  before.filters[0].since = 1;
+  Snapshot now = with({filter("web", 500), filter("web", 12, true)});
+  now.filters[0].since = 3;
+  now.filters[1].since = 2;
+  const Snapshot d = difference(now, PackedSnapshot(before).unpacked());
+  EXPECT_TRUE(d.filters[0].restarted);
+  EXPECT_EQ(d.filters[0].counts[Tally::attempts], 500U);
+  EXPECT_FALSE(d.filters[1].restarted);
+  EXPECT_EQ(d.filters[1].counts[Tally::attempts], 2U);
+
+  // The removed one is settled, and the other one removed as well.
+  Snapshot later = with({filter("web", 501, true)});
+  later.filters[0].since = 4;
+  const Snapshot last = difference(later, PackedSnapshot(now).unpacked());
+  EXPECT_FALSE(last.filters[0].restarted);
+  EXPECT_EQ(last.filters[0].counts[Tally::attempts], 1U);
+}
+
+TEST(Difference, OfHttp) {
+  Snapshot before;
+  before.http.emplace().requests = 8;
+  before.http->watchers = 2;
+  Snapshot now;
+  now.http.emplace().requests = 11;
+  now.http->watchers = 1;
+  EXPECT_EQ(difference(now, PackedSnapshot(before).unpacked()).http->requests, 3U);
+  EXPECT_EQ(difference(now, PackedSnapshot(before).unpacked()).http->watchers, 1U) << "a gauge";
+  EXPECT_EQ(difference(now, Snapshot()).http->requests, 11U) << "served since";
+  EXPECT_FALSE(difference(Snapshot(), before).http.has_value());
+}
+
 TEST(Difference, OfTheProcess) {
   Snapshot before;
   before.interfaces = {{.name = "eth0", .link_type = "", .packets = 10, .dropped = 1}};

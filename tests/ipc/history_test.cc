@@ -103,16 +103,23 @@ TEST(Growth, IsTheDifferenceButOfGaugesWhatIsNow) {
   EXPECT_EQ(grown.latency.count(), 1U);
 }
 
-TEST(Growth, IsAllOfItIfCountingBeganAnew) {
+TEST(Growth, IsNothingWhereACountFalls) {
   Counts before;
   before[Tally::attempts] = 100;
   before[Tally::success] = 100;
+  before[Tally::refused] = 7;
+  before.latency.add(1ms);
   Counts now;
   now[Tally::attempts] = 2;
   now[Tally::success] = 1;
-  EXPECT_EQ(growth(now, before).values, now.values);
-  before[Tally::attempts] = 2;
-  EXPECT_EQ(growth(now, before).values, now.values) << "one tally that falls is enough";
+  now[Tally::refused] = 9;
+  now[Tally::pending] = 4;
+  const HistoryCounts grown = growth(now, before);
+  EXPECT_EQ(grown[Tally::attempts], 0U);
+  EXPECT_EQ(grown[Tally::success], 0U);
+  EXPECT_EQ(grown[Tally::refused], 2U);
+  EXPECT_EQ(grown[Tally::pending], 4U) << "a gauge";
+  EXPECT_EQ(grown.latency.count(), 0U);
 }
 
 // ---- since when ----

@@ -45,6 +45,7 @@ TEST_F(HttpServerTest, HeadIsTheSameWithoutTheBody) {
   EXPECT_EQ(reply.fields["Content-Length"],
             std::to_string(std::string("<METRICS prometheus>").size()));
   EXPECT_EQ(ask("HEAD /healthz").body, "");
+  EXPECT_EQ(ask("HEAD /nothing").body, "");
 }
 
 TEST_F(HttpServerTest, HealthIsToldWithItsReason) {

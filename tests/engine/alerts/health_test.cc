@@ -135,6 +135,7 @@ class ServiceHealthTest : public HealthTest {
     row.port = port;
     row.responder_local = true;
     row.counting_since = snapshot_.taken;
+    row.identity = snapshot_.uptime.count();
     top_.services.push_back(row);
     return top_.services.back();
   }
@@ -187,6 +188,30 @@ TEST_F(ServiceHealthTest, WhatWasBeforeItWasWatchedIsNotJudged) {
   refuse(0, 3);
   service_second();
   EXPECT_EQ(state(0), HealthState::failing) << "it succeeded before, so it is not never_succeeded";
+}
+
+TEST_F(ServiceHealthTest, AStepOfTheWallClockIsNoNewService) {
+  service("192.0.2.1", 443).success = 10;
+  service_second();
+  refuse(0, 3);
+  service_second();
+  ASSERT_EQ(state(0), HealthState::failing);
+  top_.services[0].counting_since = *top_.services[0].counting_since + 2s;
+  EXPECT_TRUE(service_second().empty());
+  EXPECT_EQ(state(0), HealthState::failing);
+}
+
+// One of several readers has forgotten it, with the counts that it had.
+TEST_F(ServiceHealthTest, NothingEndsWhereCountsFall) {
+  service("192.0.2.1", 443).success = 1'000'000;
+  refuse(0, 300'000);
+  top_.services[0].counting_since = snapshot_.taken - 1h;
+  service_second();
+  top_.services[0].success = 900'000;
+  top_.services[0].failures = {};
+  refuse(0, 200'000);
+  EXPECT_TRUE(service_second().empty());
+  EXPECT_EQ(state(0), HealthState::unknown);
 }
 
 TEST_F(ServiceHealthTest, CountedAnewIsJudgedAnew) {

@@ -127,6 +127,18 @@ TEST(ServiceTable, TellsSinceWhenItHasBeenFailing) {
   EXPECT_EQ(table[1].failed_in_a_row, 2U);
 }
 
+// A timeout or an ICMP error that is told after a success, of a time before it.
+TEST(ServiceTable, AnEarlierFailureToldLateBeginsNoRun) {
+  ServiceTable table(kHash);
+  succeed(table, 1, 10);
+  fail(table, 1, 9);
+  fail(table, 1, 12);
+  fail(table, 1, 11);
+  fail(table, 1, 13);
+  EXPECT_EQ(table[1].failing_since, at(12).time_since_epoch().count());
+  EXPECT_EQ(table[1].last_failure, at(13).time_since_epoch().count());
+}
+
 TEST(ServiceTable, RecentIsThisWindowAndTheOneBefore) {
   ServiceTable table(kHash);
   fail(table, 1);

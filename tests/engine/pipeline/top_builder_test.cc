@@ -103,6 +103,7 @@ TEST(TopBuilder, SumsServicesUp) {
   EXPECT_EQ(row.retrying_dup_syn_segments, 11U);
   EXPECT_EQ(row.retrying_dup_synack_segments, 4U);
   EXPECT_EQ(row.counting_since, wall(50));
+  EXPECT_EQ(row.identity, 50) << "packet time, which no step of the wall clock changes";
   EXPECT_EQ(row.syn_to_synack.count, 18U);
   EXPECT_EQ(row.syn_to_synack.p50, 40us);
   EXPECT_EQ(row.syn_to_synack.p99, 896us);

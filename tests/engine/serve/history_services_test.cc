@@ -37,6 +37,7 @@ class HistoryOfServicesTest : public testing::Test {
     row.port = port;
     row.initiator_local = true;
     row.counting_since = std::chrono::system_clock::time_point(1000h) + uptime_ + 500ms;
+    row.identity = uptime_.count() + 500;
     top_.services.push_back(row);
     return top_.services.back();
   }
