@@ -1,4 +1,4 @@
-// What the kernel is to let through, by the options: the two rooms it goes between do not know each other.
+// Builds the kernel's capture filter from the options. Here, as config/ and ring/ must not include each other.
 //
 // Thread contract: pure functions.
 #pragma once

@@ -1,11 +1,11 @@
 // New rules for a tcpeek that runs: what RELOAD brings, checked, compared with what is in force, and put
 // in its place as a whole or not at all.
 //
-// How it works: the request is a command line (engine/reload_client.h makes it, of a configuration file,
-// too), which is parsed like the one at the start. What the command line at the start said and this one
-// does not is as it was, so the file alone can be reloaded; the socket is where it is. Other options that
-// only a start can change must be as they are. Filters go through FilterRegistry, which numbers them so that attempts in flight end under the
-// rules they began under; the readers get them by hand-over, as they do when addresses change.
+// How it works: the request is a command line, parsed like the one at the start (engine/reload_client.h builds it,
+// including what the file says). Options that it does not mention keep the values of the start, so that reloading the
+// file alone works; the socket stays. Other options that only a start can change must be equal. FilterRegistry numbers
+// the filters, so that attempts in flight end under the rules they began under; the readers get the rules by Handover,
+// as they do when addresses change.
 //
 // Thread contract: the reactor's thread. What it is given outlives it.
 // Errors: all are part of the reply; nothing has changed then.

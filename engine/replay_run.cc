@@ -209,9 +209,12 @@ void ReplayRun::print_summary() {
 }
 
 ipc::Top ReplayRun::top(unsigned services, system_clock::time_point taken) {
-  return top_at_once(
+  ipc::Top top = top_at_once(
       {.count = services},
       [this](const TopQuery& query) { return readers_->answer(query, clock_.now()); }, taken);
+  // All of a file is.
+  top.recent_at_least = top.recent_at_most = std::chrono::seconds(0);
+  return top;
 }
 
 ipc::Explanation ReplayRun::explanation() {

@@ -1,10 +1,9 @@
 // SYNs that may begin an attempt in the place of a pending one of the same 4-tuple: they have another
 // ISN, or come from the other side. Anybody can send one, so the older attempt stays until the two ends
-// have decided, or a second has passed (SPEC section 1, "candidate").
+// have decided, or a second has passed (tcpeek(8), OUTCOMES).
 //
-// Beside the table and few: an attempt has no room for a second one, and only who knocks again within a
-// timeout needs it. Four places for each of 256 values of the 4-tuple's hash, which is keyed, so that
-// nobody can aim at one; where all four are taken, the oldest is displaced, and was nothing.
+// Kept beside the table, as an attempt has no room for a second SYN and few 4-tuples need it. Four places for each of
+// 256 values of a keyed hash, so that nobody can aim at one; when all four are taken, the oldest is dropped.
 //
 // Thread contract: owned by one reader. Nothing here allocates after construction.
 #pragma once

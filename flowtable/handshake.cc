@@ -1,4 +1,4 @@
-// How it reads: step() sorts a segment by kind; above it is one function per row of SPEC section 1.
+// How it reads: step() sorts a segment by kind; above it is one function for each kind.
 // In all of them "fits" is about distances from an initial sequence number, modulo 2^32.
 
 #include "flowtable/handshake.h"

@@ -8,7 +8,7 @@
 // What a blind forger, who knows the 4-tuple and no number, can do is bounded here: numbers fit exactly,
 // or, as late proof, within 2^24 of both initial ones; after four misfits late proof is over.
 //
-// Source: SPEC section 1 row by row; RFC 9293 sections 3.5 (simultaneous open) and 3.10.7.3 (which
+// Source: tcpeek(8), OUTCOMES; RFC 9293 sections 3.5 (simultaneous open) and 3.10.7.3 (which
 // RST ends a SYN-SENT), RFC 5961 section 3 (RST must be exact), RFC 7413 (data on SYN).
 //
 // Thread contract: plain values.

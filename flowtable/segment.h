@@ -52,7 +52,7 @@ struct Segment {
     return {.router = router, .type = flags, .code = print, .v6 = !is_v4(key.low_address)};
   }
 
-  // SPEC section 1: this opens an attempt, whatever other flags are set.
+  // This opens an attempt, whatever other flags are set.
   [[nodiscard]] bool opens() const noexcept {
     constexpr auto deciding = tcp_flag::syn | tcp_flag::ack | tcp_flag::rst | tcp_flag::fin;
     return kind == SegmentKind::tcp && (flags & deciding) == tcp_flag::syn;

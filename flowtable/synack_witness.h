@@ -1,5 +1,5 @@
 // Of which of this host's own addresses SYN/ACKs were captured lately: an ACK to a SYN/ACK of such an
-// address, which was not captured, is nobody's proof (SPEC section 1, "unanswered_ack").
+// address, which was not captured, is nobody's proof ("unanswered_ack" in tcpeek(8), REASONS).
 //
 // Hosts have few addresses, so a few places do, each for the addresses of one hash. One that is displaced
 // counts as not seen, and its SYN/ACKs as possibly missed.

@@ -2,8 +2,8 @@
 //
 // How it works: slots are in groups of ten. A group begins with its index: a 16-bit tag of each slot's
 // hash, which slots are only remembered, which hold guests, how many of the group's own keys are away,
-// and each slot's deadline with a bit for answered; the attempts follow. Apart lies a note for each slot, the observer's. A key belongs to its first
-// group; when that is full, it is a guest of its second. So a look-up reads the tags of one group, and of
+// and each slot's deadline with a bit for answered; the attempts follow. The observer's note for each slot is in an array
+// of its own. A key belongs to its first group; when that is full, it is a guest of its second. So a look-up reads the tags of one group, and of
 // one more only if some key of the first is away; attempts are read only where a tag matches. Nothing is
 // linked: expiry sweeps the deadlines, and erasing writes a zero tag.
 //

@@ -11,7 +11,7 @@
 //     pending, retrying   at its end
 //     dup_syn_segments, dup_synack_segments   of attempts that ended within it
 //     p50_seconds, p99_seconds   of its handshakes; null if there was none
-//   series[]            kind (totals or filter), name (null for the totals), removed (no longer in
+//   series[]            kind (totals, filter or service), name (null for the totals), removed (no longer in
 //                       force), failing_since, last_failure, last_success (null: none)
 //   seconds[], minutes[]   for each series: kind, name, rows[], the oldest first
 //

@@ -8,7 +8,7 @@
 //   time              RFC 3339, UTC, microseconds: the first SYN
 //   duration_seconds  first SYN to outcome, six decimals, never negative
 //   initiator, responder   address, port
-//   result            success, timeout, reject, unreach
+//   result            success, timeout, reject, unreach; pending where a capture file ends
 //   cause             empty for success; else refused, reset, aborted, half_open, probe, no_answer, no_ack,
 //                     superseded, unreachable
 //   tries, tried_seconds   SYNs sent, and how long after the first the last one was

@@ -2,7 +2,7 @@
 // read and the engine fills in. It knows nothing of sockets, threads or packets.
 //
 // Thread contract: plain values, copied or moved between threads, never shared.
-// Invariant, for the totals and for every filter (SPEC section 1):
+// Invariant, for the totals and for every filter (tcpeek-protocol(7), STATS):
 //   attempts = success + rejected() + timed_out() + unreachable + evicted + pending
 //   retrying <= pending
 // and for packets:

@@ -1,8 +1,8 @@
 // What the command line and a configuration file say together, before the values are checked.
 //
-// What the command line says goes before what the file says, for a repeatable option too: -i eth1 is
-// instead of the file's interfaces. Filters of both count, the file's first. With -r the file's options
-// for live capture are left out, and --socket and --no-socket replace each other.
+// The command line overrides the file, for repeatable options too: -i eth1 replaces the file's interfaces. Filters of
+// both count, the file's first. With -r the file's options for live capture are dropped; --socket and --no-socket
+// override each other.
 //
 // Thread contract: one thread, for the moment of parsing.
 // Errors: UsageError; for what comes from the file with its place.

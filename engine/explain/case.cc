@@ -13,6 +13,9 @@ constexpr std::uint64_t kRun = 3;
 constexpr std::uint64_t kComeThrough = 5;
 constexpr std::chrono::seconds kComeThroughNow{10};
 constexpr std::chrono::seconds kFirstRepetition{1};  // of a SYN (RFC 6298)
+// Fewer repetitions are worth no word.
+constexpr std::uint64_t kFewestRepeats = 5;
+constexpr std::uint64_t kFewestRepeatsShare = 100;  // one in so many successes
 
 Vantage vantage_of(const ServiceFacts& service) noexcept {
   const ipc::TopServiceRow& row = service.row;
@@ -101,11 +104,23 @@ bool succeeds(const ExplainInput& input, const ServiceFacts& service) noexcept {
   return is_late(input, service.row.last_success) && !down && !stands_still(input, service);
 }
 
-bool answers(const ExplainInput& input, const ServiceFacts& service) noexcept {
-  if (succeeds(input, service)) return true;
-  if (service.causes.no_ack + service.answered_retrying != 0) return true;
+bool accepted_since(const ServiceFacts& service) noexcept {
+  return service.last_refusal && service.row.last_success > service.last_refusal;
+}
+
+bool refuses(const ServiceFacts& service) noexcept {
   const std::uint64_t refused = service.causes.refused + service.causes.reset;
-  return refused > service.rst_suspect;
+  return refused > service.rst_suspect && !accepted_since(service);
+}
+
+bool many_repeats(const ServiceFacts& service) noexcept {
+  return service.repeated_successes >= kFewestRepeats &&
+         service.repeated_successes * kFewestRepeatsShare >= service.attempts;
+}
+
+bool answers(const ExplainInput& input, const ServiceFacts& service) noexcept {
+  if (succeeds(input, service) || refuses(service)) return true;
+  return service.causes.no_ack + service.answered_retrying != 0;
 }
 
 bool is_silent(const ExplainInput& input, const ServiceFacts& service) noexcept {
@@ -135,11 +150,6 @@ ipc::Finding begin_finding(const Case& about, ipc::Verdict verdict, std::uint64_
                    .last_success = row.last_success,
                    .last_failure = row.last_failure,
                    .never_worked = row.success == 0};
-  if (service.uncertain != 0) {
-    finding.limits.push_back(
-        fmt::format("{} while the capture lost packets: their answers may have been among them",
-                    count_of(service.uncertain, "attempt timed out", "attempts timed out")));
-  }
   return finding;
 }
 

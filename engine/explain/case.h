@@ -38,13 +38,19 @@ struct Case {
 // It succeeds, with some at least: the last success is of late, no run of failures followed it, and where SYNs
 // are being repeated others are answered.
 [[nodiscard]] bool succeeds(const ExplainInput& input, const ServiceFacts& service) noexcept;
-// Its host is up: it succeeds, sends SYN/ACKs that nobody acknowledges, or refuses, and not by a RST that is
-// suspect.
+// It refused attempts of late, and has accepted others since.
+[[nodiscard]] bool accepted_since(const ServiceFacts& service) noexcept;
+// It refuses: not by a RST that is suspect, and not in the past alone.
+[[nodiscard]] bool refuses(const ServiceFacts& service) noexcept;
+// So many successes needed a second SYN that SYNs get lost.
+[[nodiscard]] bool many_repeats(const ServiceFacts& service) noexcept;
+// Its host is up: it succeeds, sends SYN/ACKs that nobody acknowledges, or refuses.
 [[nodiscard]] bool answers(const ExplainInput& input, const ServiceFacts& service) noexcept;
 // Some attempts of late found no answer, and none did.
 [[nodiscard]] bool is_silent(const ExplainInput& input, const ServiceFacts& service) noexcept;
 
 // A finding about this service alone, with subject, figures and times; `weight` attempts are what it is about.
+// Evidence, limits and commands are the rule's.
 [[nodiscard]] ipc::Finding begin_finding(const Case& about, ipc::Verdict verdict,
                                          std::uint64_t weight);
 

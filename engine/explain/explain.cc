@@ -27,6 +27,7 @@ struct Scored {
   Concern concern = Concern::silence;
   Urgency urgency = Urgency::some;
   std::string group;
+  std::string kind;  // of what a rule may say
 
   [[nodiscard]] auto rank() const noexcept {
     return std::tuple(urgency, finding.figures.recent_failures, finding.figures.recent_attempts);
@@ -49,7 +50,8 @@ Urgency urgency_of(const Case& about, Concern concern, std::uint64_t weight) noe
   // Successes alone do not tell: a scan of a port that works is no trouble of the port's.
   if (concern == Concern::unacknowledged && about.service.causes.half_open != 0)
     return Urgency::some;
-  if (weight < kNoChance || succeeds(about.input, about.service)) {
+  const bool past = concern == Concern::refusal && accepted_since(about.service);
+  if (weight < kNoChance || past || succeeds(about.input, about.service)) {
     return degraded ? Urgency::degraded : Urgency::some;
   }
   return about.service.row.success != 0 ? Urgency::went_down : Urgency::never_worked;
@@ -60,6 +62,31 @@ std::string group_of(const Case& about, Concern concern, std::string_view rule) 
   if (rule == "network_dark") return about.service.network;
   if (rule == "half_open_scan" || concern == Concern::initiator) return {};
   return about.service.row.address;
+}
+
+// A rule that has several things to say: which one.
+std::string kind_of(const Case& about, Concern concern, const Finding& finding) {
+  std::string kind(ipc::word(finding.verdict));
+  const ServiceFacts& service = about.service;
+  if (concern == Concern::refusal) {
+    kind += service.causes.reset > service.causes.refused ? " reset"
+            : succeeds(about.input, service)              ? " some"
+            : accepted_since(service)                     ? " past"
+                                                          : " all";
+  }
+  if (concern == Concern::unreachable && service.router)
+    kind += ' ' + service.router->address + ' ' + service.router->says;
+  return kind;
+}
+
+// What was counted while packets were lost may be otherwise.
+void doubt(const Case& about, Concern concern, Finding& finding) {
+  const bool by_silence = concern == Concern::silence || concern == Concern::unacknowledged;
+  const std::uint64_t uncertain = about.service.uncertain;
+  if (uncertain == 0 || !by_silence) return;
+  finding.limits.push_back(
+      fmt::format("{} while the capture lost packets: their answers may have been among them",
+                  count_of(uncertain, "attempt timed out", "attempts timed out")));
 }
 
 // Commands that look into a host have to be run there.
@@ -80,10 +107,12 @@ void apply_rules(const ExplainInput& input, const ServiceFacts& service, std::ve
     if (!finding) continue;
     settled = true;
     finding->rule = rule.name;
+    doubt(about, rule.concern, *finding);
     say_where_to_run(about, *finding);
     const std::uint64_t weight = finding->figures.recent_failures;
+    std::string kind = kind_of(about, rule.concern, *finding);
     all.push_back({std::move(*finding), rule.concern, urgency_of(about, rule.concern, weight),
-                   group_of(about, rule.concern, rule.name)});
+                   group_of(about, rule.concern, rule.name), std::move(kind)});
   }
 }
 
@@ -155,10 +184,11 @@ void describe(Scored& group) {
 std::vector<Scored> grouped(std::vector<Scored> all) {
   std::ranges::stable_sort(all, std::ranges::greater(), &Scored::rank);
   std::vector<Scored> groups;
-  std::map<std::tuple<std::string_view, std::string_view, std::string>, std::size_t> places;
+  using What = std::tuple<std::string_view, std::string_view, std::string, std::string>;
+  std::map<What, std::size_t> places;
   for (Scored& one : all) {
-    const auto [place, is_new] =
-        places.try_emplace({one.finding.rule, one.finding.direction, one.group}, groups.size());
+    const auto [place, is_new] = places.try_emplace(
+        {one.finding.rule, one.finding.direction, one.group, one.kind}, groups.size());
     if (is_new) {
       groups.push_back(std::move(one));
     } else {

@@ -25,7 +25,8 @@ struct InitiatorFacts {
   std::uint64_t failures = 0;  // of late, at least
 };
 
-// How many different initiators the failures of late are spread over.
+// How many different initiators the failures of late are spread over; unknown unless most failures of the host are
+// this service's.
 enum class Spread : std::uint8_t { unknown, few, many };
 
 // The last ICMP error that ended an attempt.
@@ -51,6 +52,7 @@ struct ServiceFacts {
   std::uint64_t stuck_tuples = 0;  // 4-tuples unanswered while others of the pair succeed
   std::uint64_t option_black_holes = 0;  // a SYN with an option died, the plain one came through
   std::uint64_t rst_suspect = 0;         // a RST unlike the responder's SYN/ACKs
+  ipc::TopTime last_refusal;             // by another RST
   std::optional<RouterFacts> router;
   Spread spread = Spread::unknown;
   std::vector<InitiatorFacts> initiators;  // the worst, a few

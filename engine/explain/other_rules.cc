@@ -16,9 +16,7 @@ using ipc::Verdict;
 
 // Fewer of these are worth no word.
 constexpr std::uint64_t kFewestEndedByInitiator = 3;
-constexpr std::uint64_t kFewestRepeats = 5;
-constexpr std::uint64_t kFewestRepeatsShare = 100;  // one in so many successes
-constexpr std::uint64_t kNearlyAll = 10;            // all but one in so many
+constexpr std::uint64_t kNearlyAll = 10;  // all but one in so many
 
 std::uint64_t unacknowledged(const Case& about) noexcept {
   return about.service.causes.no_ack + about.service.causes.half_open;
@@ -47,11 +45,6 @@ std::string not_acknowledged(const Case& about) {
 std::string repeated(const Case& about) {
   return share(about, about.service.repeated_successes,
                "successful only after the SYN had been repeated");
-}
-
-bool many_repeats(const ServiceFacts& service) noexcept {
-  return service.repeated_successes >= kFewestRepeats &&
-         service.repeated_successes * kFewestRepeatsShare >= service.attempts;
 }
 
 // Whose word an ICMP error is.
@@ -95,7 +88,9 @@ std::optional<Finding> half_open_scan(const Case& about) {
   if (about.vantage == Vantage::initiator || unacknowledged(about) == 0) return std::nullopt;
   const bool disowned =
       causes.half_open >= kFewestEndedByInitiator && causes.half_open >= causes.no_ack;
-  if (!disowned && about.service.spread != Spread::many) return std::nullopt;
+  const bool from_many =
+      about.service.spread == Spread::many && unacknowledged(about) * 2 > causes.total();
+  if (!disowned && !from_many) return std::nullopt;
   Finding finding = begin_finding(about, Verdict::initiator, unacknowledged(about));
   finding.sentence = fmt::format(
       "{} is being scanned (half-open), or receives SYNs with forged source addresses: nobody "
@@ -103,7 +98,7 @@ std::optional<Finding> half_open_scan(const Case& about) {
       "to connect.",
       name_of(about.service.row));
   finding.evidence = {not_acknowledged(about)};
-  if (about.service.spread == Spread::many) {
+  if (from_many) {
     finding.evidence.emplace_back("they come from many addresses, each of which rarely fails");
   }
   if (!about.service.initiators.empty()) finding.evidence.push_back("from: " + who(about.service));

@@ -46,9 +46,15 @@ std::string sentence(const Case& about, std::string_view where) {
         "several behind the address is down.",
         name, where);
   }
+  if (accepted_since(about.service)) {
+    return fmt::format(
+        "{} refused some attempts{} and accepted others afterwards: it was restarted.", name,
+        where);
+  }
   if (row.success != 0) {
-    return fmt::format("Nobody listens on {}{} any more: the service went down {}.", name, where,
-                       ago(about.input, row.failing_since));
+    const std::string since =
+        row.failing_since ? ": the service went down " + ago(about.input, row.failing_since) : "";
+    return fmt::format("Nobody listens on {}{} any more{}.", name, where, since);
   }
   return fmt::format("Nobody listens on {}{}.", name, where);
 }
@@ -91,8 +97,10 @@ std::optional<Finding> refused_there(const Case& about) {
   if (about.vantage == Vantage::responder || refusals(about) == 0) return std::nullopt;
   Finding finding = begin_finding(about, Verdict::there, refusals(about));
   finding.sentence = sentence(about, "");
-  finding.evidence = {refused(about), "what refuses is up, so the path there and back works",
-                      worked_until(about)};
+  finding.evidence = {refused(about)};
+  if (refuses(about.service))
+    finding.evidence.emplace_back("what refuses is up, so the path there and back works");
+  finding.evidence.push_back(worked_until(about));
   finding.limits = {
       "a firewall may refuse in the host's name: no RST was unlike its SYN/ACKs, or there was none "
       "to "

@@ -102,6 +102,7 @@ std::optional<Finding> filtered_for_some(const Case& about) {
   const ServiceFacts& service = about.service;
   if (!near_and_silent(about) || !succeeds(about.input, service)) return std::nullopt;
   if (service.spread != Spread::few || about.silent() < kFewButCertain) return std::nullopt;
+  if (about.silent() * 2 < about.failed()) return std::nullopt;
   if (!initiators_mostly_fail(service)) return std::nullopt;
   Finding finding = begin_finding(about, Verdict::here, about.silent());
   finding.sentence = fmt::format(

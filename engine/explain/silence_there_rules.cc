@@ -29,8 +29,9 @@ std::string unanswered_share(const Case& about) {
 bool answered_since(const Case& about, const ServiceFacts& other) {
   const ipc::TopServiceRow& silent = about.service.row;
   const ipc::TopTime since = silent.last_success ? silent.last_success : silent.counting_since;
-  const bool by_success = succeeds(about.input, other);
-  const ipc::TopTime answer = by_success ? other.row.last_success : other.row.last_failure;
+  const ipc::TopTime answer = succeeds(about.input, other) ? other.row.last_success
+                              : refuses(other)             ? other.last_refusal
+                                                           : other.row.last_failure;
   return !since || !answer || *answer >= *since;
 }
 
@@ -47,7 +48,8 @@ std::string answered(const Case& about, const ServiceFacts& other) {
     return fmt::format("{} answered meanwhile: its last success was {}", name_of(other.row),
                        ago(about.input, other.row.last_success));
   }
-  return fmt::format("{} refused meanwhile, so that host is up", name_of(other.row));
+  return fmt::format("{} {} meanwhile, so that host is up", name_of(other.row),
+                     refuses(other) ? "refused" : "sent SYN/ACKs");
 }
 
 std::set<std::string> silent_hosts(const Case& about) {
@@ -107,17 +109,19 @@ std::optional<Finding> network_dark(const Case& about) {
 // TX no answer, and the same port answers others from here.
 std::optional<Finding> unanswered_there(const Case& about) {
   if (!far_and_silent(about) || !succeeds(about.input, about.service)) return std::nullopt;
-  Finding finding = begin_finding(about, Verdict::there, about.silent());
+  // Where SYNs get lost, all that an attempt sends may.
+  const bool lossy = many_repeats(about.service);
+  Finding finding = begin_finding(about, lossy ? Verdict::unknown : Verdict::there, about.silent());
   finding.sentence = fmt::format(
       "{} answers some attempts and leaves others unanswered: its accept queue or a filter there, "
-      "not "
-      "the path.",
-      name_of(about.service.row));
+      "{} the path.",
+      name_of(about.service.row), lossy ? "or loss on" : "not");
   finding.evidence = {unanswered_share(about), worked_until(about)};
   finding.limits = {
       "a path so lossy that every repetition of a SYN dies looks the same; then other services "
       "there suffer, too"};
   finding.next = {try_port(about.service.row)};
+  if (lossy) finding.next.push_back(trace_path(about.service.row));
   return finding;
 }
 

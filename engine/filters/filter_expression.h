@@ -1,4 +1,4 @@
-// Filter expressions: [name]:DIR@ADDR:PORT[:PORT...][,ADDR:PORT[:PORT...]]...  (SPEC section 2)
+// Filter expressions: [name]:DIR@ADDR:PORT[:PORT...][,ADDR:PORT[:PORT...]]...  (tcpeek(8), FILTER EXPRESSIONS)
 //
 // Pure: text in, a FilterExpression or an error with the place of the mistake out. What is local
 // and what matches is decided elsewhere (engine/filters/locality.h, engine/filters/filter_matcher.h).

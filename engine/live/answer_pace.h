@@ -1,8 +1,8 @@
 // When every reader has to answer, whether it has anything to tell or not: to know that all of them are alive.
 //
-// A reader that sleeps is woken for it. So it is not each second but every few, more seldom with many
-// readers, that an idle process wakes at most five times a second; and always twice within the service manager's
-// watchdog time, as sd_watchdog_enabled(3) recommends, though with more than 30 readers that may be more.
+// Asking wakes a reader that sleeps. So readers are asked every 5 s, and up to 10 s with many of them, to keep an idle
+// process below five wakeups a second; always twice within the service manager's watchdog time, as
+// sd_watchdog_enabled(3) recommends, which with more than 30 readers may be more wakeups.
 //
 // Thread contract: a plain value, used by one thread.
 #pragma once

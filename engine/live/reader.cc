@@ -242,7 +242,11 @@ bool Reader::read_rings() noexcept {
 }
 
 void Reader::take(const ring::RingPacket& packet, flowtable::LinkFraming framing) noexcept {
-  read_until_ = timeline_.at(std::chrono::nanoseconds(packet.time_ns));
+  const std::chrono::nanoseconds stamp(packet.time_ns);
+  // Held up since the round began, as by a virtual machine that was stopped.
+  if (timeline_.is_ahead(stamp)) [[unlikely]]
+    timeline_.observe(read_clocks());
+  read_until_ = timeline_.at(stamp);
   // A mailed segment waits for its place in time.
   if (handoff_.waiting()) track_mailed(read_until_);
   const flowtable::Frame frame{
@@ -328,6 +332,7 @@ Reader::Progress Reader::progress() const noexcept {
   const auto& table = pipeline_->tracker().table();
   return {.delivered = rings_.delivered(),
           .mailed_in = handoff_.received(),
+          .attempts = counter_.attempts(),
           .pending = table.pending(),
           .remembered = table.remembered(),
           .stray_syns = pipeline_->tracker().counts().stray_syns,

@@ -120,10 +120,12 @@ class Reader {
   [[nodiscard]] std::size_t mailbox_depth() const noexcept { return handoff_.depth(); }
 
  private:
-  // What is different whenever a report would be.
+  // What is different whenever a report would be: each packet, each beginning of an attempt, each end. Where a
+  // sweep ends one and another takes its place at once, the table has as many as before.
   struct Progress {
     std::uint64_t delivered = 0;
     std::uint64_t mailed_in = 0;
+    std::uint64_t attempts = 0;
     std::uint64_t pending = 0;
     std::uint64_t remembered = 0;
     std::uint64_t stray_syns = 0;  // the sweep counts some

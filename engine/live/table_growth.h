@@ -1,6 +1,6 @@
-// How a reader's table takes its memory: page by page at first; all of it when more than a few attempts are in it;
-// and what is empty again goes back once a minute, so that a quiet host, whose attempts come to lie in every page one
-// after the other, does not pay for a table that it does not need.
+// When a reader's table takes its memory: page by page at first, and all of it once more than one slot in a hundred is
+// in use. Below that, empty pages go back once a minute: hashes are random, so a quiet host would otherwise come to
+// touch every page.
 //
 // Taking a page is a fault of a microsecond in the middle of a batch. That is bounded: from one attempt in a
 // hundred slots on, a step of half a megabyte is taken after each round, and after a hundred rounds or so no page

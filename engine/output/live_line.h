@@ -1,4 +1,4 @@
-// The live lines of the terminal, in the original's columns (SPEC section 4). Pure: values in, text
+// The live lines of the terminal, in the original's columns (tcpeek(8), OUTPUT). Pure: values in, text
 // out.
 //
 // An IPv6 address widens its column; nothing else changes.

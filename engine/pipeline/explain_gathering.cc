@@ -197,6 +197,8 @@ void ExplainGathering::take_services(TopReports readers) {
       sum.stuck_tuples += noted.stuck_tuples;
       sum.option_black_holes += noted.option_black_holes;
       sum.own_responder |= noted.own_responder;
+      facts.last_refusal =
+          ipc::latest(facts.last_refusal, wall_time(noted.last_refusal, reader->wall_offset));
       if (noted.error_at > sum.error_at) {
         sum.error = noted.error;
         sum.error_at = noted.error_at;
@@ -268,7 +270,7 @@ void ExplainGathering::take_pairs(TopReports readers) {
   std::ranges::stable_sort(pairs_, std::ranges::greater(), &Pair::failures_at_most);
 }
 
-// By host, as pairs know no ports.
+// By host, as pairs know no ports: so it is told only of a service that has most of its host's failures.
 void ExplainGathering::judge_spread() {
   std::map<flowtable::IpAddress, std::uint64_t> failed;
   for (std::size_t i = 0; i < service_keys_.size(); ++i) {
@@ -288,9 +290,11 @@ void ExplainGathering::judge_spread() {
     }
     at_most += (kNamedInitiators - facts.initiators.size()) * unlisted_pair_failures_;
     const std::uint64_t all = failed[service_keys_[i].ends.first];
-    if (percent(at_least, all) >= kFewShare) {
+    const std::uint64_t its_own = failed_of_late_[i];
+    if (percent(at_least, all) >= kFewShare && percent(its_own, all) >= kFewShare) {
       facts.spread = Spread::few;
-    } else if (all >= kManyFailures && percent(at_most, all) < kManyShare) {
+    } else if (its_own >= kManyFailures && percent(at_most, all) < kManyShare &&
+               percent(its_own, all) > kManyShare) {
       facts.spread = Spread::many;
     }
   }

@@ -70,10 +70,11 @@ void count_outcome(ipc::Counts& counts, Tally tally, const Outcome& outcome) noe
 }  // namespace
 
 OutcomeCounter::OutcomeCounter(Handover<ReaderRules>& rules, OutcomeQueue& queue,
-                               const PacketTimeline& timeline)
+                               const PacketTimeline& timeline, TopTables::Recent recent)
     : rules_(rules),
       queue_(queue),
       timeline_(timeline),
+      top_(recent),
       generation_(rules.current().rules.generation()) {
   named_.resize(rules.current().counting.size());
   sets_.go_by(rules.current().rules);
@@ -167,6 +168,12 @@ void OutcomeCounter::opened(Attempt& attempt, std::uint16_t& service) noexcept {
   service = excluded ? TopTables::kUncounted : top_.opened(attempt, directions);
   if (was_repeated(attempt)) [[unlikely]]
     opened_repeated(attempt, service);
+}
+
+std::uint64_t OutcomeCounter::attempts() const noexcept {
+  std::uint64_t sum = 0;
+  for (const ipc::Counts& side : sides_) sum += side[Tally::attempts];
+  return sum;
 }
 
 // A candidate's SYN may have been repeated before its turn came.

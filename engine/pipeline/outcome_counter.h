@@ -26,7 +26,8 @@ namespace tcpeek::engine {
 
 class OutcomeCounter {
  public:
-  OutcomeCounter(Handover<ReaderRules>& rules, OutcomeQueue& queue, const PacketTimeline& timeline);
+  OutcomeCounter(Handover<ReaderRules>& rules, OutcomeQueue& queue, const PacketTimeline& timeline,
+                 TopTables::Recent recent = TopTables::Recent::two_windows);
 
   // Called by the tracker.
   void opened(flowtable::Attempt& attempt, std::uint16_t& service) noexcept;
@@ -57,6 +58,8 @@ class OutcomeCounter {
   // the last one. Copies only filters that counted something: histograms are large.
   void report_to(OutcomeCounts& report) noexcept;
   [[nodiscard]] TopTables& top() noexcept { return top_; }
+  // All that it was ever told of, wherever they count.
+  [[nodiscard]] std::uint64_t attempts() const noexcept;
   // Of the rules in use.
   [[nodiscard]] std::uint32_t generation() const noexcept { return generation_; }
 

@@ -3,7 +3,7 @@
 // The kernel stamps packets with CLOCK_REALTIME, which an operator or NTP may step either way;
 // timeouts and durations must not change with it. The tracker's time is CLOCK_MONOTONIC shifted once, at
 // the start, to agree with the wall clock. A stamp is converted by the difference between the two
-// clocks; that difference is checked for every block of packets, and a change beyond kStep is a clock
+// clocks; that difference is checked before packets are read, and a change beyond kStep is a clock
 // step. Stamps taken before a step and read after it lie before the last check that saw no step, or in
 // the future, where no later stamp can lie: they are converted by the difference before the step. What
 // still lies in the future is at most kStep later than now.
@@ -68,6 +68,12 @@ class PacketTimeline {
       unstepped_ = now_;
     }
     now_ = now.monotonic;
+  }
+
+  // Whether the stamp is later than a check so long ago allows for: a step, or the thread was held up since. Another
+  // check, observe(), tells which.
+  [[nodiscard]] bool is_ahead(std::chrono::nanoseconds stamp) const noexcept {
+    return stamp - difference_ > now_ + kStep;
   }
 
   // What has not been read yet was captured after `monotonic`: so is any step that its stamps may have seen.

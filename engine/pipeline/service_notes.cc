@@ -1,9 +1,21 @@
 #include "engine/pipeline/service_notes.h"
 
+#include <algorithm>
+
 namespace tcpeek::engine {
 
 using flowtable::Cause;
 using flowtable::Outcome;
+
+namespace {
+
+// Whoever sends one is up, unless it seems to be a device on the way.
+bool is_refusal(const Outcome& outcome) noexcept {
+  return (outcome.cause == Cause::refused || outcome.cause == Cause::reset) &&
+         outcome.rst_sender != flowtable::RstSender::suspect;
+}
+
+}  // namespace
 
 void ServiceNotes::ended(ServiceTable::Number number, std::int64_t counting_since,
                          const Outcome& outcome, Repeated repeated, bool own_responder) noexcept {
@@ -22,6 +34,8 @@ void ServiceNotes::ended(ServiceTable::Number number, std::int64_t counting_sinc
   ++note.present.causes[static_cast<std::size_t>(outcome.cause)];
   if (outcome.uncertain) ++note.present.uncertain;
   if (outcome.rst_sender == flowtable::RstSender::suspect) ++note.present.rst_suspect;
+  if (is_refusal(outcome))
+    note.last_refusal = std::max(note.last_refusal, outcome.at.time_since_epoch().count());
   if (outcome.error == nullptr) return;
   note.error = *outcome.error;
   note.error_at = outcome.at.time_since_epoch().count();
@@ -72,6 +86,7 @@ NotedOfService ServiceNotes::of(ServiceTable::Number number,
   sum.answered_retrying = note.answered_retrying;
   sum.error = note.error;
   sum.error_at = note.error_at;
+  sum.last_refusal = note.last_refusal;
   const std::uint32_t ago = window_ - note.window;
   if (ago <= 1) add(sum, note.present);
   if (ago == 0) add(sum, note.former);

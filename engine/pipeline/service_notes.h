@@ -29,6 +29,7 @@ struct NotedOfService {
   std::uint64_t answered_twice = 0;      // of them: the SYN/ACK, too
   std::uint64_t uncertain = 0;           // timeouts while packets were lost
   std::uint64_t rst_suspect = 0;         // by a RST unlike the responder's SYN/ACKs
+  std::int64_t last_refusal = 0;         // by another RST; 0: none
   std::uint64_t stuck_tuples = 0;        // see pattern.h
   std::uint64_t option_black_holes = 0;
   flowtable::IcmpError error;
@@ -82,6 +83,7 @@ class ServiceNotes {
   // A plain failure touches the first line alone.
   struct alignas(64) Note {
     std::int64_t counting_since = 0;
+    std::int64_t last_refusal = 0;
     std::uint32_t window = 0;  // that `present` is of
     bool own_responder = false;
     Window present;

@@ -13,12 +13,6 @@ namespace {
 
 using std::chrono::system_clock;
 
-ipc::TopTime wall_time(std::int64_t packet_time, std::int64_t offset) {
-  if (packet_time == 0) return std::nullopt;
-  const std::chrono::nanoseconds ns(packet_time + offset);
-  return system_clock::time_point(std::chrono::duration_cast<system_clock::duration>(ns));
-}
-
 ipc::TopLeg leg_of(const LegHistogram::Sums& sums) {
   ipc::TopLeg leg;
   for (const std::uint64_t bucket : sums) leg.count += bucket;
@@ -123,6 +117,12 @@ ipc::TopPeerRow peer_row(ipc::TopBy by, const TopKey& key, std::size_t i, TopRep
 }
 
 }  // namespace
+
+ipc::TopTime wall_time(std::int64_t packet_time, std::int64_t offset) {
+  if (packet_time == 0) return std::nullopt;
+  const std::chrono::nanoseconds ns(packet_time + offset);
+  return system_clock::time_point(std::chrono::duration_cast<system_clock::duration>(ns));
+}
 
 ipc::TopServiceRow merged_service(const TopKey& key, std::size_t place, TopReports readers) {
   ServiceSum sum;

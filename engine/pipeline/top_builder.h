@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -17,6 +18,9 @@
 namespace tcpeek::engine {
 
 using TopReports = std::span<const TopReport* const>;
+
+// None for 0.
+[[nodiscard]] ipc::TopTime wall_time(std::int64_t packet_time, std::int64_t offset);
 
 struct TopChoice {
   std::vector<TopKey> keys;

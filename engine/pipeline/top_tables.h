@@ -2,7 +2,7 @@
 // counter, and read by TOP (top_exchange.h).
 //
 // "Recent" is what ended in the present window or in the one before: the last five to ten minutes.
-// Windows follow packet time.
+// Windows follow packet time. Of a capture file all is recent: whoever reads it asks about all of it.
 //
 // Thread contract: one reader owns it. After construction nothing here allocates, locks or throws.
 #pragma once
@@ -29,9 +29,17 @@ class TopTables {
   static constexpr ServiceTable::Number kUncounted = 0xffff;
   static_assert(kUncounted >= ServiceTable::kMostServices);
 
+  enum class Recent : std::uint8_t { two_windows, everything };
+
   // Errors: std::system_error, std::bad_alloc; std::exception without random numbers.
-  TopTables() : TopTables(AddressHash::random()) {}
-  explicit TopTables(const AddressHash& hash) : hash_(hash), services_(hash), peers_(hash) {}
+  explicit TopTables(Recent recent = Recent::two_windows)
+      : TopTables(AddressHash::random(), recent) {}
+  explicit TopTables(const AddressHash& hash, Recent recent = Recent::two_windows)
+      : hash_(hash),
+        services_(hash),
+        peers_(hash),
+        window_ends_(recent == Recent::everything ? flowtable::PacketTime::max()
+                                                  : flowtable::PacketTime::min()) {}
 
   // It is that late: windows that are over end. Done for all that happens; to be called before reading.
   void advance(flowtable::PacketTime now) noexcept {
@@ -112,7 +120,7 @@ class TopTables {
   PeerTables peers_;
   WaitingTuples waiting_;
   QueueSigns queue_signs_;
-  flowtable::PacketTime window_ends_ = flowtable::PacketTime::min();
+  flowtable::PacketTime window_ends_;
 };
 
 inline PeerEnds TopTables::ends_of(const flowtable::Attempt& attempt,

@@ -16,7 +16,7 @@ ReplayReader::ReplayReader(const ReplayConfig& config, const FilterRegistry& fil
     : config_(config),
       rules_(reader_rules(filters, std::move(locality))),
       outcomes_(config.print_outcomes),
-      counter_(rules_, outcomes_, timeline_),
+      counter_(rules_, outcomes_, timeline_, TopTables::Recent::everything),
       pipeline_(config.tracker, config_.decoding, counter_) {}
 
 void ReplayReader::take(std::span<const ring::SavedPacket> packets,

@@ -2,13 +2,11 @@
 // the totals, for each of the first 64 filters, and for the 32 services that matter most, made from
 // snapshots and from what TOP tells.
 //
-// How it works: the difference between two snapshots, a second apart, is a sample; sums of these are the
-// samples of minutes. Filters go by their name, and count anew where FilterStats::since says that it is another
-// one; services go by direction, address and port. A service keeps its place until one that matters more needs
-// it: the one that has not been among the foremost for longest gives way. A filter that was removed is followed
-// no longer, but keeps
-// its samples until another needs its place; the one that went first gives way first. Snapshots that come late or not
-// at all make one longer interval. Only uptimes are compared, so the wall clock may be set.
+// How it works: the difference between two snapshots, a second apart, is a sample; sums of these are the samples of
+// minutes. Filters are known by name (FilterStats::since tells a new one of the same name apart), services by direction,
+// address and port. A service loses its place to one that matters more, the one longest not among the foremost first. A
+// removed filter keeps its samples until its place is needed, the one removed first giving way first. Late snapshots make
+// one longer interval. Only uptimes are compared, so the wall clock may be set.
 //
 // Thread contract: the reactor's thread.
 // Bounds: all of it at most kMostBytes, taken by the constructor but for the names of filters. Filters

@@ -1,4 +1,4 @@
-// SPEC section 1, the row about simultaneous open (RFC 9293 section 3.5), at the level of step(). How to
+// Simultaneous open (RFC 9293 section 3.5), at the level of step(). How to
 // read the numbers: tests/support/handshake_lines.h.
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// What forged segments come to, at the level of step(): the bounds that SPEC section 1 sets to those who
+// What forged segments come to, at the level of step(): the bounds set to those who
 // know the 4-tuple and no number. How to read the numbers: tests/support/handshake_lines.h.
 
 #include <gtest/gtest.h>

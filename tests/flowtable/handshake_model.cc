@@ -1,4 +1,4 @@
-// SPEC section 1, row by row.
+// The rules of tcpeek(8), OUTCOMES, one by one.
 
 #include "tests/flowtable/handshake_model.h"
 

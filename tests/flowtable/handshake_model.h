@@ -1,4 +1,4 @@
-// The reference: what SPEC section 1 says of any sequence of segments, written for the eye and not
+// The reference: what tcpeek(8) says under OUTCOMES of any sequence of segments, written for the eye and not
 // for speed.
 //
 // It shares no rule with the tracker: a std::map keyed by the two ends as they stand on the wire,

@@ -1,4 +1,4 @@
-// SPEC section 1, one test for each row, at the level of step(): what one attempt makes of the
+// What tcpeek(8) says under OUTCOMES, one test for each rule, at the level of step(): what one attempt makes of the
 // segments that follow its SYN. How to read the numbers: tests/support/handshake_lines.h.
 
 #include "flowtable/handshake.h"

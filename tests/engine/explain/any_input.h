@@ -67,6 +67,7 @@ class AnyInput {
     row.last_success = time();
     row.failing_since = time();
     row.last_failure = time();
+    facts.last_refusal = time();
     row.success = few();
     row.attempts = few();
     row.pending = few();

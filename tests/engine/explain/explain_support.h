@@ -41,6 +41,8 @@ inline ServiceFacts failing(ServiceFacts facts, std::uint64_t ipc::FailureCounts
   facts.failed_in_a_row += count;
   facts.row.failing_since = kNow - std::chrono::minutes(1);
   facts.row.last_failure = kNow - std::chrono::seconds(1);
+  if (cause == &ipc::FailureCounts::refused || cause == &ipc::FailureCounts::reset)
+    facts.last_refusal = facts.row.last_failure;
   return facts;
 }
 

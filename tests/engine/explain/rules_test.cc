@@ -67,7 +67,8 @@ TEST(ExplainRules, EachFindingHasASentenceEvidenceLimitsAndACommand) {
         &FailureCounts::aborted, &FailureCounts::unreachable}) {
     everything.causes.*cause = 50;
   }
-  everything.attempts = 500;
+  everything.causes.no_answer = 200;
+  everything.attempts = 700;
   everything.repeated_successes = everything.option_black_holes = 50;
   everything.stuck_tuples = everything.rst_suspect = 100;
   std::set<std::string_view> fired;
@@ -141,6 +142,33 @@ TEST(ExplainRules, RefusedThere) {
   EXPECT_FALSE(told("refused_there", input({failing(service(Way::rx, "10.0.0.1"), kRefused, 5)})));
 }
 
+// It was restarted, worked, and is silent now: what refused then tells nothing of now.
+TEST(ExplainRules, RefusalsBeforeTheLastSuccessArePast) {
+  for (const Way way : {Way::rx, Way::tx}) {
+    const char* const rule = way == Way::rx ? "refused_here" : "refused_there";
+    auto facts = went_down(failing(silent(way, "10.0.0.1"), kRefused, 3));
+    facts.last_refusal = kNow - std::chrono::minutes(7);
+    const auto all = input({facts});
+    const auto finding = told(rule, all);
+    ASSERT_TRUE(finding);
+    EXPECT_THAT(finding->sentence, HasSubstr("accepted others afterwards"));
+    EXPECT_THAT(finding->evidence, Not(Contains(HasSubstr("is up"))));
+    EXPECT_EQ(first_told(Concern::silence, all),
+              way == Way::rx ? "dropped_in_silence" : "no_answer");
+    const auto explanation = explain(all);
+    ASSERT_EQ(explanation.findings.size(), 2U);
+    EXPECT_NE(explanation.findings[0].rule, rule) << "what fails now comes first";
+  }
+}
+
+TEST(ExplainRules, WhatIsNotKnownToFailSinceAnyTimeWentDownAtNone) {
+  auto facts = went_down(failing(service(Way::rx, "10.0.0.1"), kRefused, 3));
+  facts.row.failing_since.reset();
+  facts.row.last_success = kNow - std::chrono::minutes(20);
+  EXPECT_EQ(told("refused_here", input({facts}))->sentence,
+            "Nobody listens on 10.0.0.1:443 on this host any more.");
+}
+
 TEST(ExplainRules, RefusedOnTheWayIsASuspicion) {
   auto facts = failing(service(Way::tx, "10.0.0.1"), kRefused, 5);
   EXPECT_FALSE(told("refused_on_the_way", input({facts})));
@@ -172,6 +200,10 @@ TEST(ExplainRules, HalfOpenScan) {
       << "who gave up twice is no scanner";
   EXPECT_FALSE(told("half_open_scan",
                     input({by(failing(service(Way::tx, "10.0.0.1"), kNoAck, 50), Spread::many)})));
+  EXPECT_FALSE(
+      told("half_open_scan",
+           input({by(failing(silent(Way::rx, "10.0.0.1", 443, 400), kNoAck, 1), Spread::many)})))
+      << "those who are many are the ones that get no answer";
 }
 
 TEST(ExplainRules, WayBack) {
@@ -293,17 +325,28 @@ TEST(ExplainRules, OnAMirrorHereIsTheNearNetwork) {
   facts.own = false;
   const auto finding = told("dropped_in_silence", input({facts}));
   ASSERT_TRUE(finding);
-  EXPECT_THAT(finding->sentence, HasSubstr("the near network drops"));
+  EXPECT_THAT(finding->sentence, HasSubstr("the near network silently drops"));
   EXPECT_THAT(finding->limits, Contains(HasSubstr("not seen on the host itself")));
   facts.row.initiator_local = true;  // both ends are in networks given by --local
   EXPECT_EQ(first_told(Concern::silence, input({facts})), "no_answer");
 }
 
+// Of whatever rule.
 TEST(ExplainRules, TimeoutsWhilePacketsWereLostAreALimit) {
-  auto facts = silent(Way::rx, "10.0.0.1");
-  const std::size_t limits = told("dropped_in_silence", input({facts}))->limits.size();
-  facts.uncertain = 4;
-  EXPECT_EQ(told("dropped_in_silence", input({facts}))->limits.size(), limits + 1);
+  const auto lost = HasSubstr("while the capture lost packets");
+  for (const Way way : {Way::rx, Way::tx}) {
+    for (const auto cause : {kNoAnswer, kNoAck, kRefused}) {
+      auto facts = failing(service(way, "10.0.0.1"), cause, 5);
+      EXPECT_THAT(explain(input({facts})).findings.at(0).limits, Not(Contains(lost)));
+      facts.uncertain = 4;
+      const ipc::Finding finding = explain(input({facts})).findings.at(0);
+      if (cause == kRefused) {
+        EXPECT_THAT(finding.limits, Not(Contains(lost))) << "a RST came";
+      } else {
+        EXPECT_THAT(finding.limits, Contains(lost)) << finding.rule;
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -105,13 +105,18 @@ TEST(ExplainRules, FilteredForSome) {
   EXPECT_FALSE(told("filtered_for_some",
                     input({by(silent(Way::rx, "10.0.0.1"), Spread::few, {{"10.0.0.9", 5, 5}})})))
       << "nobody is answered";
+  EXPECT_FALSE(
+      told("filtered_for_some",
+           input({by(succeeding(failing(silent(Way::rx, "10.0.0.1", 443, 3), kRefused, 600)),
+                     Spread::few, {{"10.0.0.9", 600, 600}})})))
+      << "those who are few are refused";
 }
 
 TEST(ExplainRules, DroppedInSilence) {
   const auto finding = told("dropped_in_silence", input({went_down(silent(Way::rx, "10.0.0.1"))}));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->verdict, Verdict::here);
-  EXPECT_THAT(finding->sentence, HasSubstr("this host drops"));
+  EXPECT_THAT(finding->sentence, HasSubstr("this host silently drops"));
   EXPECT_THAT(finding->evidence, Contains(HasSubstr("it worked until then")));
   EXPECT_FALSE(told("dropped_in_silence", input({succeeding(silent(Way::rx, "10.0.0.1"))})));
   EXPECT_FALSE(told("dropped_in_silence", input({silent(Way::tx, "10.0.0.1")})));
@@ -175,6 +180,12 @@ TEST(ExplainRules, UnansweredThere) {
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->verdict, Verdict::there);
   EXPECT_THAT(finding->sentence, HasSubstr("not the path"));
+  auto lossy = succeeding(silent(Way::tx, "10.0.0.1"), 100);
+  lossy.repeated_successes = 9;
+  const auto perhaps = told("unanswered_there", input({lossy}));
+  EXPECT_EQ(perhaps->verdict, Verdict::unknown)
+      << "first SYNs get lost, so all of an attempt's may";
+  EXPECT_THAT(perhaps->sentence, HasSubstr("or loss on the path"));
   EXPECT_FALSE(told("unanswered_there", input({went_down(silent(Way::tx, "10.0.0.1"))})));
   EXPECT_FALSE(told("unanswered_there", input({succeeding(silent(Way::rx, "10.0.0.1"))})));
 }
@@ -194,6 +205,13 @@ TEST(ExplainRules, ServiceSilent) {
   auto suspect = failing(service(Way::tx, "10.0.0.1", 22), kRefused, 1);
   suspect.rst_suspect = 1;
   EXPECT_FALSE(told("service_silent", input({here, suspect}))) << "that RST may be from anywhere";
+  auto earlier = failing(silent(Way::tx, "10.0.0.1", 22), kRefused, 1);
+  earlier.last_refusal = kNow - std::chrono::minutes(4);
+  EXPECT_FALSE(told("service_silent", input({went_down(here), earlier})))
+      << "it refused before the silence began, and is silent itself";
+  const auto half = failing(service(Way::tx, "10.0.0.1", 22), &FailureCounts::no_ack, 1);
+  EXPECT_THAT(told("service_silent", input({here, half}))->evidence,
+              Contains("10.0.0.1:22 sent SYN/ACKs meanwhile, so that host is up"));
 }
 
 TEST(ExplainRules, HostSilent) {

@@ -215,6 +215,26 @@ TEST(ReaderTest, OutcomesAreAnnounced) {
   }
 }
 
+// No packet brings it about, and as many attempts are pending afterwards: the second SYN's took the place.
+TEST(ReaderTest, AnOutcomeOfTheSweepIsAnnouncedThoughAnotherTakesItsPlace) {
+  ReadersRig readers(2);
+  const Mailbox::Sender sender = readers.mailbox(0).add_sender();
+  readers.start();
+  Reader& reader = readers.reader(0);
+  const auto now = read_clocks().wall;
+  ASSERT_TRUE(readers.mailbox(0).send(sender, at(kIn.syn(10), now - 10s)));
+  ASSERT_TRUE(readers.mailbox(0).send(sender, at(kIn.syn(987'654), now)));
+  ASSERT_TRUE(eventually([&] {
+    pollfd polled{reader.outcomes_descriptor(), POLLIN, 0};
+    return ::poll(&polled, 1, 0) == 1;
+  }));
+  OutcomeRecord record;
+  ASSERT_TRUE(reader.outcomes().pop(record));
+  EXPECT_EQ(record.outcome.cause, flowtable::Cause::superseded);
+  ASSERT_TRUE(readers.reports_until([&] { return readers.sum(Tally::attempts) == 2; }));
+  EXPECT_EQ(readers.sum(Tally::pending), 1U);
+}
+
 TEST(ReaderTest, ANewLocalityIsPickedUp) {
   ReadersRig readers(2);
   const Mailbox::Sender sender = readers.mailbox(0).add_sender();

@@ -42,11 +42,12 @@ inline PacketTimeline a_day_behind() {
 
 struct CountingRig {
   explicit CountingRig(const std::vector<std::string>& expressions = {}, bool listening = true,
-                       const flowtable::TrackerConfig& config = small_tracker())
+                       const flowtable::TrackerConfig& config = small_tracker(),
+                       TopTables::Recent recent = TopTables::Recent::two_windows)
       : filters(parse_filters(expressions)),
         rules(reader_rules(filters, locality_of({"192.0.2.2", "2001:db8::2"}))),
         queue(listening),
-        counter(rules, queue, timeline),
+        counter(rules, queue, timeline, recent),
         tracker(config, counter) {}
 
   void see(const flowtable::test::Packet& packet) { tracker.on_segment(packet.segment()); }

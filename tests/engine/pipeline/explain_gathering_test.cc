@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/explain/case.h"
 #include "engine/explain/words.h"
 #include "engine/pipeline/top_exchange.h"
 #include "tests/engine/pipeline/counting_rig.h"
@@ -125,6 +126,37 @@ TEST(ExplainGathering, ManyInitiatorsAreMany) {
   EXPECT_THAT(input.services[0].initiators, SizeIs(3));
 }
 
+// Pairs know no ports: who fails at one says nothing of another.
+TEST(ExplainGathering, WhoFailsAtOnePortIsNotToldOfAnother) {
+  CountingRig rig;
+  for (unsigned i = 0; i < 40; ++i) {
+    refuse(rig, {v4(static_cast<std::uint8_t>(10 + i), 2000), v4(2, 81)}, i * kSecond);
+    refuse(rig, {v4(9, static_cast<std::uint16_t>(3000 + i)), v4(5, 81)}, i * kSecond);
+  }
+  refuse(rig, {v4(8, 2000), v4(2, 443)}, 50 * kSecond);
+  refuse(rig, {v4(8, 2000), v4(5, 443)}, 50 * kSecond);
+  for (const ServiceFacts& facts : gather({&rig}).services) {
+    const bool many = facts.row.address == "192.0.2.2";
+    EXPECT_EQ(facts.spread, facts.row.port == 443 ? Spread::unknown
+                            : many                ? Spread::many
+                                                  : Spread::few)
+        << name_of(facts.row);
+  }
+}
+
+TEST(ExplainGathering, TellsTheLastRefusal) {
+  CountingRig rig;
+  refuse(rig, {v4(1, 2000), v4(2, 81)}, 1 * kSecond);
+  refuse(rig, {v4(1, 2001), v4(2, 81)}, 3 * kSecond);
+  succeed(rig, {v4(1, 2002), v4(2, 81)}, 5 * kSecond);
+  const ServiceFacts facts = gather({&rig}).services.at(0);
+  ASSERT_TRUE(facts.last_refusal && facts.row.last_success);
+  EXPECT_EQ(*facts.row.last_success - *facts.last_refusal, std::chrono::microseconds(2'000'100));
+  EXPECT_TRUE(accepted_since(facts));
+  refuse(rig, {v4(1, 2003), v4(2, 81)}, 6 * kSecond);
+  EXPECT_FALSE(accepted_since(gather({&rig}).services.at(0)));
+}
+
 TEST(ExplainGathering, ASecondSynThatSucceedsIsNoted) {
   CountingRig rig;
   const Ends ends{v4(1, 2000), v4(2, 80)};
@@ -185,6 +217,29 @@ TEST(ExplainGathering, OfAFileAllCounts) {
     EXPECT_EQ(facts.causes.refused, 1U) << facts.row.port;
     EXPECT_EQ(facts.attempts, facts.row.attempts);
     EXPECT_FALSE(facts.own);
+  }
+}
+
+// Not of its last minutes alone: otherwise a share of one would be compared with all of the other.
+TEST(ExplainGathering, OfAFileAllIsNoted) {
+  CountingRig rig({}, true, test::small_tracker(), TopTables::Recent::everything);
+  for (std::uint16_t minute = 0; minute < 60; ++minute) {
+    const Ends ends{v4(1, static_cast<std::uint16_t>(2000 + minute)), v4(2, 80)};
+    const std::int64_t at = minute * 60 * kSecond;
+    rig.see(ends.syn(10).at(at));
+    rig.see(ends.syn(10).at(at + kSecond));
+    rig.see(ends.synack(20, 11).at(at + kSecond + 200));
+    rig.see(ends.ack(11, 21).at(at + kSecond + 300));
+    refuse(rig, {v4(1, static_cast<std::uint16_t>(4000 + minute)), v4(2, 81)}, at + 2 * kSecond);
+  }
+  const ExplainInput file = gather({&rig}, {.whole_file = true});
+  for (const ServiceFacts& facts : file.services) {
+    if (facts.row.port == 80) {
+      EXPECT_EQ(facts.repeated_successes, 60U);
+    } else {
+      EXPECT_EQ(facts.initiators.at(0).failures, 60U);
+      EXPECT_EQ(facts.spread, Spread::few);
+    }
   }
 }
 

@@ -163,6 +163,26 @@ TEST(PacketTimelineTest, AnAttemptOpenAcrossAStepKeepsItsDuration) {
 }
 
 // What the kernel stamped before a step and a reader sees after it: a ring's backlog.
+// Between the check and the packets that are read by it; whether the clock was ever stepped or not.
+TEST(PacketTimelineTest, AThreadThatWasHeldUpChecksAgain) {
+  for (const nanoseconds step : {nanoseconds(0), nanoseconds(-8h), nanoseconds(8h)}) {
+    SCOPED_TRACE(step.count());
+    Machine machine;
+    PacketTimeline timeline(machine.read());
+    machine.pass(10s);
+    machine.step(step);
+    timeline.observe(machine.read());
+    machine.pass(90ms);
+    EXPECT_FALSE(timeline.is_ahead(machine.stamp()));
+    machine.pass(3s);
+    ASSERT_TRUE(timeline.is_ahead(machine.stamp()));
+    timeline.observe(machine.read());
+    EXPECT_FALSE(timeline.is_ahead(machine.stamp()));
+    EXPECT_EQ(timeline.at(machine.stamp()), machine.truth());
+    EXPECT_EQ(timeline.at(machine.stamp() - 2s), flowtable::PacketTime(machine.truth() - 2s));
+  }
+}
+
 TEST(PacketTimelineTest, StampsFromBeforeAStepAreKnown) {
   for (const nanoseconds step : {nanoseconds(1h), nanoseconds(-1h), nanoseconds(24h * 30)}) {
     SCOPED_TRACE(step.count());
