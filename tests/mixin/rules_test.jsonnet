@@ -41,7 +41,7 @@ local service(labels, fault, well=[10, 0, 0]) = [
 local local_service(number=1) = host(number) { direction: 'rx', port: '443' };
 local remote_service(number=1) = host(number) { direction: 'tx', address: '192.0.2.7', port: '5432' };
 
-local at(minute, alert, expected) = { eval_time: '%dm' % minute, alertname: alert, exp_alerts: expected };
+local at(minute, alert, expected) = { eval_time: '%ds' % (60 * minute), alertname: alert, exp_alerts: expected };
 local groups(input, tests) = { interval: '15s', input_series: input, alert_rule_test: tests };
 
 // Which minutes: a quick alert is there within two.
@@ -64,9 +64,20 @@ local durations(fault_slow) = [
   series('tcpeek_handshake_duration_seconds_bucket', host() { filter: 'web', le: '+Inf' }, counter(100, 100)),
   series('tcpeek_handshake_duration_seconds_count', host() { filter: 'web' }, counter(100, 100)),
 ];
-local unanswered(labels, pending, attempts=10) = [
-  series('tcpeek_service_handshakes_total', labels, counter(attempts, attempts)),
+// A service that has ten attempts with each sample; in the fault so many of them succeed, or are refused. The others
+// time out, and so many are pending.
+local unanswered(labels, successes, pending, refused=0) = service(labels, [successes, refused, 0]) + [
+  series('tcpeek_service_handshakes_total', labels, counter(10, 10)),
+  series('tcpeek_service_handshake_failures_total', labels { reason: 'timed_out' }, counter(0, 10 - successes - refused)),
   series('tcpeek_service_handshakes_pending', labels, gauge(0, pending)),
+];
+// One attempt with each sample succeeds. With one sample come 100 others, which are pending for two minutes.
+local unanswered_burst(labels) = [
+  series('tcpeek_service_handshakes_total', labels, '0+1x32 133+1x102'),
+  series('tcpeek_service_handshake_successes_total', labels, '0+1x135'),
+  series('tcpeek_service_handshake_failures_total', labels { reason: 'refused' }, '0+0x135'),
+  series('tcpeek_service_handshake_failures_total', labels { reason: 'timed_out' }, '0+0x41 100+0x93'),
+  series('tcpeek_service_handshakes_pending', labels, '0+0x32 100+0x8 0+0x93'),
 ];
 local repeated(labels, segments) = [
   series('tcpeek_service_handshakes_total', labels, counter(10, 10)),
@@ -118,15 +129,23 @@ local value(record, labels, expected) = {
     fires('TcpeekServiceUnanswered',
           local_service(),
           '75% of the connections of the last minute to port 443, seen on host-1, have no outcome yet.',
-          unanswered(local_service(), 30),
+          unanswered(local_service(), 2.5, 60),
           quick),
     fires('TcpeekServiceUnanswered',
           remote_service(),
           '75% of the connections of the last minute to port 5432 of 192.0.2.7, seen on host-1, have no outcome yet.',
-          unanswered(remote_service(), 30),
+          unanswered(remote_service(), 2.5, 60),
           quick),
-    silent('TcpeekServiceUnanswered', unanswered(local_service(), 15)),
-    silent('TcpeekServiceUnanswered', unanswered(local_service(), 4, 1)),
+    // Twice as many are pending as the last minute had; 90 seconds after the fault began.
+    fires('TcpeekServiceUnanswered',
+          local_service(),
+          '100% of the connections of the last minute to port 443, seen on host-1, have no outcome yet.',
+          unanswered(local_service(), 0, 82),
+          9.5),
+    silent('TcpeekServiceUnanswered', unanswered(local_service(), 7.5, 21)),  // more than half of a minute's attempts
+    silent('TcpeekServiceUnanswered', unanswered(local_service(), 2, 21, 8)),  // refused at once
+    silent('TcpeekServiceUnanswered', unanswered(local_service(), 0, 4)),
+    silent('TcpeekServiceUnanswered', unanswered_burst(local_service())),
 
     fires('TcpeekServiceDegraded',
           local_service(),

@@ -44,8 +44,13 @@
             'ServiceUnanswered',
             'critical',
             c.quickFor,
+            // By the counters of the window: those that are pending now may have begun minutes ago.
             |||
-              tcpeek_service_handshakes_pending{%(s)s}
+              1 - (
+                increase(tcpeek_service_handshake_successes_total{%(s)s}[%(window)s])
+                +
+                sum without (reason) (increase(tcpeek_service_handshake_failures_total{%(s)s, reason!="timed_out"}[%(window)s]))
+              )
               /
               (increase(tcpeek_service_handshakes_total{%(s)s}[%(window)s]) > 0)
               > %(ratio)s

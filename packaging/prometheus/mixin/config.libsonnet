@@ -27,7 +27,7 @@
     degradedRatio: 0.05,
     // Failures within the window, below which a ratio means nothing.
     minFailures: 5,
-    // Attempts that wait for an outcome, of those of the alert window.
+    // Of the attempts of the alert window, those that have no outcome yet.
     unansweredRatio: 0.5,
     // Repeated SYNs of all attempts: a repeat delays a connection by a second or more.
     retransmitRatio: 0.1,
