@@ -57,9 +57,12 @@ local fires(alert, labels, description, input, by=25) = groups(input, [
 local quick = 10;
 local silent(alert, input) = groups(input, [at(minute, alert, []) for minute in [7, 10, 25]]);
 
-local durations(fault_slow) = [
+// In the fault, so many of a hundred take longer than a second: the next bucket has them, or the one after it.
+local durations(fault_slow, bucket='2.097152') = [
   series('tcpeek_handshake_duration_seconds_bucket', host() { filter: 'web', le: '0.524288' }, counter(100, 100 - fault_slow)),
-  series('tcpeek_handshake_duration_seconds_bucket', host() { filter: 'web', le: '1.048576' }, counter(100, 100 - fault_slow)),
+  series('tcpeek_handshake_duration_seconds_bucket',
+         host() { filter: 'web', le: '1.048576' },
+         counter(100, if bucket == '1.048576' then 100 else 100 - fault_slow)),
   series('tcpeek_handshake_duration_seconds_bucket', host() { filter: 'web', le: '2.097152' }, counter(100, 100)),
   series('tcpeek_handshake_duration_seconds_bucket', host() { filter: 'web', le: '+Inf' }, counter(100, 100)),
   series('tcpeek_handshake_duration_seconds_count', host() { filter: 'web' }, counter(100, 100)),
@@ -209,9 +212,15 @@ local value(record, labels, expected) = {
 
     fires('TcpeekHandshakesSlow',
           host() { filter: 'web' },
-          'The slowest hundredth of filter web of host-1 takes 1.573s or more.',
+          '2% of the connections of filter web of host-1 take 0.524 seconds or more.',
           durations(2)),
     silent('TcpeekHandshakesSlow', durations(0.5)),
+    fires('TcpeekHandshakesSlow',  // a repeated SYN, and some milliseconds
+          host() { filter: 'web' },
+          '5% of the connections of filter web of host-1 take 0.524 seconds or more.',
+          durations(5, '1.048576')),
+    silent('TcpeekHandshakesSlow', durations(0.5, '1.048576')),
+    silent('TcpeekHandshakesSlow', durations(1, '1.048576')),  // no more than that
 
     fires('TcpeekDown',
           host(),

@@ -141,13 +141,22 @@
             'HandshakesSlow',
             'warning',
             c.slowFor,
+            // Counted, not interpolated: a second lies within a bucket, with all connections that had to repeat a SYN.
             |||
-              histogram_quantile(0.99, rate(tcpeek_handshake_duration_seconds_bucket{%(s)s}[%(w)s])) > %(slow)s
+              (
+                rate(tcpeek_handshake_duration_seconds_count{%(s)s}[%(w)s])
+                - ignoring (le)
+                rate(tcpeek_handshake_duration_seconds_bucket{%(s)s, le="%(bound)s"}[%(w)s])
+              )
+              /
+              (rate(tcpeek_handshake_duration_seconds_count{%(s)s}[%(w)s]) > 0)
+              > %(ratio)s
               and
               increase(tcpeek_handshake_duration_seconds_count{%(s)s}[%(w)s]) >= 100
-            ||| % { s: s, w: w, slow: number(c.slowSeconds) },
-            'One connection in a hundred is slow to set up.',
-            'The slowest hundredth of filter {{ $labels.filter }} of {{ $labels.instance }} takes {{ $value | humanizeDuration }} or more.'
+            ||| % { s: s, w: w, bound: c.slowBound, ratio: number(c.slowRatio) },
+            'Some connections are slow to set up, mostly because a SYN or SYN/ACK was repeated.',
+            '{{ $value | humanizePercentage }} of the connections of filter {{ $labels.filter }} of {{ $labels.instance }}' +
+            ' take %g seconds or more.' % (std.floor(1000 * std.parseJson(c.slowBound)) / 1000)
           ),
         ],
       },

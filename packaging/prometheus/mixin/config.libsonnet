@@ -31,7 +31,11 @@
     unansweredRatio: 0.5,
     // Repeated SYNs of all attempts: a repeat delays a connection by a second or more.
     retransmitRatio: 0.1,
-    slowSeconds: 1,
+    // Slow connections of all that a filter counts.
+    slowRatio: 0.01,
+    // How many seconds are slow: a bound of the histogram (0.000064 times a power of two), written as in its label `le`.
+    // With a repeated SYN or SYN/ACK a connection takes a second and some milliseconds, which is below the next bound.
+    slowBound: '0.524288',
     // Lost packets of all that were captured.
     dropRatio: 0.001,
     // So many hosts with the same trouble are no coincidence.
