@@ -44,14 +44,15 @@ local remote_service(number=1) = host(number) { direction: 'tx', address: '192.0
 local at(minute, alert, expected) = { eval_time: '%ds' % (60 * minute), alertname: alert, exp_alerts: expected };
 local groups(input, tests) = { interval: '15s', input_series: input, alert_rule_test: tests };
 
+local told(alert, labels, description) = [{
+  exp_labels: labels + rules[alert].labels,
+  exp_annotations: rules[alert].annotations { description: description },
+}];
 // Which minutes: a quick alert is there within two.
 local fires(alert, labels, description, input, by=25) = groups(input, [
   at(7, alert, []),
 ] + [
-  at(minute, alert, [{
-    exp_labels: labels + rules[alert].labels,
-    exp_annotations: rules[alert].annotations { description: description },
-  }])
+  at(minute, alert, told(alert, labels, description))
   for minute in std.set([by, 25])
 ] + [at(33, alert, [])]);
 local quick = 10;
@@ -109,6 +110,19 @@ local dropped(packets) = [
   series('tcpeek_capture_packets_total', host() { interface: 'eth0' }, counter(1000, 1000)),
   series('tcpeek_capture_dropped_packets_total', host() { interface: 'eth0' }, counter(0, packets)),
 ];
+// tcpeek-forward, and which of its connections is cut in the fault.
+local forwarder = host() { job: 'tcpeek-forward' };
+local forwarding(cut=null) = [
+  series(name, forwarder, gauge(1, if name == cut then 0 else 1))
+  for name in ['up', 'tcpeek_forward_connected', 'tcpeek_forward_watching']
+];
+local cut_off(name) =
+  fires('TcpeekForwarderNotConnected',
+        forwarder,
+        'tcpeek-forward of host-1 forwards nothing: it cannot be scraped, or has no connection to a broker or to tcpeek.',
+        forwarding(name),
+        14);
+local lost(values) = [series('tcpeek_forward_events_lost_total', forwarder, values)];
 local value(record, labels, expected) = {
   expr: record,
   eval_time: '25m',
@@ -268,6 +282,30 @@ local value(record, labels, expected) = {
           '1 outcomes or lines a second of host-1 are not shown to watchers and logs.',
           [series('tcpeek_output_lines_lost_total', host(), counter(0, 15))]),
     silent('TcpeekOutcomesNotShown', [series('tcpeek_output_lines_lost_total', host(), counter(0, 0))]),
+
+    cut_off('up'),
+    cut_off('tcpeek_forward_connected'),
+    cut_off('tcpeek_forward_watching'),
+    silent('TcpeekForwarderNotConnected', forwarding() + [series('up', host(), gauge(1, 0))]),
+    silent('TcpeekForwarderNotConnected', [series('tcpeek_forward_connected', forwarder, '1+0x31 0+0x7 1+0x95')]),  // for two minutes
+
+    fires('TcpeekForwarderLosesEvents',
+          forwarder,
+          'tcpeek-forward of host-1 has lost 1.02k events since it started, the last of them within 5m.',
+          lost(counter(0, 15))),
+    // Lost while it could not be scraped, from minute 8 to minute 17.
+    groups(lost('3+0x31 _x36 7+0x67'), [
+      at(minute, 'TcpeekForwarderLosesEvents', [])
+      for minute in [7, 10, 16, 23]
+    ] + [
+      at(19, 'TcpeekForwarderLosesEvents', told(
+        'TcpeekForwarderLosesEvents',
+        forwarder,
+        'tcpeek-forward of host-1 has lost 7 events since it started, the last of them within 5m.'
+      )),
+    ]),
+    silent('TcpeekForwarderLosesEvents', lost('7+0x31 _x36 7+0x67')),
+    silent('TcpeekForwarderLosesEvents', lost(counter(0, 0))),
 
     // Ratios and quantiles of a fleet are those of all hosts together, not means of theirs.
     {

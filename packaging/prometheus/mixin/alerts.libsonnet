@@ -2,6 +2,7 @@
 {
   local c = $._config,
   local s = c.tcpeekSelector,
+  local f = c.forwarderSelector,
   local q = $._queries,
   local w = c.window,
   local service = 'tcpeek_service_handshake',
@@ -224,6 +225,34 @@
             { s: s, w: w },
             'Outcomes are counted, but not all of them are shown.',
             '{{ $value | humanize }} outcomes or lines a second of {{ $labels.instance }} are not shown to watchers and logs.'
+          ),
+        ],
+      },
+      {
+        name: 'tcpeek-forwarders',
+        rules: [
+          alert(
+            'ForwarderNotConnected',
+            'warning',
+            c.forwarderFor,
+            'up{%(f)s} == 0 or tcpeek_forward_connected{%(f)s} == 0 or tcpeek_forward_watching{%(f)s} == 0' % { f: f },
+            'A forwarder is down, or has no connection to a broker or to tcpeek.',
+            'tcpeek-forward of {{ $labels.instance }} forwards nothing: it cannot be scraped, or has no connection to a broker or to tcpeek.'
+          ),
+          alert(
+            'ForwarderLosesEvents',
+            'warning',
+            c.quickFor,
+            // More than before. Unlike increase(), it sees what was lost before the first sample after a restart.
+            |||
+              tcpeek_forward_events_lost_total{%(f)s} > 0
+              unless
+              tcpeek_forward_events_lost_total{%(f)s}
+              ==
+              last_over_time(tcpeek_forward_events_lost_total{%(f)s}[%(forgotten)s] offset %(w)s)
+            ||| % { f: f, w: w, forgotten: c.goneForgotten },
+            'A forwarder loses events.',
+            'tcpeek-forward of {{ $labels.instance }} has lost {{ $value | humanize }} events since it started, the last of them within %s.' % w
           ),
         ],
       },

@@ -3,6 +3,8 @@
   _config+:: {
     // Picks tcpeek's series.
     tcpeekSelector: 'job="tcpeek"',
+    // Picks those of tcpeek-forward.
+    forwarderSelector: 'job="tcpeek-forward"',
     // The labels that tell one host from another; what is summed over a fleet goes without them.
     hostLabels: ['instance'],
     // Filters that are judged by themselves. What RX has, the alerts of services tell by port.
@@ -21,6 +23,9 @@
     // How long a host is missed after its last sample.
     goneAfter: '5m',
     goneForgotten: '1h',
+    // How long a forwarder may be without a connection. So long tcpeek keeps the events of one that is away, or less if
+    // there are many.
+    forwarderFor: '5m',
 
     // Failed of those that ended. What its own initiator aborted (probes, scans) is not counted as failed.
     failingRatio: 0.5,
