@@ -41,32 +41,47 @@ local service(labels, fault, well=[10, 0, 0]) = [
 local local_service(number=1) = host(number) { direction: 'rx', port: '443' };
 local remote_service(number=1) = host(number) { direction: 'tx', address: '192.0.2.7', port: '5432' };
 
-local at(minute, alert, expected) = { eval_time: '%dm' % minute, alertname: alert, exp_alerts: expected };
+local at(minute, alert, expected) = { eval_time: '%ds' % (60 * minute), alertname: alert, exp_alerts: expected };
 local groups(input, tests) = { interval: '15s', input_series: input, alert_rule_test: tests };
 
+local told(alert, labels, description) = [{
+  exp_labels: labels + rules[alert].labels,
+  exp_annotations: rules[alert].annotations { description: description },
+}];
 // Which minutes: a quick alert is there within two.
 local fires(alert, labels, description, input, by=25) = groups(input, [
   at(7, alert, []),
 ] + [
-  at(minute, alert, [{
-    exp_labels: labels + rules[alert].labels,
-    exp_annotations: rules[alert].annotations { description: description },
-  }])
+  at(minute, alert, told(alert, labels, description))
   for minute in std.set([by, 25])
 ] + [at(33, alert, [])]);
 local quick = 10;
 local silent(alert, input) = groups(input, [at(minute, alert, []) for minute in [7, 10, 25]]);
 
-local durations(fault_slow) = [
+// In the fault, so many of a hundred take longer than a second: the next bucket has them, or the one after it.
+local durations(fault_slow, bucket='2.097152') = [
   series('tcpeek_handshake_duration_seconds_bucket', host() { filter: 'web', le: '0.524288' }, counter(100, 100 - fault_slow)),
-  series('tcpeek_handshake_duration_seconds_bucket', host() { filter: 'web', le: '1.048576' }, counter(100, 100 - fault_slow)),
+  series('tcpeek_handshake_duration_seconds_bucket',
+         host() { filter: 'web', le: '1.048576' },
+         counter(100, if bucket == '1.048576' then 100 else 100 - fault_slow)),
   series('tcpeek_handshake_duration_seconds_bucket', host() { filter: 'web', le: '2.097152' }, counter(100, 100)),
   series('tcpeek_handshake_duration_seconds_bucket', host() { filter: 'web', le: '+Inf' }, counter(100, 100)),
   series('tcpeek_handshake_duration_seconds_count', host() { filter: 'web' }, counter(100, 100)),
 ];
-local unanswered(labels, pending, attempts=10) = [
-  series('tcpeek_service_handshakes_total', labels, counter(attempts, attempts)),
+// A service that has ten attempts with each sample; in the fault so many of them succeed, or are refused. The others
+// time out, and so many are pending.
+local unanswered(labels, successes, pending, refused=0) = service(labels, [successes, refused, 0]) + [
+  series('tcpeek_service_handshakes_total', labels, counter(10, 10)),
+  series('tcpeek_service_handshake_failures_total', labels { reason: 'timed_out' }, counter(0, 10 - successes - refused)),
   series('tcpeek_service_handshakes_pending', labels, gauge(0, pending)),
+];
+// One attempt with each sample succeeds. With one sample come 100 others, which are pending for two minutes.
+local unanswered_burst(labels) = [
+  series('tcpeek_service_handshakes_total', labels, '0+1x32 133+1x102'),
+  series('tcpeek_service_handshake_successes_total', labels, '0+1x135'),
+  series('tcpeek_service_handshake_failures_total', labels { reason: 'refused' }, '0+0x135'),
+  series('tcpeek_service_handshake_failures_total', labels { reason: 'timed_out' }, '0+0x41 100+0x93'),
+  series('tcpeek_service_handshakes_pending', labels, '0+0x32 100+0x8 0+0x93'),
 ];
 local repeated(labels, segments) = [
   series('tcpeek_service_handshakes_total', labels, counter(10, 10)),
@@ -95,6 +110,19 @@ local dropped(packets) = [
   series('tcpeek_capture_packets_total', host() { interface: 'eth0' }, counter(1000, 1000)),
   series('tcpeek_capture_dropped_packets_total', host() { interface: 'eth0' }, counter(0, packets)),
 ];
+// tcpeek-forward, and which of its connections is cut in the fault.
+local forwarder = host() { job: 'tcpeek-forward' };
+local forwarding(cut=null) = [
+  series(name, forwarder, gauge(1, if name == cut then 0 else 1))
+  for name in ['up', 'tcpeek_forward_connected', 'tcpeek_forward_watching']
+];
+local cut_off(name) =
+  fires('TcpeekForwarderNotConnected',
+        forwarder,
+        'tcpeek-forward of host-1 forwards nothing: it cannot be scraped, or has no connection to a broker or to tcpeek.',
+        forwarding(name),
+        14);
+local lost(values) = [series('tcpeek_forward_events_lost_total', forwarder, values)];
 local value(record, labels, expected) = {
   expr: record,
   eval_time: '25m',
@@ -118,15 +146,23 @@ local value(record, labels, expected) = {
     fires('TcpeekServiceUnanswered',
           local_service(),
           '75% of the connections of the last minute to port 443, seen on host-1, have no outcome yet.',
-          unanswered(local_service(), 30),
+          unanswered(local_service(), 2.5, 60),
           quick),
     fires('TcpeekServiceUnanswered',
           remote_service(),
           '75% of the connections of the last minute to port 5432 of 192.0.2.7, seen on host-1, have no outcome yet.',
-          unanswered(remote_service(), 30),
+          unanswered(remote_service(), 2.5, 60),
           quick),
-    silent('TcpeekServiceUnanswered', unanswered(local_service(), 15)),
-    silent('TcpeekServiceUnanswered', unanswered(local_service(), 4, 1)),
+    // Twice as many are pending as the last minute had; 90 seconds after the fault began.
+    fires('TcpeekServiceUnanswered',
+          local_service(),
+          '100% of the connections of the last minute to port 443, seen on host-1, have no outcome yet.',
+          unanswered(local_service(), 0, 82),
+          9.5),
+    silent('TcpeekServiceUnanswered', unanswered(local_service(), 7.5, 21)),  // more than half of a minute's attempts
+    silent('TcpeekServiceUnanswered', unanswered(local_service(), 2, 21, 8)),  // refused at once
+    silent('TcpeekServiceUnanswered', unanswered(local_service(), 0, 4)),
+    silent('TcpeekServiceUnanswered', unanswered_burst(local_service())),
 
     fires('TcpeekServiceDegraded',
           local_service(),
@@ -190,9 +226,15 @@ local value(record, labels, expected) = {
 
     fires('TcpeekHandshakesSlow',
           host() { filter: 'web' },
-          'The slowest hundredth of filter web of host-1 takes 1.573s or more.',
+          '2% of the connections of filter web of host-1 take 0.524 seconds or more.',
           durations(2)),
     silent('TcpeekHandshakesSlow', durations(0.5)),
+    fires('TcpeekHandshakesSlow',  // a repeated SYN, and some milliseconds
+          host() { filter: 'web' },
+          '5% of the connections of filter web of host-1 take 0.524 seconds or more.',
+          durations(5, '1.048576')),
+    silent('TcpeekHandshakesSlow', durations(0.5, '1.048576')),
+    silent('TcpeekHandshakesSlow', durations(1, '1.048576')),  // no more than that
 
     fires('TcpeekDown',
           host(),
@@ -240,6 +282,30 @@ local value(record, labels, expected) = {
           '1 outcomes or lines a second of host-1 are not shown to watchers and logs.',
           [series('tcpeek_output_lines_lost_total', host(), counter(0, 15))]),
     silent('TcpeekOutcomesNotShown', [series('tcpeek_output_lines_lost_total', host(), counter(0, 0))]),
+
+    cut_off('up'),
+    cut_off('tcpeek_forward_connected'),
+    cut_off('tcpeek_forward_watching'),
+    silent('TcpeekForwarderNotConnected', forwarding() + [series('up', host(), gauge(1, 0))]),
+    silent('TcpeekForwarderNotConnected', [series('tcpeek_forward_connected', forwarder, '1+0x31 0+0x7 1+0x95')]),  // for two minutes
+
+    fires('TcpeekForwarderLosesEvents',
+          forwarder,
+          'tcpeek-forward of host-1 has lost 1.02k events since it started, the last of them within 5m.',
+          lost(counter(0, 15))),
+    // Lost while it could not be scraped, from minute 8 to minute 17.
+    groups(lost('3+0x31 _x36 7+0x67'), [
+      at(minute, 'TcpeekForwarderLosesEvents', [])
+      for minute in [7, 10, 16, 23]
+    ] + [
+      at(19, 'TcpeekForwarderLosesEvents', told(
+        'TcpeekForwarderLosesEvents',
+        forwarder,
+        'tcpeek-forward of host-1 has lost 7 events since it started, the last of them within 5m.'
+      )),
+    ]),
+    silent('TcpeekForwarderLosesEvents', lost('7+0x31 _x36 7+0x67')),
+    silent('TcpeekForwarderLosesEvents', lost(counter(0, 0))),
 
     // Ratios and quantiles of a fleet are those of all hosts together, not means of theirs.
     {

@@ -229,7 +229,8 @@ class FleetTest(unittest.TestCase):
             wait_for(lambda: {labels["instance"] for labels, _ in server.query(record)} == addresses,
                      "rates of every host are recorded", PATIENCE_S)  # fmt: skip
             self.assertEqual({each["name"] for each in server.api("rules")["groups"] if each["rules"]},
-                             {"tcpeek-hosts.rules", "tcpeek-fleet.rules", "tcpeek-services", "tcpeek-filters", "tcpeek-monitor"})
+                             {"tcpeek-hosts.rules", "tcpeek-fleet.rules", "tcpeek-services", "tcpeek-filters", "tcpeek-monitor",
+                              "tcpeek-forwarders"})
 
 
 if __name__ == "__main__":

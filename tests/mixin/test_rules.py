@@ -37,6 +37,13 @@ class Rules(unittest.TestCase):
             self.assertIn("SUCCESS", mixin.run("promtool", "check", "config", "--lint=all", name, folder=FOLDER))
         self.assertIn("SUCCESS", mixin.run("promtool", "check", "config", "--agent", str(SOURCES / "agent.yml")))
 
+    def test_configurations_are_right_with_forwarders(self) -> None:
+        for name, mode in (("agent.yml", "--agent"), ("scrape.yml", "--lint=all")):
+            text = re.sub(r"^  # (?= *(- )?[a-z_]+:)", "  ", mixin.configuration(name), flags=re.M)
+            self.assertIn("\n  - job_name: tcpeek-forward\n", text)
+            (FOLDER / name).write_text(text, encoding="ascii")
+            self.assertIn("SUCCESS", mixin.run("promtool", "check", "config", mode, name, folder=FOLDER))
+
     def test_each_alert_fires_is_silent_and_clears(self) -> None:
         cases = mixin.run("jsonnet", str(RULES_TEST))
         (FOLDER / "rules_test.yml").write_text(cases, encoding="utf-8")
@@ -78,12 +85,13 @@ class Runbooks(unittest.TestCase):
             for part in ("**Means**", "**Look**", "**Do**", "**Whose**"):
                 self.assertEqual(section.count(part), 1, f"{name}: {part}")
 
-    def test_metrics_that_it_names_are_documented(self) -> None:
-        manual = (lab.ROOT / "docs" / "tcpeek.8").read_text(encoding="utf-8")
-        named = set(re.findall(r"\btcpeek_[a-z_]+", RUNBOOKS.read_text(encoding="utf-8")))
+    def test_metrics_that_it_or_an_alert_names_are_documented(self) -> None:
+        manuals = "".join((lab.ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("tcpeek.8", "tcpeek-forward.8"))
+        expressions = [rule["expr"] for rule in mixin.alerts()]
+        named = set(re.findall(r"\btcpeek_[a-z_]+", "\n".join([RUNBOOKS.read_text(encoding="utf-8"), *expressions])))
         self.assertGreater(len(named), 5)
         for name in named:
-            self.assertIn(re.sub(r"_(bucket|sum|count)$", "", name), manual)
+            self.assertIn(re.sub(r"_(bucket|sum|count)$", "", name), manuals)
 
 
 class Dashboards(unittest.TestCase):

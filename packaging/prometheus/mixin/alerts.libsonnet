@@ -2,6 +2,7 @@
 {
   local c = $._config,
   local s = c.tcpeekSelector,
+  local f = c.forwarderSelector,
   local q = $._queries,
   local w = c.window,
   local service = 'tcpeek_service_handshake',
@@ -44,8 +45,13 @@
             'ServiceUnanswered',
             'critical',
             c.quickFor,
+            // By the counters of the window: those that are pending now may have begun minutes ago.
             |||
-              tcpeek_service_handshakes_pending{%(s)s}
+              1 - (
+                increase(tcpeek_service_handshake_successes_total{%(s)s}[%(window)s])
+                +
+                sum without (reason) (increase(tcpeek_service_handshake_failures_total{%(s)s, reason!="timed_out"}[%(window)s]))
+              )
               /
               (increase(tcpeek_service_handshakes_total{%(s)s}[%(window)s]) > 0)
               > %(ratio)s
@@ -136,13 +142,22 @@
             'HandshakesSlow',
             'warning',
             c.slowFor,
+            // Counted, not interpolated: a second lies within a bucket, with all connections that had to repeat a SYN.
             |||
-              histogram_quantile(0.99, rate(tcpeek_handshake_duration_seconds_bucket{%(s)s}[%(w)s])) > %(slow)s
+              (
+                rate(tcpeek_handshake_duration_seconds_count{%(s)s}[%(w)s])
+                - ignoring (le)
+                rate(tcpeek_handshake_duration_seconds_bucket{%(s)s, le="%(bound)s"}[%(w)s])
+              )
+              /
+              (rate(tcpeek_handshake_duration_seconds_count{%(s)s}[%(w)s]) > 0)
+              > %(ratio)s
               and
               increase(tcpeek_handshake_duration_seconds_count{%(s)s}[%(w)s]) >= 100
-            ||| % { s: s, w: w, slow: number(c.slowSeconds) },
-            'One connection in a hundred is slow to set up.',
-            'The slowest hundredth of filter {{ $labels.filter }} of {{ $labels.instance }} takes {{ $value | humanizeDuration }} or more.'
+            ||| % { s: s, w: w, bound: c.slowBound, ratio: number(c.slowRatio) },
+            'Some connections are slow to set up, mostly because a SYN or SYN/ACK was repeated.',
+            '{{ $value | humanizePercentage }} of the connections of filter {{ $labels.filter }} of {{ $labels.instance }}' +
+            ' take %g seconds or more.' % (std.floor(1000 * std.parseJson(c.slowBound)) / 1000)
           ),
         ],
       },
@@ -210,6 +225,34 @@
             { s: s, w: w },
             'Outcomes are counted, but not all of them are shown.',
             '{{ $value | humanize }} outcomes or lines a second of {{ $labels.instance }} are not shown to watchers and logs.'
+          ),
+        ],
+      },
+      {
+        name: 'tcpeek-forwarders',
+        rules: [
+          alert(
+            'ForwarderNotConnected',
+            'warning',
+            c.forwarderFor,
+            'up{%(f)s} == 0 or tcpeek_forward_connected{%(f)s} == 0 or tcpeek_forward_watching{%(f)s} == 0' % { f: f },
+            'A forwarder is down, or has no connection to a broker or to tcpeek.',
+            'tcpeek-forward of {{ $labels.instance }} forwards nothing: it cannot be scraped, or has no connection to a broker or to tcpeek.'
+          ),
+          alert(
+            'ForwarderLosesEvents',
+            'warning',
+            c.quickFor,
+            // More than before. Unlike increase(), it sees what was lost before the first sample after a restart.
+            |||
+              tcpeek_forward_events_lost_total{%(f)s} > 0
+              unless
+              tcpeek_forward_events_lost_total{%(f)s}
+              ==
+              last_over_time(tcpeek_forward_events_lost_total{%(f)s}[%(forgotten)s] offset %(w)s)
+            ||| % { f: f, w: w, forgotten: c.goneForgotten },
+            'A forwarder loses events.',
+            'tcpeek-forward of {{ $labels.instance }} has lost {{ $value | humanize }} events since it started, the last of them within %s.' % w
           ),
         ],
       },
