@@ -109,7 +109,7 @@ std::string Broker::server() const {
       natsConnection_GetConnectedUrl(connection_.get(), url.data(), url.size()) != NATS_OK) {
     return "the broker";
   }
-  return url.data();
+  return without_login(url.data());
 }
 
 std::string Broker::last_error() const {

@@ -54,6 +54,7 @@ class Broker {
   void connect();
   void disconnect() noexcept;
   [[nodiscard]] bool is_connected() const noexcept;
+  // Without what logs in to it.
   [[nodiscard]] std::string server() const;
   // Why the connection was lost.
   [[nodiscard]] std::string last_error() const;
