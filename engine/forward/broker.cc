@@ -16,7 +16,7 @@ namespace {
 
 using engine::in_quotes;
 
-// Message ids are of this length at most, and so is what is read back of each message.
+// By which JetStream recognises a message that it has.
 constexpr const char* kIdHeader = "Nats-Msg-Id";
 // Acknowledgements that wait to be taken; more than any window.
 constexpr int kPendingAcks = 1 << 20;
@@ -42,9 +42,11 @@ std::string text_of(natsMsg* message) {
 
 // What libnats' threads touch. It outlives all of them: ~Broker() waits for their end.
 struct Broker::Inbox {
-  explicit Inbox(const engine::EventFd& to_wake) : wake(to_wake) {}
+  Inbox(const engine::EventFd& to_wake, std::string of_stream)
+      : wake(to_wake), stream(std::move(of_stream)) {}
 
   const engine::EventFd& wake;
+  const std::string stream;
   std::mutex mutex;
   std::vector<Ack> acks;
 };
@@ -53,7 +55,7 @@ Broker::Broker(const BrokerOptions& options, std::string stream, std::string sub
                const engine::EventFd& wake)
     : stream_(std::move(stream)),
       subject_(std::move(subject)),
-      inbox_(std::make_unique<Inbox>(wake)),
+      inbox_(std::make_unique<Inbox>(wake, stream_)),
       options_(make_nats_options(options)) {
   check_nats(natsOptions_SetClosedCB(options_.get(), &Broker::on_closed, inbox_.get()),
              "cannot set up libnats");
@@ -238,10 +240,10 @@ void Broker::on_ack(natsConnection* /*connection*/, natsSubscription* /*subscrip
   const auto place = engine::parse_number(subject.substr(subject.rfind('.') + 1), 0,
                                           std::numeric_limits<std::uint64_t>::max());
   if (!place) return;
+  Inbox& inbox = *static_cast<Inbox*>(closure);
   Ack ack = natsMsg_IsNoResponders(message)
                 ? Ack{.place = *place, .refusal = "no stream takes this subject now"}
-                : parse_ack(*place, text_of(message));
-  Inbox& inbox = *static_cast<Inbox*>(closure);
+                : parse_ack(*place, text_of(message), inbox.stream);
   bool first = false;
   {
     const std::scoped_lock lock(inbox.mutex);
@@ -255,7 +257,7 @@ void Broker::on_closed(natsConnection* /*connection*/, void* closure) {
   static_cast<Inbox*>(closure)->wake.notify();
 }
 
-Ack parse_ack(std::uint64_t place, std::string_view text) {
+Ack parse_ack(std::uint64_t place, std::string_view text, std::string_view stream) {
   Ack ack;
   ack.place = place;
   std::array<char, 1024> memory;  // NOLINT(*-member-init): enough, or rapidjson takes more
@@ -270,8 +272,16 @@ Ack parse_ack(std::uint64_t place, std::string_view text) {
     if (words != nullptr && words->IsString()) ack.refusal = words->GetString();
     return ack;
   }
+  const rapidjson::Value* const name = member_of(document, "stream");
   const rapidjson::Value* const sequence = member_of(document, "seq");
+  if (name == nullptr || !name->IsString()) return ack;
   if (sequence == nullptr || !sequence->IsUint64()) return ack;
+  if (name->GetString() != stream) {
+    ack.refusal = fmt::format(
+        "the subjects of --subject belong to the stream {}, not to {}: give --stream {}",
+        in_quotes(name->GetString()), in_quotes(stream), engine::printable(name->GetString()));
+    return ack;
+  }
   ack.stored_at = sequence->GetUint64();
   const rapidjson::Value* const duplicate = member_of(document, "duplicate");
   ack.duplicate = duplicate != nullptr && duplicate->IsBool() && duplicate->GetBool();

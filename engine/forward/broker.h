@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/base/event_fd.h"
@@ -94,7 +95,7 @@ class Broker {
   std::string reply_prefix_;
 };
 
-// What an acknowledgement says.
-[[nodiscard]] Ack parse_ack(std::uint64_t place, std::string_view text);
+// What an acknowledgement says. One of another stream than this is a refusal.
+[[nodiscard]] Ack parse_ack(std::uint64_t place, std::string_view text, std::string_view stream);
 
 }  // namespace tcpeek::forward

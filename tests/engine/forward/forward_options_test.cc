@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "engine/base/usage_error.h"
-#include "engine/forward/broker.h"
 
 namespace tcpeek::forward {
 namespace {
@@ -101,20 +100,6 @@ TEST(ForwardOptionsTest, RefusesWithTheOptionAndWhatIsAllowed) {
     } catch (const engine::UsageError& e) {
       EXPECT_EQ(std::string(e.what()).substr(0, said.size()), said);
     }
-  }
-}
-
-TEST(AckTest, WhatItSays) {
-  const Ack stored = parse_ack(3, R"({"stream":"TCPEEK","seq":57})");
-  EXPECT_EQ(stored.stored_at, 57U);
-  EXPECT_TRUE(stored.refusal.empty());
-  EXPECT_TRUE(parse_ack(3, R"({"stream":"TCPEEK","seq":57,"duplicate":true})").duplicate);
-  EXPECT_EQ(parse_ack(3, R"({"error":{"code":503,"description":"no space"},"stream":"T","seq":0})")
-                .refusal,
-            "no space");
-  for (const char* const bad :
-       {"", "[]", "{}", R"({"seq":-1})", R"({"seq":"1"})", R"({"error":1})"}) {
-    EXPECT_FALSE(parse_ack(3, bad).refusal.empty()) << bad;
   }
 }
 
