@@ -117,7 +117,7 @@ std::string Broker::server() const {
 std::string Broker::last_error() const {
   const char* text = nullptr;
   if (connection_) natsConnection_GetLastError(connection_.get(), &text);
-  return text != nullptr && *text != '\0' ? text : "connection closed";
+  return text != nullptr ? text : "";
 }
 
 std::optional<StreamFacts> Broker::stream() {

@@ -57,7 +57,7 @@ class Broker {
   [[nodiscard]] bool is_connected() const noexcept;
   // Without what logs in to it.
   [[nodiscard]] std::string server() const;
-  // Why the connection was lost.
+  // What the broker or the connection said last, also by the way; empty: nothing.
   [[nodiscard]] std::string last_error() const;
 
   // None: there is no such stream.

@@ -40,14 +40,25 @@ Delivery::Delivery(const ForwardOptions& options, std::string token, std::int64_
 
 void Delivery::turn(Clock::time_point now) {
   take_acks(now);
-  if (ready_ && !broker_.is_connected()) give_up(now, broker_.last_error());
-  if (!ready_ && now >= next_try_) connect_and_sync(now);
-  if (ready_) publish(now);
-  if (ready_ && window_.in_flight() > 0 && now - last_sign_ > kAckPatience) {
-    broker_.disconnect();
-    give_up(now, fmt::format("{} messages have not been acknowledged for {}", window_.in_flight(),
-                             "10 seconds"));
+  if (ready_ && !broker_.is_connected()) {
+    give_up(now, with_last_error("the connection to the broker was lost"));
   }
+  if (!ready_ && now >= next_try_) connect_and_sync();
+  if (ready_) publish();
+  if (ready_ && window_.in_flight() > 0 && now - last_sign_ > kAckPatience) {
+    const std::string reason =
+        with_last_error(fmt::format("{} messages have not been acknowledged for {} seconds",
+                                    window_.in_flight(), kAckPatience.count()));
+    broker_.disconnect();
+    give_up(now, reason);
+  }
+}
+
+// What is not permitted the broker tells by the way, and does not answer.
+std::string Delivery::with_last_error(std::string reason) const {
+  const std::string error = broker_.last_error();
+  if (!error.empty() && reason.find(error) == std::string::npos) reason += ": " + error;
+  return reason;
 }
 
 void Delivery::take_acks(Clock::time_point now) {
@@ -62,7 +73,7 @@ void Delivery::take_acks(Clock::time_point now) {
     if (!window_.acknowledge(ack.place, ack.stored_at)) continue;
     if (ack.duplicate) ++counters_.messages_duplicate;
     stored(ack.stored_at);
-    last_sign_ = now;
+    last_sign_ = Clock::now();
     if (refused == nullptr) backoff_.reset();
   }
   // What came behind it may have been stored: that has to be read back.
@@ -77,7 +88,7 @@ void Delivery::stored(std::uint64_t sequence) {
                                  .count();
 }
 
-void Delivery::connect_and_sync(Clock::time_point now) {
+void Delivery::connect_and_sync() {
   try {
     if (!broker_.is_connected()) {
       broker_.connect();
@@ -85,11 +96,11 @@ void Delivery::connect_and_sync(Clock::time_point now) {
     }
     sync();
   } catch (const BrokerError& e) {
-    return give_up(Clock::now(), e.what());
+    return give_up(Clock::now(), with_last_error(e.what()));
   }
   ready_ = true;
   counters_.connected = true;
-  last_sign_ = now;
+  last_sign_ = Clock::now();  // all that may have taken long
   last_reason_.clear();
   log_.notice("connected to {}: {} messages to send", in_quotes(broker_.server()), window_.size());
 }
@@ -147,16 +158,17 @@ std::vector<StoredMessage> Delivery::read_back(const StreamFacts& facts) {
       subjects_, *newest - (kLookBack + 2 * std::chrono::nanoseconds(options_.aggregate)).count());
 }
 
-void Delivery::publish(Clock::time_point now) {
+void Delivery::publish() {
   try {
     while (const auto sending = window_.send_next()) {
-      if (window_.in_flight() == 1) last_sign_ = now;
+      if (window_.in_flight() == 1) last_sign_ = Clock::now();
       broker_.publish(sending->place, sending->message);
       ++counters_.messages_published;
     }
   } catch (const BrokerError& e) {
+    const std::string reason = with_last_error(e.what());
     broker_.disconnect();
-    give_up(now, e.what());
+    give_up(Clock::now(), reason);
   }
 }
 
@@ -168,8 +180,9 @@ void Delivery::give_up(Clock::time_point now, const std::string& reason) {
   if (reason == last_reason_ && now - last_told_ < kTellAgain) return;
   last_reason_ = reason;
   last_told_ = now;
-  log_.warning("{}; trying again in {:.1f} s and then at least each 15 s", reason,
-               static_cast<double>(wait.count()) / 1000);
+  log_.warning("{}; trying again in {:.1f} s and then at least every {} s", reason,
+               static_cast<double>(wait.count()) / 1000,
+               std::chrono::duration_cast<std::chrono::seconds>(kLongestWait).count());
 }
 
 }  // namespace tcpeek::forward

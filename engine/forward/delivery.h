@@ -39,13 +39,14 @@ class Delivery {
 
  private:
   void take_acks(Clock::time_point now);
-  void connect_and_sync(Clock::time_point now);
+  void connect_and_sync();
   void sync();
   [[nodiscard]] StreamFacts find_stream();
   [[nodiscard]] std::vector<StoredMessage> read_back(const StreamFacts& facts);
-  void publish(Clock::time_point now);
+  void publish();
   void give_up(Clock::time_point now, const std::string& reason);
   void stored(std::uint64_t sequence);
+  [[nodiscard]] std::string with_last_error(std::string reason) const;
 
   const ForwardOptions& options_;
   const std::string token_;
