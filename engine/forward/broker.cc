@@ -216,7 +216,7 @@ std::vector<StoredMessage> Broker::read_back(const std::string& subjects, jsCons
   return found;
 }
 
-void Broker::publish(std::uint64_t place, const Message& message) {
+bool Broker::publish(std::uint64_t place, const Message& message) {
   const std::string reply = reply_prefix_ + fmt::to_string(place);
   natsMsg* raw = nullptr;
   check_nats(natsMsg_Create(&raw, message.subject.c_str(), reply.c_str(), message.payload.data(),
@@ -224,7 +224,10 @@ void Broker::publish(std::uint64_t place, const Message& message) {
              "cannot make a message");
   const NatsMessage owned(raw);
   check_nats(natsMsgHeader_Set(raw, kIdHeader, message.id.c_str()), "cannot make a message");
-  check_nats(natsConnection_PublishMsg(connection_.get(), raw), "cannot publish");
+  const natsStatus status = natsConnection_PublishMsg(connection_.get(), raw);
+  if (status == NATS_MAX_PAYLOAD) return false;
+  check_nats(status, "cannot publish");
+  return true;
 }
 
 void Broker::take_acks(std::vector<Ack>& acks) {
@@ -270,6 +273,10 @@ Ack parse_ack(std::uint64_t place, std::string_view text, std::string_view strea
     const rapidjson::Value* const words =
         error->IsObject() ? member_of(*error, "description") : nullptr;
     if (words != nullptr && words->IsString()) ack.refusal = words->GetString();
+    const rapidjson::Value* const code =
+        error->IsObject() ? member_of(*error, "err_code") : nullptr;
+    ack.too_large =
+        code != nullptr && code->IsInt() && code->GetInt() == JSStreamMessageExceedsMaximumErr;
     return ack;
   }
   const rapidjson::Value* const name = member_of(document, "stream");

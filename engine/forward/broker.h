@@ -28,7 +28,8 @@ struct Ack {
   std::uint64_t place = 0;
   std::uint64_t stored_at = 0;  // stream sequence
   bool duplicate = false;
-  std::string refusal;  // why it was not stored; empty: it was
+  std::string refusal;     // why it was not stored; empty: it was
+  bool too_large = false;  // which is why, and stays so
 };
 
 struct StoredMessage {
@@ -72,7 +73,8 @@ class Broker {
   [[nodiscard]] std::vector<StoredMessage> read_back_since(const std::string& subjects,
                                                            std::int64_t time);
 
-  void publish(std::uint64_t place, const Message& message);
+  // False: the broker takes no message that is so large.
+  [[nodiscard]] bool publish(std::uint64_t place, const Message& message);
   // Those that have come since.
   void take_acks(std::vector<Ack>& acks);
 

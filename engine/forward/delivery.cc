@@ -24,12 +24,12 @@ constexpr std::chrono::nanoseconds kLookBack = 60s;
 
 }  // namespace
 
-Delivery::Delivery(const ForwardOptions& options, std::string token, std::int64_t stream_created,
-                   Window& window, Presence& presence, Counters& counters, engine::Log& log,
-                   const engine::EventFd& wake)
+Delivery::Delivery(const ForwardOptions& options, const Converter& converter,
+                   std::int64_t stream_created, Window& window, Presence& presence,
+                   Counters& counters, engine::Log& log, const engine::EventFd& wake)
     : options_(options),
-      token_(std::move(token)),
-      subjects_(fmt::format("{}.{}.>", options.subject, token_)),
+      converter_(converter),
+      subjects_(fmt::format("{}.{}.>", options.subject, converter.token())),
       stream_created_(stream_created),
       window_(window),
       presence_(presence),
@@ -67,20 +67,43 @@ void Delivery::take_acks(Clock::time_point now) {
   for (const Ack& ack : acks_) {
     if (!ack.refusal.empty()) {
       ++counters_.messages_rejected;
-      refused = &ack;
+      const std::string remedy = ack.refusal + "; raise the stream's max_msg_size";
+      if (!ack.too_large || !tell_in_gap(ack.place, remedy)) refused = &ack;
       continue;
     }
     if (!window_.acknowledge(ack.place, ack.stored_at)) continue;
     if (ack.duplicate) ++counters_.messages_duplicate;
     stored(ack.stored_at);
     last_sign_ = Clock::now();
+    if (ready_) singly_ = false;
     if (refused == nullptr) backoff_.reset();
   }
+  if (refused == nullptr || !ready_) return;
   // What came behind it may have been stored: that has to be read back.
-  if (refused != nullptr && ready_) give_up(now, "a message was refused: " + refused->refusal);
+  singly_ = true;
+  give_up(now, "a message was refused: " + refused->refusal);
+}
+
+// What is too large will never be taken, and nothing behind it could ever be forgotten.
+bool Delivery::tell_in_gap(std::uint64_t place, const std::string& reason) {
+  const Message* const message = window_.waiting(place);
+  if (message == nullptr) return true;
+  auto gap = converter_.gap_instead(*message);
+  if (!gap) return false;
+  const Clock::time_point now = Clock::now();
+  if (!too_large_told_ || now - *too_large_told_ >= kTellAgain) {
+    too_large_told_ = now;
+    log_.warning("{}, of {} bytes, is told in a gap instead: {}", in_quotes(message->id),
+                 message->payload.size(), reason);
+  }
+  ++counters_.gaps;
+  ++counters_.events_lost;
+  window_.replace(place, std::move(*gap));
+  return true;
 }
 
 void Delivery::stored(std::uint64_t sequence) {
+  last_reason_.clear();
   ++counters_.messages_stored;
   counters_.newest_stored = sequence;
   counters_.last_stored_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -89,8 +112,9 @@ void Delivery::stored(std::uint64_t sequence) {
 }
 
 void Delivery::connect_and_sync() {
+  const bool made = !broker_.is_connected();
   try {
-    if (!broker_.is_connected()) {
+    if (made) {
       broker_.connect();
       ++counters_.connections;
     }
@@ -101,7 +125,7 @@ void Delivery::connect_and_sync() {
   ready_ = true;
   counters_.connected = true;
   last_sign_ = Clock::now();  // all that may have taken long
-  last_reason_.clear();
+  if (!made) return;
   log_.notice("connected to {}: {} messages to send", in_quotes(broker_.server()), window_.size());
 }
 
@@ -124,7 +148,7 @@ void Delivery::sync() {
   for (const StoredMessage& message : found) {
     if (synced_) {
       if (window_.acknowledge(message.id, message.sequence)) stored(message.sequence);
-    } else if (const auto id = parse_message_id(token_, message.id)) {
+    } else if (const auto id = parse_message_id(converter_.token(), message.id)) {
       presence_.add(*id);
     }
   }
@@ -160,10 +184,18 @@ std::vector<StoredMessage> Delivery::read_back(const StreamFacts& facts) {
 
 void Delivery::publish() {
   try {
-    while (const auto sending = window_.send_next()) {
+    while (!singly_ || window_.in_flight() == 0) {
+      const auto sending = window_.send_next();
+      if (!sending) return;
       if (window_.in_flight() == 1) last_sign_ = Clock::now();
-      broker_.publish(sending->place, sending->message);
-      ++counters_.messages_published;
+      if (broker_.publish(sending->place, sending->message)) {
+        ++counters_.messages_published;
+        continue;
+      }
+      ++counters_.messages_rejected;
+      if (!tell_in_gap(sending->place, "the broker takes none so large; raise its max_payload")) {
+        throw BrokerError("the broker does not even take a gap: raise its max_payload");
+      }
     }
   } catch (const BrokerError& e) {
     const std::string reason = with_last_error(e.what());

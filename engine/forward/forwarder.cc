@@ -72,8 +72,8 @@ Forwarder::Forwarder(const ForwardOptions& options, const engine::TerminationSig
       source_(options.socket, saved_.progress.position, options.aggregate.count() == 0, converter_,
               window_, presence_, counters_, log) {
   if (!options.dry_run) {
-    delivery_.emplace(options_, converter_.token(), saved_.stream_created, window_, presence_,
-                      counters_, log_, wake_);
+    delivery_.emplace(options_, converter_, saved_.stream_created, window_, presence_, counters_,
+                      log_, wake_);
   } else {
     standard_output_.wait_when_full(signals.descriptor());
   }

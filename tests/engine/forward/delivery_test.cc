@@ -1,11 +1,13 @@
 // From the window into the stream, by a broker that is slow, refuses, or says nothing.
 #include "engine/forward/delivery.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "engine/forward/converter.h"
 #include "engine/output/line_writer.h"
@@ -19,6 +21,7 @@ namespace {
 using namespace std::chrono_literals;
 using test::FakeBroker;
 using test::Published;
+using test::stored_at;
 using Clock = Delivery::Clock;
 
 std::string silence(const Published& /*message*/) {
@@ -69,7 +72,7 @@ class Rig {
   Presence presence;
   Counters counters;
   Converter converter{{.host = "h", .redactor = {}}, window, presence, counters};
-  Delivery delivery{options_, converter.token(), 0, window, presence, counters, log_, wake_};
+  Delivery delivery{options_, converter, 0, window, presence, counters, log_, wake_};
 };
 
 TEST(DeliveryTest, SaysWhereItIsConnectedWithoutThePassword) {
@@ -106,6 +109,92 @@ TEST(DeliveryTest, TellsWhatIsNotPermitted) {
                    "Violation for Publish to \"tcpeek.events.h.success\"; trying again"))
       << rig.said();
   EXPECT_TRUE(rig.has_said("s and then at least every 15 s")) << rig.said();
+}
+
+// Stores what is published, but for what `refuses` says, in the order of the sequences.
+class Storing {
+ public:
+  using Refuses = std::function<std::string(const Published&)>;
+  explicit Storing(Refuses refuses) : refuses_(std::move(refuses)) {}
+
+  std::string operator()(const Published& message) {
+    const std::string refusal = refuses_(message);
+    return refusal.empty() ? stored_at(++last_) : refusal;
+  }
+
+ private:
+  Refuses refuses_;
+  std::uint64_t last_ = 0;
+};
+
+std::vector<std::string> ids_of(const std::vector<Published>& messages) {
+  std::vector<std::string> ids;
+  for (const Published& message : messages) ids.push_back(message.id.substr(19));
+  return ids;
+}
+
+TEST(DeliveryTest, WhatTheStreamFindsTooLargeIsToldInAGap) {
+  const FakeBroker broker(Storing([](const Published& message) -> std::string {
+    const bool large = message.payload.find("timeout") != std::string::npos;
+    return large ? test::refused(10054, "message size exceeds maximum allowed") : "";
+  }));
+  Rig rig(broker);
+  rig.tell(1, 1);
+  rig.converter.take(outcome_line(2, "timeout"), {});
+  rig.tell(3, 3);
+  rig.converter.take(outcome_line(4, "timeout"), {});
+  ASSERT_TRUE(rig.turn_until([&] { return rig.window.empty(); })) << rig.said();
+  EXPECT_THAT(ids_of(broker.published()), testing::ElementsAre("1", "2", "3", "4", "2..2", "4..4"));
+  EXPECT_EQ(broker.published()[4].subject, "tcpeek.events.h.gap");
+  EXPECT_EQ(broker.published()[4].payload,
+            R"({"gap":{"from":2,"to":2},"boot":"0123456789abcdef","host":"h"})");
+  EXPECT_EQ(rig.window.progress().position, (Position{std::string(kBoot), 4}));
+  EXPECT_EQ(rig.counters.events_lost, 2U);
+  EXPECT_EQ(rig.counters.gaps, 2U);
+  EXPECT_EQ(rig.counters.messages_rejected, 2U);
+  EXPECT_TRUE(rig.has_said("'h-0123456789abcdef-2', of ")) << rig.said();
+  EXPECT_TRUE(
+      rig.has_said(" is told in a gap instead: message size exceeds maximum allowed; raise "
+                   "the stream's max_msg_size\n"));
+  EXPECT_FALSE(rig.has_said("abcdef-4")) << "once a minute is enough";
+}
+
+TEST(DeliveryTest, WhatTheBrokerFindsTooLargeIsToldInAGap) {
+  const FakeBroker broker(Storing([](const Published&) { return ""; }), 0, 300);
+  Rig rig(broker);
+  rig.tell(1, 2);
+  ASSERT_TRUE(rig.turn_until([&] { return rig.window.empty(); })) << rig.said();
+  EXPECT_THAT(ids_of(broker.published()), testing::ElementsAre("1..1", "2..2"));
+  EXPECT_TRUE(rig.has_said("the broker takes none so large; raise its max_payload\n"));
+}
+
+TEST(DeliveryTest, AGapThatIsRefusedStaysOne) {
+  int refusals = 3;
+  const FakeBroker broker(Storing([&](const Published&) -> std::string {
+    return refusals-- > 0 ? test::refused(10054, "too large") : "";
+  }));
+  Rig rig(broker);
+  rig.tell(1, 1);
+  ASSERT_TRUE(rig.turn_until([&] { return rig.window.empty(); })) << rig.said();
+  EXPECT_THAT(ids_of(broker.published()), testing::ElementsAre("1", "1..1", "1..1", "1..1"));
+  EXPECT_EQ(rig.counters.gaps, 1U);
+}
+
+TEST(DeliveryTest, AfterARefusalOneAtATimeAndTheReasonOnce) {
+  int refusals = 13;
+  const FakeBroker broker(Storing([&](const Published&) -> std::string {
+    return refusals-- > 0 ? test::refused(10077, "maximum bytes exceeded") : "";
+  }));
+  Rig rig(broker);
+  rig.tell(1, 10);
+  ASSERT_TRUE(rig.turn_until([&] { return rig.window.empty(); })) << rig.said();
+  EXPECT_EQ(broker.published().size(), 10U + 3 + 10) << "all, three times the first, all";
+  EXPECT_EQ(broker.connections(), 1);
+  const std::string said = rig.said();
+  const std::string reason = "a message was refused: maximum bytes exceeded";
+  ASSERT_NE(said.find(reason), std::string::npos) << said;
+  EXPECT_EQ(said.find(reason, said.find(reason) + 1), std::string::npos) << said;
+  EXPECT_EQ(said.find("connected to", said.find("connected to") + 1), std::string::npos) << said;
 }
 
 }  // namespace
