@@ -142,7 +142,10 @@ void Delivery::sync() {
   const std::vector<StoredMessage> found =
       none_in_doubt && same ? std::vector<StoredMessage>() : read_back(facts);
   // From here on nothing fails.
-  if (!same) window_.restart_sequences();
+  // What lies before it was not looked at, and need not be after a restart.
+  if (!same) {
+    window_.restart_sequences(found.empty() ? facts.last_sequence : found.front().sequence - 1);
+  }
   stream_created_ = facts.created;
   window_.rewind();
   for (const StoredMessage& message : found) {

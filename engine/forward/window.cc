@@ -103,10 +103,10 @@ void Window::rewind() noexcept {
   unsent_ = first_;
 }
 
-void Window::restart_sequences() noexcept {
-  newest_stored_ = 0;
-  progress_.stored_after = 0;
-  if (held_at_) held_at_ = 0;
+void Window::restart_sequences(std::uint64_t after) noexcept {
+  newest_stored_ = after;
+  progress_.stored_after = after;
+  if (held_at_) held_at_ = after;
   for (Entry& entry : entries_) entry.stored_after.reset();
 }
 

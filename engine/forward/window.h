@@ -69,8 +69,8 @@ class Window {
   void rewind() noexcept;
   // Nothing that an earlier run has sent is of later events than that.
   void release_after(const Position& position);
-  // The stream is another one, whose sequences begin anew.
-  void restart_sequences() noexcept;
+  // The stream is another one, or not known: nothing that is not stored yet can be up to that sequence.
+  void restart_sequences(std::uint64_t after) noexcept;
 
   [[nodiscard]] const Progress& progress() const noexcept { return progress_; }
   // From where on messages of this window may be stored.

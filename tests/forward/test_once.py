@@ -148,6 +148,33 @@ class Plain(ForwardCase):
         self.wait_stored(server, fake.told[fake.boot], fake.boot)
         self.assertEqual(assert_exactly_once(self, server.messages(), fake.told), 0)
 
+    def test_a_lost_state_is_followed_by_one_near_the_end(self) -> None:
+        """Otherwise the next restart would read all of the stream back."""
+        server, fake, other = self.server(), self.tcpeek(), self.enterContext(FakeTcpeek(self.folder / "other.sock"))
+        server.create_stream(**FORGETS)
+        before = self.enterContext(Forwarder(self.folder, server.url, other.path, host="web2"))
+        self.wait_watched(other)
+        other.tell(500)
+        wait_for(lambda: server.count() == 500, "the other host's are stored")
+        before.stop()
+        forwarder = self.forwarder(server)
+        self.assertEqual(self.first_state(forwarder)["stored_after"], 500, "nothing of this host is in the stream")
+        self.wait_watched(fake)
+        fake.tell(100)
+        self.wait_stored(server, 100, fake.boot)
+        forwarder.stop()
+        forwarder.state.unlink()
+        forwarder.start()
+        self.assertEqual(self.first_state(forwarder)["stored_after"], 500, "from its first message on it was looked at")
+        fake.tell(100)
+        self.wait_stored(server, 200, fake.boot)
+        self.assertEqual(assert_exactly_once(self, [m for m in server.messages() if m.json["host"] == "web1"], fake.told), 0)
+
+    @staticmethod
+    def first_state(forwarder: Forwarder) -> Any:
+        wait_for(forwarder.state.exists, "there is a state")
+        return json.loads(forwarder.state.read_text(encoding="utf-8"))
+
     def test_what_tcpeek_does_not_keep_is_a_gap_of_that_many(self) -> None:
         server, fake = self.server(), self.tcpeek(kept=2000)
         server.create_stream(**FORGETS)

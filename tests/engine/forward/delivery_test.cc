@@ -197,5 +197,15 @@ TEST(DeliveryTest, AfterARefusalOneAtATimeAndTheReasonOnce) {
   EXPECT_EQ(said.find("connected to", said.find("connected to") + 1), std::string::npos) << said;
 }
 
+// All that the stream has is not read back because of a lost state, now or after a restart.
+TEST(DeliveryTest, WithoutAStateNothingUpToTheStreamsEndIsInDoubt) {
+  const FakeBroker broker(silence, 1000);
+  Rig rig(broker);
+  ASSERT_TRUE(rig.turn_until([&] { return rig.delivery.has_synced(); })) << rig.said();
+  EXPECT_EQ(rig.window.progress().stored_after, 1000U);
+  rig.tell(1, 1);
+  EXPECT_EQ(rig.window.stored_after(), 1000U);
+}
+
 }  // namespace
 }  // namespace tcpeek::forward

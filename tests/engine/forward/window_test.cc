@@ -114,6 +114,19 @@ TEST_F(WindowTest, WhatAnEarlierRunHasSentMayLieBehind) {
   EXPECT_EQ(resumed.progress(), at(3, 12));
 }
 
+TEST_F(WindowTest, AnotherStreamBeginsWhereItWasLookedAt) {
+  Window resumed({.messages = 4, .bytes = 100}, at(1, 700));
+  resumed.add(message(2));
+  ASSERT_TRUE(resumed.send_next());
+  resumed.rewind();
+  resumed.restart_sequences(40);
+  EXPECT_EQ(resumed.progress(), at(1, 40));
+  ASSERT_TRUE(resumed.send_next());
+  EXPECT_EQ(resumed.stored_after(), 40U);
+  resumed.acknowledge(std::uint64_t{0}, 45);
+  EXPECT_EQ(resumed.progress(), at(2, 40)) << "the third may be at 41 to 44";
+}
+
 TEST_F(WindowTest, TheSequenceIsThatOfWhenItWasReached) {
   add(1, 1);
   send(1);
