@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <rapidjson/document.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <mutex>
@@ -52,10 +53,12 @@ struct Broker::Inbox {
 };
 
 Broker::Broker(const BrokerOptions& options, std::string stream, std::string subject,
-               const engine::EventFd& wake)
+               const engine::EventFd& wake, std::function<bool()> stops)
     : stream_(std::move(stream)),
       subject_(std::move(subject)),
       inbox_(std::make_unique<Inbox>(wake, stream_)),
+      stops_(std::move(stops)),
+      servers_(options.servers),
       options_(make_nats_options(options)) {
   check_nats(natsOptions_SetClosedCB(options_.get(), &Broker::on_closed, inbox_.get()),
              "cannot set up libnats");
@@ -68,11 +71,25 @@ Broker::~Broker() {
   static_cast<void>(nats_CloseAndWait(kPatience.count()));
 }
 
+// One by one, in random order: libnats would try them all, three seconds each, before it comes back.
+NatsConnection Broker::connect_to_one() {
+  std::ranges::shuffle(servers_, random_);
+  natsStatus status = NATS_NO_SERVER;
+  for (const std::string& server : servers_) {
+    const char* url = server.c_str();
+    check_nats(natsOptions_SetServers(options_.get(), &url, 1), "cannot set up libnats");
+    natsConnection* connected = nullptr;
+    status = natsConnection_Connect(&connected, options_.get());
+    if (status == NATS_OK) return NatsConnection(connected);
+    if (stops_()) break;
+  }
+  throw BrokerError(nats_error_text("cannot connect to the broker", status));
+}
+
 void Broker::connect() {
   disconnect();
-  natsConnection* connected = nullptr;
-  check_nats(natsConnection_Connect(&connected, options_.get()), "cannot connect to the broker");
-  connection_.reset(connected);
+  connection_ = connect_to_one();
+  natsConnection* const connected = connection_.get();
   std::array<char, 64> inbox{};
   natsInbox* made_inbox = nullptr;
   check_nats(natsInbox_Create(&made_inbox), "cannot make an inbox");

@@ -11,8 +11,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,9 +48,10 @@ class Broker {
  public:
   static constexpr std::chrono::milliseconds kPatience{5000};
 
-  // `wake` is notified when acknowledgements have come or the connection is lost; it outlives the broker.
+  // `wake` is notified when acknowledgements have come or the connection is lost; it outlives the broker. `stops`:
+  // no further server is to be tried.
   Broker(const BrokerOptions& options, std::string stream, std::string subject,
-         const engine::EventFd& wake);
+         const engine::EventFd& wake, std::function<bool()> stops);
   ~Broker();
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
@@ -84,12 +87,16 @@ class Broker {
   static void on_ack(natsConnection* connection, natsSubscription* subscription, natsMsg* message,
                      void* closure);
   static void on_closed(natsConnection* connection, void* closure);
+  [[nodiscard]] NatsConnection connect_to_one();
   [[nodiscard]] std::vector<StoredMessage> read_back(const std::string& subjects,
                                                      jsConsumerConfig& from);
 
   const std::string stream_;
   const std::string subject_;
   std::unique_ptr<Inbox> inbox_;
+  const std::function<bool()> stops_;
+  std::vector<std::string> servers_;
+  std::minstd_rand random_{std::random_device{}()};
   NatsOptions options_;
   NatsConnection connection_;
   NatsSubscription acks_;

@@ -26,7 +26,8 @@ constexpr std::chrono::nanoseconds kLookBack = 60s;
 
 Delivery::Delivery(const ForwardOptions& options, const Converter& converter,
                    std::int64_t stream_created, Window& window, Presence& presence,
-                   Counters& counters, engine::Log& log, const engine::EventFd& wake)
+                   Counters& counters, engine::Log& log, const engine::EventFd& wake,
+                   std::function<bool()> stops)
     : options_(options),
       converter_(converter),
       subjects_(fmt::format("{}.{}.>", options.subject, converter.token())),
@@ -35,15 +36,21 @@ Delivery::Delivery(const ForwardOptions& options, const Converter& converter,
       presence_(presence),
       counters_(counters),
       log_(log),
-      broker_(options.broker, options.stream, options.subject, wake),
+      broker_(options.broker, options.stream, options.subject, wake, std::move(stops)),
       backoff_(kFirstWait, kLongestWait, std::random_device{}()) {}
 
 void Delivery::turn(Clock::time_point now) {
+  drain(now);
+  if (ready_ || now < next_try_) return;
+  connect_and_sync();
+  if (ready_) publish();
+}
+
+void Delivery::drain(Clock::time_point now) {
   take_acks(now);
   if (ready_ && !broker_.is_connected()) {
     give_up(now, with_last_error("the connection to the broker was lost"));
   }
-  if (!ready_ && now >= next_try_) connect_and_sync();
   if (ready_) publish();
   if (ready_ && window_.in_flight() > 0 && now - last_sign_ > kAckPatience) {
     const std::string reason =

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,12 +30,15 @@ class Delivery {
   using Clock = std::chrono::steady_clock;
 
   // `converter`: names the host, and makes the gaps. `stream_created`: of the stream that the window's progress
-  // is of; 0: not known. What is passed by reference outlives it.
+  // is of; 0: not known. `stops`: see Broker. What is passed by reference outlives it.
   Delivery(const ForwardOptions& options, const Converter& converter, std::int64_t stream_created,
            Window& window, Presence& presence, Counters& counters, engine::Log& log,
-           const engine::EventFd& wake);
+           const engine::EventFd& wake, std::function<bool()> stops);
 
   void turn(Clock::time_point now);
+  // The same over the connection that there is: makes none.
+  void drain(Clock::time_point now);
+  [[nodiscard]] bool is_ready() const noexcept { return ready_; }
   // The first reading back has been done, and what it found is in `presence`.
   [[nodiscard]] bool has_synced() const noexcept { return synced_; }
   [[nodiscard]] std::int64_t stream_created() const noexcept { return stream_created_; }

@@ -73,7 +73,7 @@ Forwarder::Forwarder(const ForwardOptions& options, const engine::TerminationSig
               window_, presence_, counters_, log) {
   if (!options.dry_run) {
     delivery_.emplace(options_, converter_, saved_.stream_created, window_, presence_, counters_,
-                      log_, wake_);
+                      log_, wake_, [this] { return signals_.came(); });
   } else {
     standard_output_.wait_when_full(signals.descriptor());
   }
@@ -168,27 +168,33 @@ void Forwarder::wait() const {
 
 void Forwarder::finish() {
   converter_.flush(std::chrono::system_clock::now());
-  const Clock::time_point deadline = Clock::now() + kDrain;
-  while (!window_.empty() && Clock::now() < deadline) {
-    if (!delivery_) {
-      write_lines();
-      break;
-    }
-    wake_.clear();
-    delivery_->turn(Clock::now());
-    pollfd polled{wake_.descriptor(), POLLIN, 0};
-    if (!window_.empty()) static_cast<void>(::poll(&polled, 1, 50));
+  if (delivery_) {
+    drain();
+  } else {
+    write_lines();
+    standard_output_.flush_for(kDrain);
   }
-  if (!delivery_) standard_output_.flush_for(kDrain);
   save_state(Clock::now());
-  if (delivery_ && !window_.empty()) {
+  if (!window_.empty()) {
     log_.notice("ends: {} messages are not in the stream yet", window_.size());
   } else {
     log_.notice("ends");
   }
 }
 
-// Only what is acknowledged moves it, so at worst messages are sent again and recognised.
+// To connect anew would take longer than who ends us waits.
+void Forwarder::drain() {
+  const Clock::time_point deadline = Clock::now() + kDrain;
+  while (!window_.empty() && delivery_->is_ready() && Clock::now() < deadline) {
+    wake_.clear();
+    delivery_->drain(Clock::now());
+    pollfd polled{wake_.descriptor(), POLLIN, 0};
+    if (!window_.empty()) static_cast<void>(::poll(&polled, 1, 50));
+  }
+}
+
+// Only what is acknowledged moves it, so at worst messages are sent again and recognised. A line counts as
+// acknowledged once it waits to be written.
 void Forwarder::save_state(Clock::time_point now) {
   next_save_ = now + kSaveEach;
   if (!state_file_) return;

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/forward/converter.h"
@@ -31,8 +32,7 @@ std::string silence(const Published& /*message*/) {
 // A forwarder without its source.
 class Rig {
  public:
-  explicit Rig(const FakeBroker& broker, const std::string& login = "")
-      : options_(options_for(broker, login)) {
+  explicit Rig(std::vector<std::string> servers) : options_(options_for(std::move(servers))) {
     converter.move_to({std::string(kBoot), 0}, {});
   }
 
@@ -54,10 +54,10 @@ class Rig {
   [[nodiscard]] std::string said() const { return file_.text(); }
 
  private:
-  static ForwardOptions options_for(const FakeBroker& broker, const std::string& login) {
+  static ForwardOptions options_for(std::vector<std::string> servers) {
     ForwardOptions options;
     options.host = "h";
-    options.broker.servers = {"nats://" + login + broker.authority()};
+    options.broker.servers = std::move(servers);
     return options;
   }
 
@@ -68,16 +68,18 @@ class Rig {
   engine::EventFd wake_;
 
  public:
+  bool stops = false;
   Window window{{}};
   Presence presence;
   Counters counters;
   Converter converter{{.host = "h", .redactor = {}}, window, presence, counters};
-  Delivery delivery{options_, converter, 0, window, presence, counters, log_, wake_};
+  Delivery delivery{
+      options_, converter, 0, window, presence, counters, log_, wake_, [this] { return stops; }};
 };
 
 TEST(DeliveryTest, SaysWhereItIsConnectedWithoutThePassword) {
   const FakeBroker broker(silence);
-  Rig rig(broker, "me:s3cret@");
+  Rig rig({"nats://me:s3cret@" + broker.authority()});
   EXPECT_TRUE(rig.turn_until([&] { return rig.delivery.has_synced(); })) << rig.said();
   EXPECT_TRUE(rig.has_said("connected to 'nats://" + broker.authority() + "': 0 messages"))
       << rig.said();
@@ -86,7 +88,7 @@ TEST(DeliveryTest, SaysWhereItIsConnectedWithoutThePassword) {
 
 TEST(DeliveryTest, WaitsForAcknowledgementsFromWhenItHasConnected) {
   const FakeBroker broker(silence);
-  Rig rig(broker);
+  Rig rig({broker.url()});
   rig.tell(1, 2);
   rig.delivery.turn(Clock::now() - 60s);  // connecting, and asking for the stream, took a minute
   EXPECT_EQ(rig.window.in_flight(), 2U) << rig.said();
@@ -97,7 +99,7 @@ TEST(DeliveryTest, WaitsForAcknowledgementsFromWhenItHasConnected) {
 
 TEST(DeliveryTest, TellsWhatIsNotPermitted) {
   FakeBroker broker(silence);
-  Rig rig(broker);
+  Rig rig({broker.url()});
   ASSERT_TRUE(rig.turn_until([&] { return rig.delivery.has_synced(); })) << rig.said();
   broker.complain(R"(Permissions Violation for Publish to "tcpeek.events.h.success")");
   rig.tell(1, 1);
@@ -138,7 +140,7 @@ TEST(DeliveryTest, WhatTheStreamFindsTooLargeIsToldInAGap) {
     const bool large = message.payload.find("timeout") != std::string::npos;
     return large ? test::refused(10054, "message size exceeds maximum allowed") : "";
   }));
-  Rig rig(broker);
+  Rig rig({broker.url()});
   rig.tell(1, 1);
   rig.converter.take(outcome_line(2, "timeout"), {});
   rig.tell(3, 3);
@@ -161,7 +163,7 @@ TEST(DeliveryTest, WhatTheStreamFindsTooLargeIsToldInAGap) {
 
 TEST(DeliveryTest, WhatTheBrokerFindsTooLargeIsToldInAGap) {
   const FakeBroker broker(Storing([](const Published&) { return ""; }), 0, 300);
-  Rig rig(broker);
+  Rig rig({broker.url()});
   rig.tell(1, 2);
   ASSERT_TRUE(rig.turn_until([&] { return rig.window.empty(); })) << rig.said();
   EXPECT_THAT(ids_of(broker.published()), testing::ElementsAre("1..1", "2..2"));
@@ -173,7 +175,7 @@ TEST(DeliveryTest, AGapThatIsRefusedStaysOne) {
   const FakeBroker broker(Storing([&](const Published&) -> std::string {
     return refusals-- > 0 ? test::refused(10054, "too large") : "";
   }));
-  Rig rig(broker);
+  Rig rig({broker.url()});
   rig.tell(1, 1);
   ASSERT_TRUE(rig.turn_until([&] { return rig.window.empty(); })) << rig.said();
   EXPECT_THAT(ids_of(broker.published()), testing::ElementsAre("1", "1..1", "1..1", "1..1"));
@@ -185,7 +187,7 @@ TEST(DeliveryTest, AfterARefusalOneAtATimeAndTheReasonOnce) {
   const FakeBroker broker(Storing([&](const Published&) -> std::string {
     return refusals-- > 0 ? test::refused(10077, "maximum bytes exceeded") : "";
   }));
-  Rig rig(broker);
+  Rig rig({broker.url()});
   rig.tell(1, 10);
   ASSERT_TRUE(rig.turn_until([&] { return rig.window.empty(); })) << rig.said();
   EXPECT_EQ(broker.published().size(), 10U + 3 + 10) << "all, three times the first, all";
@@ -197,14 +199,54 @@ TEST(DeliveryTest, AfterARefusalOneAtATimeAndTheReasonOnce) {
   EXPECT_EQ(said.find("connected to", said.find("connected to") + 1), std::string::npos) << said;
 }
 
+// Which of them is tried first is drawn.
+TEST(DeliveryTest, TriesEveryServer) {
+  const FakeBroker broker(silence);
+  const std::string none = "nats://127.0.0.1:1";
+  Rig rig({none, none, none, broker.url(), none});
+  rig.delivery.turn(Clock::now());
+  EXPECT_TRUE(rig.delivery.is_ready()) << rig.said();
+}
+
+TEST(DeliveryTest, TriesNoFurtherServerWhenItStops) {
+  int given_up = 0;
+  for (int round = 0; round < 20; ++round) {
+    const FakeBroker broker(silence);
+    Rig rig({"nats://127.0.0.1:1", broker.url()});
+    rig.stops = true;
+    rig.delivery.turn(Clock::now());
+    if (rig.has_said("cannot connect to the broker")) ++given_up;
+    EXPECT_EQ(broker.connections(), rig.delivery.is_ready() ? 1 : 0);
+  }
+  EXPECT_GT(given_up, 0);
+}
+
 // All that the stream has is not read back because of a lost state, now or after a restart.
 TEST(DeliveryTest, WithoutAStateNothingUpToTheStreamsEndIsInDoubt) {
   const FakeBroker broker(silence, 1000);
-  Rig rig(broker);
+  Rig rig({broker.url()});
   ASSERT_TRUE(rig.turn_until([&] { return rig.delivery.has_synced(); })) << rig.said();
   EXPECT_EQ(rig.window.progress().stored_after, 1000U);
   rig.tell(1, 1);
   EXPECT_EQ(rig.window.stored_after(), 1000U);
+}
+
+TEST(DeliveryTest, DrainingMakesNoConnection) {
+  FakeBroker broker(silence);
+  Rig rig({broker.url()});
+  rig.tell(1, 1);
+  rig.delivery.drain(Clock::now());
+  EXPECT_EQ(broker.connections(), 0);
+  ASSERT_TRUE(rig.turn_until([&] { return rig.delivery.is_ready(); })) << rig.said();
+  broker.close_client();
+  for (const auto end = Clock::now() + 2s; rig.delivery.is_ready() && Clock::now() < end;) {
+    rig.delivery.drain(Clock::now() + 60s);
+    ::poll(nullptr, 0, 10);
+  }
+  EXPECT_FALSE(rig.delivery.is_ready());
+  rig.delivery.drain(Clock::now() + 120s);
+  EXPECT_EQ(broker.connections(), 1);
+  EXPECT_TRUE(rig.has_said("the connection to the broker was lost")) << rig.said();
 }
 
 }  // namespace

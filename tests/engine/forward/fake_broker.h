@@ -36,6 +36,7 @@ class FakeBroker {
   FakeBroker& operator=(const FakeBroker&) = delete;
 
   [[nodiscard]] std::string authority() const { return "127.0.0.1:" + std::to_string(port_); }
+  [[nodiscard]] std::string url() const { return "nats://" + authority(); }
   // Events so far, in order; without requests to JetStream's API.
   [[nodiscard]] std::vector<Published> published() const;
   [[nodiscard]] int connections() const;
