@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import parts
-from fake_tcpeek import FakeTcpeek
+from fake_tcpeek import FakeTcpeek, outcome
 from parts import FULL, Forwarder, NatsServer, assert_exactly_once, wait_for
 
 setUpModule = parts.require
@@ -241,6 +241,45 @@ class Plain(ForwardCase):
         finally:
             ending.set()
             thread.join()
+
+
+class Refused(ForwardCase):
+    def test_what_is_too_large_is_a_gap(self) -> None:
+        """Failures are, and do not stop what comes behind them."""
+        server, fake = self.server(), self.tcpeek(failures_percent=10)
+        head = f"NATS/1.0\r\nNats-Msg-Id: web1-{fake.boot}-200\r\n\r\n"
+        largest = len(outcome(fake.boot, 200)) + len(',"host":"web1"') + len(head) + 10
+        server.create_stream(**FORGETS, max_msg_size=largest)
+        forwarder = self.forwarder(server)
+        self.wait_watched(fake)
+        fake.tell(300)
+        self.wait_stored(server, 300, fake.boot)
+        wait_for(lambda: server.count() == 300, "the gaps are stored")
+        failures = sum(fake.result_of(seq) != "success" for seq in range(1, 301))
+        self.assertEqual(assert_exactly_once(self, server.messages(), fake.told), failures)
+        self.assertEqual(forwarder.said().count("is told in a gap instead: message size exceeds maximum allowed"), 1)
+
+    def test_the_stream_is_another_one(self) -> None:
+        server, fake = self.server(), self.tcpeek()
+        server.create_stream(**FORGETS)
+        server.create_stream(name="OTHER", subjects=["other.>"])
+        forwarder = self.forwarder(server, "--stream", "OTHER")
+        self.wait_watched(fake)
+        fake.tell(10)
+        said = "the subjects of --subject belong to the stream 'TCPEEK', not to 'OTHER': give --stream TCPEEK"
+        wait_for(lambda: said in forwarder.said(), "it says which stream to give")
+
+    def test_what_is_not_permitted_is_told(self) -> None:
+        users = '\nauthorization: { users: [{ user: "me", password: "s3cret", permissions: { publish: { deny: "tcpeek.>" } } }] }\n'
+        server = self.enterContext(NatsServer(self.folder, more=users))
+        fake = self.tcpeek()
+        url = server.url.replace("//", "//me:s3cret@")
+        forwarder = self.enterContext(Forwarder(self.folder, url, fake.path, "--create-stream"))
+        wait_for(lambda: "connected to" in forwarder.said() and fake.watchers() == 1, "it watches")
+        fake.tell(10)
+        wait_for(lambda: "acknowledged for 10 seconds" in forwarder.said(), "it gives up")
+        self.assertRegex(forwarder.said(), '(?i)10 seconds: .*permissions violation for publish to "tcpeek.events.web1')
+        self.assertNotIn("s3cret", forwarder.said())
 
 
 class Aggregates(ForwardCase):
