@@ -9,6 +9,7 @@ import collections
 import contextlib
 import json
 import pathlib
+import socket
 import tempfile
 import threading
 import time
@@ -280,6 +281,39 @@ class Refused(ForwardCase):
         wait_for(lambda: "acknowledged for 10 seconds" in forwarder.said(), "it gives up")
         self.assertRegex(forwarder.said(), '(?i)10 seconds: .*permissions violation for publish to "tcpeek.events.web1')
         self.assertNotIn("s3cret", forwarder.said())
+
+
+class Ends(ForwardCase):
+    def test_soon_where_no_server_answers(self) -> None:
+        """Sixteen of them are not all waited for."""
+        ports = []
+        for _ in range(16):
+            silent = self.enterContext(socket.socket())
+            silent.bind(("127.0.0.1", 0))
+            silent.listen(8)
+            ports.append(silent.getsockname()[1])
+        fake = self.tcpeek()
+        urls = ",".join(f"nats://127.0.0.1:{port}" for port in ports)
+        forwarder = self.enterContext(Forwarder(self.folder, urls, fake.path, "--metrics-listen", "127.0.0.1:0", "-l", "info"))
+        wait_for(lambda: "metrics are at" in forwarder.said(), "it has begun")
+        time.sleep(0.5)
+        begin = time.monotonic()
+        forwarder.stop()
+        self.assertLess(time.monotonic() - begin, 9, "three seconds for one server, and more of a busy machine")
+
+    def test_soon_where_the_broker_has_stopped(self) -> None:
+        server, fake = self.server(), self.tcpeek()
+        server.create_stream()
+        forwarder = self.forwarder(server)
+        self.wait_watched(fake)
+        wait_for(lambda: "connected to" in forwarder.said(), "it is connected")
+        with parts.stopped(server.process):
+            fake.tell(20_000)
+            time.sleep(0.5)
+            begin = time.monotonic()
+            forwarder.stop()
+            self.assertLess(time.monotonic() - begin, 14, "three seconds, and five for a write that waits")
+        self.assertRegex(forwarder.said(), r"ends: \d+ messages are not in the stream yet\n$")
 
 
 class Aggregates(ForwardCase):
