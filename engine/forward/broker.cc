@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <rapidjson/document.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <mutex>
@@ -16,7 +17,7 @@ namespace {
 
 using engine::in_quotes;
 
-// Message ids are of this length at most, and so is what is read back of each message.
+// By which JetStream recognises a message that it has.
 constexpr const char* kIdHeader = "Nats-Msg-Id";
 // Acknowledgements that wait to be taken; more than any window.
 constexpr int kPendingAcks = 1 << 20;
@@ -42,18 +43,22 @@ std::string text_of(natsMsg* message) {
 
 // What libnats' threads touch. It outlives all of them: ~Broker() waits for their end.
 struct Broker::Inbox {
-  explicit Inbox(const engine::EventFd& to_wake) : wake(to_wake) {}
+  Inbox(const engine::EventFd& to_wake, std::string of_stream)
+      : wake(to_wake), stream(std::move(of_stream)) {}
 
   const engine::EventFd& wake;
+  const std::string stream;
   std::mutex mutex;
   std::vector<Ack> acks;
 };
 
 Broker::Broker(const BrokerOptions& options, std::string stream, std::string subject,
-               const engine::EventFd& wake)
+               const engine::EventFd& wake, std::function<bool()> stops)
     : stream_(std::move(stream)),
       subject_(std::move(subject)),
-      inbox_(std::make_unique<Inbox>(wake)),
+      inbox_(std::make_unique<Inbox>(wake, stream_)),
+      stops_(std::move(stops)),
+      servers_(options.servers),
       options_(make_nats_options(options)) {
   check_nats(natsOptions_SetClosedCB(options_.get(), &Broker::on_closed, inbox_.get()),
              "cannot set up libnats");
@@ -66,11 +71,25 @@ Broker::~Broker() {
   static_cast<void>(nats_CloseAndWait(kPatience.count()));
 }
 
+// One by one, in random order: libnats would try them all, three seconds each, before it comes back.
+NatsConnection Broker::connect_to_one() {
+  std::ranges::shuffle(servers_, random_);
+  natsStatus status = NATS_NO_SERVER;
+  for (const std::string& server : servers_) {
+    const char* url = server.c_str();
+    check_nats(natsOptions_SetServers(options_.get(), &url, 1), "cannot set up libnats");
+    natsConnection* connected = nullptr;
+    status = natsConnection_Connect(&connected, options_.get());
+    if (status == NATS_OK) return NatsConnection(connected);
+    if (stops_()) break;
+  }
+  throw BrokerError(nats_error_text("cannot connect to the broker", status));
+}
+
 void Broker::connect() {
   disconnect();
-  natsConnection* connected = nullptr;
-  check_nats(natsConnection_Connect(&connected, options_.get()), "cannot connect to the broker");
-  connection_.reset(connected);
+  connection_ = connect_to_one();
+  natsConnection* const connected = connection_.get();
   std::array<char, 64> inbox{};
   natsInbox* made_inbox = nullptr;
   check_nats(natsInbox_Create(&made_inbox), "cannot make an inbox");
@@ -109,13 +128,13 @@ std::string Broker::server() const {
       natsConnection_GetConnectedUrl(connection_.get(), url.data(), url.size()) != NATS_OK) {
     return "the broker";
   }
-  return url.data();
+  return without_login(url.data());
 }
 
 std::string Broker::last_error() const {
   const char* text = nullptr;
   if (connection_) natsConnection_GetLastError(connection_.get(), &text);
-  return text != nullptr && *text != '\0' ? text : "connection closed";
+  return text != nullptr ? text : "";
 }
 
 std::optional<StreamFacts> Broker::stream() {
@@ -214,7 +233,7 @@ std::vector<StoredMessage> Broker::read_back(const std::string& subjects, jsCons
   return found;
 }
 
-void Broker::publish(std::uint64_t place, const Message& message) {
+bool Broker::publish(std::uint64_t place, const Message& message) {
   const std::string reply = reply_prefix_ + fmt::to_string(place);
   natsMsg* raw = nullptr;
   check_nats(natsMsg_Create(&raw, message.subject.c_str(), reply.c_str(), message.payload.data(),
@@ -222,7 +241,10 @@ void Broker::publish(std::uint64_t place, const Message& message) {
              "cannot make a message");
   const NatsMessage owned(raw);
   check_nats(natsMsgHeader_Set(raw, kIdHeader, message.id.c_str()), "cannot make a message");
-  check_nats(natsConnection_PublishMsg(connection_.get(), raw), "cannot publish");
+  const natsStatus status = natsConnection_PublishMsg(connection_.get(), raw);
+  if (status == NATS_MAX_PAYLOAD) return false;
+  check_nats(status, "cannot publish");
+  return true;
 }
 
 void Broker::take_acks(std::vector<Ack>& acks) {
@@ -238,10 +260,10 @@ void Broker::on_ack(natsConnection* /*connection*/, natsSubscription* /*subscrip
   const auto place = engine::parse_number(subject.substr(subject.rfind('.') + 1), 0,
                                           std::numeric_limits<std::uint64_t>::max());
   if (!place) return;
+  Inbox& inbox = *static_cast<Inbox*>(closure);
   Ack ack = natsMsg_IsNoResponders(message)
                 ? Ack{.place = *place, .refusal = "no stream takes this subject now"}
-                : parse_ack(*place, text_of(message));
-  Inbox& inbox = *static_cast<Inbox*>(closure);
+                : parse_ack(*place, text_of(message), inbox.stream);
   bool first = false;
   {
     const std::scoped_lock lock(inbox.mutex);
@@ -255,7 +277,7 @@ void Broker::on_closed(natsConnection* /*connection*/, void* closure) {
   static_cast<Inbox*>(closure)->wake.notify();
 }
 
-Ack parse_ack(std::uint64_t place, std::string_view text) {
+Ack parse_ack(std::uint64_t place, std::string_view text, std::string_view stream) {
   Ack ack;
   ack.place = place;
   std::array<char, 1024> memory;  // NOLINT(*-member-init): enough, or rapidjson takes more
@@ -268,10 +290,22 @@ Ack parse_ack(std::uint64_t place, std::string_view text) {
     const rapidjson::Value* const words =
         error->IsObject() ? member_of(*error, "description") : nullptr;
     if (words != nullptr && words->IsString()) ack.refusal = words->GetString();
+    const rapidjson::Value* const code =
+        error->IsObject() ? member_of(*error, "err_code") : nullptr;
+    ack.too_large =
+        code != nullptr && code->IsInt() && code->GetInt() == JSStreamMessageExceedsMaximumErr;
     return ack;
   }
+  const rapidjson::Value* const name = member_of(document, "stream");
   const rapidjson::Value* const sequence = member_of(document, "seq");
+  if (name == nullptr || !name->IsString()) return ack;
   if (sequence == nullptr || !sequence->IsUint64()) return ack;
+  if (name->GetString() != stream) {
+    ack.refusal = fmt::format(
+        "the subjects of --subject belong to the stream {}, not to {}: give --stream {}",
+        in_quotes(name->GetString()), in_quotes(stream), engine::printable(name->GetString()));
+    return ack;
+  }
   ack.stored_at = sequence->GetUint64();
   const rapidjson::Value* const duplicate = member_of(document, "duplicate");
   ack.duplicate = duplicate != nullptr && duplicate->IsBool() && duplicate->GetBool();

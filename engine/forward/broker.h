@@ -11,9 +11,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/base/event_fd.h"
@@ -27,7 +30,8 @@ struct Ack {
   std::uint64_t place = 0;
   std::uint64_t stored_at = 0;  // stream sequence
   bool duplicate = false;
-  std::string refusal;  // why it was not stored; empty: it was
+  std::string refusal;     // why it was not stored; empty: it was
+  bool too_large = false;  // which is why, and stays so
 };
 
 struct StoredMessage {
@@ -44,9 +48,10 @@ class Broker {
  public:
   static constexpr std::chrono::milliseconds kPatience{5000};
 
-  // `wake` is notified when acknowledgements have come or the connection is lost; it outlives the broker.
+  // `wake` is notified when acknowledgements have come or the connection is lost; it outlives the broker. `stops`:
+  // no further server is to be tried.
   Broker(const BrokerOptions& options, std::string stream, std::string subject,
-         const engine::EventFd& wake);
+         const engine::EventFd& wake, std::function<bool()> stops);
   ~Broker();
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
@@ -54,8 +59,9 @@ class Broker {
   void connect();
   void disconnect() noexcept;
   [[nodiscard]] bool is_connected() const noexcept;
+  // Without what logs in to it.
   [[nodiscard]] std::string server() const;
-  // Why the connection was lost.
+  // What the broker or the connection said last, also by the way; empty: nothing.
   [[nodiscard]] std::string last_error() const;
 
   // None: there is no such stream.
@@ -70,7 +76,8 @@ class Broker {
   [[nodiscard]] std::vector<StoredMessage> read_back_since(const std::string& subjects,
                                                            std::int64_t time);
 
-  void publish(std::uint64_t place, const Message& message);
+  // False: the broker takes no message that is so large.
+  [[nodiscard]] bool publish(std::uint64_t place, const Message& message);
   // Those that have come since.
   void take_acks(std::vector<Ack>& acks);
 
@@ -80,12 +87,16 @@ class Broker {
   static void on_ack(natsConnection* connection, natsSubscription* subscription, natsMsg* message,
                      void* closure);
   static void on_closed(natsConnection* connection, void* closure);
+  [[nodiscard]] NatsConnection connect_to_one();
   [[nodiscard]] std::vector<StoredMessage> read_back(const std::string& subjects,
                                                      jsConsumerConfig& from);
 
   const std::string stream_;
   const std::string subject_;
   std::unique_ptr<Inbox> inbox_;
+  const std::function<bool()> stops_;
+  std::vector<std::string> servers_;
+  std::minstd_rand random_{std::random_device{}()};
   NatsOptions options_;
   NatsConnection connection_;
   NatsSubscription acks_;
@@ -93,7 +104,7 @@ class Broker {
   std::string reply_prefix_;
 };
 
-// What an acknowledgement says.
-[[nodiscard]] Ack parse_ack(std::uint64_t place, std::string_view text);
+// What an acknowledgement says. One of another stream than this is a refusal.
+[[nodiscard]] Ack parse_ack(std::uint64_t place, std::string_view text, std::string_view stream);
 
 }  // namespace tcpeek::forward

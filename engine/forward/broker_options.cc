@@ -68,6 +68,15 @@ std::string nats_error_text(const std::string& what, natsStatus status, jsErrCod
   return fmt::format("{}: {} (JetStream error {})", what, words, static_cast<int>(code));
 }
 
+// All up to the last '@', as libnats takes it: what is cut too much gives no secret away.
+std::string without_login(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  const std::string_view begin = scheme == url.npos ? "" : url.substr(0, scheme + 3);
+  url.remove_prefix(begin.size());
+  url.remove_prefix(url.rfind('@') + 1);
+  return fmt::format("{}{}", begin, url);
+}
+
 NatsOptions make_nats_options(const BrokerOptions& wanted) {
   natsOptions* made = nullptr;
   must(natsOptions_Create(&made), "cannot set up libnats");

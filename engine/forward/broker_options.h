@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/forward/nats_handles.h"
@@ -21,6 +22,9 @@ struct BrokerOptions {
   std::string tls_certificate;
   std::string tls_key;
 };
+
+// A server's URL as it may be shown: without user, password or token.
+[[nodiscard]] std::string without_login(std::string_view url);
 
 [[nodiscard]] NatsOptions make_nats_options(const BrokerOptions& options);
 

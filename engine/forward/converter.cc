@@ -105,11 +105,26 @@ void Converter::take_unkept(Range range, Time now) {
     ++counters_.gaps;
     counters_.events_lost += missing.to - missing.from + 1;
     done_.seq = missing.to;
-    send("gap",
-         {.boot = done_.boot, .from = missing.from, .to = missing.to, .service = {}, .range = true},
-         fmt::format(R"({{"gap":{{"from":{},"to":{}}},"boot":"{}"{})", missing.from, missing.to,
-                     done_.boot, host_member_));
+    Message message = gap(done_.boot, missing);
+    message.resume_after = safe();
+    window_.add(std::move(message));
   }
+}
+
+Message Converter::gap(const std::string& boot, Range range) const {
+  const MessageId id{
+      .boot = boot, .from = range.from, .to = range.to, .service = {}, .range = true};
+  return {.subject = fmt::format("{}.{}.gap", config_.subject, token_),
+          .id = to_text(token_, id),
+          .payload = fmt::format(R"({{"gap":{{"from":{},"to":{}}},"boot":"{}"{})", range.from,
+                                 range.to, boot, host_member_),
+          .resume_after = {}};
+}
+
+std::optional<Message> Converter::gap_instead(const Message& message) const {
+  const auto id = parse_message_id(token_, message.id);
+  if (!id || (id->range && id->parts == 0)) return std::nullopt;
+  return gap(id->boot, {id->from, id->to});
 }
 
 void Converter::advance(std::uint64_t seq, Time now) {

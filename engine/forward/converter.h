@@ -47,6 +47,9 @@ class Converter {
   // Sends what is counted, unless a batch that was begun before has to be ended first.
   void flush(Time now);
 
+  // The gap that tells of the events of a message which the stream does not take. None: it is one.
+  [[nodiscard]] std::optional<Message> gap_instead(const Message& message) const;
+
   // The token that stands for the host in subjects and ids.
   [[nodiscard]] const std::string& token() const noexcept { return token_; }
 
@@ -55,6 +58,7 @@ class Converter {
   void take_outcome(std::string_view line, const WatchLine& event, Time now);
   void take_unkept(Range range, Time now);
   void send(std::string_view word, MessageId id, std::string payload);
+  [[nodiscard]] Message gap(const std::string& boot, Range range) const;
   void send_batch(Time now);
   void advance(std::uint64_t seq, Time now);
   // Where to resume: before what is counted.

@@ -39,9 +39,10 @@ constexpr std::array kFamilies{
                 "Messages known to be in the stream.", &Counters::messages_stored},
     CountFamily{"tcpeek_forward_messages_duplicate", ipc::MetricType::counter,
                 "Messages that the broker knew already.", &Counters::messages_duplicate},
-    CountFamily{"tcpeek_forward_messages_rejected", ipc::MetricType::counter,
-                "Messages that the broker refused; they are sent again.",
-                &Counters::messages_rejected},
+    CountFamily{
+        "tcpeek_forward_messages_rejected", ipc::MetricType::counter,
+        "Messages that the broker refused; they are sent again, or told in gaps if too large.",
+        &Counters::messages_rejected},
     CountFamily{"tcpeek_forward_connections", ipc::MetricType::counter,
                 "Connections made to a broker.", &Counters::connections},
     CountFamily{"tcpeek_forward_read_backs", ipc::MetricType::counter,

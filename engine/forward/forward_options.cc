@@ -100,6 +100,12 @@ bool is_server(std::string_view url) {
          engine::parse_number(std::string(url.substr(colon + 1)), 1, 65535).has_value();
 }
 
+// What is no URL by itself may be a part of a password that has a comma in it.
+std::string shown(const std::string& url, const std::string& list) {
+  const bool may_be_secret = url.find('@') == url.npos && list.find('@') != list.npos;
+  return may_be_secret ? "one of its URLs" : in_quotes(without_login(url));
+}
+
 std::vector<std::string> servers(const std::string& list) {
   std::vector<std::string> found;
   for (std::size_t begin = 0; begin <= list.size();) {
@@ -109,12 +115,16 @@ std::vector<std::string> servers(const std::string& list) {
   }
   for (const std::string& url : found) {
     if (is_server(url)) continue;
-    throw UsageError(
-        fmt::format("--server: {} is not nats://HOST[:PORT] or tls://HOST[:PORT]", in_quotes(url)));
+    throw UsageError(fmt::format("--server: {} is not nats://HOST[:PORT] or tls://HOST[:PORT]",
+                                 shown(url, list)));
   }
-  if (found.empty() || found.size() > kMostServers) {
-    throw UsageError(fmt::format("--server: {} is not a list of 1 to {} URLs, separated by commas",
-                                 in_quotes(list), kMostServers));
+  if (found.empty()) {
+    throw UsageError(
+        fmt::format("--server: {} is not a list of URLs, separated by commas", in_quotes(list)));
+  }
+  if (found.size() > kMostServers) {
+    throw UsageError(
+        fmt::format("--server: {} URLs are too many: give {} at most", found.size(), kMostServers));
   }
   return found;
 }

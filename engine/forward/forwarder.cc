@@ -1,9 +1,11 @@
 #include "engine/forward/forwarder.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/random.h>
 
 #include <array>
+#include <cerrno>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -58,6 +60,12 @@ ConverterConfig converter_config(const ForwardOptions& options) {
   return config;
 }
 
+[[noreturn]] void refuse_output(int error, std::uint64_t lines) {
+  const std::string what = fmt::format("cannot write to standard output, {} lines are lost", lines);
+  if (error == EPIPE) throw std::runtime_error(what + ": its reader has closed it");
+  throw std::system_error(error, std::generic_category(), what);
+}
+
 }  // namespace
 
 Forwarder::Forwarder(const ForwardOptions& options, const engine::TerminationSignals& signals,
@@ -72,8 +80,8 @@ Forwarder::Forwarder(const ForwardOptions& options, const engine::TerminationSig
       source_(options.socket, saved_.progress.position, options.aggregate.count() == 0, converter_,
               window_, presence_, counters_, log) {
   if (!options.dry_run) {
-    delivery_.emplace(options_, converter_.token(), saved_.stream_created, window_, presence_,
-                      counters_, log_, wake_);
+    delivery_.emplace(options_, converter_, saved_.stream_created, window_, presence_, counters_,
+                      log_, wake_, [this] { return signals_.came(); });
   } else {
     standard_output_.wait_when_full(signals.descriptor());
   }
@@ -87,21 +95,22 @@ State Forwarder::read_state() {
   State state{.host = options_.host, .stream = options_.stream, .progress = {}};
   if (!options_.write_state) return state;
   state_file_.emplace(options_.state);
+  const char* const instead =
+      options_.dry_run ? "beginning with the events to come" : "going on from what the stream has";
   State found;
   switch (state_file_->read(found)) {
     case StateFile::Found::nothing:
       log_.info("{} is not there yet", in_quotes(options_.state));
       return state;
     case StateFile::Found::damage:
-      log_.warning("{} is not a state file: going on from what the stream has",
-                   in_quotes(options_.state));
+      log_.warning("{} is not a state file: {}", in_quotes(options_.state), instead);
       return state;
     case StateFile::Found::state:
       break;
   }
   if (found.host == state.host && found.stream == state.stream) return found;
-  log_.warning("{} is of host {} and stream {}: going on from what the stream has",
-               in_quotes(options_.state), in_quotes(found.host), in_quotes(found.stream));
+  log_.warning("{} is of host {} and stream {}: {}", in_quotes(options_.state),
+               in_quotes(found.host), in_quotes(found.stream), instead);
   return state;
 }
 
@@ -149,7 +158,7 @@ void Forwarder::write_lines() {
   }
   if (any) standard_output_.flush_blocking();
   if (standard_output_.lost() > 0 && !signals_.came()) {
-    throw std::runtime_error("cannot write to standard output: its reader has closed it");
+    refuse_output(standard_output_.error(), standard_output_.unwritten());
   }
 }
 
@@ -168,30 +177,39 @@ void Forwarder::wait() const {
 
 void Forwarder::finish() {
   converter_.flush(std::chrono::system_clock::now());
-  const Clock::time_point deadline = Clock::now() + kDrain;
-  while (!window_.empty() && Clock::now() < deadline) {
-    if (!delivery_) {
-      write_lines();
-      break;
-    }
-    wake_.clear();
-    delivery_->turn(Clock::now());
-    pollfd polled{wake_.descriptor(), POLLIN, 0};
-    if (!window_.empty()) static_cast<void>(::poll(&polled, 1, 50));
+  if (delivery_) {
+    drain();
+  } else {
+    write_lines();
+    standard_output_.flush_for(kDrain);
   }
-  if (!delivery_) standard_output_.flush_for(kDrain);
   save_state(Clock::now());
-  if (delivery_ && !window_.empty()) {
+  if (!window_.empty()) {
     log_.notice("ends: {} messages are not in the stream yet", window_.size());
+  } else if (!delivery_ && standard_output_.unwritten() > 0) {
+    log_.warning("ends: {} lines were not written to standard output",
+                 standard_output_.unwritten());
   } else {
     log_.notice("ends");
   }
 }
 
-// Only what is acknowledged moves it, so at worst messages are sent again and recognised.
+// To connect anew would take longer than who ends us waits.
+void Forwarder::drain() {
+  const Clock::time_point deadline = Clock::now() + kDrain;
+  while (!window_.empty() && delivery_->is_ready() && Clock::now() < deadline) {
+    wake_.clear();
+    delivery_->drain(Clock::now());
+    pollfd polled{wake_.descriptor(), POLLIN, 0};
+    if (!window_.empty()) static_cast<void>(::poll(&polled, 1, 50));
+  }
+}
+
+// Only what is acknowledged moves it, so at worst messages are sent again and recognised. A line counts as
+// acknowledged once it waits to be written.
 void Forwarder::save_state(Clock::time_point now) {
   next_save_ = now + kSaveEach;
-  if (!state_file_) return;
+  if (!state_file_ || (!delivery_ && standard_output_.unwritten() > 0)) return;
   State state{.host = options_.host,
               .stream = options_.stream,
               .stream_created = delivery_ ? delivery_->stream_created() : 0,
@@ -200,7 +218,10 @@ void Forwarder::save_state(Clock::time_point now) {
   try {
     state_file_->write(state);
   } catch (const std::system_error& e) {
-    if (!save_failed_) log_.error("{}: after a restart the stream is read back further", e.what());
+    if (!save_failed_) {
+      log_.error("{}: after a restart {}", e.what(),
+                 delivery_ ? "the stream is read back further" : "lines are written again");
+    }
     save_failed_ = true;
     return;
   }

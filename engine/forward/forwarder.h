@@ -41,6 +41,7 @@ class Forwarder {
   void write_lines();
   void wait() const;
   void finish();
+  void drain();
   void flush_aggregates(Clock::time_point now);
   void save_state(Clock::time_point now);
   void publish_gauges();

@@ -26,6 +26,10 @@ class WatchSocket {
   [[nodiscard]] Read read();
   // The next complete line, without its newline; valid until the next read().
   [[nodiscard]] std::optional<std::string_view> line();
+  // What is left behind the lines, which at the end of all is a line without a newline; valid as a line is.
+  [[nodiscard]] std::string_view rest() const noexcept {
+    return std::string_view(buffer_).substr(taken_);
+  }
 
  private:
   std::string path_;

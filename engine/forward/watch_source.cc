@@ -90,10 +90,16 @@ void WatchSource::read(Clock::time_point now, bool synced) {
     }
     const WatchSocket::Read got = socket_->read();
     if (got == WatchSocket::Read::nothing) return;
-    if (got == WatchSocket::Read::end) return lose(now, "tcpeek has closed the connection");
+    if (got == WatchSocket::Read::end) return end(now);
   }
   more_ = settled_ && !window_.is_full();
   if (ended) lose(now, "tcpeek has closed the connection");
+}
+
+// A refusal, and the answer of who does not know WATCH, have no newline.
+void WatchSource::end(Clock::time_point now) {
+  if (!greeting_ && !socket_->rest().empty()) take(socket_->rest());
+  lose(now, "tcpeek has closed the connection");
 }
 
 void WatchSource::take(std::string_view line) {

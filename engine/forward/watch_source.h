@@ -52,6 +52,7 @@ class WatchSource {
 
   void connect(Clock::time_point now);
   void read(Clock::time_point now, bool synced);
+  void end(Clock::time_point now);
   void take(std::string_view line);
   void greet(const WatchLine& line);
   void settle();

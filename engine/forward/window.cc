@@ -23,7 +23,7 @@ std::optional<Window::Sending> Window::send_next() {
   while (has_unsent()) {
     const std::uint64_t place = unsent_++;
     Entry& entry = entries_[static_cast<std::size_t>(place - first_)];
-    if (entry.acknowledged) continue;
+    if (entry.acknowledged || entry.in_flight) continue;
     if (!entry.stored_after) entry.stored_after = newest_stored_;
     entry.in_flight = true;
     ++in_flight_;
@@ -32,9 +32,28 @@ std::optional<Window::Sending> Window::send_next() {
   return std::nullopt;
 }
 
+const Message* Window::waiting(std::uint64_t place) const noexcept {
+  if (place < first_ || place - first_ >= entries_.size()) return nullptr;
+  const Entry& entry = entries_[static_cast<std::size_t>(place - first_)];
+  return entry.acknowledged ? nullptr : &entry.message;
+}
+
+void Window::replace(std::uint64_t place, Message message) {
+  Entry& entry = entries_[static_cast<std::size_t>(place - first_)];
+  if (entry.in_flight) --in_flight_;
+  entry.in_flight = false;
+  unsent_ = std::min(unsent_, place);
+  const auto named = places_.find(entry.message.id);
+  if (named != places_.end() && named->second == place) places_.erase(named);
+  bytes_ -= entry.message.payload.size();
+  bytes_ += message.payload.size();
+  message.resume_after = std::move(entry.message.resume_after);
+  entry.message = std::move(message);
+  places_.emplace(entry.message.id, place);
+}
+
 bool Window::acknowledge(std::uint64_t place, std::uint64_t stored_at) {
-  if (place < first_ || place - first_ >= entries_.size()) return false;
-  if (entries_[static_cast<std::size_t>(place - first_)].acknowledged) return false;
+  if (waiting(place) == nullptr) return false;
   settle(place, stored_at);
   return true;
 }
@@ -84,10 +103,10 @@ void Window::rewind() noexcept {
   unsent_ = first_;
 }
 
-void Window::restart_sequences() noexcept {
-  newest_stored_ = 0;
-  progress_.stored_after = 0;
-  if (held_at_) held_at_ = 0;
+void Window::restart_sequences(std::uint64_t after) noexcept {
+  newest_stored_ = after;
+  progress_.stored_after = after;
+  if (held_at_) held_at_ = after;
   for (Entry& entry : entries_) entry.stored_after.reset();
 }
 

@@ -61,12 +61,16 @@ class Window {
   // Stored, at that stream sequence. False: it is not waited for.
   bool acknowledge(std::uint64_t place, std::uint64_t stored_at);
   bool acknowledge(std::string_view id, std::uint64_t stored_at);
+  // What waits at that place; none: nothing does.
+  [[nodiscard]] const Message* waiting(std::uint64_t place) const noexcept;
+  // Another message takes its place, to be sent instead. Precondition: waiting(place).
+  void replace(std::uint64_t place, Message message);
   // All that is not acknowledged is to be sent again.
   void rewind() noexcept;
   // Nothing that an earlier run has sent is of later events than that.
   void release_after(const Position& position);
-  // The stream is another one, whose sequences begin anew.
-  void restart_sequences() noexcept;
+  // The stream is another one, or not known: nothing that is not stored yet can be up to that sequence.
+  void restart_sequences(std::uint64_t after) noexcept;
 
   [[nodiscard]] const Progress& progress() const noexcept { return progress_; }
   // From where on messages of this window may be stored.
@@ -96,7 +100,7 @@ class Window {
   std::deque<Entry> entries_;
   std::unordered_map<std::string_view, std::uint64_t> places_;  // by id; the entries keep the text
   std::uint64_t first_ = 0;                                     // place of the front
-  std::uint64_t unsent_ = 0;  // place: all from there on are unsent, or acknowledged
+  std::uint64_t unsent_ = 0;  // place: before it nothing is to be sent
   std::uint64_t newest_stored_ = 0;
   std::optional<std::uint64_t> held_at_;
   Position release_after_;

@@ -81,10 +81,14 @@ void LineWriter::status(std::string_view text) noexcept {
   static_cast<void>(!::write(descriptor_, text.data(), text.size()));
 }
 
+std::uint64_t LineWriter::waiting() const noexcept {
+  const auto begin = backlog_.begin() + static_cast<std::ptrdiff_t>(written_);
+  return static_cast<std::uint64_t>(std::count(begin, backlog_.end(), '\n'));
+}
+
 void LineWriter::drop_backlog() noexcept {
   if (written_ > 0) in_line_ = backlog_[written_ - 1] != '\n';
-  const auto begin = backlog_.begin() + static_cast<std::ptrdiff_t>(written_);
-  lost_ += static_cast<std::uint64_t>(std::count(begin, backlog_.end(), '\n'));
+  lost_ += waiting();
   backlog_.clear();
   written_ = 0;
 }
@@ -101,6 +105,7 @@ bool LineWriter::write_some(int wait_ms, int interrupt) noexcept {
   if (n < 0) {
     if (errno == EINTR) return true;
     if (errno == EAGAIN) return wait_ms != 0 && pause(wait_ms, interrupt);
+    error_ = errno;
     drop_backlog();
     return false;
   }

@@ -54,11 +54,16 @@ class LineWriter {
   [[nodiscard]] bool abandoned() const noexcept;
   [[nodiscard]] bool journal() const noexcept { return journal_; }
   [[nodiscard]] std::uint64_t lost() const noexcept { return lost_; }
+  // Lines that were lost or wait to be written.
+  [[nodiscard]] std::uint64_t unwritten() const noexcept { return lost_ + waiting(); }
+  // What write(2) failed with when lines were lost by that; 0: they were not.
+  [[nodiscard]] int error() const noexcept { return error_; }
 
  private:
   void append(std::string_view text);
   void flush_until(std::chrono::steady_clock::time_point deadline, int interrupt) noexcept;
   [[nodiscard]] bool write_some(int wait_ms, int interrupt) noexcept;
+  [[nodiscard]] std::uint64_t waiting() const noexcept;
   void drop_backlog() noexcept;
 
   ring::Descriptor reopened_;  // a terminal's or a pipe's
@@ -69,6 +74,7 @@ class LineWriter {
   std::string backlog_;
   std::size_t written_ = 0;  // of backlog_
   std::uint64_t lost_ = 0;
+  int error_ = 0;
   bool waits_ = false;
   int interrupt_ = -1;
 };

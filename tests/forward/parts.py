@@ -113,6 +113,11 @@ class NatsServer:
     def url(self) -> str:
         return f"nats://{self.address}:{self.port}"
 
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process.process
+
     def start(self) -> None:
         words = ("nats-server", "-c", str(self._config))
         log = self._folder / "nats-server.log"

@@ -9,6 +9,7 @@ import collections
 import contextlib
 import json
 import pathlib
+import socket
 import tempfile
 import threading
 import time
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import parts
-from fake_tcpeek import FakeTcpeek
+from fake_tcpeek import FakeTcpeek, outcome
 from parts import FULL, Forwarder, NatsServer, assert_exactly_once, wait_for
 
 setUpModule = parts.require
@@ -148,6 +149,33 @@ class Plain(ForwardCase):
         self.wait_stored(server, fake.told[fake.boot], fake.boot)
         self.assertEqual(assert_exactly_once(self, server.messages(), fake.told), 0)
 
+    def test_a_lost_state_is_followed_by_one_near_the_end(self) -> None:
+        """Otherwise the next restart would read all of the stream back."""
+        server, fake, other = self.server(), self.tcpeek(), self.enterContext(FakeTcpeek(self.folder / "other.sock"))
+        server.create_stream(**FORGETS)
+        before = self.enterContext(Forwarder(self.folder, server.url, other.path, host="web2"))
+        self.wait_watched(other)
+        other.tell(500)
+        wait_for(lambda: server.count() == 500, "the other host's are stored")
+        before.stop()
+        forwarder = self.forwarder(server)
+        self.assertEqual(self.first_state(forwarder)["stored_after"], 500, "nothing of this host is in the stream")
+        self.wait_watched(fake)
+        fake.tell(100)
+        self.wait_stored(server, 100, fake.boot)
+        forwarder.stop()
+        forwarder.state.unlink()
+        forwarder.start()
+        self.assertEqual(self.first_state(forwarder)["stored_after"], 500, "from its first message on it was looked at")
+        fake.tell(100)
+        self.wait_stored(server, 200, fake.boot)
+        self.assertEqual(assert_exactly_once(self, [m for m in server.messages() if m.json["host"] == "web1"], fake.told), 0)
+
+    @staticmethod
+    def first_state(forwarder: Forwarder) -> Any:
+        wait_for(forwarder.state.exists, "there is a state")
+        return json.loads(forwarder.state.read_text(encoding="utf-8"))
+
     def test_what_tcpeek_does_not_keep_is_a_gap_of_that_many(self) -> None:
         server, fake = self.server(), self.tcpeek(kept=2000)
         server.create_stream(**FORGETS)
@@ -214,6 +242,78 @@ class Plain(ForwardCase):
         finally:
             ending.set()
             thread.join()
+
+
+class Refused(ForwardCase):
+    def test_what_is_too_large_is_a_gap(self) -> None:
+        """Failures are, and do not stop what comes behind them."""
+        server, fake = self.server(), self.tcpeek(failures_percent=10)
+        head = f"NATS/1.0\r\nNats-Msg-Id: web1-{fake.boot}-200\r\n\r\n"
+        largest = len(outcome(fake.boot, 200)) + len(',"host":"web1"') + len(head) + 10
+        server.create_stream(**FORGETS, max_msg_size=largest)
+        forwarder = self.forwarder(server)
+        self.wait_watched(fake)
+        fake.tell(300)
+        self.wait_stored(server, 300, fake.boot)
+        wait_for(lambda: server.count() == 300, "the gaps are stored")
+        failures = sum(fake.result_of(seq) != "success" for seq in range(1, 301))
+        self.assertEqual(assert_exactly_once(self, server.messages(), fake.told), failures)
+        self.assertEqual(forwarder.said().count("is told in a gap instead: message size exceeds maximum allowed"), 1)
+
+    def test_the_stream_is_another_one(self) -> None:
+        server, fake = self.server(), self.tcpeek()
+        server.create_stream(**FORGETS)
+        server.create_stream(name="OTHER", subjects=["other.>"])
+        forwarder = self.forwarder(server, "--stream", "OTHER")
+        self.wait_watched(fake)
+        fake.tell(10)
+        said = "the subjects of --subject belong to the stream 'TCPEEK', not to 'OTHER': give --stream TCPEEK"
+        wait_for(lambda: said in forwarder.said(), "it says which stream to give")
+
+    def test_what_is_not_permitted_is_told(self) -> None:
+        users = '\nauthorization: { users: [{ user: "me", password: "s3cret", permissions: { publish: { deny: "tcpeek.>" } } }] }\n'
+        server = self.enterContext(NatsServer(self.folder, more=users))
+        fake = self.tcpeek()
+        url = server.url.replace("//", "//me:s3cret@")
+        forwarder = self.enterContext(Forwarder(self.folder, url, fake.path, "--create-stream"))
+        wait_for(lambda: "connected to" in forwarder.said() and fake.watchers() == 1, "it watches")
+        fake.tell(10)
+        wait_for(lambda: "acknowledged for 10 seconds" in forwarder.said(), "it gives up")
+        self.assertRegex(forwarder.said(), '(?i)10 seconds: .*permissions violation for publish to "tcpeek.events.web1')
+        self.assertNotIn("s3cret", forwarder.said())
+
+
+class Ends(ForwardCase):
+    def test_soon_where_no_server_answers(self) -> None:
+        """Sixteen of them are not all waited for."""
+        ports = []
+        for _ in range(16):
+            silent = self.enterContext(socket.socket())
+            silent.bind(("127.0.0.1", 0))
+            silent.listen(8)
+            ports.append(silent.getsockname()[1])
+        fake = self.tcpeek()
+        urls = ",".join(f"nats://127.0.0.1:{port}" for port in ports)
+        forwarder = self.enterContext(Forwarder(self.folder, urls, fake.path, "--metrics-listen", "127.0.0.1:0", "-l", "info"))
+        wait_for(lambda: "metrics are at" in forwarder.said(), "it has begun")
+        time.sleep(0.5)
+        begin = time.monotonic()
+        forwarder.stop()
+        self.assertLess(time.monotonic() - begin, 9, "three seconds for one server, and more of a busy machine")
+
+    def test_soon_where_the_broker_has_stopped(self) -> None:
+        server, fake = self.server(), self.tcpeek()
+        server.create_stream()
+        forwarder = self.forwarder(server)
+        self.wait_watched(fake)
+        wait_for(lambda: "connected to" in forwarder.said(), "it is connected")
+        with parts.stopped(server.process):
+            fake.tell(20_000)
+            time.sleep(0.5)
+            begin = time.monotonic()
+            forwarder.stop()
+            self.assertLess(time.monotonic() - begin, 14, "three seconds, and five for a write that waits")
+        self.assertRegex(forwarder.said(), r"ends: \d+ messages are not in the stream yet\n$")
 
 
 class Aggregates(ForwardCase):

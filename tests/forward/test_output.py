@@ -8,6 +8,7 @@ import pathlib
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 from collections.abc import Mapping
 from typing import Any
@@ -105,7 +106,36 @@ class DryRun(OutputCase):
                 fake.tell(1000)
                 self.assertEqual(process.wait(DEADLINE_S), 1)
                 assert process.stderr is not None
-                self.assertIn(b"cannot write to standard output", process.stderr.read())
+                self.assertRegex(process.stderr.read(), rb"cannot write to standard output, \d+ lines are lost: its reader has closed it\n$")
+
+    def test_ends_when_the_disk_is_full(self) -> None:
+        with FakeTcpeek(self.socket) as fake, open("/dev/full", "wb") as full:
+            words = [str(binary()), "--dry-run", "--socket", str(self.socket)]
+            with subprocess.Popen(words, stdout=full, stderr=subprocess.PIPE) as process:
+                wait_for(lambda: fake.watchers() == 1, "it watches")
+                fake.tell(1)
+                _, said = process.communicate(timeout=DEADLINE_S)
+        self.assertEqual(process.returncode, 1)
+        self.assertRegex(said, rb"cannot write to standard output, 1 lines are lost: No space left on device\n$")
+
+    def test_stopped_while_its_reader_stalls(self) -> None:
+        """What was not written is told, and written after a restart."""
+        state, events = self.folder / "state", 20_000
+        words = [str(binary()), "--dry-run", "--host", "web1", "--socket", str(self.socket), "--state", str(state)]
+        with FakeTcpeek(self.socket) as fake:
+            with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+                wait_for(state.exists, "it has begun")
+                fake.tell(events)
+                time.sleep(1.5)  # longer than between two states
+                process.send_signal(signal.SIGTERM)
+                self.assertEqual(process.wait(DEADLINE_S), 0)
+                assert process.stdout is not None and process.stderr is not None
+                written = process.stdout.read().splitlines(keepends=True)
+                self.assertRegex(process.stderr.read(), rb"ends: \d+ lines were not written to standard output\n$")
+            seen = {json.loads(line)["seq"] for line in written if line.endswith(b"\n")}
+            self.assertLess(len(seen), events)
+            after = self.dry_run(fake, events - max(seen), "--state", str(state), tell=False)
+        self.assertEqual(seen | {line["seq"] for line in after}, set(range(1, events + 1)))
 
 
 class Broker(OutputCase):

@@ -41,7 +41,8 @@ struct Broker {
 
 struct Shape {
   std::chrono::seconds aggregate{0};
-  std::uint64_t kept = 0;  // by tcpeek; 0: everything
+  std::uint64_t kept = 0;       // by tcpeek; 0: everything
+  bool some_too_large = false;  // for the broker, though not as a gap
 };
 
 class World {
@@ -99,6 +100,12 @@ class World {
   static std::string server(std::uint64_t seq) { return fmt::format("192.0.2.{}", seq * 7 % 3); }
 
  private:
+  static constexpr std::uint64_t kTooLarge = 0;  // in the place of where it was stored
+
+  [[nodiscard]] bool is_too_large(const Message& message) const {
+    const auto id = parse_message_id("h", message.id);
+    return shape_.some_too_large && id && !id->range && id->to % 7 == 2;
+  }
   unsigned roll() { return static_cast<unsigned>(random_()); }
   void start() {
     ConverterConfig config;
@@ -147,14 +154,19 @@ class World {
         refused_ = true;  // it is not stored, and what follows it is
         continue;
       }
-      acks_.push_back({place, broker_.store(message)});
+      acks_.push_back({place, is_too_large(message) ? kTooLarge : broker_.store(message)});
     }
   }
   void take_acks() {
     std::ranges::shuffle(acks_, random_);
     for (unsigned i = roll() % 8; (i > 0 || settling_) && !acks_.empty(); --i) {
-      window_->acknowledge(acks_.back().first, acks_.back().second);
+      const auto [place, stored_at] = acks_.back();
       acks_.pop_back();
+      if (stored_at != kTooLarge) {
+        window_->acknowledge(place, stored_at);
+      } else if (const Message* const message = window_->waiting(place)) {
+        if (auto gap = converter_->gap_instead(*message)) window_->replace(place, std::move(*gap));
+      }
     }
     if (refused_ && roll() % 3 == 0) lose_connection();
   }
@@ -265,6 +277,9 @@ TEST(ExactlyOnceTest, EverythingKept) {
 }
 TEST(ExactlyOnceTest, GapsWhereTooLittleIsKept) {
   play({.kept = 20}, check_singles);
+}
+TEST(ExactlyOnceTest, GapsInPlaceOfWhatIsTooLarge) {
+  play({.some_too_large = true}, check_singles);
 }
 TEST(ExactlyOnceTest, Aggregates) {
   play({.aggregate = 10s}, check_aggregates);

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "engine/base/usage_error.h"
-#include "engine/forward/broker.h"
 
 namespace tcpeek::forward {
 namespace {
@@ -14,6 +13,12 @@ namespace {
 ForwardOptions parse(std::vector<const char*> arguments) {
   return parse_forward_options(arguments).options;
 }
+
+const std::string kSeventeen = [] {
+  std::string list = "nats://me:s3cret@a";
+  for (int i = 1; i < 17; ++i) list += ",b";
+  return list;
+}();
 
 TEST(ForwardOptionsTest, Defaults) {
   const ForwardOptions options = parse({});
@@ -44,6 +49,20 @@ TEST(ForwardOptionsTest, TakesServersAsLibnatsDoes) {
   }
 }
 
+TEST(ForwardOptionsTest, AServerIsShownWithoutWhatLogsIn) {
+  for (const auto& [url, shown] : std::vector<std::pair<const char*, const char*>>{
+           {"nats://me:s3cret@a:4222", "nats://a:4222"},
+           {"tls://s3cret@[::1]:4222", "tls://[::1]:4222"},
+           {"nats://me:s3c@re/t@a", "nats://a"},
+           {"me:s3cret@a", "a"},
+           {"nats://a:4222", "nats://a:4222"},
+           {"a", "a"},
+           {"nats://me:s3cret@", "nats://"},
+           {"", ""}}) {
+    EXPECT_EQ(without_login(url), shown);
+  }
+}
+
 TEST(ForwardOptionsTest, RefusesWithTheOptionAndWhatIsAllowed) {
   for (const auto& [arguments, said] :
        std::vector<std::pair<std::vector<const char*>, std::string>>{
@@ -63,6 +82,10 @@ TEST(ForwardOptionsTest, RefusesWithTheOptionAndWhatIsAllowed) {
            {{"--server", "nats://a:0"}, "--server: 'nats://a:0' is not"},
            {{"--server", "nats://a:99999"}, "--server: 'nats://a:99999' is not"},
            {{"--server", "a,tls://b c"}, "--server: 'tls://b c' is not"},
+           {{"--server", "nats://me:s3cret@a:0"}, "--server: 'nats://a:0' is not"},
+           {{"--server", "me:s3c@ret@a/x"}, "--server: 'a/x' is not"},
+           {{"--server", "b,nats://me:s3c,ret@a"}, "--server: one of its URLs is not nats://HOST"},
+           {{"--server", kSeventeen.c_str()}, "--server: 17 URLs are too many: give 16 at most"},
            {{"--server", "2001:db8::1"}, "--server: '2001:db8::1' is not"},
            {{"--server", ""}, "--server needs a value"},
            {{"--socket="}, "--socket needs a value"},
@@ -77,20 +100,6 @@ TEST(ForwardOptionsTest, RefusesWithTheOptionAndWhatIsAllowed) {
     } catch (const engine::UsageError& e) {
       EXPECT_EQ(std::string(e.what()).substr(0, said.size()), said);
     }
-  }
-}
-
-TEST(AckTest, WhatItSays) {
-  const Ack stored = parse_ack(3, R"({"stream":"TCPEEK","seq":57})");
-  EXPECT_EQ(stored.stored_at, 57U);
-  EXPECT_TRUE(stored.refusal.empty());
-  EXPECT_TRUE(parse_ack(3, R"({"stream":"TCPEEK","seq":57,"duplicate":true})").duplicate);
-  EXPECT_EQ(parse_ack(3, R"({"error":{"code":503,"description":"no space"},"stream":"T","seq":0})")
-                .refusal,
-            "no space");
-  for (const char* const bad :
-       {"", "[]", "{}", R"({"seq":-1})", R"({"seq":"1"})", R"({"error":1})"}) {
-    EXPECT_FALSE(parse_ack(3, bad).refusal.empty()) << bad;
   }
 }
 

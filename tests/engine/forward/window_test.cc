@@ -71,6 +71,27 @@ TEST_F(WindowTest, SentAgainAfterRewind) {
   EXPECT_EQ(window.progress(), at(2, 0));
 }
 
+TEST_F(WindowTest, AnotherMessageInItsPlace) {
+  add(1, 3);
+  send(3);
+  ASSERT_TRUE(window.acknowledge(std::uint64_t{2}, 12));
+  ASSERT_NE(window.waiting(1), nullptr);
+  EXPECT_EQ(window.waiting(1)->id, "id2");
+  EXPECT_EQ(window.waiting(2), nullptr);
+  EXPECT_EQ(window.waiting(3), nullptr);
+  window.replace(1, {"s", "gap", "of another size than before", {}});
+  EXPECT_EQ(window.in_flight(), 1U);
+  const auto next = window.send_next();
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->place, 1U);
+  EXPECT_EQ(next->message.id, "gap");
+  EXPECT_FALSE(window.send_next()) << "the first is on its way";
+  EXPECT_FALSE(window.acknowledge("id2", 13));
+  EXPECT_TRUE(window.acknowledge("gap", 13));
+  EXPECT_TRUE(window.acknowledge("id1", 11));
+  EXPECT_EQ(window.progress(), at(3, 13));
+}
+
 TEST_F(WindowTest, WhatNeedsNoMessage) {
   window.pass({"boot", 5});
   EXPECT_EQ(window.progress(), at(5, 0));
@@ -91,6 +112,19 @@ TEST_F(WindowTest, WhatAnEarlierRunHasSentMayLieBehind) {
   resumed.release_after({"boot", 3});
   resumed.pass({"boot", 3});
   EXPECT_EQ(resumed.progress(), at(3, 12));
+}
+
+TEST_F(WindowTest, AnotherStreamBeginsWhereItWasLookedAt) {
+  Window resumed({.messages = 4, .bytes = 100}, at(1, 700));
+  resumed.add(message(2));
+  ASSERT_TRUE(resumed.send_next());
+  resumed.rewind();
+  resumed.restart_sequences(40);
+  EXPECT_EQ(resumed.progress(), at(1, 40));
+  ASSERT_TRUE(resumed.send_next());
+  EXPECT_EQ(resumed.stored_after(), 40U);
+  resumed.acknowledge(std::uint64_t{0}, 45);
+  EXPECT_EQ(resumed.progress(), at(2, 40)) << "the third may be at 41 to 44";
 }
 
 TEST_F(WindowTest, TheSequenceIsThatOfWhenItWasReached) {

@@ -3,6 +3,7 @@
 
 #include <sys/resource.h>
 
+#include <cerrno>
 #include <chrono>
 #include <thread>
 #include <vector>
@@ -117,9 +118,11 @@ TEST_F(LineWriterTest, GoesOnOnceThePipeIsReadAgain) {
   }
   const std::uint64_t lost = writer.lost();
   writer.line("y");
+  EXPECT_EQ(writer.unwritten(), lost + 1);
   writer.flush();
   EXPECT_EQ(pipe.take(), "y\n");
   EXPECT_EQ(writer.lost(), lost);
+  EXPECT_EQ(writer.unwritten(), lost);
 }
 
 TEST_F(LineWriterTest, ALineLongerThanTheBacklogIsLostAlone) {
@@ -141,8 +144,12 @@ TEST_F(LineWriterTest, AReaderThatLeft) {
   LineWriter writer(pipe.writing.get());
   pipe.reading = ring::Descriptor();
   for (int i = 0; i < 10; ++i) writer.line("x");
+  EXPECT_EQ(writer.unwritten(), 10U);
+  EXPECT_EQ(writer.error(), 0);
   writer.flush();
   EXPECT_EQ(writer.lost(), 10U);
+  EXPECT_EQ(writer.unwritten(), 10U);
+  EXPECT_EQ(writer.error(), EPIPE);
   writer.line("x");
   writer.flush_for(milliseconds(10'000));
   EXPECT_EQ(writer.lost(), 11U);
@@ -155,6 +162,7 @@ TEST_F(LineWriterTest, AFullDisk) {
   for (int i = 0; i < 3000; ++i) writer.line("some line");
   writer.flush();
   EXPECT_EQ(writer.lost(), 3000U);
+  EXPECT_EQ(writer.error(), ENOSPC);
 }
 
 TEST_F(LineWriterTest, AClosedDescriptor) {
