@@ -1,6 +1,6 @@
-// The prefilter in the kernel: its marks, and a program for each kind of capture socket. Loading takes
-// CAP_BPF, or CAP_SYS_ADMIN before Linux 5.8; attaching takes no capability, so that sockets opened in
-// advance get it too. The kernel frees both with the last socket and descriptor.
+// The prefilter in the kernel: its marks, and a program for each kind of capture socket. Loading takes Linux
+// 5.11 and CAP_BPF or CAP_SYS_ADMIN; attaching takes no capability, so that sockets opened in advance get it
+// too. The kernel frees both with the last socket and descriptor.
 //
 // Thread contract: loaded by one thread at start; descriptors are for any thread.
 // Errors: PrefilterRefused with one line: the call, the errno text or the verifier's last words.
