@@ -12,8 +12,6 @@
 #include <cstdint>
 #include <map>
 #include <span>
-#include <stdexcept>
-#include <string>
 #include <utility>
 
 #include "ring/capture_filter.h"
@@ -21,20 +19,10 @@
 #include "ring/ebpf_code.h"
 #include "ring/packet_socket.h"
 #include "ring/prefilter_program.h"
+#include "ring/prefilter_refused.h"
 #include "ring/steering.h"
 
 namespace tcpeek::ring {
-
-class PrefilterRefused : public std::runtime_error {
- public:
-  PrefilterRefused(const std::string& reason, std::string log)
-      : std::runtime_error(reason), log_(std::move(log)) {}
-  // All that the verifier said; empty if it was not asked.
-  [[nodiscard]] const std::string& log() const noexcept { return log_; }
-
- private:
-  std::string log_;
-};
 
 class Prefilter {
  public:
