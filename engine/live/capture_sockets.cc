@@ -55,7 +55,7 @@ void CaptureSockets::begin(const FilterFor& filter_for) {
     watched.capturing = ring::open_sockets(watched.target, config_.readers);
   }
   map_rings();
-  for (Watched& watched : watched_) start(watched, watched.capturing);
+  for (Watched& watched : watched_) start(watched, watched.target, watched.capturing);
 }
 
 // The kernel waits in each of these calls as it does when it closes a ring (live/socket_closer.h).
@@ -92,10 +92,11 @@ void CaptureSockets::open_spares(std::size_t most) noexcept {
   }
 }
 
-void CaptureSockets::start(Watched& watched, std::span<ring::PacketSocket> sockets) {
+void CaptureSockets::start(Watched& watched, const ring::CaptureTarget& target,
+                           std::span<ring::PacketSocket> sockets) {
   const auto filter =
       std::visit([](const auto& its) { return ring::SocketFilter(its); }, watched.filter);
-  ring::start_capture(sockets, watched.target,
+  ring::start_capture(sockets, target,
                       {.geometry = config_.geometry,
                        .promiscuous = config_.promiscuous,
                        .filter = filter,
@@ -140,13 +141,15 @@ std::vector<FramedSocket> CaptureSockets::reopen(std::size_t target, std::uint32
   watched.spare.erase(first, watched.spare.end());
   if (sockets.empty()) return {};
 
-  watched.target.index = index;
+  ring::CaptureTarget recreated = watched.target;
+  recreated.index = index;
   try {
-    start(watched, sockets);
+    start(watched, recreated, sockets);
   } catch (const std::system_error&) {
     for (ring::PacketSocket& socket : sockets) keep(watched, std::move(socket));
     throw;
   }
+  watched.target = std::move(recreated);
   std::vector<FramedSocket> sources;
   sources.reserve(sockets.size());
   for (ring::PacketSocket& socket : sockets) {

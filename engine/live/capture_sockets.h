@@ -87,7 +87,8 @@ class CaptureSockets {
   [[nodiscard]] std::size_t take_size(const Watched& watched) const noexcept;
   void begin(const FilterFor& filter_for);
   void map_rings();
-  void start(Watched& watched, std::span<ring::PacketSocket> sockets);
+  void start(Watched& watched, const ring::CaptureTarget& target,
+             std::span<ring::PacketSocket> sockets);
   static void keep(Watched& watched, ring::PacketSocket socket);
   [[nodiscard]] static FramedSocket to_source(const Watched& watched, ring::PacketSocket socket);
 
