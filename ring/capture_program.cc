@@ -5,8 +5,10 @@
 #include <netinet/tcp.h>
 #include <pcap/pcap.h>
 
+#include <algorithm>
 #include <initializer_list>
 #include <memory>
+#include <string_view>
 
 #include "ring/bpf_code.h"
 #include "ring/compile_expression.h"
@@ -221,6 +223,20 @@ void ethernet_filter(BpfCode& code, const CaptureFilter& filter) {
 
 }  // namespace
 
+// As libpcap's scanner splits it: names and numbers may have these in them, and a backslash makes a name of a
+// keyword.
+bool has_word(std::string_view expression, std::string_view word) {
+  constexpr std::string_view kOfWords =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:\\";
+  while (!expression.empty()) {
+    expression.remove_prefix(std::min(expression.find_first_of(kOfWords), expression.size()));
+    const std::size_t end = std::min(expression.find_first_not_of(kOfWords), expression.size());
+    if (expression.substr(0, end) == word) return true;
+    expression.remove_prefix(end);
+  }
+  return false;
+}
+
 std::vector<sock_filter> reject_all() {
   return {{BPF_RET | BPF_K, 0, 0, 0}};
 }
@@ -229,6 +245,9 @@ std::vector<sock_filter> capture_program(const CaptureFilter& filter, Access acc
                                          std::uint32_t loopback_index) {
   // By itself first: an expression like "1) or (2" must not pass because of our parentheses.
   const int link_type = access == Access::link_layer ? DLT_EN10MB : DLT_RAW;
+  if (has_word(filter.narrowed_by, "vlan")) {
+    throw FilterNotLive("vlan cannot match live, as the kernel takes the tag out before");
+  }
   if (!filter.narrowed_by.empty()) static_cast<void>(compile(link_type, filter.narrowed_by));
   BpfCode code;
   reject_leaving_loopback(code, access, loopback_index);
