@@ -25,7 +25,7 @@ class PrefilterChoice {
   PrefilterChoice(const Options& options, const ring::CaptureFilter& filter,
                   const Interfaces& interfaces, Log& log);
 
-  // What the sockets of an interface are to let through. Throws ring::FilterSyntaxError.
+  // What the sockets of an interface are to let through. Throws ring::FilterSyntaxError and ring::FilterNotLive.
   [[nodiscard]] TargetFilter filter_for(const ring::CaptureTarget& target) const;
 
   [[nodiscard]] const ipc::PrefilterStats& stats() const noexcept { return stats_; }

@@ -157,6 +157,9 @@ CaptureSockets LiveRun::open_sockets() {
   } catch (const ring::FilterSyntaxError& e) {
     throw UsageError(fmt::format("--bpf: {} is not a filter expression (pcap-filter(7)): {}",
                                  in_quotes(options_.bpf), printable(e.what())));
+  } catch (const ring::FilterNotLive& e) {
+    throw UsageError(
+        fmt::format("--bpf: {}: watch the VLAN's interface (-i eth0.10)", printable(e.what())));
   } catch (const std::system_error& e) {
     throw std::runtime_error(e.what() + advice_for_capture(e.code(), interfaces_));
   }

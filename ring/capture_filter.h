@@ -44,6 +44,12 @@ class FilterSyntaxError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// An expression by which nothing would be captured, or too much, as live packets do not have what it names.
+class FilterNotLive : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 // The description without `narrowed_by` and tunnels (tunnel_filter.h), for packets whose ethertype is known.
 struct CaptureTerms {
   std::string v4;

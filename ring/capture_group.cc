@@ -11,6 +11,22 @@ void attach(PacketSocket& socket, const SocketFilter& filter) {
   socket.set_filter(std::get<std::span<const sock_filter>>(filter));
 }
 
+void bind(PacketSocket& socket, const CaptureTarget& target, const CaptureGroupConfig& config) {
+  if (socket.mapped()) {
+    socket.set_filter(reject_all());
+  } else {
+    prepare(socket, config.geometry);
+  }
+  socket.bind(target.index);
+  if (config.promiscuous && target.index != 0) socket.set_promiscuous(target.index);
+}
+
+void group(std::span<PacketSocket> sockets, std::span<const sock_filter> steering) {
+  const std::uint16_t id = sockets.front().create_group();
+  for (PacketSocket& socket : sockets.subspan(1)) socket.join_group(id);
+  sockets.front().set_steering(steering);
+}
+
 }  // namespace
 
 std::vector<PacketSocket> open_sockets(const CaptureTarget& target, std::size_t count) {
@@ -24,25 +40,12 @@ void prepare(PacketSocket& socket, const RingGeometry& geometry) {
   socket.map_ring(geometry);
 }
 
+// The kernel refuses an interface that is gone when a socket is bound: by then none may be in the group, as a
+// member is of no use any more.
 void start_capture(std::span<PacketSocket> sockets, const CaptureTarget& target,
                    const CaptureGroupConfig& config) {
-  std::uint16_t group = 0;
-  for (PacketSocket& socket : sockets) {
-    if (socket.mapped()) {
-      socket.set_filter(reject_all());
-    } else {
-      prepare(socket, config.geometry);
-    }
-    socket.bind(target.index);
-    if (config.promiscuous && target.index != 0) socket.set_promiscuous(target.index);
-    if (sockets.size() == 1) continue;
-    if (&socket == &sockets.front()) {
-      group = socket.create_group();
-    } else {
-      socket.join_group(group);
-    }
-  }
-  if (sockets.size() > 1) sockets.front().set_steering(config.steering);
+  for (PacketSocket& socket : sockets) bind(socket, target, config);
+  if (sockets.size() > 1) group(sockets, config.steering);
   for (PacketSocket& socket : sockets) attach(socket, config.filter);
 }
 

@@ -5,8 +5,10 @@
 #include <netinet/tcp.h>
 #include <pcap/pcap.h>
 
+#include <algorithm>
 #include <initializer_list>
 #include <memory>
+#include <string_view>
 
 #include "ring/bpf_code.h"
 #include "ring/compile_expression.h"
@@ -92,22 +94,24 @@ Program if_ip(const Program& program) {
 // hardly any, unless they had to match the user's expression.
 void network_layer_filter(BpfCode& code, const std::string& expression, bool pass_more_tags) {
   const Program plain = compile(DLT_RAW, expression);
-  BpfCode behind_tag;
-  const auto more_tags = behind_tag.new_label();
-  behind_tag.add(BPF_LD | BPF_H | BPF_ABS, 2);
-  for (const std::uint32_t type : kTagTypes) behind_tag.if_equal(type, more_tags);
-  behind_tag.add(BPF_JMP | BPF_JA, 1);
-  behind_tag.place(more_tags);
-  behind_tag.add(BPF_RET | BPF_K, pass_more_tags ? kSnapLength : 0);
-  behind_tag.append(if_ip(moved(plain, 4)));
-  const Program tagged_program = behind_tag.finish();
-
   const auto tagged = code.new_label();
+  const auto untagged = code.new_label();
+  const auto more_tags = code.new_label();
+  const auto one_tag = code.new_label();
   code.add(BPF_LD | BPF_W | BPF_ABS, ancillary(SKF_AD_PROTOCOL));
   for (const std::uint32_t type : kTagTypes) code.if_equal(type, tagged);
-  code.add(BPF_JMP | BPF_JA, static_cast<std::uint32_t>(tagged_program.size()));
+  code.go_to(untagged);
+
   code.place(tagged);
-  code.append(tagged_program);
+  code.add(BPF_LD | BPF_H | BPF_ABS, 2);
+  for (const std::uint32_t type : kTagTypes) code.if_equal(type, more_tags);
+  code.go_to(one_tag);
+  code.place(more_tags);
+  code.add(BPF_RET | BPF_K, pass_more_tags ? kSnapLength : 0);
+  code.place(one_tag);
+  code.append(if_ip(moved(plain, 4)));
+
+  code.place(untagged);
   code.append(if_ip(plain));
 }
 
@@ -219,6 +223,20 @@ void ethernet_filter(BpfCode& code, const CaptureFilter& filter) {
   code.add(BPF_RET | BPF_K, kSnapLength);
 }
 
+// As libpcap's scanner splits it: names and numbers may have these in them, and a backslash makes a name of a
+// keyword.
+bool has_word(std::string_view expression, std::string_view word) {
+  constexpr std::string_view kOfWords =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:\\";
+  while (!expression.empty()) {
+    expression.remove_prefix(std::min(expression.find_first_of(kOfWords), expression.size()));
+    const std::size_t end = std::min(expression.find_first_not_of(kOfWords), expression.size());
+    if (expression.substr(0, end) == word) return true;
+    expression.remove_prefix(end);
+  }
+  return false;
+}
+
 }  // namespace
 
 std::vector<sock_filter> reject_all() {
@@ -227,6 +245,9 @@ std::vector<sock_filter> reject_all() {
 
 std::vector<sock_filter> capture_program(const CaptureFilter& filter, Access access,
                                          std::uint32_t loopback_index) {
+  if (has_word(filter.narrowed_by, "vlan")) {
+    throw FilterNotLive("vlan cannot match live, as the kernel takes the tag out before");
+  }
   // By itself first: an expression like "1) or (2" must not pass because of our parentheses.
   const int link_type = access == Access::link_layer ? DLT_EN10MB : DLT_RAW;
   if (!filter.narrowed_by.empty()) static_cast<void>(compile(link_type, filter.narrowed_by));

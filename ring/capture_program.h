@@ -2,7 +2,7 @@
 // host next to nothing; what it accepts is copied.
 //
 // Thread contract: pure functions.
-// Errors: FilterSyntaxError for the user's expression; std::runtime_error for our own (a bug).
+// Errors: FilterSyntaxError and FilterNotLive for the user's expression; std::runtime_error for our own (a bug).
 #pragma once
 
 #include <linux/filter.h>

@@ -1,8 +1,9 @@
 #include "ring/classic_in_ebpf.h"
 
-#include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "ring/prefilter_refused.h"
 
 namespace tcpeek::ring {
 namespace {
@@ -12,7 +13,8 @@ constexpr Reg kIndex = Reg::r8;
 constexpr Reg kContext = Reg::r6;
 
 [[noreturn]] void refuse(const sock_filter& insn) {
-  throw std::logic_error("no eBPF for the classic instruction " + std::to_string(insn.code));
+  throw PrefilterRefused("cannot translate the kernel filter: it has the instruction " +
+                         std::to_string(insn.code));
 }
 
 Width width_of(const sock_filter& insn) {

@@ -5,7 +5,7 @@
 // the context in r6. A load beyond the packet ends the whole program with 0, as it does in classic BPF.
 //
 // Thread contract: pure function.
-// Errors: std::logic_error for an instruction that capture_program() does not use.
+// Errors: PrefilterRefused for an instruction that capture_program() does not use; another libpcap might.
 // Source: Linux net/core/filter.c (bpf_convert_filter).
 #pragma once
 

@@ -42,19 +42,26 @@ std::optional<std::uint64_t> units_of(std::uint8_t resolution) noexcept {
   return units;
 }
 
+__extension__ using Wide = __int128;
+
 // Nanoseconds since 1970, within half the range of 64 bits, so that sums do not overflow; else nullopt.
-// Some writers put negative numbers into the unsigned field: those are before 1970.
-std::optional<std::int64_t> nanoseconds(std::uint64_t time, std::uint64_t units,
-                                        std::int64_t offset_s) noexcept {
-  __extension__ using Wide = __int128;
+std::optional<std::int64_t> nanoseconds_of(Wide time, std::uint64_t units,
+                                           std::int64_t offset_s) noexcept {
   constexpr Wide kSecond = 1'000'000'000;
-  const Wide ns =
-      static_cast<std::int64_t>(time) * kSecond / static_cast<Wide>(units) + offset_s * kSecond;
+  const Wide ns = time * kSecond / static_cast<Wide>(units) + offset_s * kSecond;
   if (ns > std::numeric_limits<std::int64_t>::max() / 2 ||
       ns < std::numeric_limits<std::int64_t>::min() / 2) {
     return std::nullopt;
   }
   return static_cast<std::int64_t>(ns);
+}
+
+// Some writers put negative numbers into the unsigned field: those are before 1970. They are taken for such
+// where they would be out of range otherwise, as a fine clock needs all 64 bits for times of today.
+std::optional<std::int64_t> nanoseconds(std::uint64_t time, std::uint64_t units,
+                                        std::int64_t offset_s) noexcept {
+  if (const auto ns = nanoseconds_of(time, units, offset_s)) return ns;
+  return nanoseconds_of(static_cast<std::int64_t>(time), units, offset_s);
 }
 
 constexpr std::size_t padded(std::size_t length) noexcept {

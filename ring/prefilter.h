@@ -1,6 +1,6 @@
-// The prefilter in the kernel: its marks, and a program for each kind of capture socket. Loading takes
-// CAP_BPF, or CAP_SYS_ADMIN before Linux 5.8; attaching takes no capability, so that sockets opened in
-// advance get it too. The kernel frees both with the last socket and descriptor.
+// The prefilter in the kernel: its marks, and a program for each kind of capture socket. Loading takes Linux
+// 5.11 and CAP_BPF or CAP_SYS_ADMIN; attaching takes no capability, so that sockets opened in advance get it
+// too. The kernel frees both with the last socket and descriptor.
 //
 // Thread contract: loaded by one thread at start; descriptors are for any thread.
 // Errors: PrefilterRefused with one line: the call, the errno text or the verifier's last words.
@@ -12,8 +12,6 @@
 #include <cstdint>
 #include <map>
 #include <span>
-#include <stdexcept>
-#include <string>
 #include <utility>
 
 #include "ring/capture_filter.h"
@@ -21,20 +19,10 @@
 #include "ring/ebpf_code.h"
 #include "ring/packet_socket.h"
 #include "ring/prefilter_program.h"
+#include "ring/prefilter_refused.h"
 #include "ring/steering.h"
 
 namespace tcpeek::ring {
-
-class PrefilterRefused : public std::runtime_error {
- public:
-  PrefilterRefused(const std::string& reason, std::string log)
-      : std::runtime_error(reason), log_(std::move(log)) {}
-  // All that the verifier said; empty if it was not asked.
-  [[nodiscard]] const std::string& log() const noexcept { return log_; }
-
- private:
-  std::string log_;
-};
 
 class Prefilter {
  public:

@@ -55,17 +55,19 @@ void MarkCode::write() {
   code_.go_to(copy_);
 }
 
+// The epoch is read before the count and written after it: who finds this epoch finds no count of another, whatever
+// other processors do meanwhile.
 void MarkCode::count() {
   const Label this_epoch = code_.new_label();
   code_.map_value(Reg::r2, marks_);
-  code_.load(Width::word, Reg::r1, Reg::r2, bytes_to(Marks::kMade));
   code_.load(Width::half, Reg::r3, Reg::r2, bytes_to(Marks::kMadeIn));
+  code_.load(Width::word, Reg::r1, Reg::r2, bytes_to(Marks::kMade));
   code_.jump_if(Test::eq, Reg::r3, Reg::r0, this_epoch);
-  code_.store(Width::half, Reg::r2, bytes_to(Marks::kMadeIn), Reg::r0);
   code_.alu32(Alu::mov, Reg::r1, 0);
   code_.place(this_epoch);
   code_.alu32(Alu::add, Reg::r1, 1);
   code_.store(Width::word, Reg::r2, bytes_to(Marks::kMade), Reg::r1);
+  code_.store(Width::half, Reg::r2, bytes_to(Marks::kMadeIn), Reg::r0);
   code_.jump_if(Test::lt, Reg::r1, Marks::kMostEachEpoch, copy_);
   code_.store(Width::half, Reg::r2, bytes_to(Marks::kAll), Reg::r0);
 }

@@ -34,6 +34,8 @@ constexpr std::int16_t kTcpOffset = 12, kTcpFlags = 13;
 constexpr std::uint32_t kFragmented = 0x3fff;  // more fragments, or an offset
 constexpr std::uint32_t kMostTags = 2;
 constexpr std::initializer_list<std::uint32_t> kTagTypes = {ETH_P_8021Q, ETH_P_8021AD, ETH_P_QINQ1};
+// Of IPv6, those that the decoder steps over; of IPv4, AH alone.
+constexpr std::initializer_list<std::uint32_t> kExtensions = {0, 43, 44, 51, 60, 135, 139, 140};
 
 constexpr std::int16_t at(std::int16_t base, std::int16_t offset) {
   return static_cast<std::int16_t>(base + offset);
@@ -86,6 +88,9 @@ class Builder {
   void load_number(Width width, Reg to, std::int16_t from) {
     load_stack(width, to, from);
     code_.from_network(to, width == Width::half ? 16 : 32);
+  }
+  void if_any(std::initializer_list<std::uint32_t> values, Reg reg, Label then) {
+    for (const std::uint32_t value : values) code_.jump_if(Test::eq, reg, value, then);
   }
   void protocol_to(Reg to) {
     code_.load(Width::word, to, Reg::r6, context::kProtocol);
@@ -194,9 +199,7 @@ class Builder {
     code_.alu32(Alu::mov, Reg::r9, start_);
     for (std::uint32_t tags = 0; tags < kMostTags; ++tags) {
       const Label tagged = code_.new_label();
-      for (const std::uint32_t type : kTagTypes) {
-        code_.jump_if(Test::eq, Reg::r7, type, tagged);
-      }
+      if_any(kTagTypes, Reg::r7, tagged);
       code_.go_to(network);
       code_.place(tagged);
       code_.alu32(Alu::mov, Reg::r2, Reg::r9);
@@ -206,13 +209,14 @@ class Builder {
     }
   }
 
-  // Of a fragment not all that is read need be its TCP header.
+  // What the classic program accepts besides TCP and AH, ICMP errors and tunnels, begins no attempt. Of a
+  // fragment not all that is read need be its TCP header.
   void find_v4_flow() {
     code_.alu32(Alu::mov, Reg::r2, Reg::r9);
     copy_from_r2(kNetwork, kV4Header, unknown_);
     load_stack(Width::byte, Reg::r1, at(kNetwork, kV4Protocol));
-    code_.jump_if(Test::eq, Reg::r1, IPPROTO_ICMP, copy_);
-    code_.jump_if(Test::ne, Reg::r1, IPPROTO_TCP, unknown_);
+    code_.jump_if(Test::eq, Reg::r1, IPPROTO_AH, unknown_);
+    code_.jump_if(Test::ne, Reg::r1, IPPROTO_TCP, copy_);
     load_stack(Width::byte, Reg::r2, kNetwork);
     code_.alu32(Alu::and_, Reg::r2, 0xf);
     code_.alu32(Alu::lsh, Reg::r2, 2);
@@ -228,18 +232,15 @@ class Builder {
 
   void find_v6_flow() {
     const Label tcp = code_.new_label();
+    const Label extension = code_.new_label();
     code_.alu32(Alu::mov, Reg::r2, Reg::r9);
     copy_from_r2(kNetwork, kV6Header, unknown_);
     load_stack(Width::byte, Reg::r1, at(kNetwork, kV6Next));
     code_.jump_if(Test::eq, Reg::r1, IPPROTO_TCP, tcp);
-    code_.jump_if(Test::eq, Reg::r1, IPPROTO_ICMPV6, copy_);
-    // Multicast listeners' reports are ICMP behind hop-by-hop options, and sent all the time.
-    code_.alu32(Alu::mov, Reg::r2, Reg::r9);
-    code_.alu32(Alu::add, Reg::r2, kV6Header);
-    copy_from_r2(kTag, 1, unknown_);
-    load_stack(Width::byte, Reg::r1, kTag);
-    code_.jump_if(Test::eq, Reg::r1, IPPROTO_ICMPV6, copy_);
-    code_.go_to(unknown_);
+    if_any(kExtensions, Reg::r1, extension);
+    code_.go_to(copy_);
+    code_.place(extension);
+    judge_extension();
     code_.place(tcp);
     code_.alu32(Alu::mov, Reg::r2, Reg::r9);
     code_.alu32(Alu::add, Reg::r2, kV6Header);
@@ -247,6 +248,18 @@ class Builder {
     load_stack(Width::byte, Reg::r8, at(kTcp, kTcpFlags));
     copy_unless_syn_or_ack();
     code_.go_to(v6_);
+  }
+
+  // It names what follows. Reports of multicast listeners (ICMP behind hop-by-hop options) and tunnels of
+  // Linux (behind destination options) are sent all the time.
+  void judge_extension() {
+    code_.alu32(Alu::mov, Reg::r2, Reg::r9);
+    code_.alu32(Alu::add, Reg::r2, kV6Header);
+    copy_from_r2(kTag, 1, unknown_);
+    load_stack(Width::byte, Reg::r1, kTag);
+    code_.jump_if(Test::eq, Reg::r1, IPPROTO_TCP, unknown_);
+    if_any(kExtensions, Reg::r1, unknown_);
+    code_.go_to(copy_);
   }
 
   // `to` = (`to` ^ `with`) * factor, mixed.

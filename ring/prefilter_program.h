@@ -3,7 +3,8 @@
 //
 // What it remembers are marks (prefilter_marks.h). No ACK is lost that the capture filter would have passed on
 // to a pending attempt. Where the program cannot find the flow of what might be a SYN (fragments, AH, IPv6
-// extension headers, a third tag, a header cut short) all ACKs pass for a lifetime.
+// extension headers that TCP may follow, a third tag, a header cut short) all ACKs pass for a lifetime. Tunnels
+// are none of these: what is inside is no attempt, as the prefilter goes with no tunnel that is looked into.
 //
 // How it is made: segments behind plain headers are judged first, by as few loads as possible. All others run
 // through the classic program itself, translated, so whatever that one rejects is rejected here.

@@ -23,8 +23,6 @@ constexpr std::initializer_list<std::uint32_t> kIcmpErrors = {3, 11, 12};
 constexpr std::initializer_list<std::uint32_t> kIcmpv6Errors = {1, 3, 4};
 constexpr int kSteppedOver = 8;  // IPv6 extension headers, as many as the decoder reads
 
-constexpr std::uint32_t kLengthOfExtensionPart = 4;  // instructions in skip_extensions()
-
 enum Scratch : std::uint32_t { hash, sum, temporary, outer, inner };
 
 constexpr std::uint32_t net(std::uint32_t offset) {
@@ -156,12 +154,12 @@ void Emitter::skip_extensions(std::uint32_t base, Scratch from) {
     code_.if_equal(kAuthentication, authentication);
     code_.unless_equal(kFragment, done);
     code_.add(BPF_LD | BPF_IMM, 8);
-    code_.if_equal(8, advance);
+    code_.go_to(advance);
     code_.place(authentication);
     load(BPF_B, {base + 1, from});
     code_.add(BPF_ALU | BPF_ADD | BPF_K, 2);
     code_.add(BPF_ALU | BPF_LSH | BPF_K, 2);
-    code_.add(BPF_JMP | BPF_JA, kLengthOfExtensionPart);
+    code_.go_to(advance);
     code_.place(extension);
     load(BPF_B, {base + 1, from});
     code_.add(BPF_ALU | BPF_ADD | BPF_K, 1);
@@ -232,32 +230,24 @@ std::vector<sock_filter> protocol_program(const SteeringKey& key, std::uint32_t 
   return emitter.code().finish();
 }
 
-using Program = std::vector<sock_filter>;
-
 // Dispatches on the ethertype in the accumulator, with long jumps over the programs.
-Program by_ethertype(const SteeringKey& key, std::uint32_t base) {
-  BpfCode code;
+void by_ethertype(BpfCode& code, const SteeringKey& key, std::uint32_t base) {
   for (const bool v6 : {false, true}) {
-    const Program program = protocol_program(key, base, v6);
     const auto here = code.new_label();
+    const auto other = code.new_label();
     code.if_equal(v6 ? ETH_P_IPV6 : ETH_P_IP, here);
-    code.add(BPF_JMP | BPF_JA, static_cast<std::uint32_t>(program.size()));
+    code.go_to(other);
     code.place(here);
-    code.append(program);
+    code.append(protocol_program(key, base, v6));
+    code.place(other);
   }
   code.add(BPF_RET | BPF_K, 0);
-  return code.finish();
 }
 
 // One tag is left in the bytes (the outer one of two is not). In a received packet the network header
 // is the tag; in an outgoing one it may be the IP header after it, with the version in its first
-// byte: that is treated as an untagged packet, by the program that follows this one.
-Program behind_tag(const SteeringKey& key) {
-  Program at_tag = by_ethertype(key, 4);
-  at_tag.insert(at_tag.begin(), {BPF_LD | BPF_H | BPF_ABS, 0, 0, net(2)});
-  const auto over_it = static_cast<std::uint32_t>(at_tag.size());
-
-  BpfCode code;
+// byte: that is treated as an untagged packet, from `untagged` on, with its ethertype in the accumulator.
+void behind_tag(BpfCode& code, const SteeringKey& key, BpfCode::Label untagged) {
   const auto received = code.new_label();
   const auto not_v4 = code.new_label();
   code.add(BPF_LD | BPF_W | BPF_ABS, ancillary(SKF_AD_PKTTYPE));
@@ -266,29 +256,30 @@ Program behind_tag(const SteeringKey& key) {
   code.add(BPF_ALU | BPF_RSH | BPF_K, 4);
   code.unless_equal(4, not_v4);
   code.add(BPF_LD | BPF_IMM, ETH_P_IP);
-  code.add(BPF_JMP | BPF_JA, over_it + 3);
+  code.go_to(untagged);
   code.place(not_v4);
   code.unless_equal(6, received);
   code.add(BPF_LD | BPF_IMM, ETH_P_IPV6);
-  code.add(BPF_JMP | BPF_JA, over_it);
+  code.go_to(untagged);
   code.place(received);
-  code.append(at_tag);
-  return code.finish();
+  code.add(BPF_LD | BPF_H | BPF_ABS, net(2));
+  by_ethertype(code, key, 4);
 }
 
 }  // namespace
 
 std::vector<sock_filter> steering_program(const SteeringKey& key) {
-  const Program tagged_program = behind_tag(key);
   BpfCode code;
   const auto tagged = code.new_label();
+  const auto untagged = code.new_label();
   code.add(BPF_LD | BPF_W | BPF_ABS, ancillary(SKF_AD_PROTOCOL));
   code.if_equal(ETH_P_8021Q, tagged);
   code.if_equal(ETH_P_8021AD, tagged);
-  code.add(BPF_JMP | BPF_JA, static_cast<std::uint32_t>(tagged_program.size()));
+  code.go_to(untagged);
   code.place(tagged);
-  code.append(tagged_program);
-  code.append(by_ethertype(key, 0));
+  behind_tag(code, key, untagged);
+  code.place(untagged);
+  by_ethertype(code, key, 0);
   return code.finish();
 }
 

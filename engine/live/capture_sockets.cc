@@ -39,7 +39,7 @@ CaptureSockets::CaptureSockets(CaptureConfig config, std::span<const ring::Captu
                                const FilterFor& filter_for, SocketCloser& closer)
     : config_(std::move(config)), closer_(closer) {
   for (const ring::CaptureTarget& target : targets) {
-    watched_.push_back({.target = target, .filter = {}, .capturing = {}, .spare = {}, .first = -1});
+    watched_.push_back({.target = target, .filter = {}, .capturing = {}, .spare = {}});
   }
   try {
     begin(filter_for);
@@ -55,7 +55,7 @@ void CaptureSockets::begin(const FilterFor& filter_for) {
     watched.capturing = ring::open_sockets(watched.target, config_.readers);
   }
   map_rings();
-  for (Watched& watched : watched_) start(watched, watched.capturing);
+  for (Watched& watched : watched_) start(watched, watched.target, watched.capturing);
 }
 
 // The kernel waits in each of these calls as it does when it closes a ring (live/socket_closer.h).
@@ -92,10 +92,11 @@ void CaptureSockets::open_spares(std::size_t most) noexcept {
   }
 }
 
-void CaptureSockets::start(Watched& watched, std::span<ring::PacketSocket> sockets) {
+void CaptureSockets::start(Watched& watched, const ring::CaptureTarget& target,
+                           std::span<ring::PacketSocket> sockets) {
   const auto filter =
       std::visit([](const auto& its) { return ring::SocketFilter(its); }, watched.filter);
-  ring::start_capture(sockets, watched.target,
+  ring::start_capture(sockets, target,
                       {.geometry = config_.geometry,
                        .promiscuous = config_.promiscuous,
                        .filter = filter,
@@ -103,7 +104,8 @@ void CaptureSockets::start(Watched& watched, std::span<ring::PacketSocket> socke
   watched.first = sockets.front().descriptor();
 }
 
-FramedSocket CaptureSockets::to_source(const Watched& watched, ring::PacketSocket socket) {
+FramedSocket CaptureSockets::take(Watched& watched, ring::PacketSocket socket) {
+  if (!socket.grouped()) ++watched.singles_taken;
   const bool with_header = watched.target.access == ring::Access::link_layer;
   return {std::move(socket),
           with_header ? flowtable::LinkFraming::ethernet : flowtable::LinkFraming::network};
@@ -113,7 +115,7 @@ std::vector<std::vector<FramedSocket>> CaptureSockets::take_sources() {
   std::vector<std::vector<FramedSocket>> sources(config_.readers);
   for (Watched& watched : watched_) {
     for (std::size_t i = 0; i < config_.readers; ++i) {
-      sources[i].push_back(to_source(watched, std::move(watched.capturing[i])));
+      sources[i].push_back(take(watched, std::move(watched.capturing[i])));
     }
     watched.capturing.clear();
   }
@@ -140,23 +142,31 @@ std::vector<FramedSocket> CaptureSockets::reopen(std::size_t target, std::uint32
   watched.spare.erase(first, watched.spare.end());
   if (sockets.empty()) return {};
 
-  watched.target.index = index;
+  ring::CaptureTarget recreated = watched.target;
+  recreated.index = index;
   try {
-    start(watched, sockets);
+    start(watched, recreated, sockets);
   } catch (const std::system_error&) {
     for (ring::PacketSocket& socket : sockets) keep(watched, std::move(socket));
     throw;
   }
+  watched.target = std::move(recreated);
   std::vector<FramedSocket> sources;
   sources.reserve(sockets.size());
-  for (ring::PacketSocket& socket : sockets) {
-    sources.push_back(to_source(watched, std::move(socket)));
-  }
+  for (ring::PacketSocket& socket : sockets) sources.push_back(take(watched, std::move(socket)));
   return sources;
 }
 
+// Of the singles that are taken the reader keeps the last one until it gets another.
+bool CaptureSockets::used_up(std::size_t target) const noexcept {
+  const Watched& watched = watched_[target];
+  return watched.spare.empty() && watched.singles_taken <= 1;
+}
+
 void CaptureSockets::put_back(std::size_t target, FramedSocket source) {
-  keep(watched_[target], std::move(source.socket));
+  Watched& watched = watched_[target];
+  if (!source.socket.grouped()) --watched.singles_taken;
+  keep(watched, std::move(source.socket));
 }
 
 std::size_t CaptureSockets::waits_to_close() const noexcept {

@@ -63,8 +63,11 @@ class CaptureSockets {
   [[nodiscard]] bool lost(std::size_t target) const noexcept;
 
   // Captures on the interface that has the target's name now: a socket for each reader, or one for
-  // the first of them only. None: all are still with the readers.
+  // the first of them only. None: all are still with the readers, or used up.
   [[nodiscard]] std::vector<FramedSocket> reopen(std::size_t target, std::uint32_t index);
+
+  // Whether no socket is left for the target, nor one on its way back.
+  [[nodiscard]] bool used_up(std::size_t target) const noexcept;
 
   // Takes back a socket that was replaced.
   void put_back(std::size_t target, FramedSocket source);
@@ -80,6 +83,7 @@ class CaptureSockets {
     TargetFilter filter;
     std::vector<ring::PacketSocket> capturing;  // until they are taken
     std::vector<ring::PacketSocket> spare;
+    std::size_t singles_taken = 0;
     int first = -1;  // the first reader's descriptor, which is closed by nobody else
   };
 
@@ -87,9 +91,10 @@ class CaptureSockets {
   [[nodiscard]] std::size_t take_size(const Watched& watched) const noexcept;
   void begin(const FilterFor& filter_for);
   void map_rings();
-  void start(Watched& watched, std::span<ring::PacketSocket> sockets);
+  void start(Watched& watched, const ring::CaptureTarget& target,
+             std::span<ring::PacketSocket> sockets);
   static void keep(Watched& watched, ring::PacketSocket socket);
-  [[nodiscard]] static FramedSocket to_source(const Watched& watched, ring::PacketSocket socket);
+  [[nodiscard]] static FramedSocket take(Watched& watched, ring::PacketSocket socket);
 
   const CaptureConfig config_;
   SocketCloser& closer_;

@@ -164,7 +164,7 @@ void LinkWatcher::reopen(std::size_t target, const ring::Link& link) {
   }
   try {
     std::vector<FramedSocket> sources = sockets_.reopen(target, link.index);
-    if (sources.empty()) return;  // they are still with the readers
+    if (sources.empty()) return warn_if_used_up(target, link);
     interfaces_.rebind(target, link.index);
     known_names_[target] = link.name;
     for (std::size_t i = 0; i < sources.size(); ++i) {
@@ -184,6 +184,14 @@ void LinkWatcher::reopen(std::size_t target, const ring::Link& link) {
   } catch (const std::system_error& e) {
     warn_once(target, fmt::format("{}; trying again", e.what()));
   }
+}
+
+// Else they are still with the readers.
+void LinkWatcher::warn_if_used_up(std::size_t target, const ring::Link& link) {
+  if (!sockets_.used_up(target)) return;
+  warn_once(target,
+            fmt::format("{} is back, and no spare socket is left: restart tcpeek to capture there",
+                        printable(link.name)));
 }
 
 // What flaps for months must not fill the log.

@@ -55,6 +55,7 @@ class LinkWatcher {
   void collect_sockets();
   [[nodiscard]] bool any_lost() const noexcept;
   void reopen(std::size_t target, const ring::Link& link);
+  void warn_if_used_up(std::size_t target, const ring::Link& link);
   void log_change(const LinkChange& change);
   [[nodiscard]] bool may_log(const std::string& interface);
   void warn_once(std::size_t target, const std::string& warning);

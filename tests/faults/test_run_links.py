@@ -16,7 +16,7 @@ from process import Process
 import lab
 from conversation import RX4, TX6, Conversation
 from lab import Lab
-from monitor import Monitor
+from monitor import Monitor, command, run_to_end
 
 MOST_NEWS = 11  # of an interface, in a minute
 MOST_IDLE = 0.02  # of a CPU
@@ -190,6 +190,34 @@ class Rebirths(unittest.TestCase):
                 network.make_link(number)
             seconds_until_counted(network, monitor, time.monotonic())
             self.assertEqual(monitor.stop().stderr.count("is back as another kind"), 2)
+
+
+def limit_without_spares(network: Lab, *options: str) -> int:
+    """The lowest limit on open files with which it starts; what is above is for spare sockets."""
+    limit = 32
+    while True:
+        words = ("prlimit", f"--nofile={limit}", *command("-i", "veth0", "-B", "1", "--duration", "1", *options))
+        finished = run_to_end(network.host, [*words, "-U", str(network.folder / "limit.sock")])
+        if finished.status == 0:
+            return limit
+        found = re.search(r"but tcpeek needs (\d+)", finished.stderr)
+        assert found and int(found[1]) > limit, finished.stderr
+        limit = int(found[1])
+
+
+class Spareless(unittest.TestCase):
+    def test_recreated_without_a_spare_socket(self) -> None:
+        """Told once, and no more than that is lost."""
+        warning = "veth0 is back, and no spare socket is left: restart tcpeek to capture there"
+        for options in (("--threads", "1"), ("--threads", "3")):
+            with self.subTest(options=options), Lab() as network:
+                launcher = ("prlimit", f"--nofile={limit_without_spares(network, *options)}")
+                with Monitor(network, *options, ring_mib=1, launcher=launcher) as monitor:
+                    network.host.ip("link", "del", "veth0")
+                    network.make_link(0)
+                    lab.wait_for(lambda: warning in monitor.stderr(), "a message about it")
+                    time.sleep(2.5)  # in which it is looked for again, each second
+                    self.assertEqual(monitor.stop().stderr.count("no spare socket is left"), 1)
 
 
 class Gone(unittest.TestCase):

@@ -110,6 +110,8 @@ class Refusals(unittest.TestCase):
             (["-u", ""], ["--user"]),
             (["--bpf", "port of entry ((("], ["bpf", r"port of entry \(\(\("]),
             (["--bpf", ""], ["bpf"]),
+            (["--bpf", "vlan 10 and port 80"], [r"--bpf: vlan cannot match live, .*: watch .* \(-i eth0\.10\)"]),
+            (["-i", "any", "--bpf", "not vlan"], ["--bpf: vlan cannot match live"]),
             (["--no-such-option"], ["--no-such-option"]),
             (["--timeot=5"], ["--timeot", "did you mean --timeout"]),
             (["--time", "5"], ["'--time' is not an option: did you mean --timeout"]),

@@ -142,6 +142,19 @@ TEST_F(CaptureGroupLiveTest, SocketsThatLostTheirInterface) {
   EXPECT_THROW(start_capture(group, on("tp0"), config), std::system_error);
 }
 
+// What is in a group can never begin again, so all that may fail comes before.
+TEST_F(CaptureGroupLiveTest, SocketsThatCannotCaptureAreInNoGroup) {
+  Group group = open_sockets(on("tp0"), 3);
+  const PacketSocket taken = std::move(group.back());
+  EXPECT_THROW(start_capture(group, on("tp0"),
+                             {.geometry = ring_geometry(1),
+                              .promiscuous = false,
+                              .filter = test::kAcceptAll,
+                              .steering = kAllToTheFirst}),
+               std::system_error);
+  for (const PacketSocket& member : group) EXPECT_FALSE(member.grouped());
+}
+
 TEST_F(CaptureGroupLiveTest, NoReadersNoSockets) {
   EXPECT_TRUE(open(on("tp0"), 0).empty());
 }

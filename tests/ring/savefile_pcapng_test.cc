@@ -165,6 +165,16 @@ TEST(SavefilePcapng, TimesBefore1970) {
             kSecond - 1000);
 }
 
+// Of a clock so fine that today is beyond 2^63.
+TEST(SavefilePcapng, TimesThatNeedAll64Bits) {
+  constexpr std::int64_t kNow = 1'700'000'000;
+  EXPECT_EQ(time_of(17'000'000'001'234'567'890U, {if_tsresol(10)}), kNow * kSecond + 123'456'789);
+  EXPECT_EQ(time_of(static_cast<std::uint64_t>(kNow) << 33 | 1ULL << 32, {if_tsresol(0x80 | 33)}),
+            kNow * kSecond + kSecond / 2);
+  EXPECT_EQ(time_of(1ULL << 63, {if_tsresol(0x80 | 33)}), (1LL << 30) * kSecond);
+  EXPECT_EQ(time_of(~0ULL, {if_tsresol(0x80 | 63)}), 2 * kSecond - 1);
+}
+
 TEST(SavefilePcapng, TimesBeyondTheirRangeAreDamage) {
   const std::uint64_t last = 4'611'686'018'427'387'903;  // 2116
   EXPECT_EQ(time_of(last, {if_tsresol(9)}), static_cast<std::int64_t>(last));
@@ -177,9 +187,9 @@ TEST(SavefilePcapng, TimesBeyondTheirRangeAreDamage) {
   const NgOption end = if_tsoffset(Order::little, INT64_MAX);
   EXPECT_EQ(time_of(0, {first}), std::nullopt);
   EXPECT_EQ(time_of(0, {end}), std::nullopt);
-  EXPECT_EQ(time_of(1ULL << 63, {seconds, first}), std::nullopt);
   EXPECT_EQ(time_of(~0ULL >> 1, {seconds, end}), std::nullopt);
   // Both far out, together near.
+  EXPECT_EQ(time_of(1ULL << 63, {seconds, first}), 0);
   EXPECT_EQ(time_of(1ULL << 63, {seconds, end}), -kSecond);
   EXPECT_EQ(time_of(~0ULL >> 1, {seconds, first}), -kSecond);
 }
