@@ -46,14 +46,14 @@ TOOL = lab.ROOT / "scripts" / "tcpeekstat"
 SAYS: Mapping[str, str] = {
     "accept_queue_full": r"accept queue of \S+ (is|seems to be) full",
     "filtered_for_some": r"drops what they send, by a filter",
-    "dropped_in_silence": r"drops the SYNs in silence",
+    "dropped_in_silence": r"silently drops the SYNs",
     "partly_unanswered": r"leaves some attempts unanswered .*: an accept queue .*, a filter, or connection tracking",
     "unanswered_there": r"its accept queue or a filter there",
     "service_silent": r"that service or a filter for its port, not the path",
-    "host_silent": r"that host is down, or a filter before it",
+    "host_silent": r"that host is down, or a filter in front of it",
     "refused_on_the_way": r"a device on the way is suspected",
-    "refused_here": r"Nobody listens on \S+ on this host|went down|refuses some attempts",
-    "refused_there": r"Nobody listens on|went down|refuses some attempts",
+    "refused_here": r"Nobody listens on \S+ on this host|went down|refuse[sd] some attempts",
+    "refused_there": r"Nobody listens on|went down|refuse[sd] some attempts",
     "router_says": r"(The router \S+ says|itself says) of \S+:",
     "loss_on_path": r"% of the attempts at \S+ succeed only at a second SYN",
 }

@@ -101,7 +101,7 @@ class Explain(unittest.TestCase):
 class Healthy(Explain):
     def test_says_that_nothing_fails(self) -> None:
         with self.monitor(self.network.server) as monitor, self.network.server.listen(SERVER_V4) as listener:
-            self.assertIn("no attempt was seen", self.explain(monitor)["summary"])
+            self.assertIn("No connection attempt has been seen", self.explain(monitor)["summary"])
             self.succeed(SERVER_V4, listener.getsockname()[1], listener, 12)
             monitor.wait_counts({"success": 12})
             reply = self.explain(monitor)
@@ -166,7 +166,7 @@ class OnTheServer(Explain):
             try_in_vain(self.network.client, SERVER_V4, port, FAILURES)
             monitor.wait_counts({"no_answer": FAILURES})
             finding = self.only_finding(monitor, "dropped_in_silence", "here")
-            self.assertIn("this host drops", finding["sentence"])
+            self.assertIn("this host silently drops", finding["sentence"])
             self.assertIn("nft list ruleset", finding["next"])
 
     def test_a_rule_that_drops_what_comes_from_one(self) -> None:
@@ -279,7 +279,7 @@ class InBetween(Explain):
             try_in_vain(self.network.client, SERVER_V4, 443, FAILURES)
             monitor.wait_counts({"no_answer": FAILURES})
             finding = self.only_finding(monitor, "dropped_in_silence", "here")
-            self.assertIn("the near network drops", finding["sentence"])
+            self.assertIn("the near network silently drops", finding["sentence"])
             self.assertTrue(any("not seen on the host itself" in limit for limit in finding["limits"]))
 
 

@@ -116,7 +116,7 @@ class History(unittest.TestCase):
             refused = [row for row in rows if row[reply["columns"].index("refused")]]
             self.assertGreaterEqual(refused[0][0], failed)
 
-            self.assertRegex(monitor.stderr(), r"web is failing: 4 failures in a row, last success 20\S+Z; ok for ")
+            self.assertRegex(monitor.stderr(), r"web is failing: 4 failures in a row, last success 20\S+Z; before that ok for ")
             self.succeed(4)
             wait_state(monitor, "web", "degraded", "ok")
             lab.wait_for(lambda: bool(series(history(monitor), "web")["failing_since"] is None), "it fails no longer")

@@ -116,7 +116,7 @@ class Look(unittest.TestCase):
         sleeper.kill()
 
     def test_no_such_namespace(self) -> None:
-        for which, words in (("none", "No such file or directory; ip netns list names"),
+        for which, words in (("none", "No such file or directory; see ip netns list"),
                              ("99999999", "there is no such process")):
             done = run_to_end(self.network.host, command("--netns", which))
             self.assertEqual(done.status, 1)

@@ -415,7 +415,7 @@ class Said(unittest.TestCase):
     def test_active(self) -> None:
         with Monitor(self.network, "--prefilter", "auto", "-u", "nobody") as monitor:
             lab.wait_for(functools.partial(has_said, monitor, "within 60 s of a SYN"), "the line")
-            self.assertIn("4 MiB of marks in the kernel", monitor.stderr())
+            self.assertIn("4 MiB in the kernel", monitor.stderr())
             self.assertEqual(
                 monitor.stats().json["prefilter"], {"mode": "auto", "active": True, "reason": None, "map_bytes": 4 << 20}
             )

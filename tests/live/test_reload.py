@@ -148,7 +148,7 @@ class Reload(unittest.TestCase):
         """They answer any word like GET, or say nothing."""
         self.write()
         path = self.network.folder / "old.sock"
-        for reply, words in ((b'[{"RX":{}}]', "an older one"), (b"", "without a reply")):
+        for reply, words in ((b'[{"RX":{}}]', "too old for --reload"), (b"", "without a reply")):
             path.unlink(missing_ok=True)
             with self.subTest(words), socket.socket(socket.AF_UNIX) as listener:
                 listener.bind(str(path))

@@ -97,7 +97,7 @@ class NotAskedFor(ScenarioCase):
                 before = self.monitor.stats().ignored["tunnel"]
                 after = self.play(scenario, {}, unused=1, not_captured=2)
                 self.assertEqual(after.ignored["tunnel"] - before, 4)
-        said = "with TCP inside a tunnel: --decap says which"
+        said = "with TCP inside a tunnel: name the tunnels"
         lab.wait_for(lambda: said in self.monitor.stderr(), said)
         self.assertEqual(self.monitor.stderr().count(said), 1)
 
