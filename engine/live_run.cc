@@ -158,8 +158,7 @@ CaptureSockets LiveRun::open_sockets() {
     throw UsageError(fmt::format("--bpf: {} is not a filter expression (pcap-filter(7)): {}",
                                  in_quotes(options_.bpf), printable(e.what())));
   } catch (const ring::FilterNotLive& e) {
-    throw UsageError(
-        fmt::format("--bpf: {}: watch the VLAN's interface (-i eth0.10)", printable(e.what())));
+    throw UsageError(fmt::format("--bpf: {}: watch its interface (-i eth0.10)", e.what()));
   } catch (const std::system_error& e) {
     throw std::runtime_error(e.what() + advice_for_capture(e.code(), interfaces_));
   }
@@ -254,8 +253,7 @@ bool LiveRun::start_readers() {
   if (!readers_[0].cpu()) {
     log_.notice(
         "readers are not pinned to CPUs, as a system call filter forbids sched_setaffinity: on a "
-        "busy "
-        "host, install the drop-in pin-readers.conf");
+        "busy host, install the drop-in pin-readers.conf");
   }
   return true;
 }

@@ -94,8 +94,7 @@ std::optional<Finding> half_open_scan(const Case& about) {
   Finding finding = begin_finding(about, Verdict::initiator, unacknowledged(about));
   finding.sentence = fmt::format(
       "{} is being scanned (half-open), or receives SYNs with forged source addresses: nobody "
-      "meant "
-      "to connect.",
+      "meant to connect.",
       name_of(about.service.row));
   finding.evidence = {not_acknowledged(about)};
   if (from_many) {

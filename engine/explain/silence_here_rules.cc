@@ -115,8 +115,7 @@ std::optional<Finding> filtered_for_some(const Case& about) {
   add_initiators(service, finding);
   finding.limits.emplace_back(
       "an answer that leaves by an interface that is not captured looks the same: capture on all "
-      "of "
-      "them");
+      "of them");
   limit_to_near_network(about, finding);
   finding.next = {std::string(kListRules), std::string(kConntrack)};
   add_way_back(service, finding);

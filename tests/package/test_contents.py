@@ -35,7 +35,7 @@ FILES = {
     "/usr/share/zsh/vendor-completions/_tcpeekstat",
 }
 DOCUMENTS = {"NEWS.Debian.gz", "README.md", "SECURITY.md", "changelog.Debian.gz", "changelog.gz", "copyright",
-             "pin-readers.conf", "prefilter.conf", "reliability.md", "tcpeek.conf"}  # fmt: skip
+             "fleet.md", "pin-readers.conf", "prefilter.conf", "reliability.md", "runbooks.md", "tcpeek.conf"}  # fmt: skip
 
 
 FORWARD_FILES = {

@@ -104,7 +104,7 @@ class SummaryTest(WordsTest):
         named = replies.filter_stats(ESCAPES, "x", "failing", replies.NOW - 5, refused=4)
         text = "\n".join(self.told(server=answers(STATS=replies.stats([named], replies.counts(refused=4)))))
         self.assertNotIn("\x1b", text)
-        self.assertIn("\\x1b]0;x\\x07 is failing", text)
+        self.assertIn("\\x1b]0;x\\x07 has been failing", text)
 
     def test_colours_only_if_asked_for_or_on_a_terminal(self) -> None:
         self.assertNotIn("\x1b", "".join(self.told("--color=auto")))

@@ -291,24 +291,6 @@ TEST(History, AFilterExchangedUnderItsNameCountsAnew) {
   EXPECT_EQ(find(report, "web")->seconds[1].attempts, 7U);
 }
 
-TEST(History, AFilterExchangedUnderItsNameFailsSinceNoEarlierTime) {
-  History history;
-  Filter web{"web", "old", {}, {}};
-  web.counts[Tally::success] = 1;
-  history.on_second(snapshot_at(1s, {}, {web}));
-  web.counts[Tally::refused] = 5;
-  history.on_second(snapshot_at(2s, {}, {web}));
-  ASSERT_TRUE(
-      find(history.report(snapshot_at(2s, {}, {web}), std::nullopt), "web")->times.failing_since);
-  web = {"web", "new", {}, {}};
-  const Snapshot later = snapshot_at(3s, {}, {web});
-  history.on_second(later);
-  const ipc::SinceWhen times = find(history.report(later, std::nullopt), "web")->times;
-  EXPECT_EQ(times.failing_since, std::nullopt);
-  EXPECT_EQ(times.last_failure, std::nullopt);
-  EXPECT_EQ(times.last_success, std::nullopt);
-}
-
 // Within a second: no snapshot was without it.
 TEST(History, AFilterThatWentAndCameBackUnnoticedCountsAnew) {
   History history;
@@ -405,6 +387,11 @@ TEST(History, TellsSinceWhenEachSeriesFails) {
   EXPECT_EQ(find(report, "web")->times.last_success, now.taken - 2s);
   EXPECT_EQ(find(report, "db")->times.failing_since, std::nullopt);
   EXPECT_EQ(find(report, "db")->times.last_failure, now.taken - 1s);
+  web.expression = "another";
+  const Snapshot exchanged = snapshot_at(4s, web.counts, {web, db});
+  history.on_second(exchanged);
+  const HistoryReport anew = history.report(exchanged, std::nullopt);
+  EXPECT_NE(find(anew, "web")->times.last_failure, now.taken - 1s) << "that was another filter's";
 }
 
 }  // namespace
