@@ -16,7 +16,7 @@ from process import Process
 import lab
 from conversation import RX4, TX6, Conversation
 from lab import Lab
-from monitor import Monitor, command, run_to_end
+from monitor import Monitor
 
 MOST_NEWS = 11  # of an interface, in a minute
 MOST_IDLE = 0.02  # of a CPU
@@ -196,13 +196,14 @@ def limit_without_spares(network: Lab, *options: str) -> int:
     """The lowest limit on open files with which it starts; what is above is for spare sockets."""
     limit = 32
     while True:
-        words = ("prlimit", f"--nofile={limit}", *command("-i", "veth0", "-B", "1", "--duration", "1", *options))
-        finished = run_to_end(network.host, [*words, "-U", str(network.folder / "limit.sock")])
-        if finished.status == 0:
-            return limit
-        found = re.search(r"but tcpeek needs (\d+)", finished.stderr)
-        assert found and int(found[1]) > limit, finished.stderr
-        limit = int(found[1])
+        try:
+            with Monitor(network, *options, ring_mib=1, launcher=("prlimit", f"--nofile={limit}")):
+                return limit
+        except AssertionError as refused:
+            found = re.search(r"but tcpeek needs (\d+)", str(refused))
+            if not found or int(found[1]) <= limit:
+                raise
+            limit = int(found[1])
 
 
 class Spareless(unittest.TestCase):
