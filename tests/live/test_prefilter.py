@@ -315,14 +315,23 @@ class Alike(unittest.TestCase):
         return max(repeated - started, time.monotonic() - repeated) < TIMEOUT_S
 
     def test_at_random(self) -> None:
+        """A difference shows each time. What else differs, now and then, is of a reader that got no CPU for long."""
         seed = random.SystemRandom().randrange(1 << 32)
-        chance = random.Random(seed)
+        with self.subTest(seed=seed):
+            for left in (2, 1, 0):
+                try:
+                    return self.play_at_random(random.Random(seed))
+                except AssertionError:
+                    if not left:
+                        raise
+
+    def play_at_random(self, chance: random.Random) -> None:
         steps: Sequence[Callable[[Conversation], object]] = (
             lambda c: c.syn(), lambda c: c.synack(), lambda c: c.ack(), lambda c: c.reply(), lambda c: c.abort(),
             lambda c: c.refuse(), lambda c: c.fin(), lambda c: c.ack(seq=1000, ack=1000), lambda c: c.reply(seq=77, ack=9),
             lambda c: c.from_responder(SYN), lambda c: c.ack(payload=b"x"), lambda c: c.syn(b"data"),
         )  # fmt: skip
-        with self.subTest(seed=seed), both(self.network, "--copy-window", "0") as monitors:
+        with both(self.network, "--copy-window", "0") as monitors:
             talks = [Conversation(self.wire, chance.choice(POSITIONS)) for _ in range(300)]
             for _ in range(6000):
                 chance.choice(steps)(chance.choice(talks))
