@@ -36,7 +36,7 @@ class ExplainTest(Files):
 
     def test_says_that_nothing_fails(self) -> None:
         done = replay("-q", "-r", self.file("a.pcap", saved.pcap(saved.handshake(1))), "--explain")
-        self.assertIn("Nothing fails: of 1 attempt in the file 1 succeeded.", done.stdout)
+        self.assertIn("Nothing fails: 1 of 1 attempt in the file succeeded.", done.stdout)
         self.assertNotIn("Pending", done.stdout)
         done = replay("-q", "-r", self.file("b.pcap", saved.pcap([])), "--explain")
         self.assertIn("The file contains no connection attempt.", done.stdout)
