@@ -45,9 +45,12 @@ bool fell(const Counts& now, const Counts& before) noexcept {
   return any;
 }
 
+bool is_alike(const FilterStats& now, const FilterStats& before) noexcept {
+  return before.name == now.name && before.expression == now.expression;
+}
+
 bool is_same(const FilterStats& now, const FilterStats& before) noexcept {
-  return before.removed == now.removed && before.since == now.since && before.name == now.name &&
-         before.expression == now.expression;
+  return before.removed == now.removed && before.since == now.since && is_alike(now, before);
 }
 
 // One that was removed since goes on under its number, beside one that came in its place.
@@ -55,8 +58,7 @@ const FilterStats* earlier(const FilterStats& now, const Snapshot& before) noexc
   const FilterStats* in_force = nullptr;
   for (const FilterStats& filter : before.filters) {
     if (is_same(now, filter)) return &filter;
-    const bool alike = filter.name == now.name && filter.expression == now.expression;
-    if (now.removed && !filter.removed && alike) in_force = &filter;
+    if (now.removed && !filter.removed && is_alike(now, filter)) in_force = &filter;
   }
   return in_force;
 }

@@ -108,6 +108,12 @@ bool accepted_since(const ServiceFacts& service) noexcept {
   return service.last_refusal && service.row.last_success > service.last_refusal;
 }
 
+Refusals refusals_of(const ExplainInput& input, const ServiceFacts& service) noexcept {
+  if (service.causes.reset > service.causes.refused) return Refusals::resets;
+  if (succeeds(input, service)) return Refusals::some;
+  return accepted_since(service) ? Refusals::past : Refusals::nobody_listens;
+}
+
 bool refuses(const ServiceFacts& service) noexcept {
   const std::uint64_t refused = service.causes.refused + service.causes.reset;
   return refused > service.rst_suspect && !accepted_since(service);

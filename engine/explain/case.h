@@ -40,6 +40,9 @@ struct Case {
 [[nodiscard]] bool succeeds(const ExplainInput& input, const ServiceFacts& service) noexcept;
 // It refused attempts of late, and has accepted others since.
 [[nodiscard]] bool accepted_since(const ServiceFacts& service) noexcept;
+// What its refusals come to: resets after the SYN/ACK mostly, some beside successes, all in the past, or nobody listens.
+enum class Refusals : std::uint8_t { resets, some, past, nobody_listens };
+[[nodiscard]] Refusals refusals_of(const ExplainInput& input, const ServiceFacts& service) noexcept;
 // It refuses: not by a RST that is suspect, and not in the past alone.
 [[nodiscard]] bool refuses(const ServiceFacts& service) noexcept;
 // So many successes needed a second SYN that SYNs get lost.

@@ -68,12 +68,8 @@ std::string group_of(const Case& about, Concern concern, std::string_view rule) 
 std::string kind_of(const Case& about, Concern concern, const Finding& finding) {
   std::string kind(ipc::word(finding.verdict));
   const ServiceFacts& service = about.service;
-  if (concern == Concern::refusal) {
-    kind += service.causes.reset > service.causes.refused ? " reset"
-            : succeeds(about.input, service)              ? " some"
-            : accepted_since(service)                     ? " past"
-                                                          : " all";
-  }
+  if (concern == Concern::refusal)
+    kind += fmt::format(" {}", static_cast<int>(refusals_of(about.input, service)));
   if (concern == Concern::unreachable && service.router)
     kind += ' ' + service.router->address + ' ' + service.router->says;
   return kind;

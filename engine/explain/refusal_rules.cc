@@ -14,11 +14,6 @@ std::uint64_t refusals(const Case& about) noexcept {
   return about.service.causes.refused + about.service.causes.reset;
 }
 
-// Most of them after the SYN/ACK.
-bool mostly_reset(const Case& about) noexcept {
-  return about.service.causes.reset > about.service.causes.refused;
-}
-
 bool mostly_suspect(const Case& about) noexcept {
   return refusals(about) != 0 && about.service.rst_suspect * 2 >= refusals(about);
 }
@@ -30,33 +25,36 @@ std::string refused(const Case& about) {
                      causes.reset);
 }
 
+std::string nobody_listens(const Case& about, std::string_view where) {
+  const ipc::TopServiceRow& row = about.service.row;
+  if (row.success == 0) return fmt::format("Nobody listens on {}{}.", name_of(row), where);
+  const std::string since =
+      row.failing_since ? ": the service went down " + ago(about.input, row.failing_since) : "";
+  return fmt::format("Nobody listens on {}{} any more{}.", name_of(row), where, since);
+}
+
 // What is said of the responder, wherever it is.
 std::string sentence(const Case& about, std::string_view where) {
-  const ipc::TopServiceRow& row = about.service.row;
-  const std::string name = name_of(row);
-  if (mostly_reset(about)) {
-    return fmt::format(
-        "{} answers and then resets the connection{}: the service, or a proxy in front of "
-        "it, closes it at once.",
-        name, where);
+  const std::string name = name_of(about.service.row);
+  switch (refusals_of(about.input, about.service)) {
+    case Refusals::resets:
+      return fmt::format(
+          "{} answers and then resets the connection{}: the service, or a proxy in front of "
+          "it, closes it at once.",
+          name, where);
+    case Refusals::some:
+      return fmt::format(
+          "{} refuses some attempts{} and accepts others: it was restarted, or one of "
+          "several behind the address is down.",
+          name, where);
+    case Refusals::past:
+      return fmt::format(
+          "{} refused some attempts{} and accepted others afterwards: it was restarted.", name,
+          where);
+    case Refusals::nobody_listens:
+      return nobody_listens(about, where);
   }
-  if (succeeds(about.input, about.service)) {
-    return fmt::format(
-        "{} refuses some attempts{} and accepts others: it was restarted, or one of "
-        "several behind the address is down.",
-        name, where);
-  }
-  if (accepted_since(about.service)) {
-    return fmt::format(
-        "{} refused some attempts{} and accepted others afterwards: it was restarted.", name,
-        where);
-  }
-  if (row.success != 0) {
-    const std::string since =
-        row.failing_since ? ": the service went down " + ago(about.input, row.failing_since) : "";
-    return fmt::format("Nobody listens on {}{} any more{}.", name, where, since);
-  }
-  return fmt::format("Nobody listens on {}{}.", name, where);
+  return "";
 }
 
 }  // namespace
